@@ -1,0 +1,237 @@
+package sse_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// client is one response of a hub, read without a network: what was flushed
+// has arrived. Its connection can be made to stall, as one does whose peer
+// reads nothing.
+type client struct {
+	t        *testing.T
+	hangUp   context.CancelFunc
+	returned chan struct{} // closed when ServeStream has returned
+	err      error         // what it returned; read it after returned
+
+	header http.Header
+
+	mu              sync.Mutex // guards what follows
+	status          int
+	unflushed       []byte
+	arrived         []byte
+	flushes         int
+	stalled         chan struct{} // writes wait until it is closed, nil: they do not
+	deadline        time.Time
+	deadlineChanged chan struct{}
+	broken          error // writes fail with it
+	panics          any   // writes panic with it
+}
+
+// connect opens a stream, from a position or (nil) as a new socket.
+func connect(t *testing.T, hub *sse.Hub, position *sse.EventID) *client {
+	return connectTo(t, hub, position, httptest.NewRequest(http.MethodGet, "/events", nil), func(*client) {})
+}
+
+func connectTo(t *testing.T, hub *sse.Hub, position *sse.EventID, r *http.Request, prepare func(*client)) *client {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &client{
+		t:               t,
+		hangUp:          cancel,
+		returned:        make(chan struct{}),
+		header:          http.Header{},
+		deadlineChanged: make(chan struct{}, 1),
+	}
+	prepare(c)
+	go func() { // ends with the stream; disconnect waits for it
+		defer close(c.returned)
+		defer func() {
+			if p := recover(); p != nil && p != c.panics {
+				panic(p)
+			}
+		}()
+		c.err = hub.ServeStream(c, r.WithContext(ctx), position, sse.Client{IP: "192.0.2.1", UserAgent: "test"})
+	}()
+	return c
+}
+
+// disconnect drops the connection, and waits until the server has noticed.
+func (c *client) disconnect() {
+	c.hangUp()
+	<-c.returned
+}
+
+func (c *client) Header() http.Header { return c.header }
+
+func (c *client) WriteHeader(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status = status
+}
+
+func (c *client) Write(part []byte) (int, error) {
+	for {
+		c.mu.Lock()
+		stalled, deadline := c.stalled, c.deadline
+		if c.panics != nil {
+			c.mu.Unlock()
+			panic(c.panics)
+		}
+		if c.broken != nil || stalled == nil {
+			defer c.mu.Unlock()
+			c.unflushed = append(c.unflushed, part...)
+			return len(part), c.broken
+		}
+		c.mu.Unlock()
+		var expired <-chan time.Time
+		if !deadline.IsZero() {
+			timer := time.NewTimer(time.Until(deadline))
+			defer timer.Stop()
+			expired = timer.C
+		}
+		select {
+		case <-stalled:
+			c.mu.Lock()
+			c.stalled = nil
+			c.mu.Unlock()
+		case <-expired:
+			return 0, os.ErrDeadlineExceeded
+		case <-c.deadlineChanged:
+		}
+	}
+}
+
+func (c *client) FlushError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arrived = append(c.arrived, c.unflushed...)
+	c.unflushed = nil
+	c.flushes++
+	return c.broken
+}
+
+func (c *client) SetWriteDeadline(deadline time.Time) error {
+	c.mu.Lock()
+	c.deadline = deadline
+	c.mu.Unlock()
+	select {
+	case c.deadlineChanged <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// stall makes writes wait until the returned function is called.
+func (c *client) stall() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stalled := make(chan struct{})
+	c.stalled = stalled
+	return func() { close(stalled) }
+}
+
+// received is one event as a client parses it (WHATWG HTML, 9.2.6).
+type received struct {
+	id, event, data, retry string
+}
+
+func (r received) member(name string) any {
+	var object map[string]any
+	if json.Unmarshal([]byte(r.data), &object) != nil {
+		return nil
+	}
+	return object[name]
+}
+
+// events returns what has arrived, all of it in whole frames.
+func (c *client) events() []received {
+	c.mu.Lock()
+	text := string(c.arrived)
+	c.mu.Unlock()
+	return parse(c.t, text)
+}
+
+func parse(t *testing.T, text string) []received {
+	if text == "" {
+		return nil
+	}
+	require.True(t, strings.HasSuffix(text, "\n\n"), "the last frame is whole: %q", text)
+	var all []received
+	for block := range strings.SplitSeq(strings.TrimSuffix(text, "\n\n"), "\n\n") {
+		var r received
+		for line := range strings.SplitSeq(block, "\n") {
+			name, value, found := strings.Cut(line, ": ")
+			require.True(t, found, "line %q", line)
+			switch name {
+			case "id":
+				r.id = value
+			case "event":
+				r.event = value
+			case "data":
+				r.data = value
+			case "retry":
+				r.retry = value
+			default:
+				require.Fail(t, "unknown field", line)
+			}
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// position is where the client stands: the id of the last event it saw.
+func (c *client) position() *sse.EventID {
+	events := c.events()
+	require.NotEmpty(c.t, events)
+	id, ok := sse.ParseEventID(events[len(events)-1].id)
+	require.True(c.t, ok)
+	return &id
+}
+
+// socketID is what connected said.
+func (c *client) socketID() string {
+	events := c.events()
+	require.NotEmpty(c.t, events)
+	require.Equal(c.t, "connected", events[0].event)
+	return events[0].member("socketId").(string)
+}
+
+func (c *client) resumed() bool {
+	events := c.events()
+	require.NotEmpty(c.t, events)
+	return events[0].member("resumed").(bool)
+}
+
+// heard returns the data of the events that were delivered: not those that a
+// stream adds of its own.
+func (c *client) heard() []string {
+	var data []string
+	for _, e := range c.events() {
+		switch e.event {
+		case "connected", "heartbeat", "disconnected", "server-shutdown":
+		default:
+			data = append(data, e.data)
+		}
+	}
+	return data
+}
+
+// lastWord returns the type and reason of the last event.
+func (c *client) lastWord() (kind string, reason any) {
+	events := c.events()
+	require.NotEmpty(c.t, events)
+	last := events[len(events)-1]
+	return last.event, last.member("reason")
+}

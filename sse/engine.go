@@ -1,0 +1,90 @@
+package sse
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	r3labs "github.com/r3labs/sse/v2"
+)
+
+// engine fences r3labs/sse: it alone imports it, and its types go no further.
+// What the fence is for stands beside each law in engine_test.go.
+//
+// The engine is given each stream's events one at a time, the next one only
+// when the last was written. So it can hold back nothing that a client should
+// have had, and can drop nothing when it is closed.
+type engine struct{ server *r3labs.Server }
+
+func newEngine() *engine {
+	server := r3labs.New()
+	server.AutoReplay = false // it would keep every event for ever
+	server.BufferSize = 1
+	server.Headers = map[string]string{
+		"Cache-Control":     "no-cache, no-store, no-transform",
+		"X-Accel-Buffering": "no",
+	}
+	return &engine{server}
+}
+
+// openLane reserves a place for one stream. Its name is drawn afresh and never
+// taken from a URL, since a name is all it takes to listen. The lane must be
+// closed after serve has returned, not before: a handler that registers at a
+// closed lane waits for ever.
+func (e *engine) openLane() *lane {
+	name := rand.Text()
+	e.server.CreateStream(name)
+	return &lane{e, name}
+}
+
+// lane is the engine's side of one stream.
+type lane struct {
+	engine *engine
+	name   string
+}
+
+// serve runs the engine's handler until r's context is done and the engine has
+// let go of w. It calls w.Flush once when it has registered the reader, and
+// once after each frame.
+func (l *lane) serve(w http.ResponseWriter, r *http.Request) {
+	// A request of our own: the engine would refuse our Last-Event-ID, and take
+	// the stream's name from the client's URL.
+	own := &http.Request{
+		Method: http.MethodGet,
+		URL:    &url.URL{RawQuery: "stream=" + l.name},
+		Header: http.Header{},
+	}
+	l.engine.server.ServeHTTP(w, own.WithContext(r.Context()))
+}
+
+// publish hands one frame to the running handler, and says whether it took it.
+// It does, if the caller has seen the handler register and its last frame
+// written; before that, true means nothing.
+func (l *lane) publish(f frame) bool {
+	return l.engine.server.TryPublish(l.name, &r3labs.Event{ID: f.head, Data: f.data, Retry: f.retry})
+}
+
+func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
+
+// frame is one event as it goes to the engine.
+type frame struct {
+	// head is the id line's value, with the event line behind it. The engine
+	// itself writes event behind data, which confuses people and programs that
+	// read a stream line by line.
+	head  []byte
+	data  []byte
+	retry []byte // milliseconds; sets the client's reconnection time
+}
+
+func newFrame(id EventID, e event) frame {
+	head := make([]byte, 0, len(id.Token.text)+len(".9007199254740991\nevent: ")+len(e.kind))
+	head = id.appendText(head)
+	head = append(head, "\nevent: "...)
+	head = append(head, e.kind...)
+	f := frame{head: head, data: e.data}
+	if e.retry > 0 {
+		f.retry = strconv.AppendInt(nil, e.retry.Milliseconds(), 10)
+	}
+	return f
+}

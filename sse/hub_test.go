@@ -1,0 +1,569 @@
+package sse_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// ends collects what a hub tells of sockets that ended.
+type ends struct {
+	mu      sync.Mutex
+	reasons map[string][]sse.Reason
+}
+
+func (e *ends) of(socketID string) []sse.Reason {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reasons[socketID]
+}
+
+// inBubble runs a test with a hub and a clock of its own. When it returns, all
+// its goroutines have ended, or the test fails.
+func inBubble(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends)) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := &ends{reasons: make(map[string][]sse.Reason)}
+		options.OnEnd = func(socketID string, reason sse.Reason) {
+			ended.mu.Lock()
+			defer ended.mu.Unlock()
+			ended.reasons[socketID] = append(ended.reasons[socketID], reason)
+		}
+		hub := sse.NewHub(options)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { hub.Run(ctx) })
+		test(t, hub, ended)
+		cancel()
+		running.Wait()
+	})
+}
+
+func numbered(n int) []byte { return fmt.Appendf(nil, `{"type":"signal","n":%d}`, n) }
+
+func deliver(t *testing.T, hub *sse.Hub, socketID string, from, to int) {
+	for n := from; n <= to; n++ {
+		require.NoError(t, hub.Deliver(socketID, "signal", numbered(n)))
+	}
+}
+
+func requireNumbers(t *testing.T, heard []string, from, to int) {
+	t.Helper()
+	var want []string
+	for n := from; n <= to; n++ {
+		want = append(want, string(numbered(n)))
+	}
+	require.Equal(t, want, heard)
+}
+
+func TestAStreamOpensWithConnectedAndAHeartbeatBehindIt(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		require.Equal(t, http.StatusOK, c.status)
+		require.Equal(t, "text/event-stream", c.header.Get("Content-Type"))
+		require.Equal(t, "no-cache, no-store, no-transform", c.header.Get("Cache-Control"))
+		require.Equal(t, "no", c.header.Get("X-Accel-Buffering"))
+		require.NotContains(t, c.header, "Connection", "HTTP/2 forbids it")
+
+		events := c.events()
+		require.Len(t, events, 2)
+		hello := events[0]
+		require.Equal(t, "connected", hello.event)
+		require.Equal(t, "2000", hello.retry)
+		require.Equal(t, "connected", hello.member("type"))
+		require.Equal(t, false, hello.member("resumed"))
+		require.Equal(t, 10_000.0, hello.member("heartbeatInterval"))
+		require.Equal(t, 10_000.0, hello.member("resumeWindow"))
+		token, ok := sse.ParseToken(hello.member("token").(string))
+		require.True(t, ok)
+		require.Equal(t, token.SocketID(), hello.member("socketId"))
+		require.Equal(t, token.Secret()+".0", hello.id)
+
+		require.Equal(t, "heartbeat", events[1].event)
+		require.Equal(t, hello.id, events[1].id)
+		require.Empty(t, events[1].retry)
+		c.disconnect()
+	})
+}
+
+func TestEventsArriveInOrderEachWithItsID(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		deliver(t, hub, c.socketID(), 1, 100)
+		synctest.Wait()
+		requireNumbers(t, c.heard(), 1, 100)
+		for i, e := range c.events()[2:] {
+			id, ok := sse.ParseEventID(e.id)
+			require.True(t, ok)
+			require.Equal(t, uint64(i+1), id.Sequence)
+			require.Equal(t, "signal", e.event)
+		}
+		require.Equal(t, 1+102, c.flushes, "one for the header and one for each frame")
+		c.disconnect()
+	})
+}
+
+func TestWhatIsDeliveredBeforeTheReaderIsRegisteredArrives(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, position := c.socketID(), c.position()
+		c.disconnect()
+		var release func()
+		resumed := connectTo(t, hub, position, httptest.NewRequest(http.MethodGet, "/events", nil), func(c *client) { release = c.stall() })
+		deliver(t, hub, socketID, 1, 3)
+		synctest.Wait()
+		release()
+		synctest.Wait()
+		requireNumbers(t, resumed.heard(), 1, 3)
+		resumed.disconnect()
+	})
+}
+
+func TestHeartbeatsFillSilenceOnlyAndDoNotMoveThePosition(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		deliver(t, hub, c.socketID(), 1, 1)
+		synctest.Wait()
+		before := len(c.events())
+		for range 10 { // never 10 s of silence
+			time.Sleep(6 * time.Second)
+			deliver(t, hub, c.socketID(), 2, 2)
+		}
+		synctest.Wait()
+		require.Len(t, c.events(), before+10)
+
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		events := c.events()[before+10:]
+		require.GreaterOrEqual(t, len(events), 5)
+		require.LessOrEqual(t, len(events), 6)
+		for _, e := range events {
+			require.Equal(t, "heartbeat", e.event)
+			require.Equal(t, c.events()[before+9].id, e.id)
+		}
+		c.disconnect()
+	})
+}
+
+func TestResumeGoesOnBehindTheLastEventSeen(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		deliver(t, hub, socketID, 1, 5)
+		synctest.Wait()
+		position := c.position()
+		c.disconnect()
+		deliver(t, hub, socketID, 6, 8)
+		time.Sleep(9 * time.Second)
+
+		resumed := connect(t, hub, position)
+		synctest.Wait()
+		require.True(t, resumed.resumed())
+		require.Equal(t, socketID, resumed.socketID())
+		require.Equal(t, "connected", resumed.events()[0].event)
+		require.Equal(t, c.events()[len(c.events())-1].id, resumed.events()[0].id, "connected repeats the position: nothing before it is confirmed")
+		requireNumbers(t, resumed.heard(), 6, 8)
+		deliver(t, hub, socketID, 9, 9)
+		synctest.Wait()
+		requireNumbers(t, resumed.heard(), 6, 9)
+		time.Sleep(time.Minute)
+		require.Empty(t, ended.of(socketID))
+		resumed.disconnect()
+	})
+}
+
+func TestResumeWorksBeforeAnyEventAndAnyNumberOfTimes(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, position := c.socketID(), c.position()
+		c.disconnect()
+		deliver(t, hub, socketID, 1, 2)
+		for range 5 { // none of these confirms anything: the position stays
+			again := connect(t, hub, position)
+			synctest.Wait()
+			require.True(t, again.resumed())
+			requireNumbers(t, again.heard(), 1, 2)
+			again.disconnect()
+		}
+	})
+}
+
+func TestAPositionThatCannotBeResumedGivesANewSocket(t *testing.T) {
+	unknown := sse.EventID{Token: sse.NewToken(), Sequence: 3}
+	future := func(p sse.EventID) sse.EventID { p.Sequence += 7; return p }
+	forgotten := func(p sse.EventID) sse.EventID { p.Sequence = 1; return p }
+	for name, change := range map[string]func(sse.EventID) sse.EventID{
+		"unknown":              func(sse.EventID) sse.EventID { return unknown },
+		"from the future":      future,
+		"no longer all held":   forgotten,
+		"of an expired socket": func(p sse.EventID) sse.EventID { time.Sleep(12 * time.Second); return p },
+	} {
+		t.Run(name, func(t *testing.T) {
+			limits := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 1 << 20, RetainedEvents: 4, RetainedBytes: 1 << 20}
+			inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+				c := connect(t, hub, nil)
+				synctest.Wait()
+				socketID := c.socketID()
+				deliver(t, hub, socketID, 1, 10)
+				synctest.Wait()
+				last := *c.position()
+				c.disconnect()
+
+				position := change(last)
+				again := connect(t, hub, &position)
+				synctest.Wait()
+				require.False(t, again.resumed())
+				require.NotEqual(t, socketID, again.socketID())
+				require.Empty(t, again.heard())
+				if name != "unknown" {
+					require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID), "no ghost of it stays")
+				}
+				again.disconnect()
+			})
+		})
+	}
+}
+
+func TestASecondStreamTakesOver(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		first := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := first.socketID()
+		deliver(t, hub, socketID, 1, 3)
+		synctest.Wait()
+		second := connect(t, hub, first.position())
+		synctest.Wait()
+		<-first.returned
+		kind, reason := first.lastWord()
+		require.Equal(t, "disconnected", kind)
+		require.Equal(t, "replaced", reason)
+		require.True(t, second.resumed())
+
+		deliver(t, hub, socketID, 4, 6)
+		synctest.Wait()
+		requireNumbers(t, first.heard(), 1, 3)
+		requireNumbers(t, second.heard(), 4, 6)
+		require.Empty(t, ended.of(socketID))
+		second.disconnect()
+	})
+}
+
+func TestATakeoverDoesNotWaitForAStalledStream(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		first := connect(t, hub, nil)
+		synctest.Wait()
+		position := first.position()
+		release := first.stall()
+		defer release()
+		deliver(t, hub, first.socketID(), 1, 3)
+		synctest.Wait() // the first stream hangs in its write
+
+		started := time.Now()
+		second := connect(t, hub, position)
+		<-first.returned
+		synctest.Wait()
+		require.LessOrEqual(t, time.Since(started), time.Second)
+		requireNumbers(t, second.heard(), 1, 3)
+		second.disconnect()
+	})
+}
+
+func TestOfManyTakeoversAtOnceOneStreamRemains(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		first := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, position := first.socketID(), first.position()
+		all := []*client{first}
+		for range 20 {
+			all = append(all, connect(t, hub, position))
+		}
+		synctest.Wait()
+		deliver(t, hub, socketID, 1, 5)
+		synctest.Wait()
+		live := 0
+		for _, c := range all {
+			select {
+			case <-c.returned:
+				require.Empty(t, c.heard())
+			default:
+				live++
+				requireNumbers(t, c.heard(), 1, 5)
+				c.disconnect()
+			}
+		}
+		require.Equal(t, 1, live)
+	})
+}
+
+func TestTheRoomIsToldWhenTheResumeWindowRunsOut(t *testing.T) {
+	inBubble(t, sse.Options{ResumeWindow: 5 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		c.disconnect()
+		require.Equal(t, sse.Away, hub.Infos()[0].Transport)
+		time.Sleep(4900 * time.Millisecond)
+		synctest.Wait()
+		require.Empty(t, ended.of(socketID))
+		time.Sleep(700 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID))
+		require.ErrorIs(t, hub.Deliver(socketID, "signal", numbered(1)), sse.ErrGone)
+		active, total := hub.Counts()
+		require.Equal(t, 0, active)
+		require.Equal(t, uint64(1), total)
+	})
+}
+
+func TestEndingASocketEndsItsStreamAtOnce(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		hub.End(socketID, sse.ClientDisconnect)
+		require.Equal(t, []sse.Reason{sse.ClientDisconnect}, ended.of(socketID), "told before End returns")
+		<-c.returned
+		kind, _ := c.lastWord()
+		require.Equal(t, "heartbeat", kind, "who said goodbye is told nothing more")
+		hub.End(socketID, sse.ClientDisconnect)
+		time.Sleep(time.Minute)
+		require.Len(t, ended.of(socketID), 1, "once")
+	})
+}
+
+func TestAFrozenReaderEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 50, UnsentBytes: 1 << 20, RetainedEvents: 50, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		frozen, healthy := connect(t, hub, nil), connect(t, hub, nil)
+		synctest.Wait()
+		release := frozen.stall()
+		defer release()
+		frozenID, healthyID := frozen.socketID(), healthy.socketID()
+		var err error
+		n := 0
+		for err == nil {
+			n++
+			err = hub.Deliver(frozenID, "signal", numbered(n))
+			deliver(t, hub, healthyID, n, n)
+			synctest.Wait()
+		}
+		require.ErrorIs(t, err, sse.ErrOverflow)
+		require.Equal(t, 51, n)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.SlowConsumer}, ended.of(frozenID))
+		requireNumbers(t, healthy.heard(), 1, n)
+		<-frozen.returned
+		require.ErrorIs(t, hub.Deliver(frozenID, "signal", numbered(n)), sse.ErrGone)
+		healthy.disconnect()
+	})
+}
+
+func TestABoundOnBytesHoldsButOneLargeEventAlwaysFits(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 50, UnsentBytes: 100, RetainedEvents: 50, RetainedBytes: 100}
+	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		large := fmt.Appendf(nil, `{"type":"signal","data":"%0200d"}`, 0)
+		for range 3 {
+			require.NoError(t, hub.Deliver(c.socketID(), "signal", large))
+			synctest.Wait()
+		}
+		require.Len(t, c.heard(), 3)
+		socketID := c.socketID()
+		c.disconnect()
+		require.NoError(t, hub.Deliver(socketID, "signal", large))
+		require.ErrorIs(t, hub.Deliver(socketID, "signal", large), sse.ErrOverflow)
+		synctest.Wait()
+	})
+}
+
+func TestALastWordReachesASlowConsumerThatReadsAgain(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 5, UnsentBytes: 1 << 20, RetainedEvents: 5, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		release := c.stall()
+		deliver(t, hub, c.socketID(), 1, 5)
+		synctest.Wait()
+		require.ErrorIs(t, hub.Deliver(c.socketID(), "signal", numbered(6)), sse.ErrOverflow)
+		time.Sleep(100 * time.Millisecond)
+		release()
+		<-c.returned
+		kind, reason := c.lastWord()
+		require.Equal(t, "disconnected", kind)
+		require.Equal(t, "slow consumer", reason)
+	})
+}
+
+func TestAWriteThatHangsEndsTheStreamButNotTheSocket(t *testing.T) {
+	inBubble(t, sse.Options{WriteTimeout: 8 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, position := c.socketID(), c.position()
+		release := c.stall()
+		defer release()
+		deliver(t, hub, socketID, 1, 2)
+		started := time.Now()
+		<-c.returned
+		require.Equal(t, 8*time.Second, time.Since(started))
+		require.Empty(t, ended.of(socketID))
+		resumed := connect(t, hub, position)
+		synctest.Wait()
+		requireNumbers(t, resumed.heard(), 1, 2)
+		resumed.disconnect()
+	})
+}
+
+func TestAFailedWriteEndsTheStream(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		c.mu.Lock()
+		c.broken = errors.New("connection reset")
+		c.mu.Unlock()
+		deliver(t, hub, c.socketID(), 1, 1)
+		<-c.returned
+		require.Equal(t, sse.Away, hub.Infos()[0].Transport)
+	})
+}
+
+func TestAtCapacityNoNewSocketButOldOnesResume(t *testing.T) {
+	inBubble(t, sse.Options{MaxSockets: 2}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		one, two := connect(t, hub, nil), connect(t, hub, nil)
+		synctest.Wait()
+		three := connect(t, hub, nil)
+		<-three.returned
+		require.ErrorIs(t, three.err, sse.ErrAtCapacity)
+		require.Empty(t, three.events())
+		position := one.position()
+		one.disconnect()
+		again := connect(t, hub, position)
+		synctest.Wait()
+		require.True(t, again.resumed())
+		again.disconnect()
+		two.disconnect()
+	})
+}
+
+func TestDrainingSaysGoodbyeBehindEverythingAccepted(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		var clients []*client
+		var release []func()
+		for range 20 {
+			clients = append(clients, connect(t, hub, nil))
+		}
+		synctest.Wait()
+		for _, c := range clients {
+			release = append(release, c.stall())
+			deliver(t, hub, c.socketID(), 1, 50)
+		}
+		drained := make(chan error, 1)
+		go func() { // ends with Drain
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			drained <- hub.Drain(ctx)
+		}()
+		synctest.Wait()
+		require.ErrorIs(t, hub.Deliver(clients[0].socketID(), "signal", numbered(51)), sse.ErrDraining)
+		late := connect(t, hub, nil)
+		<-late.returned
+		require.ErrorIs(t, late.err, sse.ErrDraining)
+		for _, r := range release {
+			r()
+		}
+		require.NoError(t, <-drained)
+		waits := make(map[any]bool)
+		for _, c := range clients {
+			<-c.returned
+			requireNumbers(t, c.heard(), 1, 50)
+			events := c.events()
+			last := events[len(events)-1]
+			require.Equal(t, "server-shutdown", last.event)
+			require.Equal(t, events[len(events)-2].id, last.id)
+			wait := last.member("reconnectAfter").(float64)
+			require.Equal(t, fmt.Sprint(wait), last.retry)
+			require.GreaterOrEqual(t, wait, 1000.0)
+			require.Less(t, wait, 6000.0)
+			waits[wait] = true
+		}
+		require.Greater(t, len(waits), 10, "they come back one after the other")
+	})
+}
+
+func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		release := c.stall()
+		defer release()
+		deliver(t, hub, c.socketID(), 1, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		started := time.Now()
+		_ = hub.Drain(ctx) // whether its own end or the stream's comes first is left open
+		require.Equal(t, 3*time.Second, time.Since(started))
+		<-c.returned
+	})
+}
+
+func TestRefusalIsAnEventStreamThatKeepsTheClientsPosition(t *testing.T) {
+	recorder := httptest.NewRecorder()
+	sse.Refuse(recorder, "at capacity", 1500*time.Millisecond)
+	require.Equal(t, http.StatusOK, recorder.Code)
+	require.Equal(t, "text/event-stream", recorder.Header().Get("Content-Type"))
+	events := parse(t, recorder.Body.String())
+	require.Len(t, events, 1)
+	require.Equal(t, "disconnected", events[0].event)
+	require.NotContains(t, recorder.Body.String(), "id:")
+	require.Equal(t, "1500", events[0].retry)
+	require.Equal(t, "at capacity", events[0].member("reason"))
+	require.Equal(t, 1500.0, events[0].member("retryAfter"))
+}
+
+// Many clients whose connections drop at random moments while events come in:
+// each event arrives once and in order.
+func TestNothingIsLostOrRepeatedAcrossDroppedStreams(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		var heard []string
+		for n := range 300 {
+			deliver(t, hub, socketID, n, n)
+			if n%7 == 3 {
+				if n%2 == 0 {
+					synctest.Wait() // else it drops with the event under way
+				}
+				c.disconnect()
+				heard = append(heard, c.heard()...)
+				c = connect(t, hub, c.position())
+				if n%3 == 0 {
+					synctest.Wait()
+				}
+			}
+			if len(c.events()) == 0 {
+				synctest.Wait() // a client needs a first event to know where it stands
+			}
+		}
+		synctest.Wait()
+		heard = append(heard, c.heard()...)
+		requireNumbers(t, heard, 0, 299)
+		require.Empty(t, ended.of(socketID))
+		c.disconnect()
+	})
+}

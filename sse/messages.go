@@ -1,0 +1,76 @@
+package sse
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// timeLayout is RFC 3339 with milliseconds, in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func timestamp() string { return time.Now().UTC().Format(timeLayout) }
+
+// The server events that concern a socket itself. All others are made by those
+// who deliver them.
+
+type connected struct {
+	Type              string `json:"type"`
+	SocketID          string `json:"socketId"`
+	Token             string `json:"token"`
+	Resumed           bool   `json:"resumed"`
+	HeartbeatInterval int64  `json:"heartbeatInterval"`
+	ResumeWindow      int64  `json:"resumeWindow"`
+	Timestamp         string `json:"timestamp"`
+}
+
+type heartbeat struct {
+	Type      string `json:"type"`
+	Timestamp string `json:"timestamp"`
+}
+
+type disconnected struct {
+	Type       string `json:"type"`
+	Reason     string `json:"reason"`
+	RetryAfter int64  `json:"retryAfter,omitempty"`
+	Timestamp  string `json:"timestamp"`
+}
+
+type serverShutdown struct {
+	Type           string `json:"type"`
+	Message        string `json:"message"`
+	Timestamp      string `json:"timestamp"`
+	ReconnectAfter int64  `json:"reconnectAfter"`
+}
+
+type pong struct {
+	Type      string `json:"type"`
+	Timestamp int64  `json:"timestamp"` // milliseconds since the epoch
+}
+
+func newHeartbeat() event {
+	return newEvent("heartbeat", heartbeat{"heartbeat", timestamp()})
+}
+
+func newPong() event { return newEvent("pong", pong{"pong", time.Now().UnixMilli()}) }
+
+func newDisconnected(reason string, retryAfter time.Duration) event {
+	e := newEvent("disconnected", disconnected{"disconnected", reason, retryAfter.Milliseconds(), timestamp()})
+	e.retry = retryAfter
+	return e
+}
+
+func newServerShutdown(reconnectAfter time.Duration) event {
+	e := newEvent("server-shutdown", serverShutdown{
+		"server-shutdown", "The server is shutting down. Reconnect after the time given.", timestamp(), reconnectAfter.Milliseconds(),
+	})
+	e.retry = reconnectAfter
+	return e
+}
+
+func newEvent(kind string, message any) event {
+	data, err := json.Marshal(message)
+	if err != nil {
+		panic(err) // strings, booleans and numbers always marshal
+	}
+	return event{kind: kind, data: data}
+}

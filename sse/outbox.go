@@ -1,0 +1,98 @@
+package sse
+
+import "time"
+
+// OutboxLimits bounds one socket's outbox. What is unwritten and what is kept
+// for a resume are bounded apart, so that a burst to a healthy client never
+// costs it the events it could resume from.
+type OutboxLimits struct {
+	UnsentEvents   int // events that wait for a stream to write them
+	UnsentBytes    int // their data, in bytes; one event may exceed it alone
+	RetainedEvents int // written events kept until the client confirms them
+	RetainedBytes  int // their data, in bytes
+}
+
+// event is one server event as it waits in an outbox. The data is shared by
+// all the outboxes it was put into and is never changed.
+type event struct {
+	kind  string        // the SSE event field
+	data  []byte        // one JSON object on one line
+	retry time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
+}
+
+// outbox is the queue of everything a socket was sent and has not confirmed,
+// oldest first. Events are numbered from 1 in the order they were put in.
+// It has no lock of its own: the socket's guards it.
+type outbox struct {
+	limits OutboxLimits
+	events []event // those with the sequences first to last()
+	first  uint64  // sequence of events[0], or of the next event when empty
+
+	written       uint64 // highest sequence that was ever written to a stream
+	unsentBytes   int    // data behind written
+	retainedBytes int    // data up to written
+}
+
+func newOutbox(limits OutboxLimits) outbox {
+	return outbox{limits: limits, first: 1}
+}
+
+// last is the sequence of the newest event, 0 before there is one.
+func (o *outbox) last() uint64 { return o.first + uint64(len(o.events)) - 1 }
+
+// put appends an event. It refuses, and changes nothing, when too much is
+// unwritten already. A single event larger than the bound on bytes still
+// enters an outbox in which nothing waits, or it could never be delivered.
+func (o *outbox) put(e event) bool {
+	unsent := int(o.last() - o.written)
+	if unsent >= o.limits.UnsentEvents || unsent > 0 && o.unsentBytes+len(e.data) > o.limits.UnsentBytes {
+		return false
+	}
+	o.events = append(o.events, e)
+	o.unsentBytes += len(e.data)
+	return true
+}
+
+// after returns the event behind a position.
+func (o *outbox) after(position uint64) (event, bool) {
+	if position < o.first-1 || position >= o.last() {
+		return event{}, false
+	}
+	return o.events[position+1-o.first], true
+}
+
+// holds tells whether a reader at this position can be given all that follows,
+// without a gap. A position from the future was never handed out.
+func (o *outbox) holds(position uint64) bool {
+	return position >= o.first-1 && position <= o.last()
+}
+
+// wrote notes that everything up to a sequence was written, and forgets the
+// oldest of what is retained beyond its bounds.
+func (o *outbox) wrote(sequence uint64) {
+	for o.written < sequence {
+		o.written++
+		size := len(o.events[o.written-o.first].data)
+		o.unsentBytes -= size
+		o.retainedBytes += size
+	}
+	for o.written >= o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retainedBytes > o.limits.RetainedBytes) {
+		o.forget()
+	}
+}
+
+// confirm forgets what the client says has arrived.
+func (o *outbox) confirm(position uint64) {
+	o.wrote(min(position, o.last()))
+	for o.first <= position && len(o.events) > 0 {
+		o.forget()
+	}
+}
+
+// forget drops the oldest event, which must have been written.
+func (o *outbox) forget() {
+	o.retainedBytes -= len(o.events[0].data)
+	o.events[0] = event{} // the array behind the slice lives on until it grows
+	o.events = o.events[1:]
+	o.first++
+}
