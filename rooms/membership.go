@@ -1,0 +1,78 @@
+package rooms
+
+import "encoding/json"
+
+// left is why those who leave on their own are gone.
+const left = "left"
+
+// Join takes a socket out of the room it is in and into another. The others
+// there are told by user-connected, and the joiner by room-joined who is there.
+// Joining again what it has joined already, as the same user, tells the joiner
+// alone: so a join whose answer was lost can be repeated. The metadata is
+// compact JSON, or nil.
+//
+// With ErrRoomFull the socket stays where it was. Any other error is the
+// courier's: the joiner itself cannot be told.
+func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage) error {
+	s := rs.takeSeat(socketID)
+	defer rs.leaveSeat(socketID, s)
+
+	if s.room != nil && s.room.id == roomID && s.member.is(userID, metadata) {
+		s.room.mu.Lock()
+		defer s.room.mu.Unlock()
+		return s.room.welcome(s.member, rs.courier)
+	}
+	r, err := rs.reserve(roomID, s.room)
+	if err != nil {
+		return err
+	}
+	rs.vacate(s, left)
+
+	m := newMember(socketID, userID, metadata)
+	r.mu.Lock()
+	err = r.admit(m, rs.courier)
+	rs.unlockRoom(r)
+	if err != nil {
+		return err
+	}
+	s.room, s.member = r, m
+	rs.logger.Info("room joined", "roomId", r.id, "userId", userID, "socketId", socketID)
+	return nil
+}
+
+// Leave takes a socket out of its room. The others are told by
+// user-disconnected, the leaver by room-left. The error is ErrNotInRoom.
+func (rs *Rooms) Leave(socketID string) error {
+	s, err := rs.seated(socketID)
+	if err != nil {
+		return err
+	}
+	defer rs.leaveSeat(socketID, s)
+	roomID := s.room.id
+	rs.vacate(s, left)
+	return rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, left)))
+}
+
+// Remove takes a socket that has ended out of its room, if it is in one, and
+// tells the others the reason.
+func (rs *Rooms) Remove(socketID, reason string) {
+	s, err := rs.seated(socketID)
+	if err != nil {
+		return // it was in no room
+	}
+	defer rs.leaveSeat(socketID, s)
+	rs.vacate(s, reason)
+}
+
+// vacate empties a seat, if anyone sits in it.
+func (rs *Rooms) vacate(s *seat, reason string) {
+	if s.room == nil {
+		return
+	}
+	r, m := s.room, s.member
+	s.room, s.member = nil, nil
+	r.mu.Lock()
+	r.dismiss(m, rs.courier, reason)
+	rs.unlockRoom(r)
+	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
+}
