@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	signalingserver "signaling-server"
+	"signaling-server/httpapi"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+	"signaling-server/static"
+)
+
+// process is the world as run sees it.
+type process struct {
+	args        []string
+	environment []string
+	stdout      io.Writer
+	stderr      io.Writer
+	signals     <-chan os.Signal // the first ends the server, the second at once
+}
+
+// run does what the command line says and returns the exit code.
+func run(p process) int {
+	err := dispatch(p)
+	if err != nil {
+		fmt.Fprintf(p.stderr, "signaling-server: %v.\n", err)
+		return 1
+	}
+	return 0
+}
+
+func dispatch(p process) error {
+	command := ""
+	if len(p.args) > 0 {
+		command = p.args[0]
+	}
+	if command == "-h" || command == "--help" || command == "help" {
+		printUsage(p.stdout)
+		return nil
+	}
+	c, err := loadConfig(p.environment)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(p.args) == 0:
+		return serve(c, newLogger(p.stderr, c), p.signals)
+	case command == "healthcheck":
+		return healthcheck(c)
+	default:
+		return fmt.Errorf("%q is no command; -h lists them", command)
+	}
+}
+
+// serve runs the server until it is told to stop.
+func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	if err != nil {
+		return listenError(c, err)
+	}
+	c.Port = listener.Addr().(*net.TCPAddr).Port
+
+	var members *rooms.Rooms
+	hub := sse.NewHub(sse.Options{
+		HeartbeatInterval: c.HeartbeatInterval,
+		ResumeWindow:      c.ResumeWindow,
+		MaxSockets:        c.MaxConnections,
+		OnEnd:             func(socketID string, reason sse.Reason) { members.Remove(socketID, string(reason)) },
+		Logger:            logger,
+	})
+	members = rooms.New(courier{hub}, c.MaxRoomMembers, logger)
+	api, err := httpapi.New(httpapi.Options{
+		Hub:         hub,
+		Rooms:       members,
+		Logger:      logger,
+		CORSOrigins: c.CORSOrigins,
+		Environment: c.Environment,
+		Port:        c.Port,
+		Version:     signalingserver.Version,
+		OpenAPI:     signalingserver.OpenAPI,
+		Static:      static.Files,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+
+	var running sync.WaitGroup
+	defer running.Wait()
+	walking, stopWalking := context.WithCancel(context.Background())
+	defer stopWalking()
+	running.Go(func() { hub.Run(walking) })
+
+	server := newServer(api, logger)
+	failed := make(chan error, 1)
+	running.Go(func() { failed <- server.Serve(listener) })
+
+	announce(c, logger)
+	select {
+	case err := <-failed:
+		return err
+	case signal := <-signals:
+		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout)
+		return stop(server, hub, c.ShutdownTimeout, signals, logger)
+	}
+}
+
+// newServer bounds what a client may take: streams set deadlines of their own
+// for each write, all other answers are short.
+func newServer(api http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           api,
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// listenError says in a sentence why a port cannot be had.
+func listenError(c config, err error) error {
+	where := "port " + strconv.Itoa(c.Port)
+	if c.Host != "" {
+		where += " of " + c.Host
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is taken by another program; stop that, or set PORT to a free one", where)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s may be used by privileged users only; set PORT to one above 1023", where)
+	default:
+		return fmt.Errorf("cannot listen on %s: %w", where, err)
+	}
+}
+
+// announce tells whoever started the server where to look.
+func announce(c config, logger *slog.Logger) {
+	host := c.Host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = ""
+	}
+	base := "http://" + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
+	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
+	logger.Info("landing page", "url", base+"/")
+	logger.Info("demo", "url", base+"/demo/")
+	logger.Info("health", "url", base+"/health")
+	logger.Info("rooms", "url", base+"/rooms")
+	logger.Info("stats", "url", base+"/stats")
+}
+
+// stop lets every client have what was accepted for it, then ends the server,
+// all within the given time; a second signal ends it at once. While streams
+// are still being written, everything else is answered.
+func stop(server *http.Server, hub *sse.Hub, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	grace, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	listening.Go(func() {
+		select {
+		case <-signals:
+			logger.Warn("second signal: ending at once")
+			cancel()
+		case <-grace.Done():
+		}
+	})
+
+	// A little of the time is for what comes after the streams.
+	draining, cancelDraining := context.WithTimeout(grace, timeout*9/10)
+	defer cancelDraining()
+	if err := hub.Drain(draining); err != nil {
+		logger.Warn("some streams did not end in time and are cut off")
+	}
+	if err := server.Shutdown(grace); err != nil {
+		server.Close()
+	}
+	logger.Info("stopped")
+	return nil
+}

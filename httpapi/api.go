@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/rs/cors"
+
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// Options say what an [API] is about.
+type Options struct {
+	Hub    *sse.Hub
+	Rooms  *rooms.Rooms
+	Logger *slog.Logger
+
+	// CORSOrigins are the origins whose pages may use the API, "*" for all.
+	CORSOrigins []string
+	// Environment, Port and Version are told by the monitoring endpoints.
+	Environment string
+	Port        int
+	Version     string
+	// OpenAPI is the contract, in YAML.
+	OpenAPI []byte
+	// Static holds the pages: index.html, demo and assets.
+	Static fs.FS
+}
+
+// API answers all requests.
+type API struct {
+	hub         *sse.Hub
+	rooms       *rooms.Rooms
+	logger      *slog.Logger
+	environment string
+	port        int
+	version     string
+	started     time.Time
+	openAPI     contract
+	pages       pages
+	routes      []route
+	handler     http.Handler
+}
+
+// New makes the API. The error is about the files it is to serve.
+func New(o Options) (*API, error) {
+	contract, err := newContract(o.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := newPages(o.Static)
+	if err != nil {
+		return nil, err
+	}
+	a := &API{
+		hub:         o.Hub,
+		rooms:       o.Rooms,
+		logger:      o.Logger,
+		environment: o.Environment,
+		port:        o.Port,
+		version:     o.Version,
+		started:     time.Now(),
+		openAPI:     contract,
+		pages:       pages,
+	}
+	a.routes = a.allRoutes()
+	a.handler = crossOrigin(o.CORSOrigins).Handler(a.newRouter())
+	return a, nil
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// crossOrigin lets pages of other origins use the API. There are no cookies:
+// whoever has a token was given it.
+func crossOrigin(origins []string) *cors.Cors {
+	return cors.New(cors.Options{
+		AllowedOrigins: origins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"},
+		ExposedHeaders: []string{"Allow", "Link", "Retry-After"},
+		MaxAge:         86400, // seconds; browsers cut it to what they allow
+	})
+}

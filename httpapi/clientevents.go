@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// clientEvent is one event that a client may post, decoded and validated.
+type clientEvent interface {
+	// accept does what the event asks for on behalf of a socket. Without an
+	// error the event is accepted.
+	accept(a *API, socketID string) error
+}
+
+// clientEvents makes an empty event of each type.
+var clientEvents = map[string]func() clientEvent{
+	"join-room":     func() clientEvent { return new(joinRoom) },
+	"leave-room":    func() clientEvent { return new(leaveRoom) },
+	"offer":         func() clientEvent { return new(offer) },
+	"answer":        func() clientEvent { return new(answer) },
+	"ice-candidate": func() clientEvent { return new(iceCandidate) },
+	"signal":        func() clientEvent { return new(signal) },
+	"send-message":  func() clientEvent { return new(sendMessage) },
+	"typing-start":  func() clientEvent { return new(typingStart) },
+	"typing-stop":   func() clientEvent { return new(typingStop) },
+	"ping":          func() clientEvent { return new(ping) },
+	"disconnect":    func() clientEvent { return new(disconnect) },
+}
+
+type joinRoom struct {
+	RoomID      string         `json:"roomId" validate:"required,max=128,name"`
+	UserID      string         `json:"userId" validate:"required,max=128,name"`
+	Metadata    jsontext.Value `json:"metadata" validate:"omitempty,object,max=4096"`
+	AccessToken string         `json:"accessToken"`
+}
+
+func (e *joinRoom) normalize() {
+	if e.Metadata != nil {
+		e.Metadata = appendCompact(nil, e.Metadata)
+	}
+}
+
+func (e *joinRoom) accept(a *API, socketID string) error {
+	return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata))
+}
+
+type leaveRoom struct{}
+
+func (*leaveRoom) accept(a *API, socketID string) error { return a.rooms.Leave(socketID) }
+
+// posted is what the events have in common that travel on as they were
+// written.
+type posted struct{ members []byte }
+
+// keep remembers an event's members for the way on, in the order in which they
+// were written: all but the type, and but a from, which is ours to say.
+func (p *posted) keep(members object) {
+	for _, m := range members {
+		if m.name == "type" || m.name == "from" {
+			continue
+		}
+		if len(p.members) > 0 {
+			p.members = append(p.members, ',')
+		}
+		p.members = append(p.members, m.rawName...)
+		p.members = append(p.members, ':')
+		p.members = appendCompact(p.members, m.value)
+	}
+}
+
+func (p *posted) as(kind string) rooms.Relay { return rooms.Relay{Kind: kind, Members: p.members} }
+
+// relayed is an event to one other member. Applications put members of their
+// own beside the protocol's, and they travel along.
+type relayed struct {
+	posted
+	Target string `json:"target" validate:"required"`
+}
+
+func (*relayed) isOpen() {}
+
+// The descriptions are each an RTCSessionDescriptionInit (WebRTC, 4.8).
+
+type offer struct {
+	relayed
+	Offer struct {
+		Type string `json:"type" validate:"required,eq=offer"`
+		SDP  string `json:"sdp" validate:"required"`
+	} `json:"offer" validate:"required"`
+}
+
+func (e *offer) accept(a *API, socketID string) error {
+	return a.rooms.Signal(socketID, e.Target, e.as("offer"))
+}
+
+type answer struct {
+	relayed
+	Answer struct {
+		Type string `json:"type" validate:"required,oneof=answer pranswer"`
+		SDP  string `json:"sdp" validate:"required"`
+	} `json:"answer" validate:"required"`
+}
+
+func (e *answer) accept(a *API, socketID string) error {
+	return a.rooms.Signal(socketID, e.Target, e.as("answer"))
+}
+
+type iceCandidate struct {
+	relayed
+	Candidate jsontext.Value `json:"candidate" validate:"required,candidate"`
+}
+
+// candidateInit is an RTCIceCandidateInit (WebRTC, 4.8.1). A browser's
+// toJSON() writes null for what it does not know.
+type candidateInit struct {
+	Candidate        string  `json:"candidate"`
+	SDPMid           *string `json:"sdpMid"`
+	SDPMLineIndex    *uint16 `json:"sdpMLineIndex"`
+	UsernameFragment *string `json:"usernameFragment"`
+}
+
+func (e *iceCandidate) accept(a *API, socketID string) error {
+	return a.rooms.Signal(socketID, e.Target, e.as("ice-candidate"))
+}
+
+type signal struct {
+	posted
+	Target *string        `json:"target" validate:"omitempty,min=1"`
+	Data   jsontext.Value `json:"data" validate:"required"`
+}
+
+func (e *signal) accept(a *API, socketID string) error {
+	if e.Target == nil {
+		return a.rooms.SignalAll(socketID, e.as("signal"))
+	}
+	return a.rooms.Signal(socketID, *e.Target, e.as("signal"))
+}
+
+type sendMessage struct {
+	Message string `json:"message" validate:"required,max=4096"`
+}
+
+func (e *sendMessage) normalize() { e.Message = strings.TrimSpace(e.Message) }
+
+func (e *sendMessage) accept(a *API, socketID string) error { return a.rooms.Chat(socketID, e.Message) }
+
+type typingStart struct{}
+
+func (*typingStart) accept(a *API, socketID string) error { return a.rooms.Typing(socketID, true) }
+
+type typingStop struct{}
+
+func (*typingStop) accept(a *API, socketID string) error { return a.rooms.Typing(socketID, false) }
+
+type ping struct{}
+
+func (*ping) accept(a *API, socketID string) error { return a.hub.Pong(socketID) }
+
+type disconnect struct{}
+
+func (*disconnect) accept(a *API, socketID string) error {
+	a.hub.End(socketID, sse.ClientDisconnect)
+	return nil
+}

@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth is how deep JSON may be nested. Receivers in some languages give up
+// at a few hundred levels, and what one client posts another must read.
+const maxDepth = 100
+
+// asWritten reads JSON without judging more than that it is JSON: repeated
+// members are the sender's business. Text that is not Unicode is refused.
+var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
+
+// member is one member of a JSON object, as it was written.
+type member struct {
+	name    string
+	rawName jsontext.Value
+	value   jsontext.Value
+}
+
+// object is a JSON object, its members in the order in which they were written.
+type object []member
+
+// parseObject reads a body that must be one JSON object.
+func parseObject(body []byte) (object, error) {
+	if tooDeep(body) {
+		return nil, malformedJSON.with(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
+	switch decoder.PeekKind() {
+	case '{':
+	case '[', '"', '0', 't', 'f', 'n':
+		if err := decoder.SkipValue(); err != nil {
+			return nil, malformed(err)
+		}
+		return nil, invalid(FieldError{"", "object", "must be a JSON object"})
+	default:
+		_, err := decoder.ReadToken()
+		return nil, malformed(err)
+	}
+	members, err := readMembers(decoder)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, malformedJSON.with("Something follows the JSON value.")
+	}
+	return members, nil
+}
+
+func readMembers(decoder *jsontext.Decoder) (object, error) {
+	if _, err := decoder.ReadToken(); err != nil { // the opening brace
+		return nil, err
+	}
+	var members object
+	for decoder.PeekKind() != '}' {
+		rawName, err := decoder.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m := member{rawName: rawName.Clone()}
+		name, err := jsontext.AppendUnquote(nil, m.rawName)
+		if err != nil {
+			return nil, err
+		}
+		m.name = string(name)
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m.value = value.Clone()
+		members = append(members, m)
+	}
+	_, err := decoder.ReadToken() // the closing brace
+	return members, err
+}
+
+// malformed says where the JSON goes wrong.
+func malformed(err error) *Problem {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &syntax):
+		return malformedJSON.with(fmt.Sprintf("At byte %d: %v.", syntax.ByteOffset, syntax.Err))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return malformedJSON.with("The JSON value is incomplete.")
+	default:
+		return malformedJSON.with("The body is not JSON.")
+	}
+}
+
+// tooDeep counts brackets outside of strings. It is right for valid JSON, and
+// harmless for all else, which the decoder refuses.
+func tooDeep(body []byte) bool {
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{', '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; i < len(body) && body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return false
+}
+
+// appendCompact appends a JSON value without insignificant white space; all
+// else stays as it was written.
+func appendCompact(line []byte, value jsontext.Value) []byte {
+	compact := value.Clone()
+	if err := compact.Compact(asWritten); err != nil {
+		panic(err) // it was read as valid JSON
+	}
+	return append(line, compact...)
+}

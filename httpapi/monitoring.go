@@ -1,0 +1,268 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+
+	"signaling-server/rooms"
+)
+
+const serviceName = "signaling-server"
+
+// timeLayout is RFC 3339 with milliseconds, in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// writeJSON answers with a document of the moment.
+func writeJSON(w http.ResponseWriter, document any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	return json.NewEncoder(w).Encode(document)
+}
+
+type serviceInfo struct {
+	Service     string            `json:"service"`
+	Version     string            `json:"version"`
+	Message     string            `json:"message"`
+	Port        int               `json:"port"`
+	Environment string            `json:"environment"`
+	Features    []string          `json:"features"`
+	Endpoints   map[string]string `json:"endpoints"`
+}
+
+// getService tells what this is: a browser by a page, all others by JSON.
+func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error {
+	w.Header().Add("Vary", "Accept")
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return a.pages.serve(w, r, "index.html")
+	}
+	return writeJSON(w, serviceInfo{
+		Service:     serviceName,
+		Version:     a.version,
+		Message:     "WebRTC signaling over Server-Sent Events and plain HTTP: no WebSocket needed.",
+		Port:        a.port,
+		Environment: a.environment,
+		Features: []string{
+			"WebRTC signaling: offers, answers, ICE candidates, any signal",
+			"rooms, presence, chat, typing",
+			"streams that resume: accepted events arrive exactly once and in order",
+			"monitoring",
+			"OpenAPI 3.1 contract",
+		},
+		Endpoints: map[string]string{
+			"stream":       "GET /events",
+			"streamByPost": "POST /events/stream",
+			"send":         "POST /events",
+			"health":       "GET /health",
+			"rooms":        "GET /rooms",
+			"room":         "GET /rooms/{roomId}",
+			"connections":  "GET /connections",
+			"stats":        "GET /stats",
+			"liveness":     "GET /livez",
+			"readiness":    "GET /readyz",
+			"openapiYaml":  "GET /openapi.yaml",
+			"openapiJson":  "GET /openapi.json",
+			"demo":         "GET /demo/",
+		},
+	})
+}
+
+type health struct {
+	Service     string      `json:"service"`
+	Status      string      `json:"status"`
+	Timestamp   string      `json:"timestamp"`
+	Uptime      float64     `json:"uptime"` // seconds
+	Version     string      `json:"version"`
+	Environment string      `json:"environment"`
+	Port        string      `json:"port"`
+	Memory      memory      `json:"memory"`
+	Connections activeTotal `json:"connections"`
+	Rooms       activeTotal `json:"rooms"`
+}
+
+type memory struct {
+	Used  string `json:"used"`
+	Total string `json:"total"`
+}
+
+// activeTotal counts what there is and what there ever was.
+type activeTotal struct {
+	Active int    `json:"active"`
+	Total  uint64 `json:"total"`
+}
+
+func (a *API) getHealth(w http.ResponseWriter, _ *http.Request, _ params) error {
+	status := "healthy"
+	if a.hub.Draining() {
+		status = "draining"
+	}
+	sockets, socketsEver := a.hub.Counts()
+	rooms, _, roomsEver := a.rooms.Counts()
+	return writeJSON(w, health{
+		Service:     serviceName,
+		Status:      status,
+		Timestamp:   timestamp(time.Now()),
+		Uptime:      time.Since(a.started).Round(time.Millisecond).Seconds(),
+		Version:     a.version,
+		Environment: a.environment,
+		Port:        strconv.Itoa(a.port),
+		Memory:      readMemory(),
+		Connections: activeTotal{sockets, socketsEver},
+		Rooms:       activeTotal{rooms, roomsEver},
+	})
+}
+
+// readMemory tells what live objects take, and what the process has from the
+// operating system. Unlike runtime.ReadMemStats it stops nobody.
+func readMemory() memory {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
+	metrics.Read(samples)
+	inMB := func(s metrics.Sample) string { return fmt.Sprintf("%d MB", (s.Value.Uint64()+1<<19)>>20) }
+	return memory{inMB(samples[0]), inMB(samples[1])}
+}
+
+type roomList struct {
+	TotalRooms int        `json:"totalRooms"`
+	Rooms      []roomInfo `json:"rooms"`
+}
+
+type roomInfo struct {
+	RoomID       string     `json:"roomId"`
+	Users        int        `json:"users"`
+	UserList     []userInfo `json:"userList"`
+	CreatedAt    string     `json:"createdAt"`
+	LastActivity string     `json:"lastActivity"`
+}
+
+type userInfo struct {
+	UserID   string `json:"userId"`
+	SocketID string `json:"socketId"`
+	JoinedAt string `json:"joinedAt"`
+}
+
+func newRoomInfo(r rooms.Info) roomInfo {
+	users := make([]userInfo, len(r.Members))
+	for i, m := range r.Members {
+		users[i] = userInfo{m.UserID, m.SocketID, timestamp(m.JoinedAt)}
+	}
+	return roomInfo{r.RoomID, len(users), users, timestamp(r.CreatedAt), timestamp(r.LastActivity)}
+}
+
+func (a *API) listRooms(w http.ResponseWriter, r *http.Request, _ params) error {
+	all := a.rooms.All()
+	page, err := paginate(w, r, all, func(r rooms.Info) string { return r.RoomID })
+	if err != nil {
+		return err
+	}
+	list := roomList{len(all), make([]roomInfo, len(page))}
+	for i, room := range page {
+		list.Rooms[i] = newRoomInfo(room)
+	}
+	return writeJSON(w, list)
+}
+
+func (a *API) getRoom(w http.ResponseWriter, _ *http.Request, p params) error {
+	room, ok := a.rooms.Room(p.ByName("roomId"))
+	if !ok {
+		return notFound.with("There is no room of this ID: nobody is in it.")
+	}
+	return writeJSON(w, newRoomInfo(room))
+}
+
+type connectionList struct {
+	TotalConnections int              `json:"totalConnections"`
+	Connections      []connectionInfo `json:"connections"`
+}
+
+type connectionInfo struct {
+	SocketID    string `json:"socketId"`
+	ConnectedAt string `json:"connectedAt"`
+	IP          string `json:"ip"`
+	UserAgent   string `json:"userAgent"`
+	CurrentRoom string `json:"currentRoom,omitempty"`
+	UserID      string `json:"userId,omitempty"`
+	Transport   string `json:"transport"`
+}
+
+func (a *API) listConnections(w http.ResponseWriter, r *http.Request, _ params) error {
+	all := a.hub.Infos()
+	page, err := paginate(w, r, all, connectionOrder)
+	if err != nil {
+		return err
+	}
+	type place struct{ roomID, userID string }
+	places := make(map[string]place)
+	for _, room := range a.rooms.All() {
+		for _, m := range room.Members {
+			places[m.SocketID] = place{room.RoomID, m.UserID}
+		}
+	}
+	list := connectionList{len(all), make([]connectionInfo, len(page))}
+	for i, s := range page {
+		at := places[s.SocketID]
+		list.Connections[i] = connectionInfo{
+			s.SocketID, timestamp(s.ConnectedAt), s.Client.IP, s.Client.UserAgent, at.roomID, at.userID, string(s.Transport),
+		}
+	}
+	return writeJSON(w, list)
+}
+
+type stats struct {
+	TotalConnections    uint64  `json:"totalConnections"`
+	ActiveConnections   int     `json:"activeConnections"`
+	TotalRooms          uint64  `json:"totalRooms"`
+	ActiveRooms         int     `json:"activeRooms"`
+	StartTime           int64   `json:"startTime"` // milliseconds since the epoch
+	Uptime              int64   `json:"uptime"`    // milliseconds
+	UptimeFormatted     string  `json:"uptimeFormatted"`
+	AverageUsersPerRoom float64 `json:"averageUsersPerRoom"`
+}
+
+func (a *API) getStats(w http.ResponseWriter, _ *http.Request, _ params) error {
+	uptime := time.Since(a.started)
+	sockets, socketsEver := a.hub.Counts()
+	rooms, members, roomsEver := a.rooms.Counts()
+	average := 0.0
+	if rooms > 0 {
+		average = float64(members) / float64(rooms)
+	}
+	return writeJSON(w, stats{
+		TotalConnections:    socketsEver,
+		ActiveConnections:   sockets,
+		TotalRooms:          roomsEver,
+		ActiveRooms:         rooms,
+		StartTime:           a.started.UnixMilli(),
+		Uptime:              uptime.Milliseconds(),
+		UptimeFormatted:     formatUptime(uptime),
+		AverageUsersPerRoom: average,
+	})
+}
+
+// formatUptime writes a duration as hours, minutes and seconds: "26h 0m 9s".
+func formatUptime(d time.Duration) string {
+	seconds := int(d.Seconds())
+	return fmt.Sprintf("%dh %dm %ds", seconds/3600, seconds/60%60, seconds%60)
+}
+
+type probe struct {
+	Status string `json:"status"`
+}
+
+// getLiveness says that the process answers.
+func (a *API) getLiveness(w http.ResponseWriter, _ *http.Request, _ params) error {
+	return writeJSON(w, probe{"ok"})
+}
+
+// getReadiness says whether new clients are welcome.
+func (a *API) getReadiness(w http.ResponseWriter, _ *http.Request, _ params) error {
+	if a.hub.Draining() {
+		return problemFor(rooms.ErrDraining)
+	}
+	return writeJSON(w, probe{"ready"})
+}

@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/unrolled/secure"
+)
+
+// pages are the embedded web files.
+type pages struct {
+	files   map[string]file
+	headers *secure.Secure
+}
+
+type file struct {
+	content []byte
+	etag    string
+}
+
+// newPages reads all files once; they cannot change while the server runs.
+func newPages(files fs.FS) (pages, error) {
+	p := pages{make(map[string]file), pageHeaders()}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		p.files[name] = file{content, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		return nil
+	})
+	if err != nil {
+		return pages{}, fmt.Errorf("reading the pages: %w", err)
+	}
+	return p, nil
+}
+
+// pageHeaders let a page run exactly its own parts.
+func pageHeaders() *secure.Secure {
+	return secure.New(secure.Options{
+		ContentSecurityPolicy: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+			"connect-src 'self'; media-src 'self' blob:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		ContentTypeNosniff:      true,
+		FrameDeny:               true,
+		ReferrerPolicy:          "no-referrer",
+		PermissionsPolicy:       "camera=(self), microphone=(self), geolocation=()",
+		CrossOriginOpenerPolicy: "same-origin",
+	})
+}
+
+// serve answers with one of the files. Browsers keep it, and ask whether it has
+// changed.
+func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error {
+	f, ok := p.files[name]
+	if !ok {
+		return notFound.with("There is no such page.")
+	}
+	if err := p.headers.Process(w, r); err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", f.etag)
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.content))
+	return nil
+}
+
+// getPage serves the files of one folder, and its index.html for the folder.
+func (a *API) getPage(folder string) handler {
+	return func(w http.ResponseWriter, r *http.Request, p params) error {
+		name := p.ByName("file")
+		if name == "/" {
+			name = "/index.html"
+		}
+		return a.pages.serve(w, r, path.Join(folder, name))
+	}
+}
+
+func redirectTo(target string) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ params) error {
+		if r.URL.RawQuery != "" {
+			http.Redirect(w, r, target+"?"+r.URL.RawQuery, http.StatusPermanentRedirect)
+			return nil
+		}
+		http.Redirect(w, r, target, http.StatusPermanentRedirect)
+		return nil
+	}
+}
+
+var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{{.Title}} · Signaling Server</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/site.css">
+</head>
+<body>
+<main class="prose">
+<p><code>{{.Status}} {{.Name}}</code></p>
+<h1>{{.Title}}</h1>
+<p>{{.Explanation}}</p>
+<p><a href="/">Signaling Server</a> · <a href="/openapi.yaml">the whole contract</a></p>
+</main>
+</body>
+</html>
+`))
+
+// getProblem explains a type of problem to a person.
+func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error {
+	i := slices.IndexFunc(problemTypes, func(t problemType) bool { return t.name == p.ByName("name") })
+	if i < 0 {
+		return notFound.with("There is no problem of this name.")
+	}
+	if err := a.pages.headers.Process(w, r); err != nil {
+		return err
+	}
+	t := problemTypes[i]
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return problemPage.Execute(w, struct {
+		Name, Title, Explanation string
+		Status                   int
+	}{t.name, t.title, t.explanation, t.status})
+}

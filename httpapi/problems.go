@@ -1,0 +1,131 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// Problem is an error as its client is told of it: a problem document.
+type Problem struct {
+	problemType
+	Detail     string
+	Errors     []FieldError  // what exactly is wrong with the request's content
+	RetryAfter time.Duration // sent as Retry-After, unless 0
+}
+
+// FieldError names one thing that is wrong in a request.
+type FieldError struct {
+	Field   string `json:"field"`   // its path, or "" for the whole
+	Rule    string `json:"rule"`    // the rule it breaks
+	Message string `json:"message"` // what it must be
+}
+
+// problemType is a row of the protocol's table of problems.
+type problemType struct {
+	name        string // the last part of the type's URI
+	status      int
+	title       string
+	explanation string // for a person who opens that URI
+}
+
+// The problems, in the order of the protocol.
+var (
+	malformedJSON = problemType{"malformed-json", http.StatusBadRequest, "The body is not valid JSON",
+		"The body of the request could not be read as one JSON value in UTF-8 (RFC 8259). The detail says at which byte it went wrong. JSON nested more than 100 levels deep and unpaired surrogates in strings are refused as well, because many receivers cannot read them."}
+	unknownSession = problemType{"unknown-session", http.StatusUnauthorized, "The session is not known",
+		"The request needs the session token that the event “connected” brought, as “Authorization: Bearer <token>”. It had none, a malformed one, or one whose socket has ended: it disconnected, or stayed away longer than the resume window. Open a new stream (GET /events), take the token from its first event, and join the room again."}
+	accessDenied = problemType{"access-denied", http.StatusForbidden, "Access to the room was denied",
+		"This server admits to its rooms only those who show an access token. The one in “accessToken” is missing, wrong, expired, or for another room or user. Ask whoever issues the tokens for a new one."}
+	targetNotFound = problemType{"target-not-found", http.StatusNotFound, "The target is not in your room",
+		"A member may signal only other sockets of its own room. The target is no member's socket ID: it may have left, be in another room, be yourself, or never have been. Watch “user-disconnected” to know when a peer is gone."}
+	notFound = problemType{"not-found", http.StatusNotFound, "There is nothing here",
+		"No resource has this address. GET / lists what there is, and /openapi.yaml describes all of it."}
+	methodNotAllowed = problemType{"method-not-allowed", http.StatusMethodNotAllowed, "This method is not possible here",
+		"The address exists, but not for this method. The header Allow names the ones it takes."}
+	notInRoom = problemType{"not-in-room", http.StatusConflict, "You are in no room",
+		"This event is for the members of a room, and the socket is in none. Send join-room first. A socket that could not be resumed is a new one, and joins again."}
+	roomFull = problemType{"room-full", http.StatusConflict, "The room is full",
+		"The room has as many members as this server allows. Try again when someone has left, or use another room."}
+	payloadTooLarge = problemType{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large",
+		"A body may have 64 KiB at most. Large data belongs into a data channel between the peers."}
+	unsupportedMediaType = problemType{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body's media type is not supported",
+		"Send “Content-Type: application/json”, in UTF-8 and without a Content-Encoding."}
+	validationFailed = problemType{"validation-failed", http.StatusUnprocessableEntity, "The request is not valid",
+		"The request was understood, but something in it is missing, unknown or out of bounds. The member “errors” names each field, the rule it breaks, and what it must be."}
+	rateLimited = problemType{"rate-limited", http.StatusTooManyRequests, "Too many requests",
+		"Wait as long as the header Retry-After says, then go on more slowly."}
+	targetOverflow = problemType{"target-overflow", http.StatusTooManyRequests, "The target's queue is full",
+		"The target did not read its events for too long, and its queue is full. It is being disconnected as a slow consumer, and your event was not accepted. It will appear as a new socket when it comes back."}
+	shuttingDown = problemType{"shutting-down", http.StatusServiceUnavailable, "The server is shutting down",
+		"The server is stopping and accepts no more. Every stream was told by “server-shutdown” when to come back; the header Retry-After says it as well."}
+	atCapacity = problemType{"at-capacity", http.StatusServiceUnavailable, "The server is at capacity",
+		"The server holds as many sockets as it may. Try again after the time that the header Retry-After gives."}
+)
+
+// problemTypes lists all problems, for the pages that explain them.
+var problemTypes = []problemType{
+	malformedJSON, unknownSession, accessDenied, targetNotFound, notFound, methodNotAllowed, notInRoom, roomFull,
+	payloadTooLarge, unsupportedMediaType, validationFailed, rateLimited, targetOverflow, shuttingDown, atCapacity,
+}
+
+func (t problemType) with(detail string) *Problem { return &Problem{problemType: t, Detail: detail} }
+
+func (p *Problem) Error() string { return p.name + ": " + p.Detail }
+
+// problemFor turns an error into what its client is told. It is nil for an
+// error that is nobody's but ours.
+func problemFor(err error) *Problem {
+	var p *Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, rooms.ErrNotInRoom):
+		return notInRoom.with("Join a room before you send this.")
+	case errors.Is(err, rooms.ErrTargetNotFound):
+		return targetNotFound.with("No other member of your room has this socket ID.")
+	case errors.Is(err, rooms.ErrRoomFull):
+		return roomFull.with("The room has as many members as it may have.")
+	case errors.Is(err, rooms.ErrOverflow):
+		return targetOverflow.with("The target did not read its events for too long, and is being disconnected.")
+	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):
+		return unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
+	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):
+		p = shuttingDown.with("Reconnect after the time given.")
+		p.RetryAfter = sse.ReconnectAfter()
+		return p
+	case errors.Is(err, sse.ErrAtCapacity):
+		p = atCapacity.with("Try again after the time given.")
+		p.RetryAfter = sse.ReconnectAfter()
+		return p
+	}
+	return nil
+}
+
+// write sends the problem document.
+func (p *Problem) write(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
+	if p.status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
+	}
+	w.WriteHeader(p.status)
+	// The client may be gone; there is nobody else to tell.
+	_ = json.NewEncoder(w).Encode(struct {
+		Type   string       `json:"type"`
+		Title  string       `json:"title"`
+		Status int          `json:"status"`
+		Detail string       `json:"detail"`
+		Errors []FieldError `json:"errors,omitempty"`
+	}{"/problems/" + p.name, p.title, p.status, p.Detail, p.Errors})
+}

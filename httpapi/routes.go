@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/julienschmidt/httprouter"
+)
+
+// handler answers a request, or says why not.
+type handler func(w http.ResponseWriter, r *http.Request, p params) error
+
+// params are the variable parts of a request's path.
+type params interface{ ByName(name string) string }
+
+// route is one operation of the API. Paths are in httprouter's notation.
+type route struct {
+	method  string
+	path    string
+	handler handler
+}
+
+// allRoutes lists the whole API. The contract names the same routes; a test
+// compares them.
+func (a *API) allRoutes() []route {
+	return []route{
+		{http.MethodGet, "/", a.getService},
+		{http.MethodGet, "/events", a.streamEvents},
+		{http.MethodPost, "/events", a.sendEvent},
+		{http.MethodPost, "/events/stream", a.streamEvents},
+		{http.MethodGet, "/health", a.getHealth},
+		{http.MethodGet, "/rooms", a.listRooms},
+		{http.MethodGet, "/rooms/:roomId", a.getRoom},
+		{http.MethodGet, "/connections", a.listConnections},
+		{http.MethodGet, "/stats", a.getStats},
+		{http.MethodGet, "/livez", a.getLiveness},
+		{http.MethodGet, "/readyz", a.getReadiness},
+		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
+		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
+		{http.MethodGet, "/problems/:name", a.getProblem},
+		{http.MethodGet, "/demo", redirectTo("/demo/")},
+		{http.MethodGet, "/demo/*file", a.getPage("demo")},
+		{http.MethodGet, "/assets/*file", a.getPage("assets")},
+	}
+}
+
+// newRouter makes the handler of all routes.
+func (a *API) newRouter() http.Handler {
+	router := httprouter.New()
+	router.RedirectTrailingSlash = false // an address is right or it is not
+	router.RedirectFixedPath = false
+	router.HandleOPTIONS = false // CORS has answered preflights; all else is 405
+	router.NotFound = a.serve(func(http.ResponseWriter, *http.Request, params) error {
+		return notFound.with("GET / lists what there is.")
+	})
+	router.MethodNotAllowed = a.serve(func(w http.ResponseWriter, _ *http.Request, _ params) error {
+		return methodNotAllowed.with("This address takes: " + w.Header().Get("Allow") + ".")
+	})
+	for _, route := range a.routes {
+		handle := a.handle(route.handler)
+		router.Handle(route.method, route.path, handle)
+		if route.method == http.MethodGet && route.path != "/events" {
+			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawPath != "" { // it has an escaped slash, which separates nothing
+			escaped := *r.URL
+			escaped.Path = r.URL.EscapedPath()
+			own := *r
+			own.URL = &escaped
+			r = &own
+		}
+		router.ServeHTTP(w, r)
+	})
+}
+
+// handle makes a handle for the router, whose parameters were perhaps matched
+// in a path that was still escaped.
+func (a *API) handle(h handler) httprouter.Handle {
+	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
+		if r.URL.RawPath != "" {
+			for i := range p {
+				if value, err := url.PathUnescape(p[i].Value); err == nil {
+					p[i].Value = value
+				}
+			}
+		}
+		a.answer(w, r, p, h)
+	}
+}
+
+// serve makes a plain http.Handler of a handler without parameters.
+func (a *API) serve(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, r, httprouter.Params{}, h)
+	})
+}
+
+// answer runs a handler and tells the client of its error.
+func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	err := h(w, r, p)
+	if err == nil {
+		return
+	}
+	problem := problemFor(err)
+	if problem == nil {
+		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
+		return
+	}
+	problem.write(w)
+}

@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"signaling-server/sse"
+)
+
+const (
+	maxBody     = 64 << 10 // bytes
+	bodyTimeout = 10 * time.Second
+)
+
+// sendEvent takes one client event (POST /events).
+func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
+	socketID, err := a.authenticate(r)
+	if err != nil {
+		return err
+	}
+	body, err := readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	event, err := decodeEvent(body)
+	if err != nil {
+		return err
+	}
+	if err := event.accept(a, socketID); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// authenticate tells which socket a request speaks for.
+func (a *API) authenticate(r *http.Request) (socketID string, err error) {
+	token, ok := bearer(r)
+	if !ok {
+		return "", unknownSession.with("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
+	}
+	socketID, ok = a.hub.Authenticate(token)
+	if !ok {
+		return "", unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
+	}
+	return socketID, nil
+}
+
+// bearer reads a session token from the header Authorization (RFC 6750, 2.1).
+func bearer(r *http.Request) (sse.Token, bool) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return sse.Token{}, false
+	}
+	return sse.ParseToken(strings.TrimSpace(text))
+}
+
+// readJSON reads a body that claims to be JSON.
+func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
+	}
+	return readBody(w, r)
+}
+
+// readBody reads a body of bounded size, in bounded time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
+	}
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout)) // where it knows none, there is no network
+	defer connection.SetReadDeadline(time.Time{})
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
+	case err != nil:
+		return nil, malformedJSON.with("The body did not arrive whole.")
+	}
+	return body, nil
+}

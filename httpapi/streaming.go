@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"errors"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+
+	"signaling-server/sse"
+)
+
+// streamEvents serves a stream (GET /events, POST /events/stream).
+func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
+	if r.Method == http.MethodPost {
+		// To the end: net/http sees a client go only behind the body.
+		if _, err := readBody(w, r); err != nil {
+			return err
+		}
+	}
+	err := a.hub.ServeStream(w, r, position(r), clientOf(r))
+	if err != nil && namesEventStream(r) {
+		refuse(w, err)
+		return nil
+	}
+	return err
+}
+
+// position is where a client wants to go on, nil where it wants a new socket. A
+// client that gives nothing but its token has seen nothing yet.
+func position(r *http.Request) *sse.EventID {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		text = r.URL.Query().Get("lastEventId")
+	}
+	token, hasToken := bearer(r)
+	if text == "" && hasToken {
+		return &sse.EventID{Token: token}
+	}
+	id, ok := sse.ParseEventID(text)
+	if !ok || hasToken && id.Token != token {
+		return nil
+	}
+	return &id
+}
+
+// clientOf is what operators are told of a client.
+func clientOf(r *http.Request) sse.Client {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	return sse.Client{IP: ip, UserAgent: r.UserAgent()}
+}
+
+// namesEventStream tells whether the client is one that asks for a stream by
+// its type, as EventSource does.
+func namesEventStream(r *http.Request) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for one := range strings.SplitSeq(accept, ",") {
+			if mediaType, _, err := mime.ParseMediaType(one); err == nil && mediaType == "text/event-stream" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuse turns an EventSource away in a way that it comes back from.
+func refuse(w http.ResponseWriter, err error) {
+	reason := "at capacity"
+	if errors.Is(err, sse.ErrDraining) {
+		reason = "draining"
+	}
+	sse.Refuse(w, reason, sse.ReconnectAfter())
+}

@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+)
+
+var validator10 = newValidator()
+
+// newValidator makes the validator that knows the protocol's own rules.
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
+	rules := map[string]validator.Func{
+		"name":      func(f validator.FieldLevel) bool { return isName(f.Field().String()) },
+		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
+		"candidate": func(f validator.FieldLevel) bool { return isCandidate(f.Field().Bytes()) },
+	}
+	for tag, rule := range rules {
+		if err := v.RegisterValidation(tag, rule); err != nil {
+			panic(err) // only for an empty tag or a missing rule
+		}
+	}
+	return v
+}
+
+// isName tells whether people and logs can show a text as a name.
+func isName(text string) bool {
+	return strings.TrimSpace(text) != "" && strings.IndexFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	}) < 0
+}
+
+// isCandidate tells whether a value is an RTCIceCandidateInit, or the null that
+// ends the candidates.
+func isCandidate(value jsontext.Value) bool {
+	var candidate candidateInit
+	switch value.Kind() {
+	case 'n':
+		return true
+	case '{':
+		return json.Unmarshal(value, &candidate, asWritten) == nil
+	}
+	return false
+}
+
+// validate checks an event's fields against the rules in their tags.
+func validate(event clientEvent) (wrong []FieldError) {
+	var broken validator.ValidationErrors
+	if !errors.As(validator10.Struct(event), &broken) {
+		return nil
+	}
+	for _, b := range broken {
+		wrong = append(wrong, FieldError{fieldPath(b), b.Tag(), ruleMessage(b)})
+	}
+	return wrong
+}
+
+// fieldPath is a field's path in the JSON: the namespace without the names of
+// our types in it.
+func fieldPath(b validator.FieldError) string {
+	var path []string
+	for _, name := range strings.Split(b.Namespace(), ".")[1:] {
+		if name != "" && name != "relayed" && name != "posted" {
+			path = append(path, name)
+		}
+	}
+	return strings.Join(path, ".")
+}
+
+// ruleMessage says what a field must be to follow the rule that it breaks.
+func ruleMessage(b validator.FieldError) string {
+	isText := b.Kind() == reflect.String
+	switch b.Tag() {
+	case "required":
+		return "is required"
+	case "min":
+		return "must not be empty"
+	case "max":
+		if isText {
+			return "must have " + b.Param() + " characters at most"
+		}
+		return "must have " + b.Param() + " bytes of JSON at most"
+	case "eq":
+		return `must be "` + b.Param() + `"`
+	case "oneof":
+		return `must be "` + strings.ReplaceAll(b.Param(), " ", `" or "`) + `"`
+	case "name":
+		return "must not be blank, nor hold control characters or line ends"
+	case "object":
+		return "must be a JSON object"
+	case "candidate":
+		return "must be an RTCIceCandidateInit (what RTCIceCandidate's toJSON() returns), or null"
+	}
+	return "breaks the rule " + b.Tag()
+}
