@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,19 +17,31 @@ type clientEvent interface {
 	accept(a *API, socketID string) error
 }
 
-// clientEvents makes an empty event of each type.
-var clientEvents = map[string]func() clientEvent{
-	"join-room":     func() clientEvent { return new(joinRoom) },
-	"leave-room":    func() clientEvent { return new(leaveRoom) },
-	"offer":         func() clientEvent { return new(offer) },
-	"answer":        func() clientEvent { return new(answer) },
-	"ice-candidate": func() clientEvent { return new(iceCandidate) },
-	"signal":        func() clientEvent { return new(signal) },
-	"send-message":  func() clientEvent { return new(sendMessage) },
-	"typing-start":  func() clientEvent { return new(typingStart) },
-	"typing-stop":   func() clientEvent { return new(typingStop) },
-	"ping":          func() clientEvent { return new(ping) },
-	"disconnect":    func() clientEvent { return new(disconnect) },
+// eventType is one of the types that a client may post.
+type eventType struct {
+	empty  func() clientEvent
+	fields map[string][]int // by their names in JSON, as reflect finds them
+}
+
+var eventTypes = map[string]eventType{
+	"join-room":     newEventType[joinRoom](),
+	"leave-room":    newEventType[leaveRoom](),
+	"offer":         newEventType[offer](),
+	"answer":        newEventType[answer](),
+	"ice-candidate": newEventType[iceCandidate](),
+	"signal":        newEventType[signal](),
+	"send-message":  newEventType[sendMessage](),
+	"typing-start":  newEventType[typingStart](),
+	"typing-stop":   newEventType[typingStop](),
+	"ping":          newEventType[ping](),
+	"disconnect":    newEventType[disconnect](),
+}
+
+func newEventType[T any, P interface {
+	*T
+	clientEvent
+}]() eventType {
+	return eventType{func() clientEvent { return P(new(T)) }, fieldsOf(reflect.TypeFor[T]())}
 }
 
 type joinRoom struct {

@@ -25,7 +25,7 @@ func decodeEvent(body []byte) (clientEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	event := clientEvents[kind]()
+	event := eventTypes[kind].empty()
 	if wrong := bind(members, kind, event); len(wrong) > 0 {
 		return nil, invalid(wrong...)
 	}
@@ -54,56 +54,59 @@ func kindOf(members object) (string, error) {
 		return "", invalid(FieldError{"type", "required", "is required: one of " + kinds()})
 	}
 	var kind string
-	if json.Unmarshal(members[i].value, &kind) != nil || clientEvents[kind] == nil {
+	if json.Unmarshal(members[i].value, &kind) != nil || !isKind(kind) {
 		return "", invalid(FieldError{"type", "oneof", "must be one of " + kinds()})
 	}
 	return kind, nil
 }
 
+func isKind(kind string) bool { _, ok := eventTypes[kind]; return ok }
+
 func kinds() string {
-	return strings.Join(slices.Sorted(maps.Keys(clientEvents)), ", ")
+	return strings.Join(slices.Sorted(maps.Keys(eventTypes)), ", ")
 }
 
 // bind sets an event's fields from the members of their names. It refuses the
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func bind(members object, kind string, event any) (wrong []FieldError) {
-	fields := fieldsOf(event)
+func bind(members object, kind string, event clientEvent) (wrong []FieldError) {
+	value := reflect.ValueOf(event).Elem()
+	fields := eventTypes[kind].fields
 	_, open := event.(interface{ isOpen() })
-	seen := make(map[string]bool, len(members))
+	seen := make([]string, 0, 8)
 	for _, m := range members {
-		field, known := fields[m.name]
+		index, known := fields[m.name]
 		switch {
 		case !known && m.name != "type":
 			if !open {
 				wrong = append(wrong, unknownMember(m.name, kind, fields))
 			}
-		case seen[m.name]:
+			continue
+		case slices.Contains(seen, m.name):
 			wrong = append(wrong, FieldError{m.name, "unique", "must stand there once"})
 		case known:
-			if err := set(field, m); err != nil {
+			if err := set(value.FieldByIndex(index), m); err != nil {
 				wrong = append(wrong, *err)
 			}
 		}
-		seen[m.name] = true
+		seen = append(seen, m.name)
 	}
 	return wrong
 }
 
-// fieldsOf returns an event's fields by their names in JSON.
-func fieldsOf(event any) map[string]reflect.Value {
-	value := reflect.ValueOf(event).Elem()
-	fields := make(map[string]reflect.Value)
-	for _, f := range reflect.VisibleFields(value.Type()) {
+// fieldsOf finds a struct's fields by their names in JSON.
+func fieldsOf(t reflect.Type) map[string][]int {
+	fields := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(t) {
 		if name := f.Tag.Get("json"); name != "" {
-			fields[name] = value.FieldByIndex(f.Index)
+			fields[name] = f.Index
 		}
 	}
 	return fields
 }
 
-func unknownMember(name, kind string, fields map[string]reflect.Value) FieldError {
+func unknownMember(name, kind string, fields map[string][]int) FieldError {
 	message := kind + " has no such member"
 	for known := range fields {
 		if strings.EqualFold(name, known) {

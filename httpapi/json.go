@@ -18,7 +18,8 @@ const maxDepth = 100
 // members are the sender's business. Text that is not Unicode is refused.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
-// member is one member of a JSON object, as it was written.
+// member is one member of a JSON object, as it was written. Its values are parts
+// of the body.
 type member struct {
 	name    string
 	rawName jsontext.Value
@@ -45,7 +46,7 @@ func parseObject(body []byte) (object, error) {
 		_, err := decoder.ReadToken()
 		return nil, malformed(err)
 	}
-	members, err := readMembers(decoder)
+	members, err := readMembers(decoder, body)
 	if err != nil {
 		return nil, malformed(err)
 	}
@@ -55,31 +56,39 @@ func parseObject(body []byte) (object, error) {
 	return members, nil
 }
 
-func readMembers(decoder *jsontext.Decoder) (object, error) {
+func readMembers(decoder *jsontext.Decoder, body []byte) (object, error) {
 	if _, err := decoder.ReadToken(); err != nil { // the opening brace
 		return nil, err
 	}
-	var members object
+	members := make(object, 0, 8)
 	for decoder.PeekKind() != '}' {
-		rawName, err := decoder.ReadValue()
+		rawName, err := readValue(decoder, body)
 		if err != nil {
 			return nil, err
 		}
-		m := member{rawName: rawName.Clone()}
-		name, err := jsontext.AppendUnquote(nil, m.rawName)
+		name, err := jsontext.AppendUnquote(nil, rawName)
 		if err != nil {
 			return nil, err
 		}
-		m.name = string(name)
-		value, err := decoder.ReadValue()
+		value, err := readValue(decoder, body)
 		if err != nil {
 			return nil, err
 		}
-		m.value = value.Clone()
-		members = append(members, m)
+		members = append(members, member{string(name), rawName, value})
 	}
 	_, err := decoder.ReadToken() // the closing brace
 	return members, err
+}
+
+// readValue returns the part of the body that holds the next value. The
+// decoder's own answer would be gone with the one after it.
+func readValue(decoder *jsontext.Decoder, body []byte) (jsontext.Value, error) {
+	value, err := decoder.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := decoder.InputOffset()
+	return body[end-int64(len(value)) : end : end], nil
 }
 
 // malformed says where the JSON goes wrong.
@@ -121,9 +130,11 @@ func tooDeep(body []byte) bool {
 // appendCompact appends a JSON value without insignificant white space; all
 // else stays as it was written.
 func appendCompact(line []byte, value jsontext.Value) []byte {
-	compact := value.Clone()
+	start := len(line)
+	line = append(line, value...)
+	compact := jsontext.Value(line[start:])
 	if err := compact.Compact(asWritten); err != nil {
 		panic(err) // it was read as valid JSON
 	}
-	return append(line, compact...)
+	return append(line[:start], compact...)
 }

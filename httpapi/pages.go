@@ -83,7 +83,7 @@ func (a *API) getPage(folder string) handler {
 		if name == "/" {
 			name = "/index.html"
 		}
-		return a.pages.serve(w, r, path.Join(folder, name))
+		return a.pages.serve(w, r, path.Join(folder, path.Clean(name))) // cleaned while rooted: it stays in the folder
 	}
 }
 

@@ -80,7 +80,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		OnEnd:             func(socketID string, reason sse.Reason) { members.Remove(socketID, string(reason)) },
 		Logger:            logger,
 	})
-	members = rooms.New(courier{hub}, c.MaxRoomMembers, logger)
+	members = rooms.New(httpapi.Courier{Hub: hub}, c.MaxRoomMembers, logger)
 	api, err := httpapi.New(httpapi.Options{
 		Hub:         hub,
 		Rooms:       members,

@@ -1,4 +1,4 @@
-package main
+package httpapi
 
 import (
 	"errors"
@@ -7,13 +7,13 @@ import (
 	"signaling-server/sse"
 )
 
-// courier brings the events of rooms to the sockets of sse, neither of which
+// Courier brings the events of rooms to the sockets of sse, neither of which
 // knows the other.
-type courier struct{ hub *sse.Hub }
+type Courier struct{ Hub *sse.Hub }
 
 // Deliver implements [rooms.Courier].
-func (c courier) Deliver(socketID, kind string, data []byte) error {
-	err := c.hub.Deliver(socketID, kind, data)
+func (c Courier) Deliver(socketID, kind string, data []byte) error {
+	err := c.Hub.Deliver(socketID, kind, data)
 	switch {
 	case err == nil:
 		return nil

@@ -1,0 +1,57 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"signaling-server/rooms"
+)
+
+// Whatever is posted, decoding ends with an event that can be handed on, on one
+// line of valid JSON, or with a problem of the client's.
+func FuzzDecodeEvent(f *testing.F) {
+	for _, body := range []string{
+		``, `{}`, `[]`, `null`, `{"type":"ping"}`, `{"type":"join-room","roomId":"r","userId":"u","metadata":{"a":1}}`,
+		`{"type":"offer","target":"t","offer":{"type":"offer","sdp":"v=0\r\n"},"x":[1,{"y":null}]}`,
+		`{"type":"answer","target":"t","answer":{"type":"answer","sdp":"x"},"from":"z"}`,
+		`{"type":"ice-candidate","target":"t","candidate":null}`,
+		`{"type":"signal","data":"\ud83d\ude00"}`, `{"type":"signal","target":"t","data":[[[[]]]]}`,
+		`{"type":"send-message","message":"\u0000"}`, "{\"type\":\"signal\",\"data\":\"\xff\"}", `{"type":"signal","data":"\ud800"}`,
+		strings.Repeat("[", 200), `{"type":"signal","data":1e999999}`, "{\n\t\"type\" : \"ping\"\r\n}", `{"\u0074ype":"ping"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		original := string(body)
+		event, err := decodeEvent(body)
+		if string(body) != original {
+			t.Fatal("the body was changed")
+		}
+		if err != nil {
+			var problem *Problem
+			if !errors.As(err, &problem) || problem.status < 400 || problem.status >= 500 {
+				t.Fatalf("%v is no problem of the client's", err)
+			}
+			return
+		}
+		if !json.Valid(body) {
+			t.Fatal("accepted what is not JSON")
+		}
+		posted, ok := event.(interface{ as(string) rooms.Relay })
+		if !ok {
+			return
+		}
+		members := posted.as("signal").Members
+		line := `{"type":"signal","from":"me"`
+		if len(members) > 0 {
+			line += "," + string(members)
+		}
+		line += "}"
+		var read struct{ From string }
+		if json.Unmarshal([]byte(line), &read) != nil || strings.ContainsAny(line, "\r\n") {
+			t.Fatalf("relayed as %q", line)
+		}
+	})
+}

@@ -1,0 +1,256 @@
+package httpapi_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// keys are the members of a JSON object, sorted.
+func keys(object map[string]any) []string {
+	var all []string
+	for key := range object {
+		all = append(all, key)
+	}
+	slices.Sort(all)
+	return all
+}
+
+var isTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
+
+// People have dashboards on these shapes: no member more, none less.
+func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	a, _ := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	idle := s.connect(t)
+
+	_, service := s.get(t, "/")
+	require.Equal(t, []string{"endpoints", "environment", "features", "message", "port", "service", "version"}, keys(service))
+	require.Equal(t, "test", service["environment"])
+	require.Equal(t, 3002.0, service["port"])
+	require.Equal(t, "1.0.0", service["version"])
+
+	_, health := s.get(t, "/health")
+	require.Equal(t, []string{"connections", "environment", "memory", "port", "rooms", "service", "status", "timestamp", "uptime", "version"}, keys(health))
+	require.Equal(t, "signaling-server", health["service"])
+	require.Equal(t, "healthy", health["status"])
+	require.Equal(t, "3002", health["port"])
+	require.Regexp(t, isTime, health["timestamp"])
+	require.Regexp(t, `^\d+ MB$`, health["memory"].(map[string]any)["used"])
+	require.Regexp(t, `^\d+ MB$`, health["memory"].(map[string]any)["total"])
+	require.Equal(t, map[string]any{"active": 3.0, "total": 3.0}, health["connections"])
+	require.Equal(t, map[string]any{"active": 1.0, "total": 1.0}, health["rooms"])
+
+	_, list := s.get(t, "/rooms")
+	require.Equal(t, []string{"rooms", "totalRooms"}, keys(list))
+	require.Equal(t, 1.0, list["totalRooms"])
+	room := list["rooms"].([]any)[0].(map[string]any)
+	require.Equal(t, []string{"createdAt", "lastActivity", "roomId", "userList", "users"}, keys(room))
+	require.Equal(t, 2.0, room["users"])
+	require.Regexp(t, isTime, room["createdAt"])
+	require.Regexp(t, isTime, room["lastActivity"])
+	user := room["userList"].([]any)[0].(map[string]any)
+	require.Equal(t, []string{"joinedAt", "socketId", "userId"}, keys(user))
+	require.Equal(t, a.socketID, user["socketId"])
+	require.Regexp(t, isTime, user["joinedAt"])
+	_, one := s.get(t, "/rooms/room")
+	require.Equal(t, room, one)
+
+	_, connections := s.get(t, "/connections")
+	require.Equal(t, []string{"connections", "totalConnections"}, keys(connections))
+	require.Equal(t, 3.0, connections["totalConnections"])
+	all := connections["connections"].([]any)
+	first, last := all[0].(map[string]any), all[2].(map[string]any)
+	require.Equal(t, []string{"connectedAt", "currentRoom", "ip", "socketId", "transport", "userAgent", "userId"}, keys(first))
+	require.Equal(t, []string{"connectedAt", "ip", "socketId", "transport", "userAgent"}, keys(last))
+	require.Equal(t, idle.socketID, last["socketId"], "in order of connecting")
+	require.Equal(t, "stream", first["transport"])
+	require.Equal(t, "127.0.0.1", first["ip"])
+	require.Equal(t, "room", first["currentRoom"])
+
+	_, stats := s.get(t, "/stats")
+	require.Equal(t, []string{"activeConnections", "activeRooms", "averageUsersPerRoom", "startTime", "totalConnections", "totalRooms", "uptime", "uptimeFormatted"}, keys(stats))
+	require.Equal(t, 2.0, stats["averageUsersPerRoom"])
+	require.Regexp(t, `^\d+h \d+m \d+s$`, stats["uptimeFormatted"])
+
+	status, live := s.get(t, "/livez")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, map[string]any{"status": "ok"}, live)
+	status, ready := s.get(t, "/readyz")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, map[string]any{"status": "ready"}, ready)
+
+	for _, path := range []string{"/", "/health", "/rooms", "/rooms/room", "/connections", "/stats"} {
+		response, err := s.Client().Get(s.URL + path)
+		require.NoError(t, err)
+		text, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		require.NotContains(t, string(text), a.token, path)
+	}
+}
+
+func TestAnEmptyServerAnswersEmptyListsNotNull(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	_, rooms := s.get(t, "/rooms")
+	require.Equal(t, []any{}, rooms["rooms"])
+	_, connections := s.get(t, "/connections")
+	require.Equal(t, []any{}, connections["connections"])
+	_, stats := s.get(t, "/stats")
+	require.Equal(t, 0.0, stats["averageUsersPerRoom"])
+}
+
+func TestARoomIsFoundByAnyNameItMayHave(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for _, name := range []string{"a/b", "a%2Fb", "..", "ünï cödé", "?x=1#y", "+", "%"} {
+		s.join(t, strings.ReplaceAll(name, `"`, ``), "Ada")
+		status, room := s.get(t, "/rooms/"+url.PathEscape(name))
+		require.Equal(t, http.StatusOK, status, name)
+		require.Equal(t, name, room["roomId"])
+	}
+}
+
+func TestListsComeInPages(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	var want []any
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		p := s.join(t, "room "+name, "u")
+		want = append(want, p.socketID)
+	}
+	next := regexp.MustCompile(`^<(/[^>]+)>; rel="next"$`)
+	for list, key := range map[string]string{"rooms": "roomId", "connections": "socketId"} {
+		var got []any
+		path := "/" + list + "?limit=2"
+		for pages := 1; path != ""; pages++ {
+			response, err := s.Client().Get(s.URL + path)
+			require.NoError(t, err)
+			response.Body.Close()
+			_, page := s.get(t, path)
+			for _, item := range page[list].([]any) {
+				got = append(got, item.(map[string]any)[key])
+			}
+			path = ""
+			if link := next.FindStringSubmatch(response.Header.Get("Link")); link != nil {
+				path = link[1]
+			}
+			require.LessOrEqual(t, pages, 3)
+		}
+		if list == "connections" {
+			require.Equal(t, want, got)
+		} else {
+			require.Equal(t, []any{"room a", "room b", "room c", "room d", "room e"}, got)
+		}
+	}
+	for _, query := range []string{"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=2&cursor=%21"} {
+		for _, path := range []string{"/rooms?", "/connections?"} {
+			status, problem := s.get(t, path+query)
+			require.Equal(t, http.StatusUnprocessableEntity, status, query)
+			require.NotEmpty(t, fieldErrors(problem))
+		}
+	}
+}
+
+func TestUnknownPathsAndWrongMethodsAreProblems(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for _, path := range []string{"/nothing", "/events/", "/health/", "/HEALTH", "/rooms/none", "/demo/none.js", "/assets/", "/assets/../static.go", "/problems/none", "/static.go", "/%2e%2e/go.mod"} {
+		status, problem := s.get(t, path)
+		require.Equal(t, http.StatusNotFound, status, path)
+		require.Equal(t, "/problems/not-found", problem["type"])
+	}
+	for path, allow := range map[string]string{"/health": "GET, HEAD, OPTIONS", "/events": "GET, OPTIONS, POST", "/events/stream": "OPTIONS, POST"} {
+		for _, method := range []string{"PUT", "DELETE", "PATCH", "OPTIONS"} {
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+			require.NoError(t, err)
+			response, err := s.Client().Do(r)
+			require.NoError(t, err)
+			response.Body.Close()
+			require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, method+path)
+			require.Equal(t, allow, response.Header.Get("Allow"))
+			require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
+		}
+	}
+}
+
+func TestEveryProblemIsExplained(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for _, name := range []string{
+		"malformed-json", "unknown-session", "access-denied", "target-not-found", "not-found", "method-not-allowed", "not-in-room", "room-full",
+		"payload-too-large", "unsupported-media-type", "validation-failed", "rate-limited", "target-overflow", "shutting-down", "at-capacity",
+	} {
+		response, err := s.Client().Get(s.URL + "/problems/" + name)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusOK, response.StatusCode, name)
+		require.Equal(t, "text/html; charset=utf-8", response.Header.Get("Content-Type"))
+		require.Contains(t, string(text), name)
+	}
+}
+
+func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for path, accept := range map[string]string{"/": "text/html,application/xhtml+xml", "/demo/": "*/*"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept", accept)
+		response, err := s.Client().Do(r)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		require.Equal(t, "text/html; charset=utf-8", response.Header.Get("Content-Type"))
+		policy := response.Header.Get("Content-Security-Policy")
+		require.Contains(t, policy, "default-src 'none'")
+		require.NotContains(t, policy, "unsafe-inline")
+		require.NotRegexp(t, `(src|href)="(https?:)?//`, string(text), "nothing from elsewhere")
+
+		r.Header.Set("If-None-Match", response.Header.Get("ETag"))
+		response, err = s.Client().Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusNotModified, response.StatusCode)
+	}
+	s.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := s.Client().Get(s.URL + "/demo?room=x")
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, "/demo/?room=x", response.Header.Get("Location"))
+}
+
+func TestHeadAnswersAsGetWithoutABody(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/openapi.yaml", "/demo/"} {
+		response, err := s.Client().Head(s.URL + path)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusOK, response.StatusCode, path)
+	}
+}
+
+func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	for path, method := range map[string]string{"/events": "POST", "/events/stream": "POST", "/health": "GET"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.URL+path, nil)
+		require.NoError(t, err)
+		r.Header.Set("Origin", "https://app.example.com")
+		r.Header.Set("Access-Control-Request-Method", method)
+		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key,last-event-id")
+		response, err := s.Client().Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusNoContent, response.StatusCode)
+		require.Equal(t, "*", response.Header.Get("Access-Control-Allow-Origin"))
+		require.Equal(t, "authorization,content-type,idempotency-key,last-event-id", response.Header.Get("Access-Control-Allow-Headers"))
+	}
+	p := s.stream(t, http.MethodGet, "/events", map[string]string{"Origin": "https://app.example.com"})
+	require.Equal(t, "*", p.response.Header.Get("Access-Control-Allow-Origin"))
+}

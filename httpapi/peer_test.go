@@ -1,0 +1,195 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what should be there at once.
+const patience = 10 * time.Second
+
+// peer is a client as the protocol describes it, over real HTTP.
+type peer struct {
+	t        *testing.T
+	server   *server
+	response *http.Response
+	hangUp   context.CancelFunc
+	events   chan event // closed at the end of the stream
+	token    string
+	socketID string
+	lastID   string
+}
+
+type event struct {
+	id, kind, retry string
+	data            string
+	json            map[string]any
+}
+
+// connect opens a stream as a new socket and takes its first two events.
+func (s *server) connect(t *testing.T) *peer {
+	p := s.stream(t, http.MethodGet, "/events", nil)
+	hello := p.next("connected")
+	p.token, p.socketID = hello.json["token"].(string), hello.json["socketId"].(string)
+	p.next("heartbeat")
+	return p
+}
+
+// join opens a stream and takes it into a room.
+func (s *server) join(t *testing.T, roomID, userID string) *peer {
+	p := s.connect(t)
+	body, err := json.Marshal(map[string]string{"type": "join-room", "roomId": roomID, "userId": userID})
+	require.NoError(t, err)
+	p.send(string(body))
+	p.next("room-joined")
+	return p
+}
+
+// stream opens a stream with the headers given.
+func (s *server) stream(t *testing.T, method, path string, headers map[string]string) *peer {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, nil)
+	require.NoError(t, err)
+	r.Header.Set("Accept", "text/event-stream")
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { response.Body.Close() })
+	p := &peer{t: t, server: s, response: response, hangUp: cancel, events: make(chan event, 4096)}
+	go p.read() // ends with the stream
+	return p
+}
+
+func (p *peer) read() {
+	defer close(p.events)
+	lines := bufio.NewScanner(p.response.Body)
+	lines.Buffer(nil, 8<<20)
+	var e event
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "id":
+			e.id = value
+		case "event":
+			e.kind = value
+		case "retry":
+			e.retry = value
+		case "data":
+			e.data = value
+			_ = json.Unmarshal([]byte(value), &e.json)
+		case "":
+			p.events <- e
+			e = event{}
+		}
+	}
+}
+
+// next takes the next event, which must be of this kind.
+func (p *peer) next(kind string) event {
+	p.t.Helper()
+	select {
+	case e, open := <-p.events:
+		require.True(p.t, open, "the stream has ended, instead of %s", kind)
+		require.Equal(p.t, kind, e.kind, e.data)
+		require.Equal(p.t, kind, e.json["type"])
+		p.lastID = e.id
+		return e
+	case <-time.After(patience):
+		require.Fail(p.t, "no event", kind)
+		panic("unreachable")
+	}
+}
+
+// quiet makes sure that nothing is on its way to the peer: what a ping answers
+// comes behind it.
+func (p *peer) quiet() {
+	p.t.Helper()
+	p.send(`{"type":"ping"}`)
+	p.next("pong")
+}
+
+// ended makes sure that the stream ends here.
+func (p *peer) ended() {
+	p.t.Helper()
+	select {
+	case e, open := <-p.events:
+		require.False(p.t, open, "instead of the end: %s", e.data)
+	case <-time.After(patience):
+		require.Fail(p.t, "the stream does not end")
+	}
+}
+
+// send posts an event that must be accepted.
+func (p *peer) send(body string) {
+	p.t.Helper()
+	status, answer := p.server.post(p.t, p.token, body)
+	require.Equal(p.t, http.StatusAccepted, status, "%v", answer)
+}
+
+// refuse posts an event that must be refused with this problem.
+func (p *peer) refuse(status int, problem, body string) map[string]any {
+	p.t.Helper()
+	gotStatus, answer := p.server.post(p.t, p.token, body)
+	shown := body[:min(len(body), 200)]
+	require.Equal(p.t, status, gotStatus, "%s: %v", shown, answer)
+	require.Equal(p.t, "/problems/"+problem, answer["type"], shown)
+	return answer
+}
+
+func (s *server) post(t testing.TB, token, body string) (status int, answer map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/events", strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	return s.do(t, r)
+}
+
+// do sends a request and reads its answer: nothing, or JSON. What is no success
+// must be a problem document.
+func (s *server) do(t testing.TB, r *http.Request) (status int, answer map[string]any) {
+	t.Helper()
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	if len(text) > 0 {
+		require.NoError(t, json.Unmarshal(text, &answer), "%s", text)
+	}
+	if response.StatusCode >= 400 {
+		require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
+		require.Equal(t, float64(response.StatusCode), answer["status"])
+		require.NotEmpty(t, answer["title"])
+		require.NotEmpty(t, answer["detail"])
+	}
+	return response.StatusCode, answer
+}
+
+func (s *server) get(t testing.TB, path string) (status int, answer map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+	require.NoError(t, err)
+	return s.do(t, r)
+}
+
+// fieldErrors returns the errors of a validation problem as "field rule".
+func fieldErrors(problem map[string]any) (all []string) {
+	errors, _ := problem["errors"].([]any)
+	for _, e := range errors {
+		one := e.(map[string]any)
+		all = append(all, one["field"].(string)+" "+one["rule"].(string))
+	}
+	return all
+}

@@ -1,0 +1,222 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// floor is the least that a server of this kind must do: hold a stream, take a
+// POST's body and write it out. No rooms, no validation, no resume. What ours
+// costs is told beside what this costs, measured in the same run.
+func newFloor(b *testing.B) *httptest.Server {
+	events := make(chan []byte, 1024)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		control := http.NewResponseController(w)
+		fmt.Fprint(w, "data: hello\n\n")
+		_ = control.Flush()
+		for {
+			select {
+			case <-r.Context().Done():
+				return
+			case event := <-events:
+				fmt.Fprintf(w, "data: %s\n\n", event)
+				_ = control.Flush()
+			}
+		}
+	})
+	mux.HandleFunc("POST /events", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		events <- body
+		w.WriteHeader(http.StatusAccepted)
+	})
+	s := httptest.NewServer(mux)
+	b.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+// rawStream is a stream read with as little as possible, so that what is
+// measured is the server.
+type rawStream struct {
+	connection net.Conn
+	reader     *bufio.Reader
+}
+
+func openRaw(b testing.TB, address string) *rawStream {
+	connection, err := net.Dial("tcp", address)
+	require.NoError(b, err)
+	b.Cleanup(func() { connection.Close() })
+	_, err = io.WriteString(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+	require.NoError(b, err)
+	return &rawStream{connection, bufio.NewReaderSize(connection, 4096)}
+}
+
+// data returns the next event's data.
+func (s *rawStream) data(b testing.TB) []byte {
+	for {
+		line, err := s.reader.ReadSlice('\n')
+		require.NoError(b, err)
+		if data, found := bytes.CutPrefix(line, []byte("data: ")); found {
+			return bytes.TrimSpace(data)
+		}
+	}
+}
+
+// token reads the stream's first event and returns the token and socket ID.
+func (s *rawStream) token(b testing.TB) (token, socketID string) {
+	text := string(s.data(b))
+	_, rest, _ := strings.Cut(text, `"token":"`)
+	_, id, _ := strings.Cut(text, `"socketId":"`)
+	return rest[:22], id[:22]
+}
+
+// sender posts over one connection.
+type sender struct {
+	connection net.Conn
+	reader     *bufio.Reader
+}
+
+func newSender(b testing.TB, address string) *sender {
+	connection, err := net.Dial("tcp", address)
+	require.NoError(b, err)
+	b.Cleanup(func() { connection.Close() })
+	return &sender{connection, bufio.NewReader(connection)}
+}
+
+func request(token, body string) []byte {
+	return fmt.Appendf(nil, "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", token, len(body), body)
+}
+
+func (s *sender) post(b testing.TB, request []byte) {
+	_, err := s.connection.Write(request)
+	require.NoError(b, err)
+	response, err := http.ReadResponse(s.reader, nil)
+	require.NoError(b, err)
+	text, _ := io.ReadAll(response.Body)
+	require.Equal(b, http.StatusAccepted, response.StatusCode, string(text))
+}
+
+func offerTo(target string) string {
+	return fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0\r\n%s"}}`, target, strings.Repeat("a=candidate:1 ", 80))
+}
+
+// relay measures how fast posts become events: a sender posts one after the
+// other while a reader takes what arrives.
+func relay(b *testing.B, post func(), next func()) {
+	b.ReportAllocs()
+	read := make(chan struct{})
+	b.ResetTimer()
+	go func() { // ends when all has arrived
+		defer close(read)
+		for range b.N {
+			next()
+		}
+	}()
+	for range b.N {
+		post()
+	}
+	<-read
+}
+
+func BenchmarkRelayOffer(b *testing.B) {
+	b.Run("floor", func(b *testing.B) {
+		s := newFloor(b)
+		address := s.Listener.Addr().String()
+		stream := openRaw(b, address)
+		stream.data(b)
+		from := newSender(b, address)
+		offer := request("none", offerTo(strings.Repeat("x", 22)))
+		relay(b, func() { from.post(b, offer) }, func() { stream.data(b) })
+	})
+	b.Run("server", func(b *testing.B) {
+		s := newServer(b, sse.Options{}, 1000)
+		address := s.Listener.Addr().String()
+		caller, callee := openRaw(b, address), openRaw(b, address)
+		callerToken, _ := caller.token(b)
+		calleeToken, calleeID := callee.token(b)
+		from := newSender(b, address)
+		join := `{"type":"join-room","roomId":"bench","userId":"u"}`
+		from.post(b, request(calleeToken, join))
+		from.post(b, request(callerToken, join))
+		for !bytes.Contains(callee.data(b), []byte("user-connected")) {
+		}
+		offer := request(callerToken, offerTo(calleeID))
+		relay(b, func() { from.post(b, offer) }, func() {
+			for !bytes.HasPrefix(callee.data(b), []byte(`{"type":"offer"`)) {
+			}
+		})
+	})
+}
+
+// BenchmarkIdleSocket tells the memory that one idle client costs, both ends of
+// its TCP connection in this process not included: what the Go heap and stacks
+// grow by for each.
+func BenchmarkIdleSocket(b *testing.B) {
+	const sockets = 10_000
+	measure := func(b *testing.B, open func(i int)) {
+		for range b.N {
+			before := inUse()
+			for i := range sockets {
+				open(i)
+			}
+			b.ReportMetric(float64(inUse()-before)/sockets, "B/socket")
+		}
+	}
+	b.Run("floor", func(b *testing.B) {
+		s := newFloor(b)
+		measure(b, func(int) { openIdle(b, s.Listener.Addr().String()) })
+	})
+	b.Run("server", func(b *testing.B) {
+		s := newServer(b, sse.Options{}, 1000)
+		address := s.Listener.Addr().String()
+		from := newSender(b, address)
+		measure(b, func(i int) {
+			first := openIdle(b, address)
+			_, rest, _ := strings.Cut(first, `"token":"`)
+			from.post(b, request(rest[:22], fmt.Sprintf(`{"type":"join-room","roomId":"room %d","userId":"u"}`, i/4)))
+		})
+	})
+}
+
+// openIdle opens a stream, reads its first event and leaves it alone. It keeps
+// no buffer, which would be counted as the server's.
+func openIdle(b *testing.B, address string) string {
+	connection, err := net.Dial("tcp", address)
+	require.NoError(b, err)
+	b.Cleanup(func() { connection.Close() })
+	_, err = io.WriteString(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+	require.NoError(b, err)
+	var head []byte
+	part := make([]byte, 1024)
+	for !bytes.Contains(head, []byte("data: ")) || !bytes.HasSuffix(head, []byte("\n\n\r\n")) {
+		n, err := connection.Read(part)
+		require.NoError(b, err)
+		head = append(head, part[:n]...)
+	}
+	return string(head)
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse + stats.StackInuse
+}

@@ -1,0 +1,56 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	signalingserver "signaling-server"
+	"signaling-server/httpapi"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+	"signaling-server/static"
+)
+
+// server is the whole API on a loopback port.
+type server struct {
+	*httptest.Server
+	hub *sse.Hub
+}
+
+// newServer starts a server that ends with the test.
+func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
+	logger := slog.New(slog.DiscardHandler)
+	var members *rooms.Rooms
+	options.OnEnd = func(socketID string, reason sse.Reason) { members.Remove(socketID, string(reason)) }
+	hub := sse.NewHub(options)
+	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
+	api, err := httpapi.New(httpapi.Options{
+		Hub:         hub,
+		Rooms:       members,
+		Logger:      logger,
+		CORSOrigins: []string{"*"},
+		Environment: "test",
+		Port:        3002,
+		Version:     signalingserver.Version,
+		OpenAPI:     signalingserver.OpenAPI,
+		Static:      static.Files,
+	})
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { hub.Run(ctx) })
+	s := &server{httptest.NewServer(api), hub}
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+		cancel()
+		running.Wait()
+	})
+	return s
+}

@@ -1,0 +1,49 @@
+package rooms_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"signaling-server/rooms"
+)
+
+type nowhere struct{}
+
+func (nowhere) Deliver(string, string, []byte) error { return nil }
+
+// BenchmarkJoin tells what it costs to join a room and leave it again, for
+// rooms of several sizes: it must grow with the members, no faster.
+func BenchmarkJoin(b *testing.B) {
+	for _, size := range []int{10, 100, 500, 1000} {
+		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
+			rs := rooms.New(nowhere{}, 10_000, slog.New(slog.DiscardHandler))
+			for n := range size {
+				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = rs.Join("joiner", "room", "user", nil)
+				_ = rs.Leave("joiner")
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/member")
+		})
+	}
+}
+
+// BenchmarkBroadcast tells what one chat message costs for each that receives
+// it: one serialisation, and then a delivery each.
+func BenchmarkBroadcast(b *testing.B) {
+	for _, size := range []int{2, 100, 1000} {
+		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
+			rs := rooms.New(nowhere{}, 10_000, slog.New(slog.DiscardHandler))
+			for n := range size {
+				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = rs.Chat("s0", "hello")
+			}
+		})
+	}
+}

@@ -1,0 +1,398 @@
+package rooms_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"signaling-server/rooms"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// mail is an event as it reached a socket.
+type mail struct {
+	kind string
+	data []byte
+	json map[string]any
+}
+
+// postbox is a courier that keeps what it was given.
+type postbox struct {
+	mu     sync.Mutex
+	events map[string][]mail
+	refuse map[string]error
+}
+
+func newPostbox() *postbox {
+	return &postbox{events: make(map[string][]mail), refuse: make(map[string]error)}
+}
+
+func (p *postbox) Deliver(socketID, kind string, data []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.refuse[socketID]; err != nil {
+		return err
+	}
+	var object map[string]any
+	if err := json.Unmarshal(data, &object); err != nil {
+		panic(err)
+	}
+	if object["type"] != kind {
+		panic(fmt.Sprintf("type %v in an event %s", object["type"], kind))
+	}
+	p.events[socketID] = append(p.events[socketID], mail{kind, data, object})
+	return nil
+}
+
+// take returns what a socket was sent since the last time.
+func (p *postbox) take(socketID string) []mail {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.events[socketID]
+	p.events[socketID] = nil
+	return all
+}
+
+func (p *postbox) one(t *testing.T, socketID, kind string) map[string]any {
+	t.Helper()
+	all := p.take(socketID)
+	require.Len(t, all, 1)
+	require.Equal(t, kind, all[0].kind)
+	return all[0].json
+}
+
+func (p *postbox) none(t *testing.T, socketIDs ...string) {
+	t.Helper()
+	for _, id := range socketIDs {
+		require.Empty(t, p.take(id), id)
+	}
+}
+
+func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
+	box := newPostbox()
+	return rooms.New(box, maxMembers, slog.New(slog.DiscardHandler)), box
+}
+
+// join takes sockets into a room and forgets what they were told.
+func join(t *testing.T, rs *rooms.Rooms, box *postbox, roomID string, socketIDs ...string) {
+	t.Helper()
+	for _, id := range socketIDs {
+		require.NoError(t, rs.Join(id, roomID, "user of "+id, nil))
+	}
+	for _, id := range socketIDs {
+		box.take(id)
+	}
+}
+
+func users(event map[string]any) (socketIDs []string) {
+	for _, u := range event["users"].([]any) {
+		socketIDs = append(socketIDs, u.(map[string]any)["socketId"].(string))
+	}
+	return socketIDs
+}
+
+func TestTheJoinerLearnsWhoIsThereAndTheOthersLearnOfTheJoiner(t *testing.T) {
+	rs, box := newRooms(10)
+	require.NoError(t, rs.Join("a", "room", "Ada", json.RawMessage(`{"color":"<red>"}`)))
+	joined := box.one(t, "a", "room-joined")
+	require.Equal(t, "room", joined["roomId"])
+	require.Equal(t, "Ada", joined["userId"])
+	require.Equal(t, []string{"a"}, users(joined))
+	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`, joined["timestamp"])
+
+	require.NoError(t, rs.Join("b", "room", "Bob", nil))
+	arrived := box.one(t, "a", "user-connected")
+	require.Equal(t, "b", arrived["socketId"])
+	require.Equal(t, "Bob", arrived["userId"])
+	require.NotContains(t, arrived, "metadata")
+	box.take("b")
+
+	require.NoError(t, rs.Join("c", "room", "Cyd", nil))
+	raw := box.take("c")
+	require.Equal(t, []string{"a", "b", "c"}, users(raw[0].json), "in order of joining")
+	require.Contains(t, string(raw[0].data), `"metadata":{"color":"<red>"}`, "as it was written")
+	box.one(t, "a", "user-connected")
+	box.one(t, "b", "user-connected")
+}
+
+func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "old", "a", "b")
+	join(t, rs, box, "new", "c")
+	require.NoError(t, rs.Join("a", "new", "A", nil))
+	gone := box.one(t, "b", "user-disconnected")
+	require.Equal(t, "a", gone["socketId"])
+	require.Equal(t, "user of a", gone["userId"])
+	require.Equal(t, "left", gone["reason"])
+	require.Equal(t, []string{"c", "a"}, users(box.one(t, "a", "room-joined")))
+	box.one(t, "c", "user-connected")
+
+	require.NoError(t, rs.Chat("a", "hello"))
+	box.none(t, "b")
+	box.one(t, "c", "new-message")
+}
+
+func TestRepeatingAJoinTellsTheJoinerAlone(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	require.NoError(t, rs.Join("a", "room", "user of a", nil))
+	require.Equal(t, []string{"a", "b"}, users(box.one(t, "a", "room-joined")))
+	box.none(t, "b")
+}
+
+func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
+	rs, box := newRooms(2)
+	join(t, rs, box, "room", "a", "b")
+	require.NoError(t, rs.Join("a", "room", "other", nil), "its own place is free for it in a full room")
+	all := box.take("b")
+	require.Len(t, all, 2)
+	require.Equal(t, "user-disconnected", all[0].kind)
+	require.Equal(t, "user-connected", all[1].kind)
+	require.Equal(t, "other", all[1].json["userId"])
+	require.Equal(t, []string{"b", "a"}, users(box.one(t, "a", "room-joined")))
+
+	alone, box := newRooms(1)
+	join(t, alone, box, "room", "a")
+	require.NoError(t, alone.Join("a", "room", "other", nil))
+	require.Equal(t, []string{"a"}, users(box.one(t, "a", "room-joined")))
+}
+
+func TestAFullRoomAdmitsNobodyAndTheSocketStaysWhereItWas(t *testing.T) {
+	rs, box := newRooms(2)
+	join(t, rs, box, "full", "a", "b")
+	join(t, rs, box, "other", "c", "d")
+	require.ErrorIs(t, rs.Join("c", "full", "C", nil), rooms.ErrRoomFull)
+	require.ErrorIs(t, rs.Join("e", "full", "E", nil), rooms.ErrRoomFull)
+	box.none(t, "a", "b", "c", "d", "e")
+	require.NoError(t, rs.Chat("c", "still here"))
+	box.one(t, "d", "new-message")
+	require.ErrorIs(t, rs.Chat("e", "x"), rooms.ErrNotInRoom)
+}
+
+func TestTheLastOneOutRemovesTheRoom(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	require.NoError(t, rs.Leave("a"))
+	require.Equal(t, "left", box.one(t, "a", "room-left")["reason"])
+	box.one(t, "b", "user-disconnected")
+	_, ok := rs.Room("room")
+	require.True(t, ok)
+	rs.Remove("b", "transport close")
+	_, ok = rs.Room("room")
+	require.False(t, ok)
+	require.Empty(t, rs.All())
+	active, members, total := rs.Counts()
+	require.Equal(t, []any{0, 0, uint64(1)}, []any{active, members, total})
+	require.ErrorIs(t, rs.Leave("a"), rooms.ErrNotInRoom)
+	box.none(t, "a", "b")
+}
+
+func TestTheOthersAreToldWhyASocketIsGone(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	rs.Remove("a", "transport close")
+	require.Equal(t, "transport close", box.one(t, "b", "user-disconnected")["reason"])
+	rs.Remove("a", "transport close")
+	rs.Remove("never seen", "transport close")
+	box.none(t, "b")
+}
+
+func TestASignalReachesItsTargetAloneAsItWasWrittenWithItsSender(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b", "c")
+	members := `"target":"b","offer":{"sdp":"v=0\r\n\u003c","n":1.0e0,"n":2}`
+	require.NoError(t, rs.Signal("a", "b", rooms.Relay{Kind: "offer", Members: []byte(members)}))
+	all := box.take("b")
+	require.Len(t, all, 1)
+	require.Equal(t, `{"type":"offer","from":"a",`+members+`}`, string(all[0].data))
+	box.none(t, "a", "c")
+}
+
+func TestASignalGoesOnlyToOtherMembersOfTheRoom(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	join(t, rs, box, "elsewhere", "c")
+	relay := rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}
+	for _, target := range []string{"a", "c", "room", "elsewhere", "", "nobody"} {
+		require.ErrorIs(t, rs.Signal("a", target, relay), rooms.ErrTargetNotFound, target)
+	}
+	require.ErrorIs(t, rs.Signal("stranger", "a", relay), rooms.ErrNotInRoom)
+	box.none(t, "a", "b", "c")
+}
+
+func TestWhatTheCourierSaysOfATargetIsPassedOn(t *testing.T) {
+	relay := rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}
+	for courier, want := range map[error]error{
+		rooms.ErrGone:     rooms.ErrTargetNotFound,
+		rooms.ErrOverflow: rooms.ErrOverflow,
+		rooms.ErrDraining: rooms.ErrDraining,
+	} {
+		rs, box := newRooms(10)
+		join(t, rs, box, "room", "a", "b")
+		box.refuse["b"] = courier
+		require.ErrorIs(t, rs.Signal("a", "b", relay), want)
+	}
+}
+
+func TestASocketThatCannotBeToldOfItsRoomIsNoMember(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a")
+	box.refuse["b"] = rooms.ErrGone
+	require.ErrorIs(t, rs.Join("b", "room", "B", nil), rooms.ErrGone)
+	require.ErrorIs(t, rs.Join("b", "empty", "B", nil), rooms.ErrGone)
+	box.none(t, "a")
+	require.Len(t, rs.All(), 1)
+	_, members, _ := rs.Counts()
+	require.Equal(t, 1, members)
+}
+
+func TestSignalWithoutTargetAndTypingGoToTheOthersChatToAll(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b", "c")
+	require.NoError(t, rs.SignalAll("a", rooms.Relay{Kind: "signal", Members: []byte(`"data":{"x":1}`)}))
+	box.none(t, "a")
+	require.Equal(t, "a", box.one(t, "b", "signal")["from"])
+	box.one(t, "c", "signal")
+
+	require.NoError(t, rs.Typing("a", true))
+	box.none(t, "a")
+	require.Equal(t, true, box.one(t, "b", "user-typing")["isTyping"])
+	require.Equal(t, "user of a", box.one(t, "c", "user-typing")["userId"])
+
+	require.NoError(t, rs.Chat("a", `<b>"hi"</b>`))
+	ids := make(map[any]bool)
+	for _, id := range []string{"a", "b", "c"} {
+		message := box.one(t, id, "new-message")
+		require.Equal(t, `<b>"hi"</b>`, message["message"])
+		require.Equal(t, "user of a", message["userId"])
+		require.Equal(t, "a", message["socketId"])
+		require.Equal(t, "room", message["roomId"])
+		ids[message["id"]] = true
+	}
+	require.Len(t, ids, 1)
+}
+
+func TestOutsideOfARoomNothingIsSaid(t *testing.T) {
+	rs, box := newRooms(10)
+	require.ErrorIs(t, rs.Chat("a", "x"), rooms.ErrNotInRoom)
+	require.ErrorIs(t, rs.Typing("a", true), rooms.ErrNotInRoom)
+	require.ErrorIs(t, rs.SignalAll("a", rooms.Relay{Kind: "signal"}), rooms.ErrNotInRoom)
+	require.ErrorIs(t, rs.Leave("a"), rooms.ErrNotInRoom)
+	box.none(t, "a")
+}
+
+// Sockets join, switch, leave and end at random, all at once. Of any two that
+// are in a room together, the earlier was told of the later exactly once by
+// user-connected, or the later found the earlier in users: never neither, never
+// both. And when all are gone, so is everything.
+func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
+	rs, box := newRooms(1000)
+	const sockets, steps = 24, 300
+	var working sync.WaitGroup
+	for n := range sockets {
+		working.Go(func() {
+			id := fmt.Sprint("s", n)
+			random := rand.New(rand.NewPCG(uint64(n), 1))
+			for range steps {
+				switch random.IntN(6) {
+				case 0:
+					_ = rs.Leave(id) // perhaps it is in none
+				case 1:
+					rs.Remove(id, "transport close")
+				default:
+					roomID := fmt.Sprint("room", random.IntN(3))
+					if err := rs.Join(id, roomID, id, nil); err != nil {
+						panic(err)
+					}
+				}
+			}
+		})
+	}
+	working.Wait()
+
+	known := make(map[string]map[string]bool) // who knows of whom at the end
+	for n := range sockets {
+		id := fmt.Sprint("s", n)
+		known[id] = make(map[string]bool)
+		for _, e := range box.take(id) {
+			switch e.kind {
+			case "room-joined":
+				clear(known[id])
+				for _, other := range users(e.json) {
+					known[id][other] = true
+				}
+			case "user-connected":
+				other := e.json["socketId"].(string)
+				require.False(t, known[id][other], "%s was told of %s twice", id, other)
+				known[id][other] = true
+			case "user-disconnected":
+				other := e.json["socketId"].(string)
+				require.True(t, known[id][other], "%s was told that %s is gone, of which it never knew", id, other)
+				delete(known[id], other)
+			}
+		}
+	}
+	for _, room := range rs.All() {
+		var members []string
+		for _, m := range room.Members {
+			members = append(members, m.SocketID)
+		}
+		for _, id := range members {
+			var knows []string
+			for other := range known[id] {
+				knows = append(knows, other)
+			}
+			require.ElementsMatch(t, members, knows, "what %s knows of %s", id, room.RoomID)
+		}
+	}
+	for n := range sockets {
+		rs.Remove(fmt.Sprint("s", n), "transport close")
+	}
+	active, members, _ := rs.Counts()
+	require.Zero(t, active)
+	require.Zero(t, members)
+}
+
+func TestAnEventIsSerialisedOnceHoweverManyReceiveIt(t *testing.T) {
+	rs, box := newRooms(1000)
+	var ids []string
+	for n := range 100 {
+		ids = append(ids, fmt.Sprint("s", n))
+	}
+	join(t, rs, box, "room", ids...)
+	for _, id := range ids {
+		box.take(id)
+	}
+	before := runtime.NumGoroutine()
+	require.NoError(t, rs.Chat("s0", "hello"))
+	require.Equal(t, before, runtime.NumGoroutine(), "no goroutine is started on the way")
+	first := box.take("s0")[0].data
+	for _, id := range ids[1:] {
+		require.Same(t, &first[0], &box.take(id)[0].data[0], "all share one text")
+	}
+}
+
+func TestTheCensusTellsRoomsAndMembers(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	info, ok := rs.Room("room")
+	require.True(t, ok)
+	require.Equal(t, "room", info.RoomID)
+	require.Equal(t, "user of a", info.Members[0].UserID)
+	require.Equal(t, "b", info.Members[1].SocketID)
+	require.False(t, info.LastActivity.Before(info.CreatedAt))
+	before := info.LastActivity
+	require.NoError(t, rs.Typing("a", true))
+	info, _ = rs.Room("room")
+	require.True(t, info.LastActivity.After(before))
+	_, ok = rs.Room("nowhere")
+	require.False(t, ok)
+}
