@@ -72,6 +72,7 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", f.etag)
+	r.Header.Del("Range") // nobody needs a part of a page
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.content))
 	return nil
 }

@@ -49,7 +49,6 @@ func (a *API) newRouter() http.Handler {
 	router := httprouter.New()
 	router.RedirectTrailingSlash = false // an address is right or it is not
 	router.RedirectFixedPath = false
-	router.HandleOPTIONS = false // CORS has answered preflights; all else is 405
 	router.NotFound = a.serve(func(http.ResponseWriter, *http.Request, params) error {
 		return notFound.with("GET / lists what there is.")
 	})

@@ -202,6 +202,7 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		`{"type":"ice-candidate","target":"t"}`:                                         "candidate required",
 		`{"type":"ice-candidate","target":"t","candidate":"c"}`:                         "candidate candidate",
 		`{"type":"ice-candidate","target":"t","candidate":{"candidate":5}}`:             "candidate candidate",
+		`{"type":"ice-candidate","target":"t","candidate":{"candidate":null}}`:          "candidate candidate",
 		`{"type":"ice-candidate","target":"t","candidate":{"sdpMLineIndex":-1}}`:        "candidate candidate",
 
 		`{"type":"signal"}`:                        "data required",

@@ -47,6 +47,9 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
+	for i, origin := range c.CORSOrigins {
+		c.CORSOrigins[i] = strings.TrimSpace(origin)
+	}
 	var wrong validator.ValidationErrors
 	if errors.As(configValidator().Struct(c), &wrong) {
 		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // of a list, the one that is wrong

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// started is a server in this process, on a free port of loopback.
+type started struct {
+	url     string
+	signals chan os.Signal
+	exited  chan int
+	log     *logbook
+}
+
+// logbook is a log that can be read while it is written.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	line chan string
+}
+
+func (l *logbook) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	l.text.Write(line)
+	l.mu.Unlock()
+	select {
+	case l.line <- string(line):
+	default: // nobody waits for it
+	}
+	return len(line), nil
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var address = regexp.MustCompile(`address=(http://\S+)`)
+
+func start(t *testing.T, variables ...string) *started {
+	t.Helper()
+	s := &started{signals: make(chan os.Signal, 2), exited: make(chan int, 1), log: &logbook{line: make(chan string, 64)}}
+	go func() { // ends with the server
+		s.exited <- run(process{
+			environment: append([]string{"PORT=0", "HOST=127.0.0.1"}, variables...),
+			stdout:      io.Discard,
+			stderr:      s.log,
+			signals:     s.signals,
+		})
+	}()
+	select {
+	case line := <-s.log.line:
+		found := address.FindStringSubmatch(line)
+		require.NotNil(t, found, "%s", line)
+		s.url = found[1]
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the server does not start")
+	}
+	return s
+}
+
+// stop ends the server by a signal and waits for its end.
+func (s *started) stop(t *testing.T) (exitCode int) {
+	t.Helper()
+	s.signals <- syscall.SIGTERM
+	select {
+	case code := <-s.exited:
+		http.DefaultClient.CloseIdleConnections()
+		return code
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the server does not stop")
+		return -1
+	}
+}
+
+// open opens a stream and reads up to its heartbeat.
+func (s *started) open(t *testing.T) (connection net.Conn, stream *bufio.Reader, token string) {
+	t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { connection.Close() })
+	fmt.Fprint(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n")
+	stream = bufio.NewReader(connection)
+	for {
+		line, err := stream.ReadString('\n')
+		require.NoError(t, err)
+		if _, rest, found := strings.Cut(line, `"token":"`); found {
+			token = rest[:22]
+		}
+		if strings.Contains(line, `"type":"heartbeat"`) {
+			return connection, stream, token
+		}
+	}
+}
+
+func (s *started) post(t *testing.T, token, body string) int {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, s.url+"/events", strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	response.Body.Close()
+	return response.StatusCode
+}
+
+func TestTheLogTellsWhereToLookAndWhoComesAndGoes(t *testing.T) {
+	s := start(t)
+	_, _, token := s.open(t)
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"room 1","userId":"Ada"}`))
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"leave-room"}`))
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"disconnect"}`))
+	require.Zero(t, s.stop(t))
+	log := s.log.String()
+	for _, want := range []string{
+		"signaling server is ready", "landing page url=" + s.url + "/\n", "url=" + s.url + "/demo/", "url=" + s.url + "/health", "url=" + s.url + "/rooms",
+		"url=" + s.url + "/stats", "socket connected", `room joined roomId="room 1" userId=Ada`, "room left", "socket disconnected", `reason="client disconnect"`,
+		"stopping signal=terminated", "stopped",
+	} {
+		require.Contains(t, log, want)
+	}
+	require.NotContains(t, log, token)
+}
+
+func TestInProductionTheLogIsJSON(t *testing.T) {
+	var log bytes.Buffer
+	newLogger(&log, config{LogLevel: "info", Environment: "production"}).Info("x", "a", 1)
+	require.Regexp(t, `^\{.*"msg":"x","a":1\}`, log.String())
+}
+
+func TestALogLineCannotBeForged(t *testing.T) {
+	var log bytes.Buffer
+	newLogger(&log, config{LogLevel: "info", Environment: "development"}).Info("room joined", "userId", "x\n12:00:00 INF forged \x1b[31m")
+	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+	require.NotContains(t, log.String(), "\x1b[31m")
+}
+
+func TestATakenPortIsToldInOneSentence(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
+	var stderr bytes.Buffer
+	code := run(process{environment: []string{"HOST=127.0.0.1", "PORT=" + port}, stdout: io.Discard, stderr: &stderr})
+	require.Equal(t, 1, code)
+	require.Equal(t, "signaling-server: port "+port+" of 127.0.0.1 is taken by another program; stop that, or set PORT to a free one.\n", stderr.String())
+}
+
+func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
+	for variable, want := range map[string]string{
+		"PORT=http":                     `PORT is "http", but must be a port number from 0 (any free port) to 65535`,
+		"PORT=65536":                    `PORT is "65536", but must be a port number from 0 (any free port) to 65535`,
+		"PORT=-1":                       `PORT is "-1", but must be a port number`,
+		"HOST=not a host":               `HOST is "not a host", but must be an IP address`,
+		"CORS_ORIGIN=example.com":       `CORS_ORIGIN is "example.com", but must be *, or a comma-separated list of origins`,
+		"CORS_ORIGIN=https://a.com/x":   `CORS_ORIGIN is "https://a.com/x", but must be`,
+		"CORS_ORIGIN=https://a.com,*.b": `CORS_ORIGIN is "https://a.com,*.b", but must be`,
+		"SHUTDOWN_TIMEOUT=10":           `SHUTDOWN_TIMEOUT is "10", but must be a duration from 0s to 1h`,
+		"RESUME_WINDOW=1ms":             `RESUME_WINDOW is "1ms", but must be a duration from 1s to 1h`,
+		"HEARTBEAT_INTERVAL=never":      `HEARTBEAT_INTERVAL is "never", but must be a duration from 1s to 10m`,
+		"MAX_CONNECTIONS=0":             `MAX_CONNECTIONS is "0", but must be a whole number from 1`,
+		"LOG_LEVEL=loud":                `LOG_LEVEL is "loud", but must be debug, info, warn or error`,
+		"ENVIRONMENT=a\nb":              `ENVIRONMENT is "a\nb", but must be a word`,
+	} {
+		var stderr bytes.Buffer
+		code := run(process{environment: []string{variable}, stdout: io.Discard, stderr: &stderr})
+		require.Equal(t, 1, code, variable)
+		require.Contains(t, stderr.String(), want)
+		require.Equal(t, 1, strings.Count(stderr.String(), "\n"))
+	}
+	var stderr bytes.Buffer
+	require.Equal(t, 1, run(process{args: []string{"start"}, stdout: io.Discard, stderr: &stderr}))
+	require.Contains(t, stderr.String(), `"start" is no command`)
+}
+
+func TestTheVariablesOfTheEarlierServerKeepWorking(t *testing.T) {
+	c, err := loadConfig(nil)
+	require.NoError(t, err)
+	require.Equal(t, 3002, c.Port)
+	require.Equal(t, []string{"*"}, c.CORSOrigins)
+	require.Equal(t, "development", c.Environment)
+	require.Equal(t, 10*time.Second, c.ShutdownTimeout)
+
+	c, err = loadConfig([]string{"PORT=8080", "CORS_ORIGIN=https://a.example.com, https://*.example.org,http://localhost:3000", "NODE_ENV=production", "ENVIRONMENT="})
+	require.NoError(t, err)
+	require.Equal(t, 8080, c.Port)
+	require.Equal(t, []string{"https://a.example.com", "https://*.example.org", "http://localhost:3000"}, c.CORSOrigins)
+	require.Equal(t, "production", c.Environment)
+
+	c, err = loadConfig([]string{"NODE_ENV=production", "ENVIRONMENT=staging"})
+	require.NoError(t, err)
+	require.Equal(t, "staging", c.Environment)
+}
+
+func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
+	var stdout bytes.Buffer
+	require.Zero(t, run(process{args: []string{"-h"}, stdout: &stdout, stderr: io.Discard}))
+	for _, s := range settings() {
+		require.NotEmpty(t, s.help)
+		require.NotEmpty(t, s.allowed)
+		require.Contains(t, stdout.String(), s.name)
+		require.Contains(t, stdout.String(), s.help)
+	}
+	require.Contains(t, stdout.String(), "default: 3002")
+}
+
+func TestTheReadmeTellsTheSameOfEveryVariable(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, s := range settings() {
+		byDefault := ""
+		if s.byDefault != "" {
+			byDefault = "`" + s.byDefault + "`"
+		}
+		require.Contains(t, string(readme), fmt.Sprintf("| `%s` | %s | %s Allowed: %s. |", s.name, byDefault, s.help, s.allowed))
+	}
+}
+
+func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
+	s := start(t)
+	var streams []*bufio.Reader
+	for range 50 {
+		_, stream, _ := s.open(t)
+		streams = append(streams, stream)
+	}
+	started := time.Now()
+	require.Zero(t, s.stop(t))
+	require.Less(t, time.Since(started), 8*time.Second)
+	for _, stream := range streams {
+		text, err := io.ReadAll(stream)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "event: server-shutdown")
+		require.Regexp(t, `\r\n0\r\n\r\n$`, string(text), "a clean end")
+	}
+}
+
+// A client that reads nothing holds up the end no longer than is allowed.
+func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
+	s := start(t, "SHUTDOWN_TIMEOUT=1s")
+	frozen, _, frozenToken := s.open(t)
+	require.NoError(t, frozen.(*net.TCPConn).SetReadBuffer(4096))
+	_, _, token := s.open(t)
+	require.Equal(t, http.StatusAccepted, s.post(t, frozenToken, `{"type":"join-room","roomId":"r","userId":"frozen"}`))
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
+	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
+	for range 60 { // more than the kernel takes
+		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
+	}
+	started := time.Now()
+	require.Zero(t, s.stop(t))
+	require.Less(t, time.Since(started), 5*time.Second)
+}
+
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	s := start(t, "SHUTDOWN_TIMEOUT=1h")
+	frozen, _, frozenToken := s.open(t)
+	require.NoError(t, frozen.(*net.TCPConn).SetReadBuffer(4096))
+	_, _, token := s.open(t)
+	require.Equal(t, http.StatusAccepted, s.post(t, frozenToken, `{"type":"join-room","roomId":"r","userId":"frozen"}`))
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
+	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
+	for range 60 {
+		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
+	}
+	s.signals <- syscall.SIGTERM
+	started := time.Now()
+	s.stop(t)
+	require.Less(t, time.Since(started), 5*time.Second)
+	require.Contains(t, s.log.String(), "second signal")
+}
+
+func TestHealthcheckTellsByItsExitCode(t *testing.T) {
+	s := start(t)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	check := func() (int, string) {
+		var stderr bytes.Buffer
+		return run(process{args: []string{"healthcheck"}, environment: []string{"HOST=127.0.0.1", "PORT=" + port}, stdout: io.Discard, stderr: &stderr}), stderr.String()
+	}
+	code, _ := check()
+	require.Zero(t, code)
+	require.Zero(t, s.stop(t))
+	code, said := check()
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "the server does not answer")
+}
