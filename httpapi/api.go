@@ -42,7 +42,8 @@ type API struct {
 	openAPI     contract
 	pages       pages
 	routes      []route
-	handler     http.Handler
+	crossOrigin *cors.Cors
+	router      http.Handler
 }
 
 // New makes the API. The error is about the files it is to serve.
@@ -65,18 +66,35 @@ func New(o Options) (*API, error) {
 		started:     time.Now(),
 		openAPI:     contract,
 		pages:       pages,
+		crossOrigin: newCrossOrigin(o.CORSOrigins),
 	}
 	a.routes = a.allRoutes()
-	a.handler = crossOrigin(o.CORSOrigins).Handler(a.newRouter())
+	a.router = a.newRouter()
 	return a, nil
 }
 
-// ServeHTTP answers one request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request. Whatever stands between here and a stream is
+// on the stack of each open stream: there are no layers of middleware.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.crossOrigin.HandlerFunc(w, r)
+	if isPreflight(r) {
+		return // that was its answer
+	}
+	if r.URL.RawPath != "" {
+		r = withEscapedPath(r)
+	}
+	a.router.ServeHTTP(w, r)
+}
 
-// crossOrigin lets pages of other origins use the API. There are no cookies:
+// isPreflight tells whether a browser asks what another origin's page may do
+// (Fetch, 4.8).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// newCrossOrigin lets pages of other origins use the API. There are no cookies:
 // whoever has a token was given it.
-func crossOrigin(origins []string) *cors.Cors {
+func newCrossOrigin(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},

@@ -59,6 +59,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"stream":       "GET /events",
 			"streamByPost": "POST /events/stream",
 			"send":         "POST /events",
+			"sendBatch":    "POST /events/batch",
 			"health":       "GET /health",
 			"rooms":        "GET /rooms",
 			"room":         "GET /rooms/{roomId}",

@@ -69,6 +69,9 @@ var (
 		"The server holds as many sockets as it may. Try again after the time that the header Retry-After gives."}
 )
 
+// sessionEnded is the problem of a token that was once good.
+var sessionEnded = unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
+
 // problemTypes lists all problems, for the pages that explain them.
 var problemTypes = []problemType{
 	malformedJSON, unknownSession, accessDenied, targetNotFound, notFound, methodNotAllowed, notInRoom, roomFull,
@@ -95,7 +98,7 @@ func problemFor(err error) *Problem {
 	case errors.Is(err, rooms.ErrOverflow):
 		return targetOverflow.with("The target did not read its events for too long, and is being disconnected.")
 	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):
-		return unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
+		return sessionEnded
 	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):
 		p = shuttingDown.with("Reconnect after the time given.")
 		p.RetryAfter = sse.ReconnectAfter()
@@ -120,12 +123,18 @@ func (p *Problem) write(w http.ResponseWriter) {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
 	w.WriteHeader(p.status)
-	// The client may be gone; there is nobody else to tell.
-	_ = json.NewEncoder(w).Encode(struct {
-		Type   string       `json:"type"`
-		Title  string       `json:"title"`
-		Status int          `json:"status"`
-		Detail string       `json:"detail"`
-		Errors []FieldError `json:"errors,omitempty"`
-	}{"/problems/" + p.name, p.title, p.status, p.Detail, p.Errors})
+	_ = json.NewEncoder(w).Encode(p.document()) // the client may be gone; there is nobody else to tell
+}
+
+// problemDocument is a problem's JSON (RFC 9457, 3.1).
+type problemDocument struct {
+	Type   string       `json:"type"`
+	Title  string       `json:"title"`
+	Status int          `json:"status"`
+	Detail string       `json:"detail"`
+	Errors []FieldError `json:"errors,omitempty"`
+}
+
+func (p *Problem) document() problemDocument {
+	return problemDocument{"/problems/" + p.name, p.title, p.status, p.Detail, p.Errors}
 }

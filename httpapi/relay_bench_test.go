@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -163,60 +162,4 @@ func BenchmarkRelayOffer(b *testing.B) {
 			}
 		})
 	})
-}
-
-// BenchmarkIdleSocket tells the memory that one idle client costs, both ends of
-// its TCP connection in this process not included: what the Go heap and stacks
-// grow by for each.
-func BenchmarkIdleSocket(b *testing.B) {
-	const sockets = 10_000
-	measure := func(b *testing.B, open func(i int)) {
-		for range b.N {
-			before := inUse()
-			for i := range sockets {
-				open(i)
-			}
-			b.ReportMetric(float64(inUse()-before)/sockets, "B/socket")
-		}
-	}
-	b.Run("floor", func(b *testing.B) {
-		s := newFloor(b)
-		measure(b, func(int) { openIdle(b, s.Listener.Addr().String()) })
-	})
-	b.Run("server", func(b *testing.B) {
-		s := newServer(b, sse.Options{}, 1000)
-		address := s.Listener.Addr().String()
-		from := newSender(b, address)
-		measure(b, func(i int) {
-			first := openIdle(b, address)
-			_, rest, _ := strings.Cut(first, `"token":"`)
-			from.post(b, request(rest[:22], fmt.Sprintf(`{"type":"join-room","roomId":"room %d","userId":"u"}`, i/4)))
-		})
-	})
-}
-
-// openIdle opens a stream, reads its first event and leaves it alone. It keeps
-// no buffer, which would be counted as the server's.
-func openIdle(b *testing.B, address string) string {
-	connection, err := net.Dial("tcp", address)
-	require.NoError(b, err)
-	b.Cleanup(func() { connection.Close() })
-	_, err = io.WriteString(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
-	require.NoError(b, err)
-	var head []byte
-	part := make([]byte, 1024)
-	for !bytes.Contains(head, []byte("data: ")) || !bytes.HasSuffix(head, []byte("\n\n\r\n")) {
-		n, err := connection.Read(part)
-		require.NoError(b, err)
-		head = append(head, part[:n]...)
-	}
-	return string(head)
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapInuse + stats.StackInuse
 }

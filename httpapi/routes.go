@@ -27,6 +27,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/", a.getService},
 		{http.MethodGet, "/events", a.streamEvents},
 		{http.MethodPost, "/events", a.sendEvent},
+		{http.MethodPost, "/events/batch", a.sendEvents},
 		{http.MethodPost, "/events/stream", a.streamEvents},
 		{http.MethodGet, "/health", a.getHealth},
 		{http.MethodGet, "/rooms", a.listRooms},
@@ -62,16 +63,17 @@ func (a *API) newRouter() http.Handler {
 			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body
 		}
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RawPath != "" { // it has an escaped slash, which separates nothing
-			escaped := *r.URL
-			escaped.Path = r.URL.EscapedPath()
-			own := *r
-			own.URL = &escaped
-			r = &own
-		}
-		router.ServeHTTP(w, r)
-	})
+	return router
+}
+
+// withEscapedPath makes the router see a path as it was sent: an escaped slash
+// in it separates nothing.
+func withEscapedPath(r *http.Request) *http.Request {
+	escaped := *r.URL
+	escaped.Path = r.URL.EscapedPath()
+	own := *r
+	own.URL = &escaped
+	return &own
 }
 
 // handle makes a handle for the router, whose parameters were perhaps matched
@@ -99,15 +101,16 @@ func (a *API) serve(h handler) http.Handler {
 // answer runs a handler and tells the client of its error.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	err := h(w, r, p)
-	if err == nil {
+	if err := h(w, r, p); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if problem := problemFor(err); problem != nil {
+		problem.write(w)
 		return
 	}
-	problem := problemFor(err)
-	if problem == nil {
-		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
-		return
-	}
-	problem.write(w)
+	a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

@@ -26,15 +26,20 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	if err != nil {
 		return err
 	}
-	event, err := decodeEvent(body)
-	if err != nil {
-		return err
-	}
-	if err := event.accept(a, socketID); err != nil {
+	if err := a.accept(socketID, body); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// accept does what one event, as it was posted, asks for.
+func (a *API) accept(socketID string, body []byte) error {
+	event, err := decodeEvent(body)
+	if err != nil {
+		return err
+	}
+	return event.accept(a, socketID)
 }
 
 // authenticate tells which socket a request speaks for.
@@ -45,7 +50,7 @@ func (a *API) authenticate(r *http.Request) (socketID string, err error) {
 	}
 	socketID, ok = a.hub.Authenticate(token)
 	if !ok {
-		return "", unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
+		return "", sessionEnded
 	}
 	return socketID, nil
 }

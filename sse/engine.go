@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"net/url"
@@ -44,19 +45,22 @@ type lane struct {
 	name   string
 }
 
-// serve runs the engine's handler until r's context is done and the engine has
-// let go of w. It calls w.Flush once when it has registered the reader, and
-// once after each frame.
-func (l *lane) serve(w http.ResponseWriter, r *http.Request) {
-	// A request of our own: the engine would refuse our Last-Event-ID, and take
-	// the stream's name from the client's URL.
-	own := &http.Request{
+// request makes what the engine's handler is asked: a request of our own, since
+// it would refuse our Last-Event-ID, and take the stream's name from the
+// client's URL.
+func (l *lane) request(ctx context.Context) *http.Request {
+	r := &http.Request{
 		Method: http.MethodGet,
 		URL:    &url.URL{RawQuery: "stream=" + l.name},
 		Header: http.Header{},
 	}
-	l.engine.server.ServeHTTP(w, own.WithContext(r.Context()))
+	return r.WithContext(ctx)
 }
+
+// serve runs the engine's handler until the request's context is done and the
+// engine has let go of w. It calls w.Flush once when it has registered the
+// reader, and once after each frame.
+func (l *lane) serve(w http.ResponseWriter, r *http.Request) { l.engine.server.ServeHTTP(w, r) }
 
 // publish hands one frame to the running handler, and says whether it took it.
 // It does, if the caller has seen the handler register and its last frame

@@ -233,7 +233,7 @@ func TestNothingIsLostOrRepeatedOverRealConnections(t *testing.T) {
 	})
 	var heard []string
 	for len(heard) < events {
-		ctx, drop := context.WithCancel(t.Context())
+		ctx, drop := context.WithTimeout(t.Context(), 10*time.Second)
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/events", nil)
 		require.NoError(t, err)
 		r.Header.Set("Last-Event-ID", lastID)
@@ -250,6 +250,7 @@ func TestNothingIsLostOrRepeatedOverRealConnections(t *testing.T) {
 				lastID = strings.TrimSpace(id)
 			}
 			data, found := strings.CutPrefix(line, "data: ")
+			require.False(t, found && socketID != "" && strings.Contains(data, `"resumed":false`), "after %d events", len(heard))
 			if found && strings.Contains(data, `"signal"`) {
 				heard = append(heard, strings.TrimSpace(data))
 				taken++

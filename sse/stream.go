@@ -19,11 +19,12 @@ const (
 // stream is one open response: a reader of its socket's outbox.
 type stream struct {
 	// set once
-	socket *Socket
-	lane   *lane
-	writer *frameWriter
-	cancel context.CancelFunc // makes the engine let go
-	done   chan struct{}      // closed when the engine has let go
+	socket  *Socket
+	lane    *lane
+	request *http.Request // what the engine is asked
+	writer  *frameWriter
+	cancel  context.CancelFunc // makes the engine let go
+	done    chan struct{}      // closed when the engine has let go
 
 	// guarded by socket.mu
 	ready     bool      // the engine has registered its reader
@@ -37,7 +38,7 @@ type stream struct {
 	lastWord  *event    // what the client is told at the very end
 }
 
-func newStream(s *Socket, w http.ResponseWriter, r *http.Request) (*stream, *http.Request) {
+func newStream(s *Socket, w http.ResponseWriter, r *http.Request) *stream {
 	ctx, cancel := context.WithCancel(r.Context())
 	st := &stream{
 		socket: s,
@@ -52,19 +53,11 @@ func newStream(s *Socket, w http.ResponseWriter, r *http.Request) (*stream, *htt
 		isHTTP2:        r.ProtoMajor == 2,
 		stream:         st,
 	}
-	return st, r.WithContext(ctx)
+	st.request = st.lane.request(ctx)
+	return st
 }
 
-// serve writes the stream until it ends. Its socket must have attached it, and
-// the stream before it must have ended.
-func (st *stream) serve(r *http.Request) {
-	st.lane.serve(st.writer, r)
-	if p := st.writer.panicked; p != nil {
-		panic(p)
-	}
-}
-
-// close ends a stream whose serve has returned, or was never called.
+// close ends a stream whose lane has been served, or never was.
 func (st *stream) close() {
 	st.cancel()
 	st.lane.close()
@@ -107,7 +100,9 @@ func (st *stream) advance() {
 func (st *stream) next() (frame, bool) {
 	if len(st.opening) > 0 {
 		next := st.opening[0]
-		st.opening = st.opening[1:]
+		if st.opening = st.opening[1:]; len(st.opening) == 0 {
+			st.opening = nil // it would keep both events for as long as the stream lives
+		}
 		return st.aside(next), true
 	}
 	if !st.skip {

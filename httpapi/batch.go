@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxBatch is how many events one batch may hold.
+const maxBatch = 64
+
+type batchAnswer struct {
+	Results []any `json:"results"` // one for each event, in their order
+}
+
+type accepted struct {
+	Status int `json:"status"`
+}
+
+// sendEvents takes several client events (POST /events/batch) in their order,
+// and answers for each of them. One that is refused stops no other.
+func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
+	socketID, err := a.authenticate(r)
+	if err != nil {
+		return err
+	}
+	body, err := readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	events, err := decodeBatch(body)
+	if err != nil {
+		return err
+	}
+	answer := batchAnswer{make([]any, len(events))}
+	for i, event := range events {
+		answer.Results[i] = a.result(socketID, event)
+	}
+	return writeJSON(w, answer)
+}
+
+// result takes one event of a batch. The one before may have ended the socket.
+func (a *API) result(socketID string, event jsontext.Value) any {
+	_, alive := a.hub.Info(socketID)
+	if !alive {
+		return sessionEnded.document()
+	}
+	err := a.accept(socketID, event)
+	if err == nil {
+		return accepted{http.StatusAccepted}
+	}
+	if problem := problemFor(err); problem != nil {
+		return problem.document()
+	}
+	panic(err) // whatever an event may be refused for is in the table
+}
+
+// decodeBatch reads the events of a batch, each as it was written.
+func decodeBatch(body []byte) ([]jsontext.Value, error) {
+	members, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	var events []jsontext.Value
+	seen := false
+	for _, m := range members {
+		switch {
+		case m.name != "events":
+			return nil, invalid(FieldError{m.name, "unknown", "a batch has no such member"})
+		case seen:
+			return nil, invalid(FieldError{m.name, "unique", "must stand there once"})
+		case m.value.Kind() != '[':
+			return nil, invalid(FieldError{m.name, "type", "must be an array of events"})
+		}
+		seen = true
+		if err := json.Unmarshal(m.value, &events, asWritten); err != nil {
+			return nil, malformed(err)
+		}
+	}
+	if len(events) < 1 || len(events) > maxBatch {
+		return nil, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxBatch)})
+	}
+	return events, nil
+}
