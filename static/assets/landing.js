@@ -1,0 +1,56 @@
+// The landing page: what the server says of itself, and samples that name this server.
+
+import { copyText } from "./copy.js";
+
+const REFRESH_INTERVAL = 10_000;
+const TIMEOUT = 5000;
+
+const byId = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat("en");
+
+async function read(path) {
+  const response = await fetch(path, {
+    headers: { "Accept": "application/json" },
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+async function refresh() {
+  try {
+    const [health, stats] = await Promise.all([read("/health"), read("/stats")]);
+    show("connections", number.format(stats.activeConnections));
+    show("rooms", number.format(stats.activeRooms));
+    show("total", number.format(stats.totalConnections));
+    show("uptime", stats.uptimeFormatted);
+    show("version", health.version);
+    state("up", `The server is up: ${health.status}`);
+  } catch {
+    state("down", "The server does not answer. Asking again.");
+  }
+}
+
+function show(figure, text) {
+  byId(`figure-${figure}`).textContent = text ?? "–";
+}
+
+// Assistive technology reads a change of this aloud, so it is written only when it is one.
+function state(name, text) {
+  byId("live-dot").dataset.state = name;
+  if (byId("live-text").textContent !== text) byId("live-text").textContent = text;
+}
+
+// A tab that nobody looks at asks nothing.
+setInterval(() => {
+  if (!document.hidden) refresh();
+}, REFRESH_INTERVAL);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) refresh();
+});
+refresh();
+
+for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copyText(byId(button.dataset.copy).textContent, button));
+}

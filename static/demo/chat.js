@@ -1,0 +1,94 @@
+// The chat: through the server to everybody, or straight to the peers by data channel.
+
+import { byId, stamp } from "./view.js";
+
+const TYPING_ENDS_AFTER = 2500;
+// Somebody who vanished while typing never says that they stopped.
+const TYPING_SHOWN_FOR = 6000;
+
+const typists = new Map();
+
+// send(text, direct) rejects when the message could not go; typing(on) tells the others.
+export function startChat({ send, typing }) {
+  const form = byId("chat-form");
+  const input = byId("chat-input");
+  let timer = 0;
+
+  const stopTyping = () => {
+    if (!timer) return;
+    clearTimeout(timer);
+    timer = 0;
+    typing(false);
+  };
+
+  input.addEventListener("input", () => {
+    if (!input.value.trim()) return stopTyping();
+    if (!timer) typing(true);
+    clearTimeout(timer);
+    timer = setTimeout(stopTyping, TYPING_ENDS_AFTER);
+  });
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    if (!text) return;
+    input.value = "";
+    stopTyping();
+    try {
+      await send(text, byId("chat-direct").checked && !byId("direct-choice").hidden);
+    } catch {
+      // The words are not lost with the message.
+      if (!input.value) input.value = text;
+    }
+  });
+}
+
+export function addMessage({ name, text, own, time = new Date(), direct = false }) {
+  const log = byId("chat-log");
+  const item = stamp("message-template");
+  item.toggleAttribute("data-own", own);
+  item.querySelector(".message-name").textContent = own ? "You" : name;
+  item.querySelector(".message-way").textContent = direct ? "direct" : "";
+  item.querySelector(".message-text").textContent = text;
+  item.querySelector("time").textContent = clock(time);
+  item.querySelector("time").dateTime = time.toISOString();
+  append(log, item);
+}
+
+// What happened between the messages: who came, who left.
+export function addRemark(text) {
+  const item = document.createElement("li");
+  item.className = "remark";
+  item.textContent = text;
+  append(byId("chat-log"), item);
+}
+
+export function clearChat() {
+  byId("chat-log").replaceChildren();
+  byId("chat-empty").hidden = false;
+  byId("chat-input").value = "";
+  for (const socketId of [...typists.keys()]) setTyping(socketId, "", false);
+}
+
+export function setTyping(socketId, name, on) {
+  clearTimeout(typists.get(socketId)?.timer);
+  typists.delete(socketId);
+  if (on) {
+    const timer = setTimeout(() => setTyping(socketId, name, false), TYPING_SHOWN_FOR);
+    typists.set(socketId, { name, timer });
+  }
+  const names = [...typists.values()].map((typist) => typist.name);
+  byId("typing").textContent = names.length === 0
+    ? ""
+    : `${new Intl.ListFormat("en").format(names)} ${names.length === 1 ? "is" : "are"} typing…`;
+}
+
+function append(log, item) {
+  log.append(item);
+  log.scrollTop = log.scrollHeight;
+  byId("chat-empty").hidden = true;
+}
+
+function clock(time) {
+  return time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}

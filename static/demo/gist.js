@@ -1,0 +1,39 @@
+// What matters of each event, on one line. Socket IDs are cut to what tells them apart.
+
+const short = (socketId) => String(socketId ?? "").slice(0, 6);
+
+const GISTS = {
+  "connected": (data) => `socket ${short(data.socketId)}, ${data.resumed ? "resumed" : "new session"}`,
+  "room-joined": (data) => `${data.roomId}, ${data.users?.length ?? 0} here`,
+  "room-left": (data) => `${data.roomId}, ${data.reason}`,
+  "disconnected": (data) => data.retryAfter ? `${data.reason}, back in ${data.retryAfter} ms` : data.reason,
+  "announcement": (data) => JSON.stringify(data.data),
+  "user-connected": (data) => `${data.userId} (${short(data.socketId)})`,
+  "user-disconnected": (data) => `${data.userId} (${short(data.socketId)}), ${data.reason}`,
+  "user-away": (data) => data.userId,
+  "user-back": (data) => data.userId,
+  "offer": (data) => description(data, data.offer),
+  "answer": (data) => description(data, data.answer),
+  "ice-candidate": (data) => `from ${short(data.from)}, ${candidate(data.candidate)}`,
+  "signal": (data) => `from ${short(data.from)}, ${JSON.stringify(data.data)}`,
+  "new-message": (data) => `${data.userId}: ${data.message}`,
+  "user-typing": (data) => `${data.userId} ${data.isTyping ? "types" : "stopped"}`,
+  "pong": (data) => String(data.timestamp),
+  "heartbeat": () => "",
+  "server-shutdown": (data) => `${data.message}, back in ${data.reconnectAfter} ms`,
+};
+
+export function gist(type, data) {
+  return GISTS[type]?.(data) ?? "";
+}
+
+function description(data, { sdp = "" } = {}) {
+  const kinds = [...sdp.matchAll(/^m=(\w+)/gm)].map((match) => match[1] === "application" ? "data" : match[1]);
+  return `from ${short(data.from)}, ${kinds.join(" + ") || "no media"}, ${sdp.length} characters`;
+}
+
+function candidate(value) {
+  if (!value?.candidate) return "end of candidates";
+  const [, , protocol, , address, port, , kind] = value.candidate.split(" ");
+  return `${kind} ${protocol} ${address}:${port}`;
+}
