@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// sharedBrowser is the one browser process of all tests. Each peer gets a
+// context of its own in it, as if it were another person's.
+var sharedBrowser browserProcess
+
+type browserProcess struct {
+	once  sync.Once
+	ctx   context.Context
+	close func()
+	err   error
+}
+
+var errNoBrowser = errors.New("no Chromium is installed: try the package chromium-headless-shell")
+
+// context answers the browser's context, and skips the test where there is no
+// browser, unless REQUIRE_BROWSER forbids it.
+func (b *browserProcess) context(t *testing.T) context.Context {
+	t.Helper()
+	b.once.Do(b.start)
+	if errors.Is(b.err, errNoBrowser) && os.Getenv("REQUIRE_BROWSER") != "1" {
+		t.Skip("NOT TESTED: " + b.err.Error())
+	}
+	require.NoError(t, b.err)
+	return b.ctx
+}
+
+func (b *browserProcess) start() {
+	path := findBrowser()
+	if path == "" {
+		b.err = errNoBrowser
+		return
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // containers give none
+		chromedp.Flag("allow-loopback-in-peer-connection", true),
+		// Few pictures: six videos at a time are much for two processors.
+		chromedp.Flag("use-fake-device-for-media-stream", "fps=10"),
+		chromedp.Flag("use-fake-ui-for-media-stream", true),
+		chromedp.WindowSize(1280, 800),
+	)
+	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	b.ctx = ctx
+	b.close = func() {
+		closeBrowser()
+		closeAllocator()
+	}
+	// Not a deadline: the browser lives as long as the context of this call.
+	tooLate := time.AfterFunc(time.Minute, closeBrowser)
+	b.err = chromedp.Do(ctx)
+	tooLate.Stop()
+}
+
+func (b *browserProcess) stop() {
+	if b.close != nil {
+		b.close()
+	}
+}
+
+func findBrowser() string {
+	for _, name := range []string{
+		"chromium-headless-shell", "chrome-headless-shell", "headless-shell",
+		"chromium", "chromium-browser", "google-chrome",
+	} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}

@@ -1,0 +1,27 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// within is how long anything that is awaited may take. It is generous: only
+// failures are that slow, and a machine that runs tests is often busy.
+const within = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	sharedBrowser.stop()
+	builtServer.remove()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,220 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// tab is one page in a browser context of its own. What its console tells of
+// errors fails the test, violations of the content security policy included.
+type tab struct {
+	t    *testing.T
+	name string
+	ctx  context.Context
+
+	mu       sync.Mutex // guards what follows
+	console  []string   // all that it told
+	problems []string   // what of that is an error
+	offline  bool       // failed requests are expected
+	closed   bool
+}
+
+// rememberConnections lets tests ask the page's peer connections for their
+// statistics; a page made of modules gives nobody access to them.
+const rememberConnections = `
+	window.peerConnections = [];
+	window.RTCPeerConnection = class extends RTCPeerConnection {
+		constructor(...settings) {
+			super(...settings);
+			window.peerConnections.push(this);
+		}
+	};`
+
+// openTab opens a page in a new browser context, with camera and microphone
+// allowed: without them browsers hide the addresses that peers need.
+func openTab(t *testing.T, name, url string) *tab {
+	t.Helper()
+	parent := sharedBrowser.context(t)
+	p := &tab{t: t, name: name}
+	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	p.ctx = ctx
+	t.Cleanup(func() {
+		p.finish()
+		cancel()
+	})
+	// Not a deadline: the page lives as long as the context of this call.
+	tooLate := time.AfterFunc(within, cancel)
+	require.NoError(t, chromedp.Do(ctx))
+	tooLate.Stop()
+
+	for _, device := range []string{"camera", "microphone"} {
+		_, err := chromedp.CallBrowser(ctx, browser.SetPermission, browser.SetPermissionParams{
+			Permission:       &browser.PermissionDescriptor{Name: device},
+			Setting:          browser.PermissionSettingGranted,
+			BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
+		})
+		require.NoError(t, err)
+	}
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{Source: rememberConnections})
+		return err
+	}))
+	p.do(chromedp.Navigate(url))
+	return p
+}
+
+// listen collects what the page's console tells. It is called before the
+// command that follows an event returns, so that nothing is missed.
+func (p *tab) listen(e any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := e.(type) {
+	case *runtime.EventConsoleAPICalled:
+		var words []string
+		for _, argument := range e.Args {
+			words = append(words, strings.Trim(string(argument.Value)+" "+argument.Description, ` "`))
+		}
+		// The demo warns of what it recovers from, and here it has nothing to recover from.
+		bad := e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning ||
+			e.Type == runtime.ConsoleAPICalledTypeAssert
+		p.note(bad, "console.%s: %s", e.Type, strings.Join(words, " "))
+	case *runtime.EventExceptionThrown:
+		text := e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			text += " " + e.ExceptionDetails.Exception.Description
+		}
+		p.note(true, "exception: %s", text)
+	case *log.EventEntryAdded:
+		bad := e.Entry.Level == log.EntryLevelError && !(p.offline && e.Entry.Source == log.EntrySourceNetwork)
+		p.note(bad, "%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+	}
+}
+
+func (p *tab) note(bad bool, format string, values ...any) {
+	line := fmt.Sprintf(format, values...)
+	p.console = append(p.console, line)
+	if bad {
+		p.problems = append(p.problems, line)
+	}
+}
+
+// expectFailedRequests is for tests that cut the page's connections.
+func (p *tab) expectFailedRequests() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.offline = true
+}
+
+// finish judges the page when its test is over, and tells what it saw if that
+// has failed.
+func (p *tab) finish() {
+	p.mu.Lock()
+	problems, console, closed := slices.Clone(p.problems), slices.Clone(p.console), p.closed
+	p.mu.Unlock()
+	if len(problems) > 0 {
+		p.t.Errorf("the console of %s tells of errors:\n%s", p.name, strings.Join(problems, "\n"))
+	}
+	if !p.t.Failed() || closed {
+		return
+	}
+	p.t.Logf("console of %s:\n%s", p.name, strings.Join(console, "\n"))
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	p.t.Logf("text of %s (%v):\n%s", p.name, err, text)
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	require.NoError(p.t, chromedp.Do(ctx, steps...), p.name)
+}
+
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// write puts text into a field at once, as pasting does: a busy browser takes
+// long to follow key by key.
+func (p *tab) write(selector, text string) {
+	p.t.Helper()
+	p.do(
+		chromedp.Focus(chromedp.CSS(selector)),
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: text})
+			return err
+		}),
+	)
+}
+
+// close closes the page as a person does, so that it may still say goodbye.
+func (p *tab) close() {
+	p.t.Helper()
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.Close, cdp.Empty{})
+		return err
+	}))
+}
+
+// evaluate answers the value of an expression, or of the promise that it is.
+// The page's policy does not forbid it, as it does what needs eval.
+func evaluate[T any](p *tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err, "%s: %s", p.name, expression)
+	return value
+}
+
+// until waits for a condition to hold in the page.
+func (p *tab) until(what, expression string) {
+	p.t.Helper()
+	p.untilIn(within, what, expression)
+}
+
+func (p *tab) untilIn(limit time.Duration, what, expression string) {
+	p.t.Helper()
+	var last error
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	holds := func() bool {
+		value, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean(await (async () => "+expression+")())", replMode))
+		last = err
+		return value
+	}
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			require.FailNow(p.t, p.name+": not "+what, "waited %s for: %s (last error: %v)", limit, expression, last)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// replMode evaluates as a person's input: await may stand anywhere.
+func replMode(e *runtime.EvaluateParams) {
+	yes := true
+	e.ReplMode = &yes
+	e.AwaitPromise = &yes
+}

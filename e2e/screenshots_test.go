@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// look is a way to look at a page.
+type look struct {
+	name          string
+	width, height int64
+	phone         bool
+	scheme        string
+}
+
+var looks = []look{
+	{"phone-light", 390, 844, true, "light"},
+	{"phone-dark", 390, 844, true, "dark"},
+	{"desktop-light", 1280, 800, false, "light"},
+	{"desktop-dark", 1280, 800, false, "dark"},
+}
+
+func TestPagesInScreenshots(t *testing.T) {
+	dir := os.Getenv("SHOTS_DIR")
+	if dir == "" {
+		t.Skip("SHOTS_DIR is not set")
+	}
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	url := startServer(t)
+
+	landing := openTab(t, "landing", url+"/")
+	landing.until("filled in", `document.querySelector("#figure-version")?.textContent.match(/\d/)`)
+	landing.shoot(dir, "landing")
+	form := openTab(t, "form", url+"/demo/?room=tea&name=Ada%20Lovelace")
+	form.until("connected", `document.querySelector("#status").dataset.state === "open"`)
+	form.shoot(dir, "demo-form")
+
+	ada := openDemo(t, url, "tea-time", "Ada Lovelace")
+	ada.shoot(dir, "demo-alone")
+	bob := openDemo(t, url, "tea-time", "Bob")
+	ada.sees(bob)
+	bob.click("#call")
+	ada.plays(bob)
+	ada.shoot(dir, "demo-incoming")
+	ada.click("#call")
+	cleo := openDemo(t, url, "tea-time", "Cleopatra of Alexandria", withoutCamera)
+	cleo.click("#call")
+	for _, text := range []string{"Hello both", "Can you hear me? This is a sentence that is long enough to need more than one line."} {
+		cleo.say(text)
+		ada.until("reading "+text, fmt.Sprintf(`document.querySelector("#chat-log").innerText.includes(%q)`, text))
+	}
+	ada.say("Loud and clear")
+	ada.until("chatting", `document.querySelector("#chat-log").innerText.includes("Loud and clear")`)
+	ada.until("in a call with two", `document.querySelectorAll('.tile[data-data-channel="open"]').length === 2`)
+	ada.shoot(dir, "demo-call")
+}
+
+// shoot takes a picture of what is to be seen at first, and of the whole page,
+// in every look.
+func (p *tab) shoot(dir, name string) {
+	p.t.Helper()
+	for _, l := range looks {
+		p.do(l.put())
+		p.until("laid out", fmt.Sprintf(`{
+			await document.fonts.ready;
+			await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+			const changing = document.getAnimations().filter((each) => each instanceof CSSTransition);
+			await Promise.all(changing.map((transition) => transition.finished));
+			return innerWidth === %d;
+		}`, l.width))
+		p.save(chromedp.CaptureScreenshot(), filepath.Join(dir, name+"-"+l.name+".png"))
+		if evaluate[bool](p, `document.documentElement.scrollHeight > innerHeight`) {
+			p.save(chromedp.FullScreenshot(100), filepath.Join(dir, name+"-"+l.name+"-whole.png"))
+		}
+		overflow := evaluate[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+		if overflow > 0 {
+			p.t.Errorf("%s in %s is %d pixels wider than the screen", name, l.name, overflow)
+		}
+	}
+}
+
+func (p *tab) save(picture chromedp.Action[[]byte], path string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	png, err := chromedp.Run(ctx, picture)
+	require.NoError(p.t, err)
+	require.NoError(p.t, os.WriteFile(path, png, 0o644))
+}
+
+// put makes the page look so.
+func (l look) put() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: l.width, Height: l.height, DeviceScaleFactor: 1, Mobile: l.phone,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
+		})
+		return err
+	})
+}

@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// builtServer is the program under test, built when the first test wants it.
+var builtServer binary
+
+type binary struct {
+	once sync.Once
+	dir  string
+	path string
+	err  error
+}
+
+func (b *binary) build() (string, error) {
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "signaling-e2e-"); b.err != nil {
+			return
+		}
+		b.path = filepath.Join(b.dir, "signaling-server")
+		args := []string{"build", "-o", b.path}
+		if testsLookForRaces() {
+			args = append(args, "-race")
+		}
+		command := exec.Command("go", append(args, "./cmd/signaling-server")...)
+		command.Dir = ".."
+		command.Stderr = os.Stderr
+		b.err = command.Run()
+	})
+	return b.path, b.err
+}
+
+func (b *binary) remove() {
+	if b.dir != "" {
+		os.RemoveAll(b.dir)
+	}
+}
+
+func testsLookForRaces() bool {
+	info, _ := debug.ReadBuildInfo()
+	for _, setting := range info.Settings {
+		if setting.Key == "-race" {
+			return setting.Value == "true"
+		}
+	}
+	return false
+}
+
+var readyLine = regexp.MustCompile(`signaling server is ready address=(http://\S+)`)
+
+// startServer runs a server of the test's own and answers its address. When the
+// test is over the server must end well: with exit code 0 (a race detected in
+// it is another), and with no error in its log (an answer 5xx is one).
+func startServer(t *testing.T, settings ...string) string {
+	t.Helper()
+	path, err := builtServer.build()
+	require.NoError(t, err, "building the server")
+
+	command := exec.Command(path)
+	// Nothing else, so that no setting of this machine reaches the server.
+	command.Env = append([]string{"HOST=127.0.0.1", "PORT=0"}, settings...)
+	stderr, err := command.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+
+	log := newServerLog(stderr)
+	t.Cleanup(func() { stopServer(t, command, log) })
+	select {
+	case address := <-log.address:
+		return address
+	case <-log.ended:
+	case <-time.After(within):
+	}
+	require.FailNow(t, "the server did not get ready", log.text())
+	return ""
+}
+
+// stopServer ends the server as an operator does.
+func stopServer(t *testing.T, command *exec.Cmd, log *serverLog) {
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-log.ended:
+	case <-time.After(within):
+		command.Process.Kill()
+		<-log.ended
+		t.Error("the server did not end after SIGTERM")
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	if strings.Contains(log.text(), " ERR ") {
+		t.Error("the server logged an error")
+	}
+	if t.Failed() {
+		t.Log("log of the server:\n" + log.text())
+	}
+}
+
+// serverLog reads what a server logs until it ends.
+type serverLog struct {
+	address chan string   // gets the address once
+	ended   chan struct{} // closed when the server has closed its log
+
+	mu    sync.Mutex // guards lines, which are read while the server runs
+	lines []string
+}
+
+func newServerLog(from io.Reader) *serverLog {
+	log := &serverLog{address: make(chan string, 1), ended: make(chan struct{})}
+	go log.read(from) // ends with the server, which stopServer waits for
+	return log
+}
+
+func (l *serverLog) read(from io.Reader) {
+	defer close(l.ended)
+	known := false
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		l.mu.Lock()
+		l.lines = append(l.lines, lines.Text())
+		l.mu.Unlock()
+		if match := readyLine.FindStringSubmatch(lines.Text()); match != nil && !known {
+			known = true
+			l.address <- match[1]
+		}
+	}
+}
+
+func (l *serverLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// bounded is the test's context with the limit of everything awaited.
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	t.Cleanup(cancel)
+	return ctx
+}

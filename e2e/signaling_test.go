@@ -1,0 +1,306 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// event is one server event.
+type event struct {
+	ID   string
+	Type string
+	Data json.RawMessage
+}
+
+func (e event) decode(t *testing.T, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(e.Data, into), "%s", e.Data)
+}
+
+type fields = map[string]any
+
+// signaling is a client of the server, as small as one can be that keeps what
+// the protocol promises: it reads the stream, resumes it by Last-Event-ID, and
+// posts. It fails the test when an event is missing or comes twice.
+type signaling struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	events chan event // all but heartbeats; closed when the client is
+
+	mu          sync.Mutex // guards what follows
+	token       string
+	socketID    string
+	lastEventID string
+	streams     int                // how many were opened
+	gate        chan struct{}      // closed while streams may be opened
+	drop        context.CancelFunc // ends the stream that is open
+	dropped     chan struct{}      // closed when it has ended
+}
+
+// reconnectDelay is shorter than what the server asks for, to keep tests quick.
+const reconnectDelay = 50 * time.Millisecond
+
+// connect opens a stream to the server and waits until it has a socket.
+func connect(t *testing.T, url string) *signaling {
+	t.Helper()
+	s := &signaling{
+		t:      t,
+		url:    url,
+		client: &http.Client{Transport: &http.Transport{}},
+		events: make(chan event, 64),
+		gate:   make(chan struct{}),
+	}
+	close(s.gate)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { // ends with ctx; the cleanup waits for it
+		defer close(done)
+		defer close(s.events)
+		s.run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		s.client.CloseIdleConnections()
+	})
+	s.await("connected", nil)
+	return s
+}
+
+// run keeps a stream open.
+func (s *signaling) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		gate := s.gate
+		s.mu.Unlock()
+		select {
+		case <-gate:
+			s.stream(ctx)
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(reconnectDelay):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// stream opens one stream and reads it to its end, whatever ends it.
+func (s *signaling) stream(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dropped := make(chan struct{})
+	defer close(dropped)
+
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events", nil)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	s.mu.Lock()
+	s.drop, s.dropped = cancel, dropped
+	s.streams++
+	if s.lastEventID != "" {
+		request.Header.Set("Last-Event-ID", s.lastEventID)
+	}
+	s.mu.Unlock()
+
+	response, err := s.client.Do(request)
+	if err != nil {
+		return // the next stream may fare better; who waits for events says so if none does
+	}
+	defer response.Body.Close()
+	if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		s.t.Errorf("the stream was answered with %s, %s", response.Status, kind)
+		return
+	}
+	readEvents(response.Body, func(e event) bool { return s.receive(ctx, e) })
+}
+
+// readEvents reads the frames of a stream (WHATWG HTML, 9.2.6) until it ends or
+// receive says false. What the end cuts off is no event.
+func readEvents(body io.Reader, receive func(event) bool) {
+	var e event
+	for lines := bufio.NewScanner(body); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case lines.Text() == "":
+			if e.Data != nil && !receive(e) {
+				return
+			}
+			e = event{}
+		case name == "id":
+			e.ID = value
+		case name == "event":
+			e.Type = value
+		case name == "data":
+			e.Data = json.RawMessage(value) // the server promises one line
+		}
+	}
+}
+
+// receive takes one event in. The position moves only when somebody has the
+// event, so that a stream dropped in between brings it again.
+func (s *signaling) receive(ctx context.Context, e event) bool {
+	s.checkOrder(e)
+	if e.Type == "connected" {
+		s.connected(e)
+	}
+	if e.Type != "heartbeat" {
+		select {
+		case s.events <- e:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	s.mu.Lock()
+	s.lastEventID = e.ID
+	s.mu.Unlock()
+	return true
+}
+
+func (s *signaling) connected(e event) {
+	var hello struct {
+		SocketID string
+		Token    string
+		Resumed  bool
+	}
+	e.decode(s.t, &hello)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socketID != "" && (s.socketID != hello.SocketID || !hello.Resumed) {
+		s.t.Errorf("socket %s was not resumed: %s", s.socketID, e.Data)
+	}
+	s.socketID, s.token = hello.SocketID, hello.Token
+}
+
+// checkOrder compares an event's sequence with the last one: the next event has
+// the next number, and what concerns the stream alone repeats it.
+func (s *signaling) checkOrder(e event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastEventID == "" {
+		return
+	}
+	step := 1
+	if e.Type == "connected" || e.Type == "heartbeat" || e.Type == "disconnected" {
+		step = 0
+	}
+	if sequence(e.ID) != sequence(s.lastEventID)+step {
+		s.t.Errorf("%s has the id %s after %s", e.Type, e.ID, s.lastEventID)
+	}
+}
+
+// sequence is the part of an event id behind the last dot.
+func sequence(id string) int {
+	n, err := strconv.Atoi(id[strings.LastIndexByte(id, '.')+1:])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// pause drops the stream and opens no other until resume.
+func (s *signaling) pause() {
+	s.mu.Lock()
+	s.gate = make(chan struct{})
+	drop, dropped := s.drop, s.dropped
+	s.mu.Unlock()
+	drop()
+	<-dropped
+}
+
+func (s *signaling) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.gate)
+}
+
+func (s *signaling) id() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.socketID
+}
+
+func (s *signaling) streamsOpened() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams
+}
+
+// send posts one event. Its error is what a server says that does not accept it.
+func (s *signaling) send(ctx context.Context, message fields) error {
+	s.mu.Lock()
+	token := s.token
+	s.mu.Unlock()
+	return post(ctx, s.client, s.url, token, message)
+}
+
+func post(ctx context.Context, client *http.Client, url, token string, message fields) error {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/events", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	problem, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusAccepted {
+		err = fmt.Errorf("%s was answered with %s: %s", message["type"], response.Status, problem)
+	}
+	return err
+}
+
+// join enters a room and waits until the server says so.
+func (s *signaling) join(room, name string) {
+	s.t.Helper()
+	require.NoError(s.t, s.send(bounded(s.t), fields{"type": "join-room", "roomId": room, "userId": name}))
+	s.await("room-joined", nil)
+}
+
+// await reads events until one of the type comes, and decodes it into what is
+// given. Others before it are skipped.
+func (s *signaling) await(kind string, into any) {
+	s.t.Helper()
+	var skipped []string
+	timeout := time.After(within)
+	for {
+		select {
+		case e, open := <-s.events:
+			require.True(s.t, open, "the client has ended")
+			if e.Type == kind {
+				if into != nil {
+					e.decode(s.t, into)
+				}
+				return
+			}
+			skipped = append(skipped, e.Type)
+		case <-timeout:
+			require.FailNow(s.t, "no event "+kind+" came", "only: %v", skipped)
+		}
+	}
+}
