@@ -1,0 +1,47 @@
+# make test   everything that CI runs; installs Chromium where apt can
+# make bench  the figures of the README
+# make run    the server, on port 3002
+
+GO         ?= go
+FUZZTIME   ?= 10s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc || command -v clang),-race)
+
+.PHONY: test lint unit fuzz e2e browser bench run
+
+test: lint unit fuzz e2e
+	@echo "All tests passed."
+
+lint:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	cd e2e && $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+unit:
+	$(GO) test $(RACE) ./...
+
+fuzz:
+	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
+
+e2e: browser
+	cd e2e && $(GO) test $(RACE) ./...
+
+# Without a browser the tests that need one are skipped, and say so.
+browser:
+	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+		apt-get update -q && apt-get install -yq --no-install-recommends chromium-headless-shell fonts-liberation; \
+	else \
+		echo "There is no Chromium here, and no way to install it: browser tests will be skipped."; \
+	fi
+
+bench:
+	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
+	$(GO) test ./httpapi -run '^$$' -bench . -count 5
+
+run:
+	$(GO) run ./cmd/signaling-server
