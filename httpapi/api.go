@@ -80,7 +80,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isPreflight(r) {
 		return // that was its answer
 	}
-	if r.URL.RawPath != "" {
+	if hasEscapedSlash(r) {
 		r = withEscapedPath(r)
 	}
 	a.router.ServeHTTP(w, r)

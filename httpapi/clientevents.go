@@ -98,13 +98,14 @@ type relayed struct {
 
 func (*relayed) isOpen() {}
 
-// The descriptions are each an RTCSessionDescriptionInit (WebRTC, 4.8).
+// The descriptions are each an RTCSessionDescriptionInit (WebRTC, 4.8). Nobody
+// here looks into the SDP: it stays JSON.
 
 type offer struct {
 	relayed
 	Offer struct {
-		Type string `json:"type" validate:"required,eq=offer"`
-		SDP  string `json:"sdp" validate:"required"`
+		Type string         `json:"type" validate:"required,eq=offer"`
+		SDP  jsontext.Value `json:"sdp" validate:"required,text"`
 	} `json:"offer" validate:"required"`
 }
 
@@ -115,8 +116,8 @@ func (e *offer) accept(a *API, socketID string) error {
 type answer struct {
 	relayed
 	Answer struct {
-		Type string `json:"type" validate:"required,oneof=answer pranswer"`
-		SDP  string `json:"sdp" validate:"required"`
+		Type string         `json:"type" validate:"required,oneof=answer pranswer"`
+		SDP  jsontext.Value `json:"sdp" validate:"required,text"`
 	} `json:"answer" validate:"required"`
 }
 

@@ -19,13 +19,11 @@ func newContract(document []byte) (contract, error) {
 }
 
 func (a *API) getOpenAPIYAML(w http.ResponseWriter, _ *http.Request, _ params) error {
-	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
-	_, err := w.Write(a.openAPI.yaml)
-	return err
+	write(w, "application/yaml", a.openAPI.yaml) // RFC 9512
+	return nil
 }
 
 func (a *API) getOpenAPIJSON(w http.ResponseWriter, _ *http.Request, _ params) error {
-	w.Header().Set("Content-Type", "application/json")
-	_, err := w.Write(a.openAPI.json)
-	return err
+	write(w, "application/json", a.openAPI.json)
+	return nil
 }

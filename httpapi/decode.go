@@ -79,7 +79,7 @@ func bind(members object, kind string, event clientEvent) (wrong []FieldError) {
 		index, known := fields[m.name]
 		switch {
 		case !known && m.name != "type":
-			if !open {
+			if !open || isLookalike(m.name, fields) {
 				wrong = append(wrong, unknownMember(m.name, kind, fields))
 			}
 			continue
@@ -93,6 +93,22 @@ func bind(members object, kind string, event clientEvent) (wrong []FieldError) {
 		seen = append(seen, m.name)
 	}
 	return wrong
+}
+
+// isLookalike tells whether a name differs from one of the protocol's in case
+// alone. Receivers that do not heed case would take a "From" for our from.
+func isLookalike(name string, fields map[string][]int) bool {
+	for _, ours := range []string{"type", "from"} {
+		if name != ours && strings.EqualFold(name, ours) {
+			return true
+		}
+	}
+	for known := range fields {
+		if strings.EqualFold(name, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // fieldsOf finds a struct's fields by their names in JSON.

@@ -21,9 +21,19 @@ func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // writeJSON answers with a document of the moment.
 func writeJSON(w http.ResponseWriter, document any) error {
-	w.Header().Set("Content-Type", "application/json")
+	body, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	return json.NewEncoder(w).Encode(document)
+	write(w, "application/json", body)
+	return nil
+}
+
+// write sends a body. A client that is gone meanwhile is no error of anybody's.
+func write(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(body)
 }
 
 type serviceInfo struct {

@@ -130,9 +130,14 @@ func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error
 		return err
 	}
 	t := problemTypes[i]
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return problemPage.Execute(w, struct {
+	var page bytes.Buffer
+	err := problemPage.Execute(&page, struct {
 		Name, Title, Explanation string
 		Status                   int
 	}{t.name, t.title, t.explanation, t.status})
+	if err != nil {
+		return err
+	}
+	write(w, "text/html; charset=utf-8", page.Bytes())
+	return nil
 }

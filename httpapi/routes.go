@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -66,8 +67,12 @@ func (a *API) newRouter() http.Handler {
 	return router
 }
 
-// withEscapedPath makes the router see a path as it was sent: an escaped slash
-// in it separates nothing.
+// hasEscapedSlash tells whether a path has a slash that separates nothing.
+func hasEscapedSlash(r *http.Request) bool {
+	return r.URL.RawPath != "" && strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F")
+}
+
+// withEscapedPath makes the router see a path as it was sent.
 func withEscapedPath(r *http.Request) *http.Request {
 	escaped := *r.URL
 	escaped.Path = r.URL.EscapedPath()
@@ -80,7 +85,7 @@ func withEscapedPath(r *http.Request) *http.Request {
 // in a path that was still escaped.
 func (a *API) handle(h handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
-		if r.URL.RawPath != "" {
+		if hasEscapedSlash(r) {
 			for i := range p {
 				if value, err := url.PathUnescape(p[i].Value); err == nil {
 					p[i].Value = value

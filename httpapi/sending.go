@@ -6,15 +6,12 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"signaling-server/sse"
 )
 
-const (
-	maxBody     = 64 << 10 // bytes
-	bodyTimeout = 10 * time.Second
-)
+// maxBody is how many bytes a body may have.
+const maxBody = 64 << 10
 
 // sendEvent takes one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
@@ -76,14 +73,12 @@ func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return readBody(w, r)
 }
 
-// readBody reads a body of bounded size, in bounded time.
+// readBody reads a body of bounded size. The server's ReadTimeout bounds the
+// time that it takes.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
 	}
-	connection := http.NewResponseController(w)
-	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout)) // where it knows none, there is no network
-	defer connection.SetReadDeadline(time.Time{})
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError

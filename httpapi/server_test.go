@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +46,10 @@ func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { hub.Run(ctx) })
-	s := &server{httptest.NewServer(api), hub}
+	s := &server{httptest.NewUnstartedServer(api), hub}
+	s.Config.ReadTimeout = time.Second
+	s.Config.IdleTimeout = time.Minute
+	s.Start()
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()

@@ -6,18 +6,19 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"signaling-server/sse"
 )
 
 // streamEvents serves a stream (GET /events, POST /events/stream).
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	if r.Method == http.MethodPost {
-		// To the end: net/http sees a client go only behind the body.
-		if _, err := readBody(w, r); err != nil {
-			return err
-		}
+	// Whatever the method: net/http reads a body before it writes an answer, and
+	// sees that a client is gone only behind it.
+	if _, err := readBody(w, r); err != nil {
+		return err
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
 	err := a.hub.ServeStream(w, r, position(r), clientOf(r))
 	if err != nil && namesEventStream(r) {
 		refuse(w, err)

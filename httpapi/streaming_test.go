@@ -1,11 +1,14 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -174,9 +177,7 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	var posting sync.WaitGroup
 	require.NoError(t, s.hub.Drain(ctx))
-	posting.Wait()
 	t.Logf("drained %d streams in %v", streams, time.Since(started).Round(time.Millisecond))
 	for _, p := range peers {
 		var kinds []string
@@ -191,7 +192,70 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 	status, health := s.get(t, "/health")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "draining", health["status"])
+	for _, body := range []string{ // what would reach nobody is not accepted
+		`{"type":"send-message","message":"x"}`,
+		`{"type":"signal","data":1}`,
+		fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, peers[1].socketID),
+		`{"type":"typing-start"}`,
+		`{"type":"ping"}`,
+	} {
+		peers[0].refuse(http.StatusServiceUnavailable, "shutting-down", body)
+	}
 	peers[0].refuse(http.StatusServiceUnavailable, "shutting-down", `{"type":"join-room","roomId":"new","userId":"u"}`)
+	peers[1].send(`{"type":"leave-room"}`)
 	late := s.stream(t, http.MethodGet, "/events", nil)
 	require.Equal(t, "draining", late.next("disconnected").json["reason"])
+}
+
+func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
+	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond}, 100)
+	p := s.connect(t)
+	for range int(3 * s.Config.ReadTimeout / (200 * time.Millisecond)) {
+		p.next("heartbeat")
+	}
+	p.next("heartbeat")
+}
+
+// A body that is promised and does not come holds up nothing: net/http would
+// wait for it before it writes the first byte of an answer.
+func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.join(t, "room", "Ada")
+	for head, want := range map[string]int{
+		"POST /events HTTP/1.1\r\nAuthorization: Bearer " + p.token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n": 400,
+		"POST /events HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n":                                          401,
+		"GET /events HTTP/1.1\r\nLast-Event-ID: " + p.lastID + "\r\nContent-Length: 1\r\n":                                            400,
+		"POST /events/stream HTTP/1.1\r\nLast-Event-ID: " + p.lastID + "\r\nContent-Length: 1\r\n":                                    400,
+		"GET /health HTTP/1.1\r\nContent-Length: 1\r\n":                                                                               200,
+	} {
+		connection, err := net.Dial("tcp", s.Listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+		_, err = io.WriteString(connection, head+"Host: localhost\r\n\r\n")
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		require.NoError(t, err, head)
+		require.Equal(t, want, response.StatusCode, head)
+		connection.Close()
+	}
+	p.quiet()
+}
+
+// The room-joined of a large room is larger than an outbox may usually be.
+func TestALargeRoomCanBeJoinedAndResumed(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 20_000, RetainedEvents: 100, RetainedBytes: 20_000}
+	s := newServer(t, sse.Options{Outbox: limits}, 100)
+	metadata := strings.Repeat("x", 4000)
+	var last *peer
+	for n := range 30 {
+		last = s.connect(t)
+		last.send(fmt.Sprintf(`{"type":"join-room","roomId":"r","userId":"u%d","metadata":{"x":%q}}`, n, metadata))
+		require.Len(t, last.next("room-joined").json["users"], n+1)
+	}
+	last.hangUp()
+	before, _, _ := strings.Cut(last.lastID, ".")
+	again := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": before + ".0"})
+	require.Equal(t, true, again.next("connected").json["resumed"], "it dropped before room-joined arrived")
+	again.next("heartbeat")
+	again.next("room-joined")
 }

@@ -20,6 +20,7 @@ func newValidator() *validator.Validate {
 	rules := map[string]validator.Func{
 		"name":      func(f validator.FieldLevel) bool { return isName(f.Field().String()) },
 		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
+		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
 		"candidate": func(f validator.FieldLevel) bool { return isCandidate(f.Field().Bytes()) },
 	}
 	for tag, rule := range rules {
@@ -30,12 +31,18 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// isName tells whether people and logs can show a text as a name.
+// isName tells whether a text can be shown as a name: something of it can be
+// seen, and nothing in it breaks a line or turns the direction of what follows.
 func isName(text string) bool {
-	return strings.TrimSpace(text) != "" && strings.IndexFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
-	}) < 0
+	isVisible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+	isTroublesome := func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
+	}
+	return strings.ContainsFunc(text, isVisible) && !strings.ContainsFunc(text, isTroublesome)
 }
+
+// isText tells whether a value is a string that is not empty.
+func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value) > len(`""`) }
 
 // isCandidate tells whether a value is an RTCIceCandidateInit, or the null that
 // ends the candidates.
@@ -76,14 +83,13 @@ func fieldPath(b validator.FieldError) string {
 
 // ruleMessage says what a field must be to follow the rule that it breaks.
 func ruleMessage(b validator.FieldError) string {
-	isText := b.Kind() == reflect.String
 	switch b.Tag() {
 	case "required":
 		return "is required"
 	case "min":
 		return "must not be empty"
 	case "max":
-		if isText {
+		if b.Kind() == reflect.String {
 			return "must have " + b.Param() + " characters at most"
 		}
 		return "must have " + b.Param() + " bytes of JSON at most"
@@ -92,7 +98,9 @@ func ruleMessage(b validator.FieldError) string {
 	case "oneof":
 		return `must be "` + strings.ReplaceAll(b.Param(), " ", `" or "`) + `"`
 	case "name":
-		return "must not be blank, nor hold control characters or line ends"
+		return "must be visible, without control characters, line ends or changes of direction"
+	case "text":
+		return "must be a string that is not empty"
 	case "object":
 		return "must be a JSON object"
 	case "candidate":

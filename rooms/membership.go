@@ -41,7 +41,8 @@ func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage)
 }
 
 // Leave takes a socket out of its room. The others are told by
-// user-disconnected, the leaver by room-left. The error is ErrNotInRoom.
+// user-disconnected, the leaver by room-left, unless it is past being told
+// anything. The error is ErrNotInRoom.
 func (rs *Rooms) Leave(socketID string) error {
 	s, err := rs.seated(socketID)
 	if err != nil {
@@ -50,7 +51,8 @@ func (rs *Rooms) Leave(socketID string) error {
 	defer rs.leaveSeat(socketID, s)
 	roomID := s.room.id
 	rs.vacate(s, left)
-	return rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, left)))
+	_ = rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, left)))
+	return nil
 }
 
 // Remove takes a socket that has ended out of its room, if it is in one, and

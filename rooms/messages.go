@@ -21,11 +21,11 @@ type User struct {
 // The server events that this package makes; the protocol names their members.
 
 type roomJoined struct {
-	Type      string            `json:"type"`
-	RoomID    string            `json:"roomId"`
-	UserID    string            `json:"userId"`
-	Users     []json.RawMessage `json:"users"`
-	Timestamp string            `json:"timestamp"`
+	Type      string `json:"type"`
+	RoomID    string `json:"roomId"`
+	UserID    string `json:"userId"`
+	Timestamp string `json:"timestamp"`
+	Users     []int  `json:"users"` // empty, and last: the users are put in as they were encoded
 }
 
 type roomLeft struct {

@@ -31,18 +31,18 @@ func (rs *Rooms) Signal(socketID, target string, relay Relay) error {
 }
 
 // SignalAll relays an event from a socket to all other members of its room. The
-// error is ErrNotInRoom.
+// error is ErrNotInRoom or ErrDraining.
 func (rs *Rooms) SignalAll(socketID string, relay Relay) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) {
-		r.tell(sender, rs.courier, relay.Kind, relay.encode(socketID))
+	return rs.broadcast(socketID, func(r *room, sender *member) error {
+		return r.tell(sender, rs.courier, relay.Kind, relay.encode(socketID))
 	})
 }
 
 // Chat sends a message to everyone in the socket's room, itself included. The
-// error is ErrNotInRoom.
+// error is ErrNotInRoom or ErrDraining.
 func (rs *Rooms) Chat(socketID, message string) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) {
-		r.tell(nil, rs.courier, "new-message", encode(newMessage{
+	return rs.broadcast(socketID, func(r *room, sender *member) error {
+		return r.tell(nil, rs.courier, "new-message", encode(newMessage{
 			Type:      "new-message",
 			ID:        rand.Text(),
 			RoomID:    r.id,
@@ -55,16 +55,16 @@ func (rs *Rooms) Chat(socketID, message string) error {
 }
 
 // Typing tells the others in the socket's room that it is writing, or no
-// longer. The error is ErrNotInRoom.
+// longer. The error is ErrNotInRoom or ErrDraining.
 func (rs *Rooms) Typing(socketID string, isTyping bool) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) {
-		r.tell(sender, rs.courier, "user-typing", encode(userTyping{"user-typing", sender.userID, sender.socketID, isTyping}))
+	return rs.broadcast(socketID, func(r *room, sender *member) error {
+		return r.tell(sender, rs.courier, "user-typing", encode(userTyping{"user-typing", sender.userID, sender.socketID, isTyping}))
 	})
 }
 
 // broadcast runs say while nothing else is said in the socket's room, so that
 // all members hear everything in one order.
-func (rs *Rooms) broadcast(socketID string, say func(*room, *member)) error {
+func (rs *Rooms) broadcast(socketID string, say func(*room, *member) error) error {
 	s, err := rs.seated(socketID)
 	if err != nil {
 		return err
@@ -72,7 +72,6 @@ func (rs *Rooms) broadcast(socketID string, say func(*room, *member)) error {
 	defer s.mu.Unlock()
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	say(s.room, s.member)
 	s.room.touch()
-	return nil
+	return say(s.room, s.member)
 }

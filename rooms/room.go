@@ -3,6 +3,7 @@ package rooms
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -73,25 +74,42 @@ func (r *room) admit(m *member, courier Courier) error {
 		return err
 	}
 	r.touch()
-	r.tell(m, courier, "user-connected", encode(userConnected{"user-connected", m.user(), timestamp(m.joinedAt)}))
+	// It was welcomed: should the others be past being told, they are leaving.
+	_ = r.tell(m, courier, "user-connected", encode(userConnected{"user-connected", m.user(), timestamp(m.joinedAt)}))
 	return nil
 }
 
 // welcome tells m who is in the room.
 func (r *room) welcome(m *member, courier Courier) error {
-	users := make([]json.RawMessage, len(r.members))
-	for i, other := range r.members {
-		users[i] = other.entry
-	}
-	return courier.Deliver(m.socketID, "room-joined",
-		encode(roomJoined{"room-joined", r.id, m.userID, users, timestamp(time.Now())}))
+	return courier.Deliver(m.socketID, "room-joined", r.joined(m))
 }
 
-// dismiss takes m out of the room and tells the others why.
+// joined is the event that tells m who is in the room. The members' entries are
+// put in as they are: encoding them again for everyone who joins would take tens
+// of milliseconds in a large room.
+func (r *room) joined(m *member) []byte {
+	const end = "]}"
+	head := encode(roomJoined{"room-joined", r.id, m.userID, timestamp(time.Now()), []int{}})
+	size := len(head)
+	for _, other := range r.members {
+		size += len(other.entry) + len(",")
+	}
+	line := append(make([]byte, 0, size), bytes.TrimSuffix(head, []byte(end))...)
+	for i, other := range r.members {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = append(line, other.entry...)
+	}
+	return append(line, end...)
+}
+
+// dismiss takes m out of the room and tells the others why, those who are still
+// to be told anything.
 func (r *room) dismiss(m *member, courier Courier, reason string) {
 	r.remove(m)
 	r.touch()
-	r.tell(m, courier, "user-disconnected",
+	_ = r.tell(m, courier, "user-disconnected",
 		encode(userDisconnected{"user-disconnected", m.userID, m.socketID, reason, timestamp(time.Now())}))
 }
 
@@ -101,15 +119,19 @@ func (r *room) remove(m *member) {
 	r.members = slices.Delete(r.members, i, i+1)
 }
 
-// tell hands an event over to all members but one (nil: to all). A member that
-// cannot take it has ended or is about to, and everybody is told so when it
-// does; so there is no error to pass on.
-func (r *room) tell(except *member, courier Courier, kind string, data []byte) {
+// tell hands an event over to all members but one (nil: to all). The error is
+// ErrDraining, when nothing is accepted any more. Of a member that has ended or
+// is about to, everybody is told when it does.
+func (r *room) tell(except *member, courier Courier, kind string, data []byte) (err error) {
 	for _, m := range r.members {
-		if m != except {
-			_ = courier.Deliver(m.socketID, kind, data)
+		if m == except {
+			continue
+		}
+		if failed := courier.Deliver(m.socketID, kind, data); errors.Is(failed, ErrDraining) {
+			err = failed
 		}
 	}
+	return err
 }
 
 func (r *room) touch() { r.lastActivity.Store(time.Now().UnixNano()) }

@@ -30,7 +30,7 @@
 //	                    │    ▲   │  ▲             │                             ▲
 //	                    │    └───┘  └── resume ───┘                             │
 //	                    │  takeover                                             │
-//	                    └── disconnect, slow consumer, kicked, shutdown ────────┘
+//	                    └── disconnect, slow consumer, shutdown ────────────────┘
 //
 // # Locks and goroutines
 //

@@ -32,6 +32,15 @@ type frameWriter struct {
 
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// putBack keeps a buffer for the next frame, unless it is one of the rare large
+// ones.
+func putBack(frame *bytes.Buffer) {
+	if frame.Cap() <= 64<<10 {
+		frame.Reset()
+		frames.Put(frame)
+	}
+}
+
 // Unwrap lets http.ResponseController reach the connection.
 func (w *frameWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -55,7 +64,7 @@ func (w *frameWriter) Flush() {
 	frame := w.frame
 	w.frame = nil
 	if frame != nil {
-		defer func() { frame.Reset(); frames.Put(frame) }()
+		defer putBack(frame)
 	}
 	if w.dead {
 		return
@@ -113,12 +122,13 @@ func (w *frameWriter) hurry(limit time.Time) {
 	w.control.SetWriteDeadline(limit)
 }
 
-// finish gives the connection back, without a deadline for what comes after.
+// finish gives the connection back, with a deadline for the response's end,
+// which net/http is yet to write.
 func (w *frameWriter) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finished = true
 	if !w.dead {
-		w.control.SetWriteDeadline(time.Time{})
+		w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 	}
 }

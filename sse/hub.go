@@ -67,12 +67,12 @@ type Hub struct {
 	wake    chan struct{} // there is something in ending
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
-	sockets  map[string]*Socket
+	sockets  map[string]*socket
 	opened   uint64        // sockets ever
 	streams  int           // streams being served
 	draining bool          // no new streams
 	drained  chan struct{} // closed when draining and the last stream is gone
-	ending   []*Socket     // ended, OnEnd not yet told; at most one entry a socket
+	ending   []*socket     // ended, OnEnd not yet told; at most one entry a socket
 }
 
 // NewHub makes a hub. [Hub.Run] must run for its heartbeats and expiry.
@@ -92,7 +92,7 @@ func NewHub(o Options) *Hub {
 		engine:  newEngine(),
 		started: time.Now(),
 		wake:    make(chan struct{}, 1),
-		sockets: make(map[string]*Socket),
+		sockets: make(map[string]*socket),
 		drained: make(chan struct{}),
 	}
 }
@@ -178,14 +178,14 @@ func (h *Hub) Counts() (active int, total uint64) {
 	return len(h.sockets), h.opened
 }
 
-func (h *Hub) socket(id string) *Socket {
+func (h *Hub) socket(id string) *socket {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.sockets[id]
 }
 
 // snapshot appends all sockets to buf.
-func (h *Hub) snapshot(buf []*Socket) []*Socket {
+func (h *Hub) snapshot(buf []*socket) []*socket {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, s := range h.sockets {
@@ -195,7 +195,7 @@ func (h *Hub) snapshot(buf []*Socket) []*Socket {
 }
 
 // open makes a new socket.
-func (h *Hub) open() (*Socket, error) {
+func (h *Hub) open() (*socket, error) {
 	s := newSocket(h, NewToken())
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -210,8 +210,9 @@ func (h *Hub) open() (*Socket, error) {
 	return s, nil
 }
 
-// bury forgets a socket that has ended, and tells of it.
-func (h *Hub) bury(s *Socket) {
+// bury forgets a socket that has ended, and tells of it. Why it ended is written
+// once, before this is called.
+func (h *Hub) bury(s *socket) {
 	h.mu.Lock()
 	delete(h.sockets, s.id)
 	h.mu.Unlock()
@@ -221,7 +222,7 @@ func (h *Hub) bury(s *Socket) {
 
 // endLater leaves the burial of a socket that has just ended to Run: whoever
 // overflowed its outbox may hold locks that OnEnd needs.
-func (h *Hub) endLater(s *Socket) {
+func (h *Hub) endLater(s *socket) {
 	h.mu.Lock()
 	h.ending = append(h.ending, s)
 	h.mu.Unlock()
@@ -236,7 +237,7 @@ func (h *Hub) endLater(s *Socket) {
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(h.tickInterval())
 	defer ticker.Stop()
-	var sockets []*Socket
+	var sockets []*socket
 	for {
 		select {
 		case <-ctx.Done():
@@ -246,7 +247,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case now := <-ticker.C:
 			sockets = h.snapshot(sockets[:0])
 			for _, s := range sockets {
-				if s.tick(now) && s.end(TransportClose) {
+				if s.beatOrExpire(now) {
 					h.bury(s)
 				}
 			}
@@ -307,6 +308,8 @@ func (h *Hub) openStream(w http.ResponseWriter, r *http.Request, position *Event
 	return st, nil
 }
 
+// closeStream ends a stream's stay. Only when the engine has let go of it is it
+// done, and only then is its socket away.
 func (h *Hub) closeStream(st *stream) {
 	st.close()
 	st.socket.detach(st)

@@ -4,7 +4,8 @@ import "time"
 
 // OutboxLimits bounds one socket's outbox. What is unwritten and what is kept
 // for a resume are bounded apart, so that a burst to a healthy client never
-// costs it the events it could resume from.
+// costs it the events it could resume from. Written is not received: what is
+// retained must exceed what the connection itself can hold.
 type OutboxLimits struct {
 	UnsentEvents   int // events that wait for a stream to write them
 	UnsentBytes    int // their data, in bytes; one event may exceed it alone
@@ -41,16 +42,27 @@ func newOutbox(limits OutboxLimits) outbox {
 func (o *outbox) last() uint64 { return o.first + uint64(len(o.events)) - 1 }
 
 // put appends an event. It refuses, and changes nothing, when too much is
-// unwritten already. A single event larger than the bound on bytes still
-// enters an outbox in which nothing waits, or it could never be delivered.
+// unwritten already.
 func (o *outbox) put(e event) bool {
-	unsent := int(o.last() - o.written)
-	if unsent >= o.limits.UnsentEvents || unsent > 0 && o.unsentBytes+len(e.data) > o.limits.UnsentBytes {
+	if o.isFull(len(e.data)) {
 		return false
 	}
 	o.events = append(o.events, e)
 	o.unsentBytes += len(e.data)
 	return true
+}
+
+// isFull tells whether too much waits for another event of this size. The one
+// that is next to be written does not count against the bound on bytes: a single
+// event larger than that, such as the room-joined of a very large room, must get
+// through, and not end whoever is sent something behind it.
+func (o *outbox) isFull(size int) bool {
+	unsent := int(o.last() - o.written)
+	if unsent == 0 {
+		return false
+	}
+	waiting := o.unsentBytes - len(o.events[o.written+1-o.first].data)
+	return unsent >= o.limits.UnsentEvents || waiting+size > o.limits.UnsentBytes
 }
 
 // after returns the event behind a position.
@@ -68,7 +80,8 @@ func (o *outbox) holds(position uint64) bool {
 }
 
 // wrote notes that everything up to a sequence was written, and forgets the
-// oldest of what is retained beyond its bounds.
+// oldest of what is retained beyond its bounds, but never the newest: its client
+// may not have it yet.
 func (o *outbox) wrote(sequence uint64) {
 	for o.written < sequence {
 		o.written++
@@ -76,7 +89,7 @@ func (o *outbox) wrote(sequence uint64) {
 		o.unsentBytes -= size
 		o.retainedBytes += size
 	}
-	for o.written >= o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retainedBytes > o.limits.RetainedBytes) {
+	for o.written > o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retainedBytes > o.limits.RetainedBytes) {
 		o.forget()
 	}
 }

@@ -14,7 +14,6 @@ const (
 	ClientDisconnect Reason = "client disconnect" // it said so
 	TransportClose   Reason = "transport close"   // the resume window ran out
 	SlowConsumer     Reason = "slow consumer"     // its outbox was full
-	ServerShutdown   Reason = "server shutdown"
 )
 
 // Transport says how a socket is being read.
@@ -40,8 +39,8 @@ type Info struct {
 	Transport   Transport
 }
 
-// Socket is one client as the server sees it, through all its streams.
-type Socket struct {
+// socket is one client as the server sees it, through all its streams.
+type socket struct {
 	// set once
 	hub         *Hub
 	token       Token
@@ -57,9 +56,9 @@ type Socket struct {
 	ended     Reason    // why it ended, "" while it lives
 }
 
-func newSocket(h *Hub, token Token) *Socket {
+func newSocket(h *Hub, token Token) *socket {
 	now := time.Now()
-	return &Socket{
+	return &socket{
 		hub:         h,
 		token:       token,
 		id:          token.SocketID(),
@@ -71,7 +70,7 @@ func newSocket(h *Hub, token Token) *Socket {
 
 // deliver appends an event to the outbox and wakes the stream. An outbox that
 // is full ends the socket.
-func (s *Socket) deliver(e event) error {
+func (s *socket) deliver(e event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -94,7 +93,7 @@ func (s *Socket) deliver(e event) error {
 // client wants to go on. The stream that was there before is told to end, and
 // is returned for the caller to wait for. It is false when the socket has
 // ended, or no longer holds all that follows the position.
-func (s *Socket) attach(st *stream, position uint64, c Client) (before *stream, ok bool) {
+func (s *socket) attach(st *stream, position uint64, c Client) (before *stream, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != "" || s.sealed || !s.outbox.holds(position) {
@@ -114,7 +113,7 @@ func (s *Socket) attach(st *stream, position uint64, c Client) (before *stream, 
 }
 
 // detach notes that st reads no more. A socket without a reader is away.
-func (s *Socket) detach(st *stream) {
+func (s *socket) detach(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stream == st {
@@ -124,13 +123,13 @@ func (s *Socket) detach(st *stream) {
 }
 
 // end ends the socket for a reason, and says whether it still lived.
-func (s *Socket) end(reason Reason) bool {
+func (s *socket) end(reason Reason) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.endLocked(reason)
 }
 
-func (s *Socket) endLocked(reason Reason) bool {
+func (s *socket) endLocked(reason Reason) bool {
 	if s.ended != "" {
 		return false
 	}
@@ -148,7 +147,7 @@ func (s *Socket) endLocked(reason Reason) bool {
 
 // seal stops accepting events. A stream writes what was accepted and a last
 // word, in the time given, and ends.
-func (s *Socket) seal(lastWord event, within time.Duration) {
+func (s *socket) seal(lastWord event, within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = true
@@ -157,13 +156,13 @@ func (s *Socket) seal(lastWord event, within time.Duration) {
 	}
 }
 
-// tick does what time demands: a heartbeat in silence; it says when the resume
-// window has run out.
-func (s *Socket) tick(now time.Time) (expired bool) {
+// beatOrExpire does what time demands: it sends a heartbeat in silence, and ends
+// the socket when its resume window has run out. It says whether it ended it.
+func (s *socket) beatOrExpire(now time.Time) (expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stream == nil {
-		return now.Sub(s.awaySince) >= s.hub.options.ResumeWindow
+		return now.Sub(s.awaySince) >= s.hub.options.ResumeWindow && s.endLocked(TransportClose)
 	}
 	if !s.stream.busy && now.Sub(s.stream.lastWrite) >= s.hub.options.HeartbeatInterval {
 		s.stream.beat = true
@@ -172,7 +171,7 @@ func (s *Socket) tick(now time.Time) (expired bool) {
 	return false
 }
 
-func (s *Socket) info() Info {
+func (s *socket) info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	transport := OverStream

@@ -19,7 +19,7 @@ const (
 // stream is one open response: a reader of its socket's outbox.
 type stream struct {
 	// set once
-	socket  *Socket
+	socket  *socket
 	lane    *lane
 	request *http.Request // what the engine is asked
 	writer  *frameWriter
@@ -38,7 +38,7 @@ type stream struct {
 	lastWord  *event    // what the client is told at the very end
 }
 
-func newStream(s *Socket, w http.ResponseWriter, r *http.Request) *stream {
+func newStream(s *socket, w http.ResponseWriter, r *http.Request) *stream {
 	ctx, cancel := context.WithCancel(r.Context())
 	st := &stream{
 		socket: s,

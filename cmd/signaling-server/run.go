@@ -12,7 +12,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	signalingserver "signaling-server"
@@ -66,7 +65,7 @@ func dispatch(p process) error {
 
 // serve runs the server until it is told to stop.
 func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	listener, err := listen(c)
 	if err != nil {
 		return listenError(c, err)
 	}
@@ -122,26 +121,11 @@ func newServer(api http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           api,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       20 * time.Second, // header and body, and what net/http discards of a body
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-}
-
-// listenError says in a sentence why a port cannot be had.
-func listenError(c config, err error) error {
-	where := "port " + strconv.Itoa(c.Port)
-	if c.Host != "" {
-		where += " of " + c.Host
-	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is taken by another program; stop that, or set PORT to a free one", where)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s may be used by privileged users only; set PORT to one above 1023", where)
-	default:
-		return fmt.Errorf("cannot listen on %s: %w", where, err)
 	}
 }
 
