@@ -22,7 +22,8 @@ type clientEvent interface {
 // eventType is one of the types that a client may post.
 type eventType struct {
 	empty  func() clientEvent
-	fields map[string][]int // by their names in JSON, as reflect finds them
+	fields map[string][]int            // by their names in JSON, as reflect finds them
+	inner  map[string]map[string][]int // those of the fields that are objects themselves
 }
 
 var eventTypes = map[string]eventType{
@@ -43,7 +44,13 @@ func newEventType[T any, P interface {
 	*T
 	clientEvent
 }]() eventType {
-	return eventType{func() clientEvent { return P(new(T)) }, fieldsOf(reflect.TypeFor[T]())}
+	t := eventType{func() clientEvent { return P(new(T)) }, fieldsOf(reflect.TypeFor[T]()), make(map[string]map[string][]int)}
+	for name, index := range t.fields {
+		if field := reflect.TypeFor[T]().FieldByIndex(index).Type; field.Kind() == reflect.Struct {
+			t.inner[name] = fieldsOf(field)
+		}
+	}
+	return t
 }
 
 type joinRoom struct {
@@ -74,6 +81,11 @@ type posted struct{ members []byte }
 // keep remembers an event's members for the way on, in the order in which they
 // were written: all but the type, and but a from, which is ours to say.
 func (p *posted) keep(members object) {
+	size := 0
+	for _, m := range members {
+		size += len(m.rawName) + len(m.value) + len(`:,`)
+	}
+	p.members = make([]byte, 0, size)
 	for _, m := range members {
 		if m.name == "type" || m.name == "from" {
 			continue

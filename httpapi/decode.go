@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"errors"
+	"bytes"
 	"maps"
 	"reflect"
 	"slices"
@@ -53,11 +53,11 @@ func kindOf(members object) (string, error) {
 	if i < 0 {
 		return "", invalid(FieldError{"type", "required", "is required: one of " + kinds()})
 	}
-	var kind string
-	if json.Unmarshal(members[i].value, &kind) != nil || !isKind(kind) {
+	kind, err := jsontext.AppendUnquote(nil, members[i].value)
+	if err != nil || !isKind(string(kind)) {
 		return "", invalid(FieldError{"type", "oneof", "must be one of " + kinds()})
 	}
-	return kind, nil
+	return string(kind), nil
 }
 
 func isKind(kind string) bool { _, ok := eventTypes[kind]; return ok }
@@ -86,7 +86,7 @@ func bind(members object, kind string, event clientEvent) (wrong []FieldError) {
 		case slices.Contains(seen, m.name):
 			wrong = append(wrong, FieldError{m.name, "unique", "must stand there once"})
 		case known:
-			if err := set(value.FieldByIndex(index), m); err != nil {
+			if err := set(value.FieldByIndex(index), m, eventTypes[kind].inner[m.name]); err != nil {
 				wrong = append(wrong, *err)
 			}
 		}
@@ -132,23 +132,56 @@ func unknownMember(name, kind string, fields map[string][]int) FieldError {
 	return FieldError{name, "unknown", message}
 }
 
-// set decodes a member's value into its field.
-func set(field reflect.Value, m member) *FieldError {
+// set decodes a member's value into its field. Of a field that is an object,
+// inner finds the fields by their names.
+func set(field reflect.Value, m member, inner map[string][]int) *FieldError {
 	wants := field.Type()
-	if m.value.Kind() == 'n' && wants != reflect.TypeFor[jsontext.Value]() {
+	switch kind := m.value.Kind(); {
+	case wants == rawJSON:
+		field.SetBytes(m.value)
+		return nil
+	case kind == 'n':
 		return &FieldError{m.name, "type", "must be " + nameOf(wants) + ", not null"}
+	case kind == '"' && wants.Kind() == reflect.String:
+		text, err := jsontext.AppendUnquote(nil, m.value)
+		field.SetString(string(text))
+		return typeError(m.name, wants, err)
+	case kind == '{' && wants.Kind() == reflect.Struct:
+		return setObject(field, m, inner)
+	default:
+		return typeError(m.name, wants, json.Unmarshal(m.value, field.Addr().Interface(), asWritten))
 	}
-	err := json.Unmarshal(m.value, field.Addr().Interface(), asWritten)
+}
+
+// rawJSON is the type of fields that stay JSON as it was written.
+var rawJSON = reflect.TypeFor[jsontext.Value]()
+
+// setObject decodes an object that travels on as it was written: what else is
+// in it is not our business.
+func setObject(field reflect.Value, m member, fields map[string][]int) *FieldError {
+	members, err := readMembers(jsontext.NewDecoder(bytes.NewBuffer(m.value), asWritten), m.value)
+	if err != nil {
+		return typeError(m.name, field.Type(), err)
+	}
+	for _, inner := range members {
+		index, known := fields[inner.name]
+		if !known {
+			continue
+		}
+		if wrong := set(field.FieldByIndex(index), inner, nil); wrong != nil {
+			wrong.Field = m.name + "." + wrong.Field
+			return wrong
+		}
+	}
+	return nil
+}
+
+// typeError says what a value should have been, where it could not be decoded.
+func typeError(name string, wants reflect.Type, err error) *FieldError {
 	if err == nil {
 		return nil
 	}
-	path := m.name
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		path += strings.ReplaceAll(string(semantic.JSONPointer), "/", ".")
-		wants = semantic.GoType
-	}
-	return &FieldError{path, "type", "must be " + nameOf(wants)}
+	return &FieldError{name, "type", "must be " + nameOf(wants)}
 }
 
 // nameOf names the JSON that a Go type takes.
@@ -158,8 +191,6 @@ func nameOf(t reflect.Type) string {
 		return nameOf(t.Elem())
 	case reflect.String:
 		return "a string"
-	case reflect.Uint16:
-		return "a whole number from 0 to 65535"
 	default:
 		return "an object"
 	}

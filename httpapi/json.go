@@ -31,7 +31,7 @@ type object []member
 
 // parseObject reads a body that must be one JSON object.
 func parseObject(body []byte) (object, error) {
-	if tooDeep(body) {
+	if depth, _ := survey(body); depth > maxDepth {
 		return nil, malformedJSON.with(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	}
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
@@ -104,27 +104,45 @@ func malformed(err error) *Problem {
 	}
 }
 
-// tooDeep counts brackets outside of strings. It is right for valid JSON, and
-// harmless for all else, which the decoder refuses.
-func tooDeep(body []byte) bool {
-	depth := 0
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
+// survey looks at JSON text without parsing it: how deep it is nested, and
+// whether it holds white space between its tokens. It is right for valid JSON,
+// and harmless for all else, which the decoder refuses.
+func survey(text []byte) (depth int, isCompact bool) {
+	isCompact = true
+	level := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
 		case '{', '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
+			level++
+			depth = max(depth, level)
 		case '}', ']':
-			depth--
+			level--
+		case ' ', '\t', '\r', '\n':
+			isCompact = false
 		case '"':
-			for i++; i < len(body) && body[i] != '"'; i++ {
-				if body[i] == '\\' {
-					i++
-				}
-			}
+			i += stringLength(text[i+1:])
 		}
 	}
-	return false
+	return depth, isCompact
+}
+
+// stringLength is the length of what follows an opening quote, up to and with
+// the closing one.
+func stringLength(text []byte) int {
+	for i := 0; ; {
+		quote := bytes.IndexByte(text[i:], '"')
+		if quote < 0 {
+			return len(text)
+		}
+		i += quote + 1
+		backslashes := 0
+		for end := i - 2; end-backslashes >= 0 && text[end-backslashes] == '\\'; {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return i
+		}
+	}
 }
 
 // appendCompact appends a JSON value without insignificant white space; all
@@ -132,6 +150,9 @@ func tooDeep(body []byte) bool {
 func appendCompact(line []byte, value jsontext.Value) []byte {
 	start := len(line)
 	line = append(line, value...)
+	if _, isCompact := survey(value); isCompact {
+		return line
+	}
 	compact := jsontext.Value(line[start:])
 	if err := compact.Compact(asWritten); err != nil {
 		panic(err) // it was read as valid JSON

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -116,50 +117,69 @@ func offerTo(target string) string {
 	return fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0\r\n%s"}}`, target, strings.Repeat("a=candidate:1 ", 80))
 }
 
-// relay measures how fast posts become events: a sender posts one after the
-// other while a reader takes what arrives.
-func relay(b *testing.B, post func(), next func()) {
+// relay measures how fast posts become events for as many pairs as there are
+// functions: in each a sender posts one after the other, while a reader takes
+// what arrives.
+func relay(b *testing.B, post, next []func()) {
 	b.ReportAllocs()
-	read := make(chan struct{})
+	var all sync.WaitGroup
 	b.ResetTimer()
-	go func() { // ends when all has arrived
-		defer close(read)
-		for range b.N {
-			next()
-		}
-	}()
-	for range b.N {
-		post()
+	for pair := range post {
+		events := (b.N + pair) / len(post)
+		all.Go(func() {
+			for range events {
+				post[pair]()
+			}
+		})
+		all.Go(func() {
+			for range events {
+				next[pair]()
+			}
+		})
 	}
-	<-read
+	all.Wait()
 }
 
 func BenchmarkRelayOffer(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		s := newFloor(b)
-		address := s.Listener.Addr().String()
+	for _, pairs := range []int{1, 8} {
+		b.Run(fmt.Sprint("floor/pairs=", pairs), func(b *testing.B) { relayFloor(b, pairs) })
+		b.Run(fmt.Sprint("server/pairs=", pairs), func(b *testing.B) { relayServer(b, pairs) })
+	}
+}
+
+func relayFloor(b *testing.B, pairs int) {
+	var post, next []func()
+	for range pairs {
+		address := newFloor(b).Listener.Addr().String()
 		stream := openRaw(b, address)
 		stream.data(b)
 		from := newSender(b, address)
 		offer := request("none", offerTo(strings.Repeat("x", 22)))
-		relay(b, func() { from.post(b, offer) }, func() { stream.data(b) })
-	})
-	b.Run("server", func(b *testing.B) {
-		s := newServer(b, sse.Options{}, 1000)
-		address := s.Listener.Addr().String()
+		post = append(post, func() { from.post(b, offer) })
+		next = append(next, func() { stream.data(b) })
+	}
+	relay(b, post, next)
+}
+
+func relayServer(b *testing.B, pairs int) {
+	address := newServer(b, sse.Options{}, 1000).Listener.Addr().String()
+	var post, next []func()
+	for pair := range pairs {
 		caller, callee := openRaw(b, address), openRaw(b, address)
 		callerToken, _ := caller.token(b)
 		calleeToken, calleeID := callee.token(b)
 		from := newSender(b, address)
-		join := `{"type":"join-room","roomId":"bench","userId":"u"}`
+		join := fmt.Sprintf(`{"type":"join-room","roomId":"room %d","userId":"u"}`, pair)
 		from.post(b, request(calleeToken, join))
 		from.post(b, request(callerToken, join))
 		for !bytes.Contains(callee.data(b), []byte("user-connected")) {
 		}
 		offer := request(callerToken, offerTo(calleeID))
-		relay(b, func() { from.post(b, offer) }, func() {
+		post = append(post, func() { from.post(b, offer) })
+		next = append(next, func() {
 			for !bytes.HasPrefix(callee.data(b), []byte(`{"type":"offer"`)) {
 			}
 		})
-	})
+	}
+	relay(b, post, next)
 }

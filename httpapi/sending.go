@@ -63,14 +63,22 @@ func bearer(r *http.Request) (sse.Token, bool) {
 
 // readJSON reads a body that claims to be JSON.
 func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
 	}
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
 	}
 	return readBody(w, r)
+}
+
+func isJSON(contentType string) bool {
+	const want = "application/json"
+	if contentType == want {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == want
 }
 
 // readBody reads a body of bounded size. The server's ReadTimeout bounds the
