@@ -51,10 +51,7 @@ func (a *API) result(socketID string, event jsontext.Value) any {
 	if err == nil {
 		return accepted{http.StatusAccepted}
 	}
-	if problem := problemFor(err); problem != nil {
-		return problem.document()
-	}
-	panic(err) // whatever an event may be refused for is in the table
+	return problemFor(err).document() // whatever an event may be refused for is in the table
 }
 
 // decodeBatch reads the events of a batch, each as it was written.

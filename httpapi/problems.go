@@ -95,8 +95,8 @@ func problemFor(err error) *Problem {
 		return targetNotFound.with("No other member of your room has this socket ID.")
 	case errors.Is(err, rooms.ErrRoomFull):
 		return roomFull.with("The room has as many members as it may have.")
-	case errors.Is(err, rooms.ErrOverflow):
-		return targetOverflow.with("The target did not read its events for too long, and is being disconnected.")
+	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
+		return targetOverflow.with("The socket that was to receive it did not read its events for too long, and is being disconnected.")
 	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):
 		return sessionEnded
 	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):

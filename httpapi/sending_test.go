@@ -151,7 +151,16 @@ func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
 	}
 	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
 	require.Equal(t, "slow consumer", a.next("user-disconnected").json["reason"])
-	a.refuse(http.StatusNotFound, "target-not-found", signal)
+
+	a.hangUp() // what a socket sends itself is no different
+	require.Eventually(t, func() bool {
+		info, ok := s.hub.Info(a.socketID)
+		return ok && info.Transport == sse.Away
+	}, patience, time.Millisecond)
+	for range 10 {
+		a.send(`{"type":"ping"}`)
+	}
+	a.refuse(http.StatusTooManyRequests, "target-overflow", `{"type":"ping"}`)
 }
 
 func TestEachMistakeIsNamed(t *testing.T) {

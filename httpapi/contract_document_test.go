@@ -1,0 +1,239 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	"github.com/pb33f/libopenapi-validator/errors"
+	"github.com/pb33f/libopenapi-validator/router"
+	"github.com/pb33f/libopenapi-validator/strict"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	signalingserver "signaling-server"
+)
+
+// contract is openapi.yaml as two libraries read it: pb33f's checks requests
+// and responses, but no events of a stream; getkin's checks those.
+type contract struct {
+	document  *openapi3.T
+	model     *v3.Document
+	options   *config.ValidationOptions
+	validator validator.Validator
+	router    router.Router
+	facts     map[string]bool // all that the document says may happen
+}
+
+// theContract is read once: its validator takes a tenth of a second to make.
+var theContract = sync.OnceValues(func() (*contract, error) {
+	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	other, err := libopenapi.NewDocument(signalingserver.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	model, err := other.BuildV3Model()
+	if err != nil {
+		return nil, err
+	}
+	options := []config.Option{
+		config.WithFormatAssertions(),
+		config.WithRejectUndeclaredRequestBody(),
+		config.WithStrictMode(), // what the document does not name is wrong, even where it is open
+		config.WithStrictIgnorePaths(
+			"$.body.metadata", "$.body.users[*].metadata", "$.body.data", // the application's own
+			"$.body.callId",    // a member that only these tests send, to see it travel along
+			"$.body.endpoints", // named freely
+			// The document is an answer of its own, by /openapi.json.
+			"$.body.info", "$.body.paths", "$.body.components", "$.body.security", "$.body.servers", "$.body.tags",
+		),
+		// What concerns all answers is no operation's to declare.
+		config.WithStrictIgnoredHeadersExtra(
+			"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy", "Referrer-Policy",
+			"X-Content-Type-Options", "X-Frame-Options",
+		),
+	}
+	return &contract{
+		document:  document,
+		model:     &model.Model,
+		options:   config.NewValidationOptions(options...),
+		validator: validator.NewValidatorFromV3Model(&model.Model, options...),
+		router:    router.NewRouter(&model.Model, router.WithPathOnlyMatching()),
+		facts:     factsOf(document),
+	}, nil
+})
+
+// operation finds what a request asks for. The path is "" where there is none
+// of this kind, the operation nil where the path does not take the method.
+func (c *contract) operation(r *http.Request) (path string, operation *openapi3.Operation) {
+	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" {
+		return "", nil // the router would take it for the path without the slash
+	}
+	route, _ := c.router.FindRoute(r) // of another method, if there is an error and a route
+	if route == nil {
+		return "", nil
+	}
+	item := c.document.Paths.Value(route.Path)
+	if r.Method == http.MethodHead && item.Get != nil && !isStream(item.Get) {
+		return route.Path, item.Get
+	}
+	return route.Path, item.GetOperation(r.Method)
+}
+
+func isStream(operation *openapi3.Operation) bool {
+	return operation.Responses.Value("200").Value.Content["text/event-stream"] != nil
+}
+
+// allow is the header Allow of a path, by the operations that it has.
+func (c *contract) allow(path string) string {
+	methods := []string{http.MethodOptions}
+	for method, operation := range c.document.Paths.Value(path).Operations() {
+		methods = append(methods, method)
+		if method == http.MethodGet && !isStream(operation) {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+// wrongWithEvent holds an event's data to the one schema that its type stands
+// for, and to the union of all, whose errors tell little.
+func (c *contract) wrongWithEvent(kind string, data any) []string {
+	union := c.document.Components.Schemas["ServerEvent"].Value
+	one, known := union.Discriminator.Mapping[kind]
+	if !known {
+		return []string{"the type is none of ServerEvent's"}
+	}
+	if wrong := c.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
+		return wrong
+	}
+	if err := visit(union, data); err != nil {
+		return []string{"as ServerEvent: " + err.Error()}
+	}
+	return nil
+}
+
+func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
+
+// wrongWith holds a value to one of the document's schemas, and looks for
+// members that the schema does not name.
+func (c *contract) wrongWith(name string, value any) (wrong []string) {
+	if err := visit(c.document.Components.Schemas[name].Value, value); err != nil {
+		wrong = append(wrong, "as "+name+": "+err.Error())
+	}
+	schema := c.model.Components.Schemas.GetOrZero(name).Schema()
+	for _, u := range strict.ValidateBody(schema, value, strict.DirectionResponse, c.options, 3.1).UndeclaredValues {
+		wrong = append(wrong, "as "+name+": undeclared "+u.Path)
+	}
+	return wrong
+}
+
+// visit judges by JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. The
+// library's older rules ignore const, and refuse null where anything goes, as
+// in a signal's data.
+func visit(schema *openapi3.Schema, value any) error {
+	return schema.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation())
+}
+
+// explain shortens the validator's errors, which hold the whole schema.
+func explain(errs []*errors.ValidationError) (lines []string) {
+	for _, e := range errs {
+		line := e.Message + ": " + e.Reason
+		for _, s := range e.SchemaValidationErrors {
+			line += fmt.Sprintf("; %s %s", s.FieldPath, s.Reason)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// A fact is something that the document says may happen: an answer of an
+// operation, as "getStats 200 application/json" or, for a problem, "sendEvent
+// 409 not-in-room"; or an event, as "event pong", or "event room-left reason
+// kicked" for each value that such a member may have.
+
+func answerFact(operation *openapi3.Operation, status, kind string) string {
+	return strings.TrimSpace(operation.OperationID + " " + status + " " + kind)
+}
+
+func factsOf(document *openapi3.T) map[string]bool {
+	all := make(map[string]bool)
+	for _, item := range document.Paths.Map() {
+		for _, operation := range item.Operations() {
+			for status, response := range operation.Responses.Map() {
+				for _, kind := range kindsOf(response.Value) {
+					all[answerFact(operation, status, kind)] = true
+				}
+			}
+		}
+	}
+	for kind, one := range document.Components.Schemas["ServerEvent"].Value.Discriminator.Mapping {
+		all["event "+kind] = true
+		for member, schema := range document.Components.Schemas[schemaName(one.Ref)].Value.Properties {
+			for _, value := range schema.Value.Enum {
+				all[fmt.Sprintf("event %s %s %v", kind, member, value)] = true
+			}
+		}
+	}
+	return all
+}
+
+// kindsOf tells apart the answers that one response stands for: by media type,
+// and problems by the types that its examples have.
+func kindsOf(response *openapi3.Response) (kinds []string) {
+	for mediaType, content := range response.Content {
+		if mediaType != "application/problem+json" {
+			kinds = append(kinds, mediaType)
+			continue
+		}
+		for _, example := range content.Examples {
+			kinds = append(kinds, problemName(example.Value.Value))
+		}
+	}
+	if len(kinds) == 0 {
+		return []string{""}
+	}
+	return kinds
+}
+
+// kindHeard tells which of those an answer is.
+func kindHeard(documented *openapi3.Response, answer *http.Response, body any) string {
+	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	switch {
+	case mediaType == "application/problem+json":
+		return problemName(body)
+	case documented.Content["*/*"] != nil:
+		return "*/*"
+	case answer.StatusCode == http.StatusPermanentRedirect:
+		return "" // it has a note for people (RFC 9110, 15.4.9), which need not be documented
+	}
+	return mediaType
+}
+
+func problemName(problem any) string {
+	members, _ := problem.(map[string]any)
+	name, _ := members["type"].(string)
+	return strings.TrimPrefix(name, "/problems/")
+}
+
+// eventFacts are what is heard with one event.
+func (c *contract) eventFacts(kind string, data map[string]any) []string {
+	facts := []string{"event " + kind}
+	for _, member := range slices.Sorted(maps.Keys(data)) {
+		if fact := fmt.Sprintf("event %s %s %v", kind, member, data[member]); c.facts[fact] {
+			facts = append(facts, fact)
+		}
+	}
+	return facts
+}

@@ -1,0 +1,106 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+	"signaling-server/static"
+)
+
+// The scenarios in which nothing happens but reading.
+
+func monitoring(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	lists := []string{"/rooms", "/connections"}
+	for _, path := range append(lists, "/stats", "/health", "/livez", "/readyz") {
+		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
+	}
+	rooms := []string{"standup", "a/b", "ünï cödé", "100%"}
+	for _, room := range rooms {
+		s.join(t, room, "Ada")
+		s.ask(t, http.StatusOK, http.MethodGet, "/rooms/"+url.PathEscape(room), nil)
+	}
+	s.ask(t, http.StatusNotFound, http.MethodGet, "/rooms/none", nil)
+	s.connect(t).hangUp()
+	s.ask(t, http.StatusOK, http.MethodGet, "/stats", nil)
+
+	next := regexp.MustCompile(`^<(/[^>]+)>; rel="next"$`)
+	for _, list := range lists {
+		s.ask(t, http.StatusOK, http.MethodGet, list, nil)
+		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, list+"?limit=0", nil)
+		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, list+"?cursor=!", nil)
+		pages := 0
+		for path := list + "?limit=3"; path != ""; pages++ {
+			link := s.ask(t, http.StatusOK, http.MethodGet, path, nil).Get("Link")
+			path = ""
+			if link != "" {
+				require.Regexp(t, next, link)
+				path = next.FindStringSubmatch(link)[1]
+			}
+		}
+		require.Equal(t, 2, pages, list)
+	}
+}
+
+func pages(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
+	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil} // by what is asked for besides
+	require.NoError(t, fs.WalkDir(static.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if strings.Contains(name, "/") && !entry.IsDir() {
+			paths["/"+name] = nil
+		}
+		return err
+	}))
+	for path, headers := range paths {
+		etag := s.ask(t, http.StatusOK, http.MethodGet, path, headers).Get("ETag")
+		require.NotEmpty(t, etag, path)
+		again := map[string]string{"If-None-Match": etag, "Accept": headers["Accept"]}
+		s.ask(t, http.StatusNotModified, http.MethodGet, path, again)
+	}
+	s.ask(t, http.StatusOK, http.MethodGet, "/", nil)
+	s.ask(t, http.StatusOK, http.MethodGet, "/openapi.yaml", nil)
+	s.ask(t, http.StatusOK, http.MethodGet, "/openapi.json", nil)
+	for _, path := range []string{"/demo/none.js", "/assets/none.css", "/problems/none", "/nothing", "/events/", "/demo/none/none.js"} {
+		s.ask(t, http.StatusNotFound, http.MethodGet, path, nil)
+	}
+}
+
+// methods asks of every path what each method does there. Its variable parts
+// are those of the document's examples, which must be true as well.
+func methods(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	s.join(t, "standup", "alice")
+	for template, item := range w.document.Paths.Map() {
+		path := template
+		for _, operation := range item.Operations() {
+			path = withExamples(path, operation.Parameters)
+		}
+		s.ask(t, http.StatusMethodNotAllowed, http.MethodDelete, path, nil)
+		s.ask(t, http.StatusMethodNotAllowed, http.MethodPut, path, nil)
+		s.ask(t, http.StatusOK, http.MethodOptions, path, nil)
+		if item.Get == nil || isStream(item.Get) {
+			s.ask(t, http.StatusMethodNotAllowed, http.MethodHead, path, nil)
+			continue
+		}
+		get := s.ask(t, http.StatusOK, http.MethodGet, path, nil)
+		head := s.ask(t, http.StatusOK, http.MethodHead, path, nil)
+		require.Equal(t, get.Get("Content-Type"), head.Get("Content-Type"), path)
+	}
+}
+
+func withExamples(path string, parameters openapi3.Parameters) string {
+	for _, p := range parameters {
+		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", url.PathEscape(fmt.Sprint(p.Value.Example)))
+	}
+	return path
+}

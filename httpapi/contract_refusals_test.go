@@ -1,0 +1,106 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// The scenarios in which a server says no.
+
+// ask sends a request without a body, and returns the answer's header.
+func (s *server) ask(t *testing.T, status int, method, path string, headers map[string]string) http.Header {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+	require.NoError(t, err)
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, status, response.StatusCode, "%s %s", method, path)
+	return response.Header
+}
+
+func wrongEventsAreRefused(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 1)
+	p, other := s.join(t, "room", "Ada"), s.connect(t)
+	nobody := sse.NewToken()
+	ping := `{"type":"ping"}`
+
+	p.refuse(http.StatusBadRequest, "malformed-json", `{"type":`)
+	p.refuse(http.StatusUnprocessableEntity, "validation-failed", `{"type":"ping","colour":1}`)
+	p.refuse(http.StatusRequestEntityTooLarge, "payload-too-large", `{"type":"signal","data":"`+strings.Repeat("x", 64<<10)+`"}`)
+	p.refuse(http.StatusNotFound, "target-not-found", `{"type":"signal","target":"`+nobody.SocketID()+`","data":1}`)
+	other.refuse(http.StatusConflict, "room-full", `{"type":"join-room","roomId":"room","userId":"Bob"}`)
+	other.refuse(http.StatusConflict, "not-in-room", `{"type":"typing-start"}`)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/events", strings.NewReader(ping))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+p.token)
+	r.Header.Set("Content-Type", "text/html")
+	status, _ := s.do(t, r)
+	require.Equal(t, http.StatusUnsupportedMediaType, status)
+
+	for _, authorization := range []map[string]string{nil, {"Authorization": "Bearer " + nobody.Secret()}} {
+		header := s.ask(t, http.StatusUnauthorized, http.MethodPost, "/events", authorization)
+		require.Equal(t, "Bearer", header.Get("WWW-Authenticate"))
+	}
+	p.quiet()
+}
+
+func wrongStreamsAreRefused(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	for path, method := range streamMethods {
+		require.Equal(t, http.StatusBadRequest, w.halfSent(t, s, method, path).StatusCode)
+		body := strings.NewReader(strings.Repeat("x", 64<<10+1))
+		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)
+		require.NoError(t, err)
+		response, err := s.Client().Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+	}
+}
+
+// The two ways to open a stream, and what a client says that is no EventSource.
+var (
+	streamMethods = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost}
+	anything      = map[string]string{"Accept": "*/*"}
+)
+
+func atCapacity(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{MaxSockets: 1}, 100)
+	s.connect(t)
+	for path, method := range streamMethods {
+		require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, method, path, anything).Get("Retry-After"))
+		refused := s.stream(t, method, path, nil)
+		bye := refused.next("disconnected")
+		require.Equal(t, "at capacity", bye.json["reason"])
+		require.NotEmpty(t, bye.retry)
+		refused.ended()
+	}
+}
+
+func draining(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	p := s.join(t, "room", "Ada")
+	require.NoError(t, s.hub.Drain(t.Context()))
+	p.next("server-shutdown")
+	p.ended()
+	p.refuse(http.StatusServiceUnavailable, "shutting-down", `{"type":"ping"}`)
+	for path, method := range streamMethods {
+		require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, method, path, anything).Get("Retry-After"))
+		refused := s.stream(t, method, path, nil)
+		require.Equal(t, "draining", refused.next("disconnected").json["reason"])
+		refused.ended()
+	}
+	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/readyz", nil).Get("Retry-After"))
+	_, health := s.get(t, "/health")
+	require.Equal(t, "draining", health["status"])
+}

@@ -1,0 +1,262 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// notYet are the facts of the contract that nothing brings about so far, and
+// what will.
+var notYet = map[string]string{
+	"sendEvent 403 access-denied":            "access tokens",
+	"sendEvent 429 rate-limited":             "limits on rates",
+	"streamEvents 429 rate-limited":          "limits on rates",
+	"streamEventsByPost 429 rate-limited":    "limits on rates",
+	"event disconnected reason rate limited": "limits on rates",
+
+	"event user-away": "telling of members that are away",
+	"event user-back": "telling of members that are away",
+
+	"event announcement":                         "the operators' commands",
+	"event disconnected reason kicked":           "the operators' commands",
+	"event room-left reason kicked":              "the operators' commands",
+	"event room-left reason room closed":         "the operators' commands",
+	"event user-disconnected reason kicked":      "the operators' commands",
+	"event user-disconnected reason room closed": "the operators' commands",
+
+	"event user-disconnected reason server shutdown": "several nodes: one that stops takes all its rooms along",
+	"event user-disconnected reason node lost":       "several nodes",
+}
+
+// Together, these have the server say everything that the contract says it
+// may. Each holds whatever is said on the way to the contract.
+var scenarios = []struct {
+	name string
+	run  func(*testing.T, *witness)
+}{
+	{"peers signal", peersSignal},
+	{"peers come and go", peersComeAndGo},
+	{"batches", batches},
+	{"streams resume", streamsResume},
+	{"slow consumers end", slowConsumersEnd},
+	{"wrong events are refused", wrongEventsAreRefused},
+	{"wrong streams are refused", wrongStreamsAreRefused},
+	{"at capacity", atCapacity},
+	{"draining", draining},
+	{"monitoring", monitoring},
+	{"pages", pages},
+	{"methods", methods},
+}
+
+func TestServerAndContractAgree(t *testing.T) {
+	c, err := theContract()
+	require.NoError(t, err)
+	heard := make(map[string]bool)
+	for _, scenario := range scenarios {
+		var w *witness
+		t.Run(scenario.name, func(t *testing.T) {
+			w = newWitness(t, c)
+			scenario.run(t, w)
+		})
+		if w == nil {
+			t.Skip("only some of the scenarios were asked for")
+		}
+		maps.Copy(heard, w.heard)
+	}
+	for _, fact := range slices.Sorted(maps.Keys(c.facts)) {
+		why, excused := notYet[fact]
+		switch {
+		case !heard[fact] && !excused:
+			t.Errorf("in the contract, but it never happened: %s", fact)
+		case heard[fact] && excused:
+			t.Errorf("it happened, so it is no longer to be excused by %q: %s", why, fact)
+		}
+	}
+	for fact := range notYet {
+		require.Contains(t, c.facts, fact, "excused, but not in the contract")
+	}
+}
+
+func TestTheContractIsValidAndSoAreItsExamples(t *testing.T) {
+	c, err := theContract()
+	require.NoError(t, err)
+	require.NoError(t, c.document.Validate(t.Context(), openapi3.EnableExamplesValidation()))
+}
+
+// Who copies an example out of the documentation, and puts in a target of their
+// own, is not refused.
+func TestEveryExampleOfAClientEventIsAccepted(t *testing.T) {
+	c, err := theContract()
+	require.NoError(t, err)
+	examples := c.document.Paths.Value("/events").Post.RequestBody.Value.Content["application/json"].Examples
+	require.NotEmpty(t, examples)
+	s := newWitness(t, c).newServer(t, sse.Options{}, 100)
+	for name, example := range examples {
+		t.Run(name, func(t *testing.T) {
+			event := maps.Clone(example.Value.Value.(map[string]any))
+			p := s.connect(t)
+			if event["type"] != "join-room" {
+				p.send(`{"type":"join-room","roomId":"examples","userId":"alice"}`)
+			}
+			if _, needed := event["target"]; needed {
+				event["target"] = s.join(t, "examples", "bob").socketID
+			}
+			body, err := json.Marshal(event)
+			require.NoError(t, err)
+			p.send(string(body))
+		})
+	}
+}
+
+func peersSignal(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	a := s.connect(t)
+	a.send(`{"type":"join-room","roomId":"room","userId":"Ada","metadata":{"color":{"r":1}}}`)
+	a.next("room-joined")
+	b := s.connect(t)
+	b.send(`{"type":"join-room","roomId":"room","userId":"Bob","metadata":{"color":null}}`)
+	b.next("room-joined")
+	a.next("user-connected")
+
+	a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"},"callId":{"a":[1]}}`, b.socketID))
+	b.next("offer")
+	for _, kind := range []string{"pranswer", "answer"} {
+		b.send(fmt.Sprintf(`{"type":"answer","target":%q,"answer":{"type":%q,"sdp":"v=0"}}`, a.socketID, kind))
+		a.next("answer")
+	}
+	for _, candidate := range []string{
+		`{"candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":65535,"usernameFragment":"x"}`,
+		`{"candidate":"","sdpMid":null,"sdpMLineIndex":null,"usernameFragment":null}`,
+		`{}`,
+		`null`,
+	} {
+		a.send(fmt.Sprintf(`{"type":"ice-candidate","target":%q,"candidate":%s}`, b.socketID, candidate))
+		b.next("ice-candidate")
+	}
+	for _, data := range []string{`null`, `true`, `-1.5e3`, `"text"`, `[1,[2]]`, `{"a":{"b":1}}`} {
+		a.send(fmt.Sprintf(`{"type":"signal","data":%s}`, data))
+		b.next("signal")
+		a.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":%s}`, b.socketID, data))
+		b.next("signal")
+	}
+	a.send(`{"type":"send-message","message":" Hello \n"}`)
+	for _, p := range []*peer{a, b} {
+		p.next("new-message")
+	}
+	a.send(`{"type":"typing-start"}`)
+	b.next("user-typing")
+	a.send(`{"type":"typing-stop"}`)
+	b.next("user-typing")
+	a.quiet()
+}
+
+func peersComeAndGo(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{ResumeWindow: 50 * time.Millisecond}, 100)
+	a := s.join(t, "room", "Ada")
+	for reason, leave := range map[string]func(p *peer){
+		"left":              func(p *peer) { p.send(`{"type":"leave-room"}`); p.next("room-left") },
+		"client disconnect": func(p *peer) { p.send(`{"type":"disconnect"}`); p.ended() },
+		"transport close":   func(p *peer) { p.hangUp() },
+	} {
+		leave(s.join(t, "room", "Bob"))
+		a.next("user-connected")
+		require.Equal(t, reason, a.next("user-disconnected").json["reason"])
+	}
+}
+
+func batches(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	status, answer := a.batch(fmt.Sprintf(`{"events":[{"type":"ping"},{"type":"signal","target":%q,"data":1},{"type":"signal","target":%q,"data":2}]}`,
+		sse.NewToken().SocketID(), b.socketID))
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, answer["results"], 3)
+	a.next("pong")
+	b.next("signal")
+	for body, want := range map[string]int{
+		`{"events":`:                  http.StatusBadRequest,
+		`{"events":[]}`:               http.StatusUnprocessableEntity,
+		strings.Repeat(" ", 64<<10+1): http.StatusRequestEntityTooLarge,
+	} {
+		status, _ := a.batch(body)
+		require.Equal(t, want, status)
+	}
+	s.ask(t, http.StatusUnauthorized, http.MethodPost, "/events/batch", nil)
+	s.ask(t, http.StatusUnsupportedMediaType, http.MethodPost, "/events/batch", map[string]string{"Authorization": "Bearer " + a.token})
+}
+
+func streamsResume(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	p := s.join(t, "room", "Ada")
+	for _, way := range []struct {
+		method, path string
+		header       string
+	}{
+		{http.MethodGet, "/events", "Last-Event-ID"},
+		{http.MethodGet, "/events?lastEventId=", ""},
+		{http.MethodGet, "/events", "Authorization"},
+		{http.MethodPost, "/events/stream", "Last-Event-ID"},
+		{http.MethodPost, "/events/stream", "Authorization"},
+	} {
+		headers := map[string]string{"Last-Event-ID": p.lastID}
+		switch way.header {
+		case "Authorization":
+			headers["Authorization"] = "Bearer " + p.token
+		case "":
+			way.path += p.lastID
+			headers = nil
+		}
+		again := s.stream(t, way.method, way.path, headers)
+		require.Equal(t, true, again.next("connected").json["resumed"], "%v", way)
+		again.next("heartbeat")
+		require.Equal(t, "replaced", p.next("disconnected").json["reason"])
+		p.ended()
+		again.token = p.token
+		again.quiet()
+		p = again
+	}
+	fresh := s.stream(t, http.MethodPost, "/events/stream", map[string]string{"Last-Event-ID": "7"})
+	require.Equal(t, false, fresh.next("connected").json["resumed"])
+}
+
+func slowConsumersEnd(t *testing.T, w *witness) {
+	few := sse.OutboxLimits{UnsentEvents: 3, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
+	s := w.newServer(t, sse.Options{Outbox: few}, 100)
+	slow := s.connect(t)
+	signal := fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, slow.socketID)
+	var err error
+	for err == nil { // straight into the outbox, which no stream can keep up with
+		err = s.hub.Deliver(slow.socketID, "signal", []byte(signal))
+	}
+	require.ErrorIs(t, err, sse.ErrOverflow)
+	var last event
+	for last = range slow.events {
+	}
+	require.Equal(t, "slow consumer", last.json["reason"])
+
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	b.hangUp()
+	require.Eventually(t, func() bool {
+		info, ok := s.hub.Info(b.socketID)
+		return ok && info.Transport == sse.Away
+	}, patience, time.Millisecond)
+	signal = fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
+	for range 3 {
+		a.send(signal)
+	}
+	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
+	require.Equal(t, "slow consumer", a.next("user-disconnected").json["reason"])
+}

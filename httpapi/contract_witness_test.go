@@ -1,0 +1,297 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// witness stands between the clients and the servers of a test, holds all that
+// they say to the contract, and remembers what it heard.
+type witness struct {
+	*contract
+	streams sync.WaitGroup // that may still say something
+
+	mu    sync.Mutex // guards what follows
+	heard map[string]bool
+	wrong []string
+}
+
+// newWitness makes a witness. When the test is over, it fails if anything was
+// said that is not in the contract.
+func newWitness(t *testing.T, c *contract) *witness {
+	w := &witness{contract: c, heard: make(map[string]bool)}
+	t.Cleanup(func() { // the servers have stopped by now, and the streams have ended
+		w.streams.Wait()
+		for _, wrong := range w.wrong {
+			t.Error(wrong)
+		}
+	})
+	return w
+}
+
+// newServer starts a server that the witness listens to.
+func (w *witness) newServer(t *testing.T, options sse.Options, maxMembers int) *server {
+	s := newServer(t, options, maxMembers)
+	s.Client().Transport = &wire{s.Client().Transport.(*http.Transport), w}
+	return s
+}
+
+func (w *witness) hear(fact string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard[fact] = true
+}
+
+func (w *witness) object(about string, wrong ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range wrong {
+		if text := about + ": " + one; !slices.Contains(w.wrong, text) {
+			w.wrong = append(w.wrong, text)
+		}
+	}
+}
+
+// wire is the way to one server, past a witness.
+type wire struct {
+	*http.Transport
+	witness *witness
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	sent := r.Clone(r.Context())
+	if r.Body != nil && r.Body != http.NoBody {
+		var err error
+		body, err = io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	response, err := w.Transport.RoundTrip(sent)
+	if err != nil {
+		return nil, err
+	}
+	return response, w.witness.check(r, body, response)
+}
+
+// check judges one request and its answer. The events of a stream are judged
+// as they are read.
+func (w *witness) check(r *http.Request, sent []byte, response *http.Response) error {
+	var body []byte
+	isStream := response.Header.Get("Content-Type") == "text/event-stream"
+	if isStream {
+		w.streams.Add(1)
+		response.Body = &streamWitness{ReadCloser: response.Body, witness: w}
+	} else {
+		var err error
+		body, err = io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			return err
+		}
+		response.Body = io.NopCloser(bytes.NewReader(body))
+	}
+
+	about := fmt.Sprintf("%s %s → %d", r.Method, r.URL.Path, response.StatusCode)
+	path, operation := w.operation(r)
+	if operation == nil {
+		w.object(about, w.wrongBesideOperations(path, r, response, body)...)
+		return nil
+	}
+	request := r.Clone(r.Context())
+	request.Body = io.NopCloser(bytes.NewReader(sent))
+	if !refusesForm(response.StatusCode) {
+		if ok, errs := w.validator.ValidateHttpRequestSync(request); !ok {
+			w.object(about+" (request)", explain(errs)...)
+		}
+	}
+	answer := *response
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	if ok, errs := w.validator.ValidateHttpResponse(request, &answer); !ok {
+		w.object(about, explain(errs)...)
+	}
+	if r.Method == http.MethodHead {
+		return nil // the document tells of it in words
+	}
+	var decoded any
+	_ = json.Unmarshal(body, &decoded) // nil where it is no JSON, which the validator tells
+	documented := operation.Responses.Status(response.StatusCode)
+	if documented == nil {
+		return nil // the validator tells
+	}
+	fact := answerFact(operation, fmt.Sprint(response.StatusCode), kindHeard(documented.Value, response, decoded))
+	w.hear(fact)
+	if !w.facts[fact] {
+		w.object(about, "the document has no such answer: "+fact)
+	}
+	return nil
+}
+
+// refusesForm tells whether a status says that the request itself was wrong.
+// Such a request need not follow the document. All others must, so what the
+// server accepts, the document allows.
+func refusesForm(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// wrongBesideOperations judges the three answers that belong to no operation:
+// to a path that does not exist, to a method that a path does not take, and to
+// OPTIONS.
+func (w *witness) wrongBesideOperations(path string, r *http.Request, response *http.Response, body []byte) (wrong []string) {
+	if path != "" && response.Header.Get("Allow") != w.allow(path) {
+		wrong = append(wrong, fmt.Sprintf("Allow is %q, and by the document %q", response.Header.Get("Allow"), w.allow(path)))
+	}
+	if path != "" && r.Method == http.MethodOptions {
+		if response.StatusCode != http.StatusOK || len(body) > 0 {
+			wrong = append(wrong, "not an empty 200")
+		}
+		return wrong
+	}
+	status, name := http.StatusNotFound, "not-found"
+	if path != "" {
+		status, name = http.StatusMethodNotAllowed, "method-not-allowed"
+	}
+	if r.Method == http.MethodHead {
+		return wrong // it has no body to judge
+	}
+	var problem any
+	if err := json.Unmarshal(body, &problem); err != nil {
+		return append(wrong, err.Error())
+	}
+	if response.StatusCode != status || problemName(problem) != name || response.Header.Get("Content-Type") != "application/problem+json" {
+		wrong = append(wrong, fmt.Sprintf("not the problem %s", name))
+	}
+	if path != "" {
+		for _, operation := range w.document.Paths.Value(path).Operations() {
+			if operation.Responses.Value("405") != nil {
+				w.hear(answerFact(operation, "405", name))
+			}
+		}
+	}
+	return append(wrong, w.wrongWith("Problem", problem)...)
+}
+
+// streamWitness judges the events of a stream as they are read.
+type streamWitness struct {
+	io.ReadCloser
+	witness *witness
+	unread  []byte // the beginning of the next frame
+	frames  int
+	last    string // the type of the event before
+	token   string
+	over    sync.Once
+}
+
+// Read implements io.Reader.
+func (s *streamWitness) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.unread = append(s.unread, p[:n]...)
+	for {
+		frame, rest, whole := bytes.Cut(s.unread, []byte("\n\n"))
+		if !whole {
+			break
+		}
+		s.witness.object("an event", s.wrongWithFrame(string(frame))...)
+		s.unread = rest
+	}
+	if err == io.EOF && len(s.unread) > 0 {
+		s.witness.object("a stream", "ends within a frame")
+	}
+	if err != nil {
+		s.over.Do(s.witness.streams.Done)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (s *streamWitness) Close() error {
+	err := s.ReadCloser.Close()
+	s.over.Do(s.witness.streams.Done)
+	return err
+}
+
+// wrongWithFrame judges one event.
+func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
+	fields := make(map[string]string)
+	for line := range strings.SplitSeq(frame, "\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		if _, twice := fields[name]; twice || !slices.Contains([]string{"id", "event", "retry", "data"}, name) {
+			wrong = append(wrong, "a line that has no place in a frame: "+line)
+		}
+		fields[name] = value
+	}
+	kind := fields["event"]
+	s.frames++
+	if isFirst := s.frames == 1; isFirst != (kind == "connected") && !(isFirst && kind == "disconnected") {
+		wrong = append(wrong, "the first event is connected, or the one that refuses the stream")
+	}
+	if s.last == "disconnected" || s.last == "server-shutdown" {
+		wrong = append(wrong, "something follows "+s.last)
+	}
+	s.last = kind
+
+	var data map[string]any
+	if err := json.Unmarshal([]byte(fields["data"]), &data); err != nil {
+		return append(wrong, err.Error())
+	}
+	if data["type"] != kind {
+		wrong = append(wrong, "the field event and the member type differ")
+	}
+	if kind == "connected" {
+		s.token, _ = data["token"].(string)
+		if fields["retry"] != "2000" {
+			wrong = append(wrong, "connected sets retry: 2000")
+		}
+	}
+	token, _, _ := strings.Cut(fields["id"], ".")
+	if token != s.token { // both are empty on a stream that is refused
+		wrong = append(wrong, "the id is not of this socket")
+	}
+	wrong = append(wrong, s.witness.wrongWithEvent(kind, data)...)
+	for _, fact := range s.witness.eventFacts(kind, data) {
+		s.witness.hear(fact)
+	}
+	for i := range wrong {
+		wrong[i] += "\n" + frame
+	}
+	return wrong
+}
+
+// halfSent posts a body that breaks off, which net/http's client would not do.
+func (w *witness) halfSent(t *testing.T, s *server, method, path string) *http.Response {
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+	require.NoError(t, err)
+	connection, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+	_, err = fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{", method, path)
+	require.NoError(t, err)
+	require.NoError(t, connection.(*net.TCPConn).CloseWrite())
+	response, err := http.ReadResponse(bufio.NewReader(connection), r)
+	require.NoError(t, err)
+	require.NoError(t, w.check(r, nil, response))
+	return response
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	signalingserver "signaling-server"
+)
+
+func readDocument(t *testing.T) *openapi3.T {
+	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
+	require.NoError(t, err)
+	return document
+}
+
+func TestTheDocumentHasTheRoutesOfTheServerAndNoOthers(t *testing.T) {
+	variable := regexp.MustCompile(`[:*](\w+)`) // as httprouter writes it
+	var routes, operations []string
+	for _, r := range new(API).allRoutes() {
+		routes = append(routes, r.method+" "+variable.ReplaceAllString(r.path, "{$1}"))
+	}
+	for path, item := range readDocument(t).Paths.Map() {
+		for method := range item.Operations() {
+			operations = append(operations, method+" "+path)
+		}
+	}
+	require.ElementsMatch(t, routes, operations)
+}
+
+func TestTheDocumentHasTheServersVersion(t *testing.T) {
+	require.Equal(t, signalingserver.Version, readDocument(t).Info.Version)
+}
+
+// Each problem is shown by an example, under the status that it has and with
+// the title that it has.
+func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
+	document := readDocument(t)
+	shown := make(map[string]bool)
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			for status, response := range operation.Responses.Map() {
+				content := response.Value.Content["application/problem+json"]
+				if content == nil {
+					continue
+				}
+				require.NotEmpty(t, content.Examples)
+				for _, example := range content.Examples {
+					problem := example.Value.Value.(map[string]any)
+					name := strings.TrimPrefix(problem["type"].(string), "/problems/")
+					i := slices.IndexFunc(problemTypes, func(p problemType) bool { return p.name == name })
+					require.GreaterOrEqual(t, i, 0, "%s %s shows %s, which is no problem of the server", method, path, name)
+					require.Equal(t, problemTypes[i].title, problem["title"])
+					require.EqualValues(t, problemTypes[i].status, problem["status"])
+					require.Equal(t, strconv.Itoa(problemTypes[i].status), status, "%s %s", method, path)
+					shown[name] = true
+				}
+			}
+		}
+	}
+	var all []string
+	for _, p := range problemTypes {
+		all = append(all, p.name)
+	}
+	require.ElementsMatch(t, all, slices.Collect(maps.Keys(shown)))
+
+	var told []string
+	words := document.Components.Schemas["Problem"].Value.Properties["type"].Value.Description
+	for _, match := range regexp.MustCompile("`/problems/([a-z-]+)`").FindAllStringSubmatch(words, -1) {
+		told = append(told, match[1])
+	}
+	require.ElementsMatch(t, all, told)
+}
+
+// The document takes the client events that the server takes, each with the
+// members that it knows, and open to others if it is.
+func TestTheDocumentHasTheServersClientEventsAndNoOthers(t *testing.T) {
+	document := readDocument(t)
+	union := unionOf(t, document, "ClientEvent")
+	require.ElementsMatch(t, slices.Collect(maps.Keys(eventTypes)), slices.Collect(maps.Keys(union)))
+	for kind, schema := range union {
+		members := append(slices.Collect(maps.Keys(eventTypes[kind].fields)), "type")
+		require.ElementsMatch(t, members, slices.Collect(maps.Keys(schema.Properties)), kind)
+		_, isOpen := eventTypes[kind].empty().(interface{ isOpen() })
+		has := schema.AdditionalProperties.Has
+		require.Equal(t, isOpen, has == nil || *has, "%s: additionalProperties", kind)
+	}
+}
+
+// The list is the protocol's, and closed: clients break on a type that they do
+// not know.
+func TestTheDocumentHasTheProtocolsServerEventsAndNoOthers(t *testing.T) {
+	require.ElementsMatch(t, []string{
+		"connected", "room-joined", "room-left", "disconnected", "announcement",
+		"user-connected", "user-disconnected", "user-away", "user-back",
+		"offer", "answer", "ice-candidate", "signal", "new-message", "user-typing",
+		"pong", "heartbeat", "server-shutdown",
+	}, slices.Collect(maps.Keys(unionOf(t, readDocument(t), "ServerEvent"))))
+}
+
+// unionOf returns a union's members by their types, and makes sure that its
+// parts say the same: oneOf, the mapping, and each member's own type.
+func unionOf(t *testing.T, document *openapi3.T, name string) map[string]*openapi3.Schema {
+	union := document.Components.Schemas[name].Value
+	members := make(map[string]*openapi3.Schema)
+	var listed, mapped []string
+	for _, one := range union.OneOf {
+		listed = append(listed, one.Ref)
+	}
+	for kind, one := range union.Discriminator.Mapping {
+		mapped = append(mapped, one.Ref)
+		schema := document.Components.Schemas[one.Ref[strings.LastIndex(one.Ref, "/")+1:]].Value
+		require.Equal(t, kind, schema.Properties["type"].Value.Const, one.Ref)
+		require.Contains(t, schema.Required, "type", one.Ref)
+		members[kind] = schema
+	}
+	require.ElementsMatch(t, listed, mapped)
+	return members
+}
