@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"maps"
 	"reflect"
 	"slices"
@@ -159,11 +158,7 @@ var rawJSON = reflect.TypeFor[jsontext.Value]()
 // setObject decodes an object that travels on as it was written: what else is
 // in it is not our business.
 func setObject(field reflect.Value, m member, fields map[string][]int) *FieldError {
-	members, err := readMembers(jsontext.NewDecoder(bytes.NewBuffer(m.value), asWritten), m.value)
-	if err != nil {
-		return typeError(m.name, field.Type(), err)
-	}
-	for _, inner := range members {
+	for _, inner := range m.inner {
 		index, known := fields[inner.name]
 		if !known {
 			continue

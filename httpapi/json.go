@@ -24,6 +24,7 @@ type member struct {
 	name    string
 	rawName jsontext.Value
 	value   jsontext.Value
+	inner   object // the value's own members, where it is an object in the outermost one
 }
 
 // object is a JSON object, its members in the order in which they were written.
@@ -46,7 +47,7 @@ func parseObject(body []byte) (object, error) {
 		_, err := decoder.ReadToken()
 		return nil, malformed(err)
 	}
-	members, err := readMembers(decoder, body)
+	_, members, err := readObject(decoder, body, true)
 	if err != nil {
 		return nil, malformed(err)
 	}
@@ -56,28 +57,43 @@ func parseObject(body []byte) (object, error) {
 	return members, nil
 }
 
-func readMembers(decoder *jsontext.Decoder, body []byte) (object, error) {
+// readObject reads an object: all of it, and its members. With deeper it reads
+// the members of those as well, so that nothing is read twice.
+func readObject(decoder *jsontext.Decoder, body []byte, deeper bool) (whole jsontext.Value, members object, err error) {
 	if _, err := decoder.ReadToken(); err != nil { // the opening brace
-		return nil, err
+		return nil, nil, err
 	}
-	members := make(object, 0, 8)
+	start := decoder.InputOffset() - 1
+	members = make(object, 0, 4)
 	for decoder.PeekKind() != '}' {
-		rawName, err := readValue(decoder, body)
+		m, err := readMember(decoder, body, deeper)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		name, err := jsontext.AppendUnquote(nil, rawName)
-		if err != nil {
-			return nil, err
-		}
-		value, err := readValue(decoder, body)
-		if err != nil {
-			return nil, err
-		}
-		members = append(members, member{string(name), rawName, value})
+		members = append(members, m)
 	}
-	_, err := decoder.ReadToken() // the closing brace
-	return members, err
+	if _, err := decoder.ReadToken(); err != nil { // the closing brace
+		return nil, nil, err
+	}
+	end := decoder.InputOffset()
+	return body[start:end:end], members, nil
+}
+
+func readMember(decoder *jsontext.Decoder, body []byte, deeper bool) (m member, err error) {
+	if m.rawName, err = readValue(decoder, body); err != nil {
+		return m, err
+	}
+	name, err := jsontext.AppendUnquote(nil, m.rawName)
+	if err != nil {
+		return m, err
+	}
+	m.name = string(name)
+	if deeper && decoder.PeekKind() == '{' {
+		m.value, m.inner, err = readObject(decoder, body, false)
+	} else {
+		m.value, err = readValue(decoder, body)
+	}
+	return m, err
 }
 
 // readValue returns the part of the body that holds the next value. The

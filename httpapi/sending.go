@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -83,12 +83,16 @@ func isJSON(contentType string) bool {
 
 // readBody reads a body of bounded size. The server's ReadTimeout bounds the
 // time that it takes.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
+	switch {
+	case r.ContentLength > maxBody:
 		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
+	case r.ContentLength >= 0:
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	default:
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	}
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -96,5 +100,5 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, malformedJSON.with("The body did not arrive whole.")
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
