@@ -1,27 +1,57 @@
 package e2e
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
 
-var connectTwoPeers = regexp.MustCompile("(?s)<!-- test:connect-two-peers -->\\s*```js\n(.*?)```")
+// Everything that the README tells to type into a terminal, one block after the
+// other in one shell, against a server on the port that it names or another.
+func TestFiveMinutesWithCurl(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var script strings.Builder
+	script.WriteString("set -m\n") // jobs, as in a terminal
+	blocks := curlBlocks.FindAllSubmatch(readme, -1)
+	require.GreaterOrEqual(t, len(blocks), 5)
+	for _, block := range blocks {
+		script.Write(block[1])
+	}
+	url := startServer(t)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(script.String(), "http://localhost:3002", url))
+	shell.Dir = t.TempDir()
+	output, err := shell.CombinedOutput()
+	text := string(output)
+	require.NoError(t, err, text)
+	require.Equal(t, 2, strings.Count(text, "202 Accepted"), text)
+	require.Contains(t, text, `event: room-joined`)
+	require.Contains(t, text, `"message":"Hello from curl"`)
+	require.Contains(t, text, `did you mean roomId?`)
+	require.Contains(t, text, `"resumed":true`)
+	require.Contains(t, text, `{"roomId":"lobby","users":1,`)
+}
+
+var (
+	curlBlocks      = regexp.MustCompile("(?s)<!-- test:curl -->\\s*```sh\n(.*?)```")
+	connectTwoPeers = regexp.MustCompile("(?s)<!-- test:connect-two-peers -->\\s*```js\n(.*?)```")
+)
 
 // The first thing that newcomers copy from the README must work as it stands
 // there, in two browsers that know nothing but the server's address.
 func TestATenLineBrowserStart(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
-	if !os.IsNotExist(err) {
-		require.NoError(t, err)
-	}
+	require.NoError(t, err)
 	match := connectTwoPeers.FindSubmatch(readme)
-	if match == nil {
-		t.Skip("NOT TESTED: README.md has no js block behind <!-- test:connect-two-peers -->")
-	}
+	require.NotNil(t, match, "README.md has no js block behind <!-- test:connect-two-peers -->")
 	url := startServer(t)
 	tabs := []*tab{openTab(t, "the first", url+"/livez"), openTab(t, "the second", url+"/livez")}
 	for _, p := range tabs {

@@ -238,7 +238,7 @@ func TestTheReadmeTellsTheSameOfEveryVariable(t *testing.T) {
 func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	s := start(t)
 	var streams []*bufio.Reader
-	for range 50 {
+	for range 1000 {
 		_, stream, _ := s.open(t)
 		streams = append(streams, stream)
 	}
