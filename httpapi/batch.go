@@ -22,11 +22,7 @@ type accepted struct {
 // sendEvents takes several client events (POST /events/batch) in their order,
 // and answers for each of them. One that is refused stops no other.
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, err := a.authenticate(r)
-	if err != nil {
-		return err
-	}
-	body, err := readJSON(w, r)
+	socketID, body, err := a.readPost(w, r)
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,7 @@ const maxBody = 64 << 10
 
 // sendEvent takes one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, err := a.authenticate(r)
-	if err != nil {
-		return err
-	}
-	body, err := readJSON(w, r)
+	socketID, body, err := a.readPost(w, r)
 	if err != nil {
 		return err
 	}
@@ -28,6 +24,15 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// readPost tells which socket posts, and what.
+func (a *API) readPost(w http.ResponseWriter, r *http.Request) (socketID string, body []byte, err error) {
+	if socketID, err = a.authenticate(r); err != nil {
+		return "", nil, err
+	}
+	body, err = readJSON(w, r)
+	return socketID, body, err
 }
 
 // accept does what one event, as it was posted, asks for.
