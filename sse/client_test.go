@@ -25,7 +25,8 @@ type client struct {
 	returned chan struct{} // closed when ServeStream has returned
 	err      error         // what it returned; read it after returned
 
-	header http.Header
+	header   http.Header
+	onHeader func() // called when the engine asks for the header: before it registers its reader
 
 	mu              sync.Mutex // guards what follows
 	status          int
@@ -72,7 +73,12 @@ func (c *client) disconnect() {
 	<-c.returned
 }
 
-func (c *client) Header() http.Header { return c.header }
+func (c *client) Header() http.Header {
+	if c.onHeader != nil {
+		c.onHeader()
+	}
+	return c.header
+}
 
 func (c *client) WriteHeader(status int) {
 	c.mu.Lock()

@@ -189,6 +189,30 @@ func TestLawAStalledReaderHoldsUpNobodyHoweverMuchWaits(t *testing.T) {
 	})
 }
 
+// Bare, what is published before the subscriber is there is dropped, and
+// publishing says that it went well.
+func TestLawNothingIsPublishedBeforeTheReaderIsRegistered(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, position := c.socketID(), c.position()
+		c.disconnect()
+		n := 0
+		r := httptest.NewRequest(http.MethodGet, "/events", nil)
+		resumed := connectTo(t, hub, position, r, func(c *client) {
+			c.onHeader = func() {
+				n++
+				deliver(t, hub, socketID, n, n)
+			}
+		})
+		synctest.Wait()
+		require.Positive(t, n)
+		require.True(t, resumed.resumed(), "connected comes first")
+		requireNumbers(t, resumed.heard(), 1, n)
+		resumed.disconnect()
+	})
+}
+
 // The engine's own client, over a real connection.
 func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	hub := sse.NewHub(sse.Options{})
