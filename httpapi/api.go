@@ -44,6 +44,7 @@ type API struct {
 	routes      []route
 	crossOrigin *cors.Cors
 	router      http.Handler
+	repeats     repeats
 }
 
 // New makes the API. The error is about the files it is to serve.
@@ -67,6 +68,7 @@ func New(o Options) (*API, error) {
 		openAPI:     contract,
 		pages:       pages,
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
+		repeats:     repeats{sockets: make(map[string]*socketKeys)},
 	}
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()
@@ -85,6 +87,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.router.ServeHTTP(w, r)
 }
+
+// Forget drops what is remembered of a socket. It must be called when the
+// socket has ended; any goroutine may.
+func (a *API) Forget(socketID string) { a.repeats.forget(socketID) }
 
 // isPreflight tells whether a browser asks what another origin's page may do
 // (Fetch, 4.8).

@@ -30,11 +30,13 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err != nil {
 		return err
 	}
-	answer := batchAnswer{make([]any, len(events))}
-	for i, event := range events {
-		answer.Results[i] = a.result(socketID, event)
-	}
-	return writeJSON(w, answer)
+	return a.once(w, r, socketID, body, func() reply {
+		answer := batchAnswer{make([]any, len(events))}
+		for i, event := range events {
+			answer.Results[i] = a.result(socketID, event)
+		}
+		return jsonReply(answer)
+	})
 }
 
 // result takes one event of a batch. The one before may have ended the socket.

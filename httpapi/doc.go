@@ -1,6 +1,6 @@
 // Package httpapi translates between HTTP and the server: requests become calls
 // of packages rooms and sse, their errors become problem documents (RFC 9457).
-// It keeps no state of its own.
+// Its only state is the memory of answers to keyed POSTs, which may be repeated.
 //
 //	POST /events  ─▶ token ─▶ body ─▶ typed event, validated ─▶ rooms ─▶ 202
 //	GET  /events  ─▶ position ─▶ sse.Hub.ServeStream

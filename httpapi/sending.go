@@ -19,11 +19,12 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	if err != nil {
 		return err
 	}
-	if err := a.accept(socketID, body); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusAccepted)
-	return nil
+	return a.once(w, r, socketID, body, func() reply {
+		if err := a.accept(socketID, body); err != nil {
+			return reply{problem: problemFor(err)} // whatever an event may be refused for is in the table
+		}
+		return reply{}
+	})
 }
 
 // readPost tells which socket posts, and what.

@@ -27,10 +27,15 @@ type server struct {
 func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
 	logger := slog.New(slog.DiscardHandler)
 	var members *rooms.Rooms
-	options.OnEnd = func(socketID string, reason sse.Reason) { members.Remove(socketID, string(reason)) }
+	var api *httpapi.API
+	options.OnEnd = func(socketID string, reason sse.Reason) {
+		members.Remove(socketID, string(reason))
+		api.Forget(socketID)
+	}
 	hub := sse.NewHub(options)
 	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
-	api, err := httpapi.New(httpapi.Options{
+	var err error
+	api, err = httpapi.New(httpapi.Options{
 		Hub:         hub,
 		Rooms:       members,
 		Logger:      logger,

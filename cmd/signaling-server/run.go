@@ -72,15 +72,19 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	c.Port = listener.Addr().(*net.TCPAddr).Port
 
 	var members *rooms.Rooms
+	var api *httpapi.API
 	hub := sse.NewHub(sse.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
 		ResumeWindow:      c.ResumeWindow,
 		MaxSockets:        c.MaxConnections,
-		OnEnd:             func(socketID string, reason sse.Reason) { members.Remove(socketID, string(reason)) },
-		Logger:            logger,
+		OnEnd: func(socketID string, reason sse.Reason) {
+			members.Remove(socketID, string(reason))
+			api.Forget(socketID)
+		},
+		Logger: logger,
 	})
 	members = rooms.New(httpapi.Courier{Hub: hub}, c.MaxRoomMembers, logger)
-	api, err := httpapi.New(httpapi.Options{
+	api, err = httpapi.New(httpapi.Options{
 		Hub:         hub,
 		Rooms:       members,
 		Logger:      logger,
