@@ -110,11 +110,17 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <link rel="stylesheet" href="/assets/site.css">
 </head>
 <body>
+<header class="bar">
+<a class="brand" href="/">
+<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path class="mark-down" d="M8 3v18"/><path class="mark-up" d="M16 3v18"/></svg>
+<span>signaling-server</span>
+</a>
+<nav class="bar-end" aria-label="Main"><a class="button small" href="/openapi.yaml">Contract</a></nav>
+</header>
 <main class="prose">
-<p><code>{{.Status}} {{.Name}}</code></p>
+<p class="status">{{.Status}} {{.Name}}</p>
 <h1>{{.Title}}</h1>
 <p>{{.Explanation}}</p>
-<p><a href="/">Signaling Server</a> · <a href="/openapi.yaml">the whole contract</a></p>
 </main>
 </body>
 </html>
