@@ -354,6 +354,17 @@ func TestEndingASocketEndsItsStreamAtOnce(t *testing.T) {
 	})
 }
 
+// The last chunk of a response is net/http's to write: it must not hang either.
+func TestTheEndOfAResponseHasADeadline(t *testing.T) {
+	inBubble(t, sse.Options{WriteTimeout: 8 * time.Second}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		hub.End(c.socketID(), sse.ClientDisconnect)
+		<-c.returned
+		require.Equal(t, 8*time.Second, time.Until(c.deadline))
+	})
+}
+
 func TestAFrozenReaderEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 50, UnsentBytes: 1 << 20, RetainedEvents: 50, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {

@@ -270,6 +270,57 @@ func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 	require.Less(t, time.Since(started), 5*time.Second)
 }
 
+// Written is not received: what the kernel took for a client that did not read
+// is still held for it when its connection is reset.
+func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
+	s := start(t)
+	stalled, _, stalledToken := s.open(t)
+	_, _, token := s.open(t)
+	require.Equal(t, http.StatusAccepted, s.post(t, stalledToken, `{"type":"join-room","roomId":"r","userId":"stalled"}`))
+	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
+	message := `{"type":"signal","data":"` + strings.Repeat("x", 1500) + `"}`
+	for range 1000 {
+		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
+	}
+	require.NoError(t, stalled.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, stalled.Close()) // by a reset: what was not read is gone
+
+	r, err := http.NewRequest(http.MethodGet, s.url+"/events", nil)
+	require.NoError(t, err)
+	r.Header.Set("Last-Event-ID", stalledToken+".0")
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	stream := bufio.NewReader(response.Body)
+	for signals := 0; signals < 1000; {
+		line, err := stream.ReadString('\n')
+		require.NoError(t, err)
+		require.NotContains(t, line, `"resumed":false`)
+		if strings.HasPrefix(line, "event: signal") {
+			signals++
+		}
+	}
+	response.Body.Close()
+	require.Zero(t, s.stop(t))
+}
+
+// Clients come and go as they like: that is nothing to alarm an operator with.
+func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
+	s := start(t)
+	for range 20 {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		require.NoError(t, err)
+		fmt.Fprint(connection, strings.Repeat("GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n", 20))
+		require.NoError(t, connection.(*net.TCPConn).SetLinger(0))
+		_, err = connection.Read(make([]byte, 1000))
+		require.NoError(t, err)
+		require.NoError(t, connection.Close())
+	}
+	require.Zero(t, s.stop(t))
+	require.NotContains(t, s.log.String(), "ERR")
+	require.NotContains(t, s.log.String(), "WRN")
+}
+
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=1h")
 	frozen, _, frozenToken := s.open(t)
