@@ -261,3 +261,32 @@ func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
 	p := s.stream(t, http.MethodGet, "/events", map[string]string{"Origin": "https://app.example.com"})
 	require.Equal(t, "*", p.response.Header.Get("Access-Control-Allow-Origin"))
 }
+
+func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
+	s := newServerFor(t, sse.Options{}, 100, "https://app.example.com", "https://*.example.org")
+	for origin, allowed := range map[string]bool{
+		"https://app.example.com":      true,
+		"https://a.example.org":        true,
+		"http://app.example.com":       false,
+		"https://app.example.com.evil": false,
+		"https://evil.com":             false,
+		"null":                         false,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodOptions} {
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/health", nil)
+			require.NoError(t, err)
+			r.Header.Set("Origin", origin)
+			if method == http.MethodOptions {
+				r.Header.Set("Access-Control-Request-Method", "GET")
+			}
+			response, err := s.Client().Do(r)
+			require.NoError(t, err)
+			response.Body.Close()
+			want := ""
+			if allowed {
+				want = origin
+			}
+			require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"), origin)
+		}
+	}
+}

@@ -25,6 +25,11 @@ type server struct {
 
 // newServer starts a server that ends with the test.
 func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
+	return newServerFor(t, options, maxMembers, "*")
+}
+
+// newServerFor starts a server that the pages of some origins may use.
+func newServerFor(t testing.TB, options sse.Options, maxMembers int, origins ...string) *server {
 	logger := slog.New(slog.DiscardHandler)
 	var members *rooms.Rooms
 	var api *httpapi.API
@@ -39,7 +44,7 @@ func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
 		Hub:         hub,
 		Rooms:       members,
 		Logger:      logger,
-		CORSOrigins: []string{"*"},
+		CORSOrigins: origins,
 		Environment: "test",
 		Port:        3002,
 		Version:     signalingserver.Version,

@@ -338,6 +338,33 @@ func TestTheRoomIsToldWhenTheResumeWindowRunsOut(t *testing.T) {
 	})
 }
 
+// Resuming in the very moment in which the window runs out does one or the
+// other: never a stream that says resumed, of a socket that then ends.
+func TestAResumeAtTheLastMomentIsARealOneOrNone(t *testing.T) {
+	inBubble(t, sse.Options{ResumeWindow: time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		outcomes := make(map[bool]int)
+		for range 300 {
+			c := connect(t, hub, nil)
+			synctest.Wait()
+			socketID, position := c.socketID(), c.position()
+			c.disconnect()
+			time.Sleep(time.Second) // the hub looks at the clock now, too
+			again := connect(t, hub, position)
+			synctest.Wait()
+			outcomes[again.resumed()]++
+			if again.resumed() {
+				require.Empty(t, ended.of(socketID))
+				require.NoError(t, hub.Deliver(socketID, "signal", numbered(1)))
+			} else {
+				require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID))
+			}
+			again.disconnect()
+			hub.End(again.socketID(), sse.ClientDisconnect)
+		}
+		t.Log("resumed or not:", outcomes)
+	})
+}
+
 func TestEndingASocketEndsItsStreamAtOnce(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
