@@ -33,23 +33,30 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	return a.once(w, r, socketID, body, func() reply {
 		answer := batchAnswer{make([]any, len(events))}
 		for i, event := range events {
-			answer.Results[i] = a.result(socketID, event)
+			result, err := a.result(socketID, event)
+			if err != nil {
+				return reply{err: err}
+			}
+			answer.Results[i] = result
 		}
 		return jsonReply(answer)
 	})
 }
 
-// result takes one event of a batch. The one before may have ended the socket.
-func (a *API) result(socketID string, event jsontext.Value) any {
-	_, alive := a.hub.Info(socketID)
-	if !alive {
-		return sessionEnded.document()
+// result takes one event of a batch, and says what became of it. The one before
+// may have ended the socket. The error is one that is no problem of the event's.
+func (a *API) result(socketID string, event jsontext.Value) (any, error) {
+	if _, alive := a.hub.Info(socketID); !alive {
+		return sessionEnded.document(), nil
 	}
 	err := a.accept(socketID, event)
 	if err == nil {
-		return accepted{http.StatusAccepted}
+		return accepted{http.StatusAccepted}, nil
 	}
-	return problemFor(err).document() // whatever an event may be refused for is in the table
+	if problem := problemFor(err); problem != nil {
+		return problem.document(), nil
+	}
+	return nil, err
 }
 
 // decodeBatch reads the events of a batch, each as it was written.

@@ -19,8 +19,8 @@ const (
 
 // reply is what a POST is answered, so that it can be answered again.
 type reply struct {
-	problem *Problem // nil: it was accepted
-	body    []byte   // JSON, nil: none
+	err  error  // nil: it was accepted
+	body []byte // JSON, nil: none
 }
 
 // jsonReply makes a reply of a document, which must be one that always marshals.
@@ -32,16 +32,18 @@ func jsonReply(document any) reply {
 	return reply{body: body}
 }
 
-func (r reply) write(w http.ResponseWriter) {
+// send writes the reply, or returns its error as a handler does.
+func (r reply) send(w http.ResponseWriter) error {
 	switch {
-	case r.problem != nil:
-		r.problem.write(w)
+	case r.err != nil:
+		return r.err
 	case r.body != nil:
 		w.Header().Set("Cache-Control", "no-store")
 		write(w, "application/json", r.body)
 	default:
 		w.WriteHeader(http.StatusAccepted)
 	}
+	return nil
 }
 
 // repeats remembers what each socket's latest keyed POSTs were answered, so
@@ -69,8 +71,7 @@ type attempt struct {
 // before, as the first one was: if need be as soon as that is.
 func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
 	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
-		do().write(w)
-		return nil
+		return do().send(w)
 	}
 	key := r.Header.Get("Idempotency-Key")
 	if !isKey(key) {
@@ -83,8 +84,8 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 	case first.content != content:
 		return invalid(FieldError{"Idempotency-Key", "reused", "was used for another body; draw a new key for each event"})
 	case isFirst:
+		defer close(first.done)
 		first.reply = do()
-		close(first.done)
 	default:
 		select {
 		case <-first.done:
@@ -92,8 +93,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 			return nil // nobody waits for the answer any more
 		}
 	}
-	first.reply.write(w)
-	return nil
+	return first.reply.send(w)
 }
 
 // isKey tells whether a text may be an Idempotency-Key.

@@ -20,10 +20,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
-		if err := a.accept(socketID, body); err != nil {
-			return reply{problem: problemFor(err)} // whatever an event may be refused for is in the table
-		}
-		return reply{}
+		return reply{err: a.accept(socketID, body)}
 	})
 }
 

@@ -51,7 +51,7 @@ func clientOf(r *http.Request) sse.Client {
 	if err != nil {
 		ip = r.RemoteAddr
 	}
-	return sse.Client{IP: ip, UserAgent: r.UserAgent()}
+	return sse.Client{IP: ip, UserAgent: strings.Clone(r.UserAgent())} // a part of the header would keep all of it
 }
 
 // namesEventStream tells whether the client is one that asks for a stream by

@@ -59,9 +59,13 @@ func isCandidate(value jsontext.Value) bool {
 
 // validate checks an event's fields against the rules in their tags.
 func validate(event clientEvent) (wrong []FieldError) {
-	var broken validator.ValidationErrors
-	if !errors.As(validator10.Struct(event), &broken) {
+	err := validator10.Struct(event)
+	if err == nil {
 		return nil
+	}
+	var broken validator.ValidationErrors
+	if !errors.As(err, &broken) {
+		panic(err) // only for what is no struct
 	}
 	for _, b := range broken {
 		wrong = append(wrong, FieldError{fieldPath(b), b.Tag(), ruleMessage(b)})

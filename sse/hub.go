@@ -2,6 +2,7 @@ package sse
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"log/slog"
 	"sync"
@@ -60,7 +61,6 @@ type Hub struct {
 	// set once
 	options Options
 	engine  *engine
-	started time.Time
 	wake    chan struct{} // there is something in ending
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
@@ -75,31 +75,22 @@ type Hub struct {
 // NewHub makes a hub. [Hub.Run] must run for its heartbeats and expiry.
 func NewHub(o Options) *Hub {
 	d := DefaultOptions()
-	o.HeartbeatInterval = orDefault(o.HeartbeatInterval, d.HeartbeatInterval)
-	o.ResumeWindow = orDefault(o.ResumeWindow, d.ResumeWindow)
-	o.WriteTimeout = orDefault(o.WriteTimeout, d.WriteTimeout)
-	o.MaxSockets = orDefault(o.MaxSockets, d.MaxSockets)
-	o.Outbox = orDefault(o.Outbox, d.Outbox)
+	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, d.HeartbeatInterval)
+	o.ResumeWindow = cmp.Or(o.ResumeWindow, d.ResumeWindow)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, d.WriteTimeout)
+	o.MaxSockets = cmp.Or(o.MaxSockets, d.MaxSockets)
+	o.Outbox = cmp.Or(o.Outbox, d.Outbox)
 	if o.OnEnd == nil {
 		o.OnEnd = d.OnEnd
 	}
-	o.Logger = orDefault(o.Logger, d.Logger)
+	o.Logger = cmp.Or(o.Logger, d.Logger)
 	return &Hub{
 		options: o,
 		engine:  newEngine(),
-		started: time.Now(),
 		wake:    make(chan struct{}, 1),
 		sockets: make(map[string]*socket),
 		drained: make(chan struct{}),
 	}
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Deliver puts an event into a socket's outbox; kind is its type and data one

@@ -253,18 +253,25 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	}
 }
 
-// A client that reads nothing holds up the end no longer than is allowed.
-func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
-	s := start(t, "SHUTDOWN_TIMEOUT=1s")
+// freezeClient connects a client that reads nothing, and sends it more than the
+// kernel takes for it.
+func (s *started) freezeClient(t *testing.T) {
+	t.Helper()
 	frozen, _, frozenToken := s.open(t)
 	require.NoError(t, frozen.(*net.TCPConn).SetReadBuffer(4096))
 	_, _, token := s.open(t)
 	require.Equal(t, http.StatusAccepted, s.post(t, frozenToken, `{"type":"join-room","roomId":"r","userId":"frozen"}`))
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
-	for range 60 { // more than the kernel takes
+	for range 60 {
 		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
 	}
+}
+
+// A client that reads nothing holds up the end no longer than is allowed.
+func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
+	s := start(t, "SHUTDOWN_TIMEOUT=1s")
+	s.freezeClient(t)
 	started := time.Now()
 	require.Zero(t, s.stop(t))
 	require.Less(t, time.Since(started), 5*time.Second)
@@ -323,15 +330,7 @@ func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=1h")
-	frozen, _, frozenToken := s.open(t)
-	require.NoError(t, frozen.(*net.TCPConn).SetReadBuffer(4096))
-	_, _, token := s.open(t)
-	require.Equal(t, http.StatusAccepted, s.post(t, frozenToken, `{"type":"join-room","roomId":"r","userId":"frozen"}`))
-	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
-	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
-	for range 60 {
-		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
-	}
+	s.freezeClient(t)
 	s.signals <- syscall.SIGTERM
 	started := time.Now()
 	s.stop(t)
