@@ -52,7 +52,7 @@ func (h *Hub) bury(s *socket) {
 	h.mu.Lock()
 	delete(h.sockets, s.id)
 	h.mu.Unlock()
-	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond))
+	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
 	h.options.OnEnd(s.id, s.ended)
 }
 

@@ -114,7 +114,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	case err := <-failed:
 		return err
 	case signal := <-signals:
-		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout)
+		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
 		return stop(server, hub, c.ShutdownTimeout, signals, logger)
 	}
 }
