@@ -84,14 +84,16 @@ func (c *contract) operation(r *http.Request) (path string, operation *openapi3.
 		return "", nil
 	}
 	item := c.document.Paths.Value(route.Path)
-	if r.Method == http.MethodHead && item.Get != nil && !isStream(item.Get) {
+	if r.Method == http.MethodHead && item.Get != nil && !isReading(item.Get) {
 		return route.Path, item.Get
 	}
 	return route.Path, item.GetOperation(r.Method)
 }
 
-func isStream(operation *openapi3.Operation) bool {
-	return operation.Responses.Value("200").Value.Content["text/event-stream"] != nil
+// isReading tells whether an operation opens a socket or goes on with one: such
+// a GET has no HEAD.
+func isReading(operation *openapi3.Operation) bool {
+	return operation.Responses.Value("200").Value.Content["text/event-stream"] != nil || operation.OperationID == "pollEvents"
 }
 
 // allow is the header Allow of a path, by the operations that it has.
@@ -99,7 +101,7 @@ func (c *contract) allow(path string) string {
 	methods := []string{http.MethodOptions}
 	for method, operation := range c.document.Paths.Value(path).Operations() {
 		methods = append(methods, method)
-		if method == http.MethodGet && !isStream(operation) {
+		if method == http.MethodGet && !isReading(operation) {
 			methods = append(methods, http.MethodHead)
 		}
 	}

@@ -88,7 +88,7 @@ func methods(t *testing.T, w *witness) {
 		s.ask(t, http.StatusMethodNotAllowed, http.MethodDelete, path, nil)
 		s.ask(t, http.StatusMethodNotAllowed, http.MethodPut, path, nil)
 		s.ask(t, http.StatusOK, http.MethodOptions, path, nil)
-		if item.Get == nil || isStream(item.Get) {
+		if item.Get == nil || isReading(item.Get) {
 			s.ask(t, http.StatusMethodNotAllowed, http.MethodHead, path, nil)
 			continue
 		}

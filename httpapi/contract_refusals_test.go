@@ -56,7 +56,7 @@ func wrongEventsAreRefused(t *testing.T, w *witness) {
 
 func wrongStreamsAreRefused(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
-	for path, method := range streamMethods {
+	for path, method := range readingMethods {
 		require.Equal(t, http.StatusBadRequest, w.halfSent(t, s, method, path).StatusCode)
 		body := strings.NewReader(strings.Repeat("x", 64<<10+1))
 		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)
@@ -68,17 +68,21 @@ func wrongStreamsAreRefused(t *testing.T, w *witness) {
 	}
 }
 
-// The two ways to open a stream, and what a client says that is no EventSource.
+// The two ways to open a stream, all ways to read, and what a client says that is
+// no EventSource.
 var (
-	streamMethods = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost}
-	anything      = map[string]string{"Accept": "*/*"}
+	streamMethods  = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost}
+	readingMethods = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost, "/events/poll": http.MethodGet}
+	anything       = map[string]string{"Accept": "*/*"}
 )
 
 func atCapacity(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{MaxSockets: 1}, 100)
 	s.connect(t)
-	for path, method := range streamMethods {
+	for path, method := range readingMethods {
 		require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, method, path, anything).Get("Retry-After"))
+	}
+	for path, method := range streamMethods {
 		refused := s.stream(t, method, path, nil)
 		bye := refused.next("disconnected")
 		require.Equal(t, "at capacity", bye.json["reason"])
@@ -94,8 +98,10 @@ func draining(t *testing.T, w *witness) {
 	p.next("server-shutdown")
 	p.ended()
 	p.refuse(http.StatusServiceUnavailable, "shutting-down", `{"type":"ping"}`)
-	for path, method := range streamMethods {
+	for path, method := range readingMethods {
 		require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, method, path, anything).Get("Retry-After"))
+	}
+	for path, method := range streamMethods {
 		refused := s.stream(t, method, path, nil)
 		require.Equal(t, "draining", refused.next("disconnected").json["reason"])
 		refused.ended()

@@ -23,10 +23,8 @@ var notYet = map[string]string{
 	"sendEvent 429 rate-limited":             "limits on rates",
 	"streamEvents 429 rate-limited":          "limits on rates",
 	"streamEventsByPost 429 rate-limited":    "limits on rates",
+	"pollEvents 429 rate-limited":            "limits on rates",
 	"event disconnected reason rate limited": "limits on rates",
-
-	"event user-away": "telling of members that are away",
-	"event user-back": "telling of members that are away",
 
 	"event announcement":                         "the operators' commands",
 	"event disconnected reason kicked":           "the operators' commands",
@@ -47,7 +45,10 @@ var scenarios = []struct {
 }{
 	{"peers signal", peersSignal},
 	{"peers come and go", peersComeAndGo},
+	{"peers are away and back", peersAreAwayAndBack},
 	{"batches", batches},
+	{"beacons", beacons},
+	{"polls", polls},
 	{"streams resume", streamsResume},
 	{"slow consumers end", slowConsumersEnd},
 	{"wrong events are refused", wrongEventsAreRefused},
@@ -175,6 +176,42 @@ func peersComeAndGo(t *testing.T, w *witness) {
 	}
 }
 
+func peersAreAwayAndBack(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{AwayAfter: 20 * time.Millisecond}, 100)
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	b.goAway()
+	a.next("user-away")
+	for _, path := range []string{"/rooms", "/rooms/room", "/connections"} {
+		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
+	}
+	s.poll(t, b.token, "wait=0")
+	a.next("user-back")
+	s.ask(t, http.StatusOK, http.MethodGet, "/connections", nil)
+}
+
+func beacons(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	require.Equal(t, http.StatusUnauthorized, s.beacon(t, `{"type":"disconnect"}`))
+	require.Equal(t, http.StatusAccepted, s.beacon(t, fmt.Sprintf(`{"type":"disconnect","token":%q}`, b.token)))
+	a.next("user-disconnected")
+}
+
+func polls(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	opened := s.poll(t, "", "")
+	p := opened.peer(t, s)
+	p.send(`{"type":"join-room","roomId":"room","userId":"Ada"}`)
+	p.send(`{"type":"ping"}`)
+	s.poll(t, p.token, "after=0&wait=60")
+	s.poll(t, p.token, "after=2&wait=0")
+	for _, query := range []string{"wait=61", "wait=-1", "wait=soon", "after=01", "after=-1", "after=9007199254740992"} {
+		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, "/events/poll?"+query, nil)
+	}
+}
+
 func batches(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -233,7 +270,7 @@ func streamsResume(t *testing.T, w *witness) {
 
 func slowConsumersEnd(t *testing.T, w *witness) {
 	few := sse.OutboxLimits{UnsentEvents: 3, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
-	s := w.newServer(t, sse.Options{Outbox: few}, 100)
+	s := w.newServer(t, sse.Options{Outbox: few, AwayAfter: 20 * time.Millisecond}, 100)
 	slow := s.connect(t)
 	signal := fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, slow.socketID)
 	var err error
@@ -248,11 +285,8 @@ func slowConsumersEnd(t *testing.T, w *witness) {
 
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
-	b.hangUp()
-	require.Eventually(t, func() bool {
-		info, ok := s.hub.Info(b.socketID)
-		return ok && info.Transport == sse.Away
-	}, patience, time.Millisecond)
+	b.goAway()
+	a.next("user-away")
 	signal = fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
 	for range 3 {
 		a.send(signal)

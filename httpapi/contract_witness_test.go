@@ -117,6 +117,9 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 		return nil
 	}
 	request := r.Clone(r.Context())
+	if isBeacon(r) {
+		sent = undressed(request, sent)
+	}
 	request.Body = io.NopCloser(bytes.NewReader(sent))
 	if !refusesForm(response.StatusCode) {
 		if ok, errs := w.validator.ValidateHttpRequestSync(request); !ok {
@@ -143,6 +146,28 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 		w.object(about, "the document has no such answer: "+fact)
 	}
 	return nil
+}
+
+func isBeacon(r *http.Request) bool {
+	return r.URL.Path == "/events" && strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain")
+}
+
+// undressed makes of a beacon, which the document tells of in words, the request
+// that it stands for.
+func undressed(r *http.Request, sent []byte) []byte {
+	var event map[string]any
+	if json.Unmarshal(sent, &event) != nil {
+		return sent
+	}
+	token, _ := event["token"].(string)
+	delete(event, "token")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	body, err := json.Marshal(event)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return body
 }
 
 // refusesForm tells whether a status says that the request itself was wrong.
@@ -202,10 +227,13 @@ type streamWitness struct {
 	last    string // the type of the event before
 	token   string
 	over    sync.Once
+	reading sync.Mutex // held while something is read and judged
 }
 
 // Read implements io.Reader.
 func (s *streamWitness) Read(p []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	n, err := s.ReadCloser.Read(p)
 	s.unread = append(s.unread, p[:n]...)
 	for {
@@ -227,7 +255,9 @@ func (s *streamWitness) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (s *streamWitness) Close() error {
-	err := s.ReadCloser.Close()
+	err := s.ReadCloser.Close() // which ends the reading under way
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	s.over.Do(s.witness.streams.Done)
 	return err
 }

@@ -25,3 +25,6 @@ func (c Courier) Deliver(socketID, kind string, data []byte) error {
 		return rooms.ErrGone
 	}
 }
+
+// IsAway implements [rooms.Courier].
+func (c Courier) IsAway(socketID string) bool { return c.Hub.IsAway(socketID) }

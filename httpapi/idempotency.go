@@ -3,6 +3,7 @@ package httpapi
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +17,10 @@ const (
 	// maxKeyLength is how many characters a key may have.
 	maxKeyLength = 64
 )
+
+// errUnanswered is what a repeat is told where the first POST ended in a panic:
+// not that it was accepted.
+var errUnanswered = errors.New("the first POST with this key was never answered")
 
 // reply is what a POST is answered, so that it can be answered again.
 type reply struct {
@@ -84,6 +89,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 	case first.content != content:
 		return invalid(FieldError{"Idempotency-Key", "reused", "was used for another body; draw a new key for each event"})
 	case isFirst:
+		first.reply = reply{err: errUnanswered}
 		defer close(first.done)
 		first.reply = do()
 	default:

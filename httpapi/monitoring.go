@@ -61,13 +61,14 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 		Features: []string{
 			"WebRTC signaling: offers, answers, ICE candidates, any signal",
 			"rooms, presence, chat, typing",
-			"streams that resume: accepted events arrive exactly once and in order",
+			"streams that resume, and long polling: accepted events arrive exactly once and in order",
 			"monitoring",
 			"OpenAPI 3.1 contract",
 		},
 		Endpoints: map[string]string{
 			"stream":       "GET /events",
 			"streamByPost": "POST /events/stream",
+			"poll":         "GET /events/poll",
 			"send":         "POST /events",
 			"sendBatch":    "POST /events/batch",
 			"health":       "GET /health",
@@ -155,12 +156,13 @@ type userInfo struct {
 	UserID   string `json:"userId"`
 	SocketID string `json:"socketId"`
 	JoinedAt string `json:"joinedAt"`
+	Away     bool   `json:"away,omitempty"`
 }
 
 func newRoomInfo(r rooms.Info) roomInfo {
 	users := make([]userInfo, len(r.Members))
 	for i, m := range r.Members {
-		users[i] = userInfo{m.UserID, m.SocketID, timestamp(m.JoinedAt)}
+		users[i] = userInfo{m.UserID, m.SocketID, timestamp(m.JoinedAt), m.IsAway}
 	}
 	return roomInfo{r.RoomID, len(users), users, timestamp(r.CreatedAt), timestamp(r.LastActivity)}
 }

@@ -130,6 +130,13 @@ func (p *peer) ended() {
 	}
 }
 
+// goAway hangs up, and waits until the server counts the peer as away.
+func (p *peer) goAway() {
+	p.t.Helper()
+	p.hangUp()
+	require.Eventually(p.t, func() bool { return p.server.hub.IsAway(p.socketID) }, patience, time.Millisecond)
+}
+
 // send posts an event that must be accepted.
 func (p *peer) send(body string) {
 	p.t.Helper()

@@ -30,6 +30,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodPost, "/events", a.sendEvent},
 		{http.MethodPost, "/events/batch", a.sendEvents},
 		{http.MethodPost, "/events/stream", a.streamEvents},
+		{http.MethodGet, "/events/poll", a.pollEvents},
 		{http.MethodGet, "/health", a.getHealth},
 		{http.MethodGet, "/rooms", a.listRooms},
 		{http.MethodGet, "/rooms/:roomId", a.getRoom},
@@ -60,12 +61,16 @@ func (a *API) newRouter() http.Handler {
 	for _, route := range a.routes {
 		handle := a.handle(route.handler)
 		router.Handle(route.method, route.path, handle)
-		if route.method == http.MethodGet && route.path != "/events" {
+		if route.method == http.MethodGet && !reads(route.path) {
 			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body
 		}
 	}
 	return router
 }
+
+// reads tells whether a GET there opens a socket or goes on with one, which to
+// ask for no more than the header would do as well.
+func reads(path string) bool { return path == "/events" || path == "/events/poll" }
 
 // hasEscapedSlash tells whether a path has a slash that separates nothing.
 func hasEscapedSlash(r *http.Request) bool {

@@ -15,7 +15,11 @@ const maxBody = 64 << 10
 
 // sendEvent takes one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, body, err := a.readPost(w, r)
+	read := a.readPost
+	if isBeacon(r) {
+		read = a.readBeacon
+	}
+	socketID, body, err := read(w, r)
 	if err != nil {
 		return err
 	}
@@ -48,7 +52,12 @@ func (a *API) authenticate(r *http.Request) (socketID string, err error) {
 	if !ok {
 		return "", unknownSession.with("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
 	}
-	socketID, ok = a.hub.Authenticate(token)
+	return a.socketOf(token)
+}
+
+// socketOf tells which living socket a token speaks for.
+func (a *API) socketOf(token sse.Token) (socketID string, err error) {
+	socketID, ok := a.hub.Authenticate(token)
 	if !ok {
 		return "", sessionEnded
 	}
@@ -69,19 +78,26 @@ func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
 	}
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
-	}
-	return readBody(w, r)
+	return readPlain(w, r)
 }
 
-func isJSON(contentType string) bool {
-	const want = "application/json"
+func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
+
+// isMediaType compares a Content-Type with a media type, whatever its parameters.
+func isMediaType(contentType, want string) bool {
 	if contentType == want {
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	return err == nil && mediaType == want
+}
+
+// readPlain reads a body that nothing was done to on the way.
+func readPlain(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
+	}
+	return readBody(w, r)
 }
 
 // readBody reads a body of bounded size. The server's ReadTimeout bounds the

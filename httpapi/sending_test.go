@@ -134,17 +134,14 @@ func TestSignalsStayInTheSendersRoom(t *testing.T) {
 
 func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 10, RetainedBytes: 1 << 20}
-	s := newServer(t, sse.Options{Outbox: limits}, 2)
+	s := newServer(t, sse.Options{Outbox: limits, AwayAfter: 20 * time.Millisecond}, 2)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
 	c := s.connect(t)
 	c.refuse(http.StatusConflict, "room-full", `{"type":"join-room","roomId":"room","userId":"Cyd"}`)
 
-	b.hangUp()
-	require.Eventually(t, func() bool {
-		info, ok := s.hub.Info(b.socketID)
-		return ok && info.Transport == sse.Away
-	}, patience, time.Millisecond)
+	b.goAway()
+	a.next("user-away")
 	signal := fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
 	for range 10 {
 		a.send(signal)
@@ -152,11 +149,7 @@ func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
 	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
 	require.Equal(t, "slow consumer", a.next("user-disconnected").json["reason"])
 
-	a.hangUp() // what a socket sends itself is no different
-	require.Eventually(t, func() bool {
-		info, ok := s.hub.Info(a.socketID)
-		return ok && info.Transport == sse.Away
-	}, patience, time.Millisecond)
+	a.goAway() // what a socket sends itself is no different
 	for range 10 {
 		a.send(`{"type":"ping"}`)
 	}

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -30,6 +31,15 @@ func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
 
 // newServerFor starts a server that the pages of some origins may use.
 func newServerFor(t testing.TB, options sse.Options, maxMembers int, origins ...string) *server {
+	return startServer(t, options, maxMembers, origins, func(*http.Server) {})
+}
+
+// newServerWith starts a server with settings of net/http's.
+func newServerWith(t testing.TB, options sse.Options, set func(*http.Server)) *server {
+	return startServer(t, options, 100, []string{"*"}, set)
+}
+
+func startServer(t testing.TB, options sse.Options, maxMembers int, origins []string, set func(*http.Server)) *server {
 	logger := slog.New(slog.DiscardHandler)
 	var members *rooms.Rooms
 	var api *httpapi.API
@@ -37,6 +47,7 @@ func newServerFor(t testing.TB, options sse.Options, maxMembers int, origins ...
 		members.Remove(socketID, string(reason))
 		api.Forget(socketID)
 	}
+	options.OnPresence = func(socketID string) { members.Observe(socketID) }
 	hub := sse.NewHub(options)
 	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
 	var err error
@@ -59,6 +70,7 @@ func newServerFor(t testing.TB, options sse.Options, maxMembers int, origins ...
 	s := &server{httptest.NewUnstartedServer(api), hub}
 	s.Config.ReadTimeout = time.Second
 	s.Config.IdleTimeout = time.Minute
+	set(s.Config)
 	s.Start()
 	t.Cleanup(func() {
 		s.CloseClientConnections()

@@ -5,6 +5,8 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,53 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 		return nil
 	}
 	return err
+}
+
+// pollEvents answers one poll (GET /events/poll).
+func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error {
+	wait, after, err := pollTerms(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if _, err := readBody(w, r); err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a poll may outlast the server's ReadTimeout
+	var position *sse.EventID
+	if token, ok := bearer(r); ok {
+		position = &sse.EventID{Token: token, Sequence: after}
+	}
+	return a.hub.ServePoll(w, r, position, wait, clientOf(r))
+}
+
+// How long a poll waits for an event.
+const (
+	defaultPollWait = 25 * time.Second
+	maxPollWait     = 60 * time.Second
+)
+
+// pollTerms reads how long a poll is to wait, and for what comes after which
+// event.
+func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
+	wait = defaultPollWait
+	var wrong []FieldError
+	if text := query.Get("wait"); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 16)
+		wait = time.Duration(seconds) * time.Second
+		if err != nil || wait > maxPollWait {
+			wrong = append(wrong, FieldError{"wait", "range", "must be a whole number of seconds from 0 to 60"})
+		}
+	}
+	if text := query.Get("after"); text != "" {
+		var ok bool
+		if after, ok = sse.ParseSequence(text); !ok {
+			wrong = append(wrong, FieldError{"after", "sequence", "must be the number behind the last dot of lastEventId"})
+		}
+	}
+	if len(wrong) > 0 {
+		return 0, 0, invalid(wrong...)
+	}
+	return wait, after, nil
 }
 
 // position is where a client wants to go on, nil where it wants a new socket. A

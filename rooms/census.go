@@ -15,6 +15,7 @@ type MemberInfo struct {
 	UserID   string
 	SocketID string
 	JoinedAt time.Time
+	IsAway   bool // it has not been there for a while, and may come back
 }
 
 // Room describes one room, if it exists.
@@ -71,7 +72,7 @@ func (r *room) info() (Info, bool) {
 		LastActivity: time.Unix(0, r.lastActivity.Load()),
 	}
 	for i, m := range r.members {
-		info.Members[i] = MemberInfo{m.userID, m.socketID, m.joinedAt}
+		info.Members[i] = MemberInfo{m.userID, m.socketID, m.joinedAt, !m.awaySince.IsZero()}
 	}
 	return info, true
 }

@@ -2,7 +2,7 @@ package rooms
 
 import "errors"
 
-// Courier puts events into the outboxes of sockets.
+// Courier puts events into the outboxes of sockets, and knows who reads them.
 type Courier interface {
 	// Deliver puts an event into a socket's outbox: kind is its type, data one
 	// JSON object on one line, which nobody changes afterwards. It must not
@@ -10,6 +10,9 @@ type Courier interface {
 	// will reach the client unless its socket ends first; otherwise the error
 	// is, or wraps, ErrGone, ErrOverflow or ErrDraining.
 	Deliver(socketID, kind string, data []byte) error
+	// IsAway tells whether the socket's client is not there to read, and may still
+	// come back. It must not block, nor call back into this package.
+	IsAway(socketID string) bool
 }
 
 // What a courier may answer.

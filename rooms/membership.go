@@ -66,6 +66,20 @@ func (rs *Rooms) Remove(socketID, reason string) {
 	rs.vacate(s, reason)
 }
 
+// Observe tells the others in a socket's room if the courier's answer to IsAway
+// has changed since they were last told. It is to be called whenever it has; any
+// goroutine may, and the last to come says what holds.
+func (rs *Rooms) Observe(socketID string) {
+	s, err := rs.seated(socketID)
+	if err != nil {
+		return // it is in no room: nobody is to be told
+	}
+	defer s.mu.Unlock()
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	s.room.observe(s.member, rs.courier)
+}
+
 // vacate empties a seat, if anyone sits in it.
 func (rs *Rooms) vacate(s *seat, reason string) {
 	if s.room == nil {

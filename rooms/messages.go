@@ -53,6 +53,14 @@ type userDisconnected struct {
 	Timestamp string `json:"timestamp"`
 }
 
+// presence is user-away or user-back.
+type presence struct {
+	Type      string `json:"type"`
+	UserID    string `json:"userId"`
+	SocketID  string `json:"socketId"`
+	Timestamp string `json:"timestamp"`
+}
+
 type newMessage struct {
 	Type      string `json:"type"`
 	ID        string `json:"id"`

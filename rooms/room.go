@@ -25,13 +25,16 @@ type room struct {
 	closed   bool // empty, and out of the register
 }
 
-// member is a socket's stay in a room. It never changes.
+// member is a socket's stay in a room.
 type member struct {
+	// set once
 	socketID string
 	userID   string
 	metadata json.RawMessage
 	joinedAt time.Time
 	entry    json.RawMessage // its place in users, serialised once
+
+	awaySince time.Time // zero: it is there; the room's lock guards it
 }
 
 func newRoom(id string) *room {
@@ -47,6 +50,10 @@ func newMember(socketID, userID string, metadata json.RawMessage) *member {
 }
 
 func (m *member) user() User { return User{m.userID, m.socketID, m.metadata} }
+
+func (m *member) presence(kind string, at time.Time) presence {
+	return presence{kind, m.userID, m.socketID, timestamp(at)}
+}
 
 // is tells whether a join asks for what this member is already.
 func (m *member) is(userID string, metadata json.RawMessage) bool {
@@ -76,12 +83,37 @@ func (r *room) admit(m *member, courier Courier) error {
 	r.touch()
 	// It was welcomed: should the others be past being told, they are leaving.
 	_ = r.tell(m, courier, "user-connected", encode(userConnected{"user-connected", m.user(), timestamp(m.joinedAt)}))
+	r.observe(m, courier)
 	return nil
 }
 
-// welcome tells m who is in the room.
+// welcome tells m who is in the room, and who of them is away.
 func (r *room) welcome(m *member, courier Courier) error {
-	return courier.Deliver(m.socketID, "room-joined", r.joined(m))
+	if err := courier.Deliver(m.socketID, "room-joined", r.joined(m)); err != nil {
+		return err
+	}
+	for _, other := range r.members {
+		if other != m && !other.awaySince.IsZero() {
+			// Should m be past being told, it is leaving.
+			_ = courier.Deliver(m.socketID, "user-away", encode(other.presence("user-away", other.awaySince)))
+		}
+	}
+	return nil
+}
+
+// observe tells the others if m went away or came back since they were last
+// told.
+func (r *room) observe(m *member, courier Courier) {
+	isAway, wasAway := courier.IsAway(m.socketID), !m.awaySince.IsZero()
+	now := time.Now()
+	switch {
+	case isAway && !wasAway:
+		m.awaySince = now
+		_ = r.tell(m, courier, "user-away", encode(m.presence("user-away", now)))
+	case wasAway && !isAway:
+		m.awaySince = time.Time{}
+		_ = r.tell(m, courier, "user-back", encode(m.presence("user-back", now)))
+	}
 }
 
 // joined is the event that tells m who is in the room. The members' entries are

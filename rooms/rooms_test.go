@@ -29,10 +29,11 @@ type postbox struct {
 	mu     sync.Mutex
 	events map[string][]mail
 	refuse map[string]error
+	away   map[string]bool
 }
 
 func newPostbox() *postbox {
-	return &postbox{events: make(map[string][]mail), refuse: make(map[string]error)}
+	return &postbox{events: make(map[string][]mail), refuse: make(map[string]error), away: make(map[string]bool)}
 }
 
 func (p *postbox) Deliver(socketID, kind string, data []byte) error {
@@ -50,6 +51,19 @@ func (p *postbox) Deliver(socketID, kind string, data []byte) error {
 	}
 	p.events[socketID] = append(p.events[socketID], mail{kind, data, object})
 	return nil
+}
+
+func (p *postbox) IsAway(socketID string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away[socketID]
+}
+
+// setAway says whether a socket is away, as IsAway will.
+func (p *postbox) setAway(socketID string, away bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away[socketID] = away
 }
 
 // take returns what a socket was sent since the last time.

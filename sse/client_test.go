@@ -22,7 +22,7 @@ import (
 type client struct {
 	t        *testing.T
 	hangUp   context.CancelFunc
-	returned chan struct{} // closed when ServeStream has returned
+	returned chan struct{} // closed when the hub has returned
 	err      error         // what it returned; read it after returned
 
 	header   http.Header
@@ -46,6 +46,13 @@ func connect(t *testing.T, hub *sse.Hub, position *sse.EventID) *client {
 }
 
 func connectTo(t *testing.T, hub *sse.Hub, position *sse.EventID, r *http.Request, prepare func(*client)) *client {
+	return request(t, r, prepare, func(w http.ResponseWriter, r *http.Request) error {
+		return hub.ServeStream(w, r, position, sse.Client{IP: "192.0.2.1", UserAgent: "test"})
+	})
+}
+
+// request lets serve answer a request.
+func request(t *testing.T, r *http.Request, prepare func(*client), serve func(http.ResponseWriter, *http.Request) error) *client {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &client{
 		t:               t,
@@ -55,14 +62,14 @@ func connectTo(t *testing.T, hub *sse.Hub, position *sse.EventID, r *http.Reques
 		deadlineChanged: make(chan struct{}, 1),
 	}
 	prepare(c)
-	go func() { // ends with the stream; disconnect waits for it
+	go func() { // ends with the response; disconnect waits for it
 		defer close(c.returned)
 		defer func() {
 			if p := recover(); p != nil && p != c.panics {
 				panic(p)
 			}
 		}()
-		c.err = hub.ServeStream(c, r.WithContext(ctx), position, sse.Client{IP: "192.0.2.1", UserAgent: "test"})
+		c.err = serve(c, r.WithContext(ctx))
 	}()
 	return c
 }

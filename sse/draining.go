@@ -3,6 +3,7 @@ package sse
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -13,31 +14,41 @@ func (h *Hub) Draining() bool {
 	return h.draining
 }
 
-// Drain refuses new streams and events from now on. Every stream writes what
-// was accepted, then server-shutdown with a time of its own to come back
-// after, and ends. Drain returns when the last is gone, or with the context's
-// error when that is done first. It is called once.
+// Drain refuses new sockets and events from now on. Every reader writes what was
+// accepted, then server-shutdown with a time of its own to come back after, and
+// ends. A client that is owed something and has no reader may still come for it,
+// while its resume window lasts. Drain returns when nobody reads or is owed
+// anything, or with the context's error when that is done first. It is called
+// once, while [Hub.Run] runs.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
-	if h.streams == 0 {
-		close(h.drained)
-	}
 	h.mu.Unlock()
 
 	within := h.options.WriteTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		within = time.Until(deadline) // who reads slowly may use all of it; each write has its own bound
 	}
-	for _, s := range h.snapshot(nil) {
+	sockets := h.snapshot(nil)
+	for _, s := range sockets {
 		s.seal(newServerShutdown(ReconnectAfter()), within)
 	}
-	select {
-	case <-h.drained:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for h.isRead() || slices.ContainsFunc(sockets, (*socket).isOwed) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
+}
+
+func (h *Hub) isRead() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.readers > 0
 }
 
 // ReconnectAfter draws how long a client that was sent away is to wait: 1 to 6

@@ -11,23 +11,19 @@ import (
 // write and one flush of each frame, gives each write a deadline, and ends the
 // stream on the first that fails, all of which the engine neglects.
 //
-// Write and Flush are called by the handler's goroutine alone, hurry by any.
+// Write and Flush are called by the handler's goroutine alone.
 type frameWriter struct {
 	// set once
 	http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration // for one write
-	isHTTP2 bool
-	stream  *stream // is told of each frame that is out, and of the end
+	deadline deadline
+	timeout  time.Duration // for one write
+	isHTTP2  bool
+	stream   *stream // is told of each frame that is out, and of the end
 
 	// owned by the handler's goroutine
 	frame    *bytes.Buffer // the frame being put together, nil between frames
-	dead     bool          // nothing more can be written
+	dead     error         // why nothing more can be written
 	panicked any           // what the connection panicked with, to be passed on
-
-	mu       sync.Mutex // guards what follows, and the deadline of the connection
-	limit    time.Time  // no write may last longer than this, whatever its own deadline
-	finished bool       // the connection is net/http's again
 }
 
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -66,11 +62,10 @@ func (w *frameWriter) Flush() {
 	if frame != nil {
 		defer putBack(frame)
 	}
-	if w.dead {
+	if w.dead != nil {
 		return
 	}
-	if err := w.send(frame); err != nil {
-		w.dead = true
+	if w.dead = w.send(frame); w.dead != nil {
 		w.stream.cancel()
 		return
 	}
@@ -85,50 +80,27 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 			err = http.ErrAbortHandler
 		}
 	}()
-	w.setDeadline(time.Now().Add(w.timeout))
+	w.deadline.set(time.Now().Add(w.timeout))
 	if frame != nil {
 		if _, err := w.ResponseWriter.Write(frame.Bytes()); err != nil {
 			return err
 		}
 	}
-	if err := w.control.Flush(); err != nil {
+	if err := w.deadline.control.Flush(); err != nil {
 		return err
 	}
 	if w.isHTTP2 {
-		w.setDeadline(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
+		w.deadline.set(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
 	}
 	return nil
 }
 
-// setDeadline sets the deadline of the next write. A connection that knows no
-// deadlines (in tests) does without.
-func (w *frameWriter) setDeadline(deadline time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.limit.IsZero() && (deadline.IsZero() || w.limit.Before(deadline)) {
-		deadline = w.limit
-	}
-	w.control.SetWriteDeadline(deadline)
-}
-
-// hurry bounds the write under way, and all that follow, by a common limit.
-func (w *frameWriter) hurry(limit time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.finished || !w.limit.IsZero() && w.limit.Before(limit) {
-		return
-	}
-	w.limit = limit
-	w.control.SetWriteDeadline(limit)
-}
-
-// finish gives the connection back, with a deadline for the response's end,
-// which net/http is yet to write.
+// finish gives the connection back, with a deadline for the response's end. One
+// that nothing can be written to is left as it is.
 func (w *frameWriter) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finished = true
-	if !w.dead {
-		w.control.SetWriteDeadline(time.Now().Add(w.timeout))
+	at := time.Now()
+	if w.dead == nil {
+		at = at.Add(w.timeout)
 	}
+	w.deadline.finish(at)
 }

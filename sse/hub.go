@@ -24,6 +24,8 @@ type Options struct {
 	HeartbeatInterval time.Duration
 	// ResumeWindow is how long a socket outlives a dropped stream.
 	ResumeWindow time.Duration
+	// AwayAfter is how long a socket may have no reader before it counts as away.
+	AwayAfter time.Duration
 	// WriteTimeout bounds each write to a connection.
 	WriteTimeout time.Duration
 	// MaxSockets bounds the sockets that live at once.
@@ -34,6 +36,10 @@ type Options struct {
 	// more can be delivered to it, with none of the hub's locks held. It may be
 	// called by several goroutines at once.
 	OnEnd func(socketID string, reason Reason)
+	// OnPresence is told of each socket that went away or came back, with none of
+	// the hub's locks held: it may ask [Hub.IsAway] which. It may be called by
+	// several goroutines at once, and be late.
+	OnPresence func(socketID string)
 	// Logger is told of sockets that come and go.
 	Logger *slog.Logger
 }
@@ -43,6 +49,7 @@ func DefaultOptions() Options {
 	return Options{
 		HeartbeatInterval: 10 * time.Second,
 		ResumeWindow:      10 * time.Second,
+		AwayAfter:         3 * time.Second,
 		WriteTimeout:      8 * time.Second,
 		MaxSockets:        20_000,
 		Outbox: OutboxLimits{
@@ -51,8 +58,9 @@ func DefaultOptions() Options {
 			RetainedEvents: 4096,
 			RetainedBytes:  1 << 20,
 		},
-		OnEnd:  func(string, Reason) {},
-		Logger: slog.New(slog.DiscardHandler),
+		OnEnd:      func(string, Reason) {},
+		OnPresence: func(string) {},
+		Logger:     slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -65,11 +73,10 @@ type Hub struct {
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
 	sockets  map[string]*socket
-	opened   uint64        // sockets ever
-	streams  int           // streams being served
-	draining bool          // no new streams
-	drained  chan struct{} // closed when draining and the last stream is gone
-	ending   []*socket     // ended, OnEnd not yet told; at most one entry a socket
+	opened   uint64    // sockets ever
+	readers  int       // streams and polls being served
+	draining bool      // no new sockets
+	ending   []*socket // ended, OnEnd not yet told; at most one entry a socket
 }
 
 // NewHub makes a hub. [Hub.Run] must run for its heartbeats and expiry.
@@ -77,11 +84,15 @@ func NewHub(o Options) *Hub {
 	d := DefaultOptions()
 	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, d.HeartbeatInterval)
 	o.ResumeWindow = cmp.Or(o.ResumeWindow, d.ResumeWindow)
+	o.AwayAfter = cmp.Or(o.AwayAfter, d.AwayAfter)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, d.WriteTimeout)
 	o.MaxSockets = cmp.Or(o.MaxSockets, d.MaxSockets)
 	o.Outbox = cmp.Or(o.Outbox, d.Outbox)
 	if o.OnEnd == nil {
 		o.OnEnd = d.OnEnd
+	}
+	if o.OnPresence == nil {
+		o.OnPresence = d.OnPresence
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	return &Hub{
@@ -89,7 +100,6 @@ func NewHub(o Options) *Hub {
 		engine:  newEngine(),
 		wake:    make(chan struct{}, 1),
 		sockets: make(map[string]*socket),
-		drained: make(chan struct{}),
 	}
 }
 
@@ -147,6 +157,12 @@ func (h *Hub) Info(socketID string) (Info, bool) {
 		return Info{}, false
 	}
 	return s.info(), true
+}
+
+// IsAway tells whether a socket lives that nobody has read for a while.
+func (h *Hub) IsAway(socketID string) bool {
+	info, _ := h.Info(socketID)
+	return info.Transport == Away
 }
 
 // Infos describes all living sockets, in no order.

@@ -47,6 +47,21 @@ type pong struct {
 	Timestamp int64  `json:"timestamp"` // milliseconds since the epoch
 }
 
+func newConnected(s *socket, resumed bool) event {
+	options := s.hub.options
+	e := newEvent("connected", connected{
+		Type:              "connected",
+		SocketID:          s.id,
+		Token:             s.token.Secret(),
+		Resumed:           resumed,
+		HeartbeatInterval: options.HeartbeatInterval.Milliseconds(),
+		ResumeWindow:      options.ResumeWindow.Milliseconds(),
+		Timestamp:         timestamp(),
+	})
+	e.retry = reconnectionTime
+	return e
+}
+
 func newHeartbeat() event {
 	return newEvent("heartbeat", heartbeat{"heartbeat", timestamp()})
 }

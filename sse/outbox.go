@@ -13,6 +13,13 @@ type OutboxLimits struct {
 	RetainedBytes  int // their data, in bytes
 }
 
+// One answer to a poll holds as much as this at most: what fits into the send
+// buffer of a connection, so that a slow link is not cut off in the middle.
+const (
+	maxBatchEvents = 256
+	maxBatchBytes  = 64 << 10 // one event may exceed it alone
+)
+
 // event is one server event as it waits in an outbox. The data is shared by
 // all the outboxes it was put into and is never changed.
 type event struct {
@@ -71,6 +78,23 @@ func (o *outbox) after(position uint64) (event, bool) {
 		return event{}, false
 	}
 	return o.events[position+1-o.first], true
+}
+
+// batch hands on the events behind a position, as many as one answer may hold,
+// and returns the position behind them. An answer that is lost must still be
+// there for the next, so it holds no more than is retained.
+func (o *outbox) batch(position uint64, add func(event)) uint64 {
+	events, size := min(maxBatchEvents, o.limits.RetainedEvents), 0
+	for count := range events {
+		e, there := o.after(position)
+		size += len(e.data)
+		if !there || count > 0 && size > min(maxBatchBytes, o.limits.RetainedBytes) {
+			break
+		}
+		position++
+		add(e)
+	}
+	return position
 }
 
 // holds tells whether a reader at this position can be given all that follows,

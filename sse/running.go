@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run sends heartbeats and ends the sockets whose resume window has run out,
-// until ctx is done.
+// Run sends heartbeats, notes which sockets are away, and ends those whose resume
+// window has run out, until ctx is done.
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(h.tickInterval())
 	defer ticker.Stop()
@@ -20,7 +20,10 @@ func (h *Hub) Run(ctx context.Context) {
 		case now := <-ticker.C:
 			sockets = h.snapshot(sockets[:0])
 			for _, s := range sockets {
-				if s.beatOrExpire(now) {
+				switch wentAway, expired := s.tick(now); {
+				case wentAway:
+					h.options.OnPresence(s.id)
+				case expired:
 					h.bury(s)
 				}
 			}
@@ -30,10 +33,11 @@ func (h *Hub) Run(ctx context.Context) {
 }
 
 // tickInterval is how often all sockets are looked at: often enough that what
-// is due is late by a tenth at most.
+// is due is late by a tenth at most, and by no more than a part of the time in
+// which a peer that goes silently is to be reported.
 func (h *Hub) tickInterval() time.Duration {
-	finest := min(h.options.HeartbeatInterval, h.options.ResumeWindow) / 10
-	return min(max(finest, time.Millisecond), time.Second)
+	finest := min(h.options.HeartbeatInterval, h.options.ResumeWindow, h.options.AwayAfter) / 10
+	return min(max(finest, time.Millisecond), 250*time.Millisecond)
 }
 
 func (h *Hub) buryEnding() {

@@ -13,19 +13,21 @@ type Reason string
 const (
 	ClientDisconnect Reason = "client disconnect" // it said so
 	TransportClose   Reason = "transport close"   // the resume window ran out
-	SlowConsumer     Reason = "slow consumer"     // its outbox was full
+	SlowConsumer     Reason = "slow consumer"     // its outbox was full, or its connection took nothing any more
 )
 
 // Transport says how a socket is being read.
 type Transport string
 
-// The transports. A socket that is away may still resume.
+// The transports. A socket that is away has not been read for a while, and may
+// still resume; until then it counts as read the way it last was.
 const (
 	OverStream Transport = "stream"
+	OverPoll   Transport = "poll"
 	Away       Transport = "away"
 )
 
-// Client is what is known of a socket's client from its latest stream.
+// Client is what is known of a socket's client from its latest request to read.
 type Client struct {
 	IP        string
 	UserAgent string
@@ -39,7 +41,7 @@ type Info struct {
 	Transport   Transport
 }
 
-// socket is one client as the server sees it, through all its streams.
+// socket is one client as the server sees it, through all its streams and polls.
 type socket struct {
 	// set once
 	hub         *Hub
@@ -47,13 +49,22 @@ type socket struct {
 	id          string
 	connectedAt time.Time
 
-	mu        sync.Mutex // guards what follows; never held across a write to the network
-	client    Client
-	outbox    outbox
-	stream    *stream   // the one reader, nil while away
-	awaySince time.Time // when it was last read, while away
-	sealed    bool      // nothing more is accepted
-	ended     Reason    // why it ended, "" while it lives
+	mu          sync.Mutex // guards what follows; never held across a write to the network
+	client      Client
+	outbox      outbox
+	reader      reader    // the one that there is, or nil
+	lastReader  Transport // what kind the latest one is or was
+	unreadSince time.Time // when it was last read, while there is no reader
+	away        bool      // there has been no reader for a while
+	stalled     bool      // the last stream ended because its connection took nothing
+	farewell    *farewell // nothing more is accepted, unless nil
+	ended       Reason    // why it ended, "" while it lives
+}
+
+// farewell is how a socket's client is parted from when the server stops.
+type farewell struct {
+	lastWord event
+	until    time.Time // what it may take
 }
 
 func newSocket(h *Hub, token Token) *socket {
@@ -63,62 +74,72 @@ func newSocket(h *Hub, token Token) *socket {
 		token:       token,
 		id:          token.SocketID(),
 		connectedAt: now,
-		awaySince:   now,
+		unreadSince: now,
 		outbox:      newOutbox(h.options.Outbox),
 	}
 }
 
-// deliver appends an event to the outbox and wakes the stream. An outbox that
-// is full ends the socket.
+// deliver appends an event to the outbox and wakes the reader. An outbox that is
+// full ends the socket.
 func (s *socket) deliver(e event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.ended != "":
 		return ErrGone
-	case s.sealed:
+	case s.farewell != nil:
 		return ErrDraining
 	case !s.outbox.put(e):
 		s.endLocked(SlowConsumer)
 		s.hub.endLater(s)
 		return ErrOverflow
 	}
-	if s.stream != nil {
-		s.stream.advance()
+	if s.reader != nil {
+		s.reader.advance()
 	}
 	return nil
 }
 
-// attach makes st the socket's reader, from the position behind which its
-// client wants to go on. The stream that was there before is told to end, and
-// is returned for the caller to wait for. It is false when the socket has
-// ended, or no longer holds all that follows the position.
-func (s *socket) attach(st *stream, position uint64, c Client) (before *stream, ok bool) {
+// attach makes r the socket's reader, from the position behind which its client
+// wants to go on. The reader that was there before is told to end, and is
+// returned for the caller to wait for; whether the socket was away is returned as
+// well. The error is [ErrGone] when the socket has ended or no longer holds all
+// that follows the position, and [ErrDraining] when the server stops and nothing
+// follows it.
+func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != "" || s.sealed || !s.outbox.holds(position) {
-		return nil, false
+	switch {
+	case s.ended != "" || !s.outbox.holds(position):
+		return nil, false, ErrGone
+	case s.farewell != nil && position == s.outbox.last():
+		return nil, false, ErrDraining
 	}
-	before = s.stream
+	before, wasAway = s.reader, s.away
 	if before != nil {
 		replaced := newDisconnected("replaced", 0)
 		before.end(true, &replaced, partingTime)
 	}
 	s.outbox.confirm(position)
 	s.client = c
-	s.stream = st
-	st.position = position
-	st.lastWrite = time.Now()
-	return before, true
+	s.reader, s.lastReader = r, r.transport()
+	s.away, s.stalled = false, false
+	r.start(position)
+	if s.farewell != nil {
+		r.end(false, &s.farewell.lastWord, time.Until(s.farewell.until))
+	}
+	r.advance()
+	return before, wasAway, nil
 }
 
-// detach notes that st reads no more. A socket without a reader is away.
-func (s *socket) detach(st *stream) {
+// detach notes that r reads no more.
+func (s *socket) detach(r reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stream == st {
-		s.stream = nil
-		s.awaySince = time.Now()
+	if s.reader == r {
+		s.reader = nil
+		s.unreadSince = time.Now()
+		s.stalled = r.isStalled()
 	}
 }
 
@@ -134,48 +155,65 @@ func (s *socket) endLocked(reason Reason) bool {
 		return false
 	}
 	s.ended = reason
-	if s.stream != nil {
+	if s.reader != nil {
 		var lastWord *event
 		if reason == SlowConsumer {
 			e := newDisconnected(string(reason), 0)
 			lastWord = &e
 		}
-		s.stream.end(true, lastWord, partingTime)
+		s.reader.end(true, lastWord, partingTime)
 	}
 	return true
 }
 
-// seal stops accepting events. A stream writes what was accepted and a last
+// seal stops accepting events. A reader writes what was accepted and a last
 // word, in the time given, and ends.
 func (s *socket) seal(lastWord event, within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sealed = true
-	if s.ended == "" && s.stream != nil {
-		s.stream.end(false, &lastWord, within)
+	s.farewell = &farewell{lastWord, time.Now().Add(within)}
+	if s.ended == "" && s.reader != nil {
+		s.reader.end(false, &s.farewell.lastWord, within)
 	}
 }
 
-// beatOrExpire does what time demands: it sends a heartbeat in silence, and ends
-// the socket when its resume window has run out. It says whether it ended it.
-func (s *socket) beatOrExpire(now time.Time) (expired bool) {
+// isOwed tells whether something was accepted that was never written.
+func (s *socket) isOwed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stream == nil {
-		return now.Sub(s.awaySince) >= s.hub.options.ResumeWindow && s.endLocked(TransportClose)
+	return s.ended == "" && s.outbox.written < s.outbox.last()
+}
+
+// tick does what time demands: it sends a heartbeat in silence, notes that the
+// socket is away, and ends it when its resume window has run out. It says which
+// of the latter two it did.
+func (s *socket) tick(now time.Time) (wentAway, expired bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reader != nil {
+		s.reader.beat(now)
+		return false, false
 	}
-	if !s.stream.busy && now.Sub(s.stream.lastWrite) >= s.hub.options.HeartbeatInterval {
-		s.stream.beat = true
-		s.stream.advance()
+	unread := now.Sub(s.unreadSince)
+	switch {
+	case unread >= s.hub.options.ResumeWindow:
+		reason := TransportClose
+		if s.stalled {
+			reason = SlowConsumer
+		}
+		return false, s.endLocked(reason)
+	case unread >= s.hub.options.AwayAfter && !s.away && s.ended == "":
+		s.away = true
+		return true, false
 	}
-	return false
+	return false, false
 }
 
 func (s *socket) info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	transport := OverStream
-	if s.stream == nil {
+	transport := s.lastReader
+	if s.away {
 		transport = Away
 	}
 	return Info{s.id, s.connectedAt, s.client, transport}

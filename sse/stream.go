@@ -2,19 +2,15 @@ package sse
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"time"
 )
 
-const (
-	// reconnectionTime is what EventSource waits before it opens the next
-	// stream (the retry field).
-	reconnectionTime = 2 * time.Second
-
-	// partingTime is how long a stream that is not to go on may take for the
-	// write under way and its last words.
-	partingTime = 250 * time.Millisecond
-)
+// reconnectionTime is what EventSource waits before it opens the next stream
+// (the retry field).
+const reconnectionTime = 2 * time.Second
 
 // stream is one open response: a reader of its socket's outbox.
 type stream struct {
@@ -32,23 +28,26 @@ type stream struct {
 	opening   []event   // what comes before the first event of the outbox
 	position  uint64    // the last sequence that was handed to the engine
 	lastWrite time.Time // when a frame was last out
-	beat      bool      // a heartbeat is due
+	beatDue   bool      // a heartbeat is to be written
 	skip      bool      // the rest of the outbox is another stream's, or nobody's
 	ending    bool      // to be ended when everything is out
 	lastWord  *event    // what the client is told at the very end
 }
 
-func newStream(s *socket, w http.ResponseWriter, r *http.Request) *stream {
+// newStream makes a stream. The heartbeat behind connected is for virus scanners
+// that hold each event back until the next.
+func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) *stream {
 	ctx, cancel := context.WithCancel(r.Context())
 	st := &stream{
-		socket: s,
-		lane:   s.hub.engine.openLane(),
-		cancel: cancel,
-		done:   make(chan struct{}),
+		socket:  s,
+		lane:    s.hub.engine.openLane(),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		opening: []event{newConnected(s, resumed), newHeartbeat()},
 	}
 	st.writer = &frameWriter{
 		ResponseWriter: w,
-		control:        http.NewResponseController(w),
+		deadline:       deadline{control: http.NewResponseController(w)},
 		timeout:        s.hub.options.WriteTimeout,
 		isHTTP2:        r.ProtoMajor == 2,
 		stream:         st,
@@ -57,12 +56,30 @@ func newStream(s *socket, w http.ResponseWriter, r *http.Request) *stream {
 	return st
 }
 
+func (st *stream) transport() Transport { return OverStream }
+
+func (st *stream) start(position uint64) {
+	st.position = position
+	st.lastWrite = time.Now()
+}
+
 // close ends a stream whose lane has been served, or never was.
 func (st *stream) close() {
 	st.cancel()
 	st.lane.close()
 	st.writer.finish()
 	close(st.done)
+}
+
+func (st *stream) isStalled() bool { return errors.Is(st.writer.dead, os.ErrDeadlineExceeded) }
+
+func (st *stream) gone() <-chan struct{} { return st.done }
+
+func (st *stream) beat(now time.Time) {
+	if !st.busy && now.Sub(st.lastWrite) >= st.socket.hub.options.HeartbeatInterval {
+		st.beatDue = true
+		st.advance()
+	}
 }
 
 // onFlushed is called by the handler's goroutine when the header, and then
@@ -108,7 +125,7 @@ func (st *stream) next() (frame, bool) {
 	if !st.skip {
 		if e, ok := st.socket.outbox.after(st.position); ok {
 			st.position++
-			st.beat = false
+			st.beatDue = false
 			return newFrame(EventID{st.socket.token, st.position}, e), true
 		}
 	}
@@ -117,8 +134,8 @@ func (st *stream) next() (frame, bool) {
 		st.lastWord = nil
 		return st.aside(last), true
 	}
-	if st.beat && !st.ending {
-		st.beat = false
+	if st.beatDue && !st.ending {
+		st.beatDue = false
 		return st.aside(newHeartbeat()), true
 	}
 	return frame{}, false
@@ -130,26 +147,6 @@ func (st *stream) aside(e event) frame {
 	return newFrame(EventID{st.socket.token, st.position}, e)
 }
 
-// open sets what the client hears first. The heartbeat behind connected is for
-// virus scanners that hold each event back until the next.
-func (st *stream) open(resumed bool) {
-	options := st.socket.hub.options
-	hello := newEvent("connected", connected{
-		Type:              "connected",
-		SocketID:          st.socket.id,
-		Token:             st.socket.token.Secret(),
-		Resumed:           resumed,
-		HeartbeatInterval: options.HeartbeatInterval.Milliseconds(),
-		ResumeWindow:      options.ResumeWindow.Milliseconds(),
-		Timestamp:         timestamp(),
-	})
-	hello.retry = reconnectionTime
-	st.opening = []event{hello, newHeartbeat()}
-}
-
-// end makes the stream stop: after everything that its outbox holds, or (skip)
-// without it, and with a last word if there is one. The limit bounds how long
-// its client may take to read that. The socket's lock must be held.
 func (st *stream) end(skip bool, lastWord *event, limit time.Duration) {
 	st.skip = st.skip || skip
 	if st.skip {
@@ -157,6 +154,6 @@ func (st *stream) end(skip bool, lastWord *event, limit time.Duration) {
 	}
 	st.ending = true
 	st.lastWord = lastWord
-	st.writer.hurry(time.Now().Add(limit))
+	st.writer.deadline.hurry(time.Now().Add(limit))
 	st.advance()
 }

@@ -25,6 +25,7 @@ type config struct {
 	LogLevel          string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"What the log tells: this and what is more serious."`
 	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" envDefault:"10s" validate:"min=1s,max=10m" allowed:"a duration from 1s to 10m" help:"Silence on a stream after which a heartbeat is sent."`
 	ResumeWindow      time.Duration `env:"RESUME_WINDOW" envDefault:"10s" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client whose stream dropped may take to resume before its room is told that it is gone."`
+	AwayAfter         time.Duration `env:"AWAY_AFTER" envDefault:"3s" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may have neither stream nor poll before its room is told that it is away."`
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients are given to read the last events when the server stops."`
 	MaxConnections    int           `env:"MAX_CONNECTIONS" envDefault:"20000" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
 	MaxRoomMembers    int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`

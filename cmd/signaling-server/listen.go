@@ -24,9 +24,14 @@ const (
 	sendBuffer = 64 << 10
 )
 
+// probes find a dead link over which nothing is on its way, such as that of a
+// waiting poll. They begin as late as a stream's heartbeat would be sent, and
+// give up after the same time.
+var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
+
 // listen opens the server's port. Accepted connections inherit its options.
 func listen(c config) (net.Listener, error) {
-	config := net.ListenConfig{Control: func(_, _ string, connection syscall.RawConn) error {
+	config := net.ListenConfig{KeepAliveConfig: probes, Control: func(_, _ string, connection syscall.RawConn) error {
 		var failed error
 		err := connection.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
 		return errors.Join(err, failed)

@@ -76,12 +76,14 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	hub := sse.NewHub(sse.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
 		ResumeWindow:      c.ResumeWindow,
+		AwayAfter:         c.AwayAfter,
 		MaxSockets:        c.MaxConnections,
 		OnEnd: func(socketID string, reason sse.Reason) {
 			members.Remove(socketID, string(reason))
 			api.Forget(socketID)
 		},
-		Logger: logger,
+		OnPresence: func(socketID string) { members.Observe(socketID) },
+		Logger:     logger,
 	})
 	members = rooms.New(httpapi.Courier{Hub: hub}, c.MaxRoomMembers, logger)
 	api, err = httpapi.New(httpapi.Options{

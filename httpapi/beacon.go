@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"signaling-server/sse"
+)
+
+// isBeacon tells whether a request is one that a page sends while it unloads, by
+// navigator.sendBeacon (Beacon, 3.1): that can set no header, and of the content
+// types takes only those for which a browser asks nobody's leave beforehand.
+// Who can set Authorization is no beacon, and has only forgotten the type.
+func isBeacon(r *http.Request) bool {
+	return isMediaType(r.Header.Get("Content-Type"), "text/plain") && r.Header.Get("Authorization") == ""
+}
+
+// readBeacon tells which socket a beacon is from, and the event in it: all of its
+// JSON but the token, which stands there in place of the header and goes no
+// further.
+func (a *API) readBeacon(w http.ResponseWriter, r *http.Request) (socketID string, event []byte, err error) {
+	body, err := readPlain(w, r)
+	if err != nil {
+		return "", nil, err
+	}
+	members, err := parseObject(body)
+	if err != nil {
+		return "", nil, err
+	}
+	token, err := members.token()
+	if err != nil {
+		return "", nil, err
+	}
+	if socketID, err = a.socketOf(token); err != nil {
+		return "", nil, err
+	}
+	rest := slices.DeleteFunc(members, func(m member) bool { return m.name == tokenMember })
+	return socketID, rest.appendTo(make([]byte, 0, len(body))), nil
+}
+
+const tokenMember = "token"
+
+// token reads the one member that is the token.
+func (o object) token() (token sse.Token, err error) {
+	found := false
+	for _, m := range o {
+		if m.name != tokenMember {
+			continue
+		}
+		text, err := jsontext.AppendUnquote(nil, m.value)
+		parsed, ok := sse.ParseToken(string(text))
+		if err != nil || !ok || found {
+			return sse.Token{}, noBeaconToken
+		}
+		token, found = parsed, true
+	}
+	if !found {
+		return sse.Token{}, noBeaconToken
+	}
+	return token, nil
+}
+
+var noBeaconToken = unknownSession.with("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
+	"Whoever can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")
+
+// appendTo appends the object as JSON, its members as they were written.
+func (o object) appendTo(line []byte) []byte {
+	line = append(line, '{')
+	for i, m := range o {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = append(line, m.rawName...)
+		line = append(line, ':')
+		line = append(line, m.value...)
+	}
+	return append(line, '}')
+}

@@ -1,0 +1,100 @@
+package rooms_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheOthersAreToldWhoIsAwayAndBack(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b", "c")
+	join(t, rs, box, "another room", "x")
+	for _, step := range []struct {
+		away bool
+		kind string
+	}{{true, "user-away"}, {false, "user-back"}, {true, "user-away"}} {
+		box.setAway("b", step.away)
+		rs.Observe("b")
+		rs.Observe("b")
+		for _, other := range []string{"a", "c"} {
+			told := box.one(t, other, step.kind)
+			require.Equal(t, "b", told["socketId"])
+			require.Equal(t, "user of b", told["userId"])
+			require.Contains(t, told, "timestamp")
+		}
+		box.none(t, "b", "x")
+		info, _ := rs.Room("room")
+		require.Equal(t, []bool{false, step.away, false}, []bool{info.Members[0].IsAway, info.Members[1].IsAway, info.Members[2].IsAway})
+	}
+}
+
+// Who is told of a return has been told of the absence.
+func TestAJoinerIsToldWhoIsAway(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	box.setAway("a", true)
+	rs.Observe("a")
+	box.take("b")
+	require.NoError(t, rs.Join("c", "room", "C", nil))
+	told := box.take("c")
+	require.Len(t, told, 2)
+	require.Equal(t, "room-joined", told[0].kind)
+	require.Equal(t, "user-away", told[1].kind)
+	require.Equal(t, "a", told[1].json["socketId"])
+	require.Equal(t, "user-connected", box.take("b")[0].kind)
+}
+
+func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a")
+	box.setAway("b", true)
+	rs.Observe("b") // in no room yet
+	require.NoError(t, rs.Join("b", "room", "B", nil))
+	told := box.take("a")
+	require.Len(t, told, 2)
+	require.Equal(t, "user-connected", told[0].kind)
+	require.Equal(t, "user-away", told[1].kind)
+	box.setAway("b", false)
+	rs.Observe("b")
+	require.Equal(t, "b", box.one(t, "a", "user-back")["socketId"])
+}
+
+func TestWhoLeavesWhileAwayIsNotBack(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	box.setAway("b", true)
+	rs.Observe("b")
+	box.one(t, "a", "user-away")
+	rs.Remove("b", "transport close")
+	box.one(t, "a", "user-disconnected")
+	box.setAway("b", false)
+	rs.Observe("b")
+	box.none(t, "a")
+}
+
+// However the notices of one socket overtake each other, the last says what
+// holds, and they alternate.
+func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	var observers sync.WaitGroup
+	for range 8 {
+		observers.Go(func() {
+			for n := range 200 {
+				box.setAway("b", n%3 == 0)
+				rs.Observe("b")
+			}
+		})
+	}
+	observers.Wait()
+	box.setAway("b", true)
+	rs.Observe("b")
+	kind := "user-back"
+	for _, told := range box.take("a") {
+		require.NotEqual(t, kind, told.kind)
+		kind = told.kind
+	}
+	require.Equal(t, "user-away", kind)
+}

@@ -1,0 +1,135 @@
+package sse_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// drain stops a hub within a time, as the process does.
+func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan error) {
+	result := make(chan error, 1)
+	go func() { // ends with Drain
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
+		result <- hub.Drain(ctx)
+	}()
+	synctest.Wait()
+	return result
+}
+
+func TestDrainingSaysGoodbyeBehindEverythingAccepted(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		var clients []*client
+		var release []func()
+		for range 20 {
+			clients = append(clients, connect(t, hub, nil))
+		}
+		synctest.Wait()
+		for _, c := range clients {
+			release = append(release, c.stall())
+			deliver(t, hub, c.socketID(), 1, 50)
+		}
+		drained := drain(t, hub, 5*time.Second)
+		require.ErrorIs(t, hub.Deliver(clients[0].socketID(), "signal", numbered(51)), sse.ErrDraining)
+		late := connect(t, hub, nil)
+		<-late.returned
+		require.ErrorIs(t, late.err, sse.ErrDraining)
+		for _, r := range release {
+			r()
+		}
+		require.NoError(t, <-drained)
+		waits := make(map[any]bool)
+		for _, c := range clients {
+			<-c.returned
+			requireNumbers(t, c.heard(), 1, 50)
+			events := c.events()
+			last := events[len(events)-1]
+			require.Equal(t, "server-shutdown", last.event)
+			require.Equal(t, events[len(events)-2].id, last.id)
+			wait := last.member("reconnectAfter").(float64)
+			require.Equal(t, fmt.Sprint(wait), last.retry)
+			require.GreaterOrEqual(t, wait, 1000.0)
+			require.Less(t, wait, 6000.0)
+			waits[wait] = true
+		}
+		require.Greater(t, len(waits), 10, "they come back one after the other")
+	})
+}
+
+func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		release := c.stall()
+		defer release()
+		deliver(t, hub, c.socketID(), 1, 1)
+		started := time.Now()
+		<-drain(t, hub, 3*time.Second) // whether its own end or the stream's comes first is left open
+		require.Equal(t, 3*time.Second, time.Since(started))
+		<-c.returned
+	})
+}
+
+func TestAWaitingPollIsTakenLeaveOfLikeAStream(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		waiting := poll(t, hub, opened.position(t), time.Minute)
+		synctest.Wait()
+		require.NoError(t, <-drain(t, hub, 5*time.Second))
+		a := waiting.answer()
+		require.Len(t, a.Events, 1)
+		require.Contains(t, a.data()[0], `"type":"server-shutdown"`)
+
+		late := poll(t, hub, a.position(t), time.Minute)
+		<-late.returned
+		require.ErrorIs(t, late.err, sse.ErrDraining, "it has been told all there is")
+	})
+}
+
+// What was accepted for a client that has no reader at the moment is not lost
+// because the server stops: it is waited for.
+func TestDrainingWaitsForClientsThatAreOwedSomething(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		opened := poll(t, hub, nil, 0).answer()
+		never := connect(t, hub, nil)
+		nothing := connect(t, hub, nil)
+		synctest.Wait()
+		streamer, position := c.socketID(), c.position()
+		poller, _ := opened.hello(t)
+		for _, gone := range []*client{c, never, nothing} {
+			gone.disconnect()
+		}
+		deliver(t, hub, streamer, 1, 300)
+		deliver(t, hub, poller, 1, 300)
+		deliver(t, hub, never.socketID(), 1, 1)
+
+		drained := drain(t, hub, 20*time.Second)
+		time.Sleep(2 * time.Second)
+		again := connect(t, hub, position)
+		<-again.returned
+		require.NoError(t, again.err)
+		require.True(t, again.resumed())
+		requireNumbers(t, again.heard(), 1, 300)
+		last, _ := again.lastWord()
+		require.Equal(t, "server-shutdown", last)
+
+		first := poll(t, hub, opened.position(t), time.Minute).answer()
+		requireNumbers(t, first.data(), 1, 256)
+		second := poll(t, hub, first.position(t), time.Minute).answer()
+		requireNumbers(t, second.data()[:44], 257, 300)
+		require.Contains(t, second.data()[44], "server-shutdown")
+
+		synctest.Wait()
+		require.Empty(t, drained, "one is still owed something")
+		require.NoError(t, <-drained)
+		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(never.socketID()), "until its window ran out")
+	})
+}

@@ -1,0 +1,144 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// poll is one request for what stands behind a position: a reader of its
+// socket's outbox that takes what is there, or waits until something is, and is
+// done. Between polls nothing of a client is kept but its socket.
+type poll struct {
+	// set once
+	socket   *socket
+	response http.ResponseWriter
+	deadline deadline
+	ready    chan struct{} // holds a token when there is something to answer
+	done     chan struct{} // closed when nothing more is written
+	failed   error         // why the answer could not be written; its own goroutine's
+
+	// guarded by socket.mu
+	hello    *event // what a new socket hears first
+	position uint64 // the last sequence that was taken
+	skip     bool   // the rest of the outbox is another reader's, or nobody's
+	ending   bool
+	lastWord *event
+}
+
+func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
+	p := &poll{
+		socket:   s,
+		response: w,
+		deadline: deadline{control: http.NewResponseController(w)},
+		ready:    make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	if !resumed {
+		hello := newConnected(s, false)
+		p.hello = &hello
+	}
+	return p
+}
+
+func (p *poll) transport() Transport { return OverPoll }
+
+func (p *poll) start(position uint64) { p.position = position }
+
+func (p *poll) beat(time.Time) {} // it answers in time, with nothing if need be
+
+func (p *poll) advance() {
+	if _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {
+		select {
+		case p.ready <- struct{}{}:
+		default: // it knows already
+		}
+	}
+}
+
+func (p *poll) end(skip bool, lastWord *event, limit time.Duration) {
+	p.skip = p.skip || skip
+	p.ending = true
+	p.lastWord = lastWord
+	p.deadline.hurry(time.Now().Add(limit))
+	p.advance()
+}
+
+func (p *poll) close() {
+	p.deadline.finish(time.Now().Add(p.socket.hub.options.WriteTimeout))
+	close(p.done)
+}
+
+func (p *poll) isStalled() bool { return errors.Is(p.failed, os.ErrDeadlineExceeded) }
+
+func (p *poll) gone() <-chan struct{} { return p.done }
+
+// await returns when there is something to answer, or the wait is over. It is
+// false when the client is gone before that.
+func (p *poll) await(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-p.ready:
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// answer writes what there is. An answer that cannot be written was not given:
+// what was in it is there for the next reader.
+func (p *poll) answer() {
+	body, taken := p.take()
+	header := p.response.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	p.deadline.set(time.Now().Add(p.socket.hub.options.WriteTimeout))
+	if _, p.failed = p.response.Write(body); p.failed == nil {
+		p.failed = p.deadline.control.Flush()
+	}
+	if p.failed == nil {
+		p.wrote(taken)
+	}
+}
+
+// wrote notes that everything up to a sequence went out.
+func (p *poll) wrote(taken uint64) {
+	p.socket.mu.Lock()
+	defer p.socket.mu.Unlock()
+	if !p.skip {
+		p.socket.outbox.wrote(taken)
+	}
+}
+
+// take makes the answer's body, and says up to which event of the outbox it
+// goes.
+func (p *poll) take() (body []byte, taken uint64) {
+	p.socket.mu.Lock()
+	defer p.socket.mu.Unlock()
+	body = append(body, `{"events":[`...)
+	empty := len(body)
+	add := func(e event) {
+		if len(body) > empty {
+			body = append(body, ',')
+		}
+		body = append(body, e.data...)
+	}
+	if p.hello != nil {
+		add(*p.hello)
+	}
+	if !p.skip {
+		p.position = p.socket.outbox.batch(p.position, add)
+	}
+	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last()) {
+		add(*p.lastWord)
+	}
+	body = append(body, `],"lastEventId":"`...)
+	body = EventID{p.socket.token, p.position}.appendText(body)
+	return append(body, `"}`...), p.position
+}

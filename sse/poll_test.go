@@ -1,0 +1,314 @@
+package sse_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// poll asks for what is behind a position (nil: as a new socket).
+func poll(t *testing.T, hub *sse.Hub, position *sse.EventID, wait time.Duration) *client {
+	return request(t, httptest.NewRequest(http.MethodGet, "/events/poll", nil), func(*client) {}, func(w http.ResponseWriter, r *http.Request) error {
+		return hub.ServePoll(w, r, position, wait, sse.Client{IP: "192.0.2.2", UserAgent: "poller"})
+	})
+}
+
+// answer is what a poll was answered.
+type answer struct {
+	Events      []json.RawMessage `json:"events"`
+	LastEventID string            `json:"lastEventId"`
+}
+
+func (c *client) answer() answer {
+	c.t.Helper()
+	<-c.returned
+	require.NoError(c.t, c.err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var a answer
+	require.NoError(c.t, json.Unmarshal(c.arrived, &a), "%s", c.arrived)
+	require.Equal(c.t, "application/json", c.header.Get("Content-Type"))
+	require.Equal(c.t, "no-store", c.header.Get("Cache-Control"))
+	return a
+}
+
+func (a answer) position(t *testing.T) *sse.EventID {
+	t.Helper()
+	id, ok := sse.ParseEventID(a.LastEventID)
+	require.True(t, ok, a.LastEventID)
+	return &id
+}
+
+func (a answer) data() []string {
+	texts := []string{}
+	for _, e := range a.Events {
+		texts = append(texts, string(e))
+	}
+	return texts
+}
+
+// hello is the first event of a socket that a poll opened.
+func (a answer) hello(t *testing.T) (socketID string, resumed bool) {
+	t.Helper()
+	require.Len(t, a.Events, 1)
+	var hello struct {
+		Type, SocketID, Token string
+		Resumed               bool
+	}
+	require.NoError(t, json.Unmarshal(a.Events[0], &hello))
+	require.Equal(t, "connected", hello.Type)
+	require.Equal(t, hello.Token+".0", a.LastEventID)
+	return hello.SocketID, hello.Resumed
+}
+
+func TestAPollOpensASocketAndIsAnsweredAtOnce(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		started := time.Now()
+		a := poll(t, hub, nil, time.Minute).answer()
+		require.Zero(t, time.Since(started))
+		socketID, resumed := a.hello(t)
+		require.False(t, resumed)
+		info, alive := hub.Info(socketID)
+		require.True(t, alive)
+		require.Equal(t, sse.OverPoll, info.Transport)
+		require.Equal(t, "poller", info.Client.UserAgent)
+	})
+}
+
+func TestAPollTakesWhatIsThereOrWaitsForIt(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		deliver(t, hub, socketID, 1, 3)
+		first := poll(t, hub, opened.position(t), time.Minute).answer()
+		requireNumbers(t, first.data(), 1, 3)
+
+		waiting := poll(t, hub, first.position(t), time.Minute)
+		time.Sleep(30 * time.Second)
+		require.Empty(t, waiting.arrived)
+		deliver(t, hub, socketID, 4, 4)
+		synctest.Wait()
+		requireNumbers(t, waiting.answer().data(), 4, 4)
+	})
+}
+
+func TestAPollThatWaitedInVainIsAnsweredByNoEvents(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		started := time.Now()
+		a := poll(t, hub, opened.position(t), 25*time.Second).answer()
+		require.Equal(t, 25*time.Second, time.Since(started))
+		require.Empty(t, a.Events)
+		require.NotNil(t, a.Events, "an array, though an empty one")
+		require.Equal(t, opened.LastEventID, a.LastEventID)
+	})
+}
+
+// Only what the next poll says has arrived is forgotten.
+func TestAnAnswerThatWasLostIsGivenAgain(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		deliver(t, hub, socketID, 1, 5)
+		for range 3 {
+			requireNumbers(t, poll(t, hub, opened.position(t), 0).answer().data(), 1, 5)
+		}
+		deliver(t, hub, socketID, 6, 6)
+		requireNumbers(t, poll(t, hub, opened.position(t), 0).answer().data(), 1, 6)
+	})
+}
+
+func TestAPollsAnswerIsBoundedAndTheNextGoesOn(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		deliver(t, hub, socketID, 1, 1000)
+		position, heard, polls := opened.position(t), []string{}, 0
+		for len(heard) < 1000 {
+			a := poll(t, hub, position, 0).answer()
+			require.LessOrEqual(t, len(a.Events), 256)
+			position, heard = a.position(t), append(heard, a.data()...)
+			polls++
+		}
+		requireNumbers(t, heard, 1, 1000)
+		require.Equal(t, 4, polls)
+
+		large := fmt.Appendf(nil, `{"type":"signal","data":%q}`, strings.Repeat("x", 100<<10))
+		require.NoError(t, hub.Deliver(socketID, "signal", large))
+		require.NoError(t, hub.Deliver(socketID, "signal", large))
+		require.Len(t, poll(t, hub, position, 0).answer().Events, 1, "a large one comes alone")
+	})
+}
+
+// What was in an answer must be there for the next, so no answer holds more
+// than is retained.
+func TestALostAnswerIsNeverAGap(t *testing.T) {
+	few := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: few}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		deliver(t, hub, socketID, 1, 10)
+		for range 2 {
+			requireNumbers(t, poll(t, hub, opened.position(t), 0).answer().data(), 1, 3)
+		}
+	})
+}
+
+func TestAClientChangesBetweenStreamAndPollAtAnyMoment(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		streaming := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := streaming.socketID()
+		deliver(t, hub, socketID, 1, 2)
+		synctest.Wait()
+		deliver(t, hub, socketID, 3, 3)
+		polling := poll(t, hub, streaming.position(), time.Minute)
+		<-streaming.returned
+		last, reason := streaming.lastWord()
+		heard := streaming.heard()
+		if last == "disconnected" {
+			require.Equal(t, "replaced", reason)
+		}
+		a := polling.answer()
+		heard = append(heard[:2:2], a.data()...)
+		requireNumbers(t, heard, 1, 3)
+
+		waiting := poll(t, hub, a.position(t), time.Minute)
+		synctest.Wait()
+		again := connect(t, hub, a.position(t))
+		synctest.Wait()
+		require.True(t, again.resumed())
+		parting := waiting.answer()
+		require.Len(t, parting.Events, 1)
+		require.Contains(t, parting.data()[0], `"reason":"replaced"`)
+		require.Equal(t, a.LastEventID, parting.LastEventID)
+		deliver(t, hub, socketID, 4, 4)
+		synctest.Wait()
+		requireNumbers(t, again.heard(), 4, 4)
+		again.disconnect()
+	})
+}
+
+func TestOfTwoPollsTheNewOneTakesOver(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		one := poll(t, hub, opened.position(t), time.Minute)
+		synctest.Wait()
+		two := poll(t, hub, opened.position(t), time.Minute)
+		synctest.Wait()
+		require.Contains(t, one.answer().data()[0], `"reason":"replaced"`)
+		deliver(t, hub, socketID, 1, 1)
+		requireNumbers(t, two.answer().data(), 1, 1)
+	})
+}
+
+// Its client is not there to see the answer of a poll that hangs, nor to wait
+// for it.
+func TestATakeoverDoesNotWaitForAStalledPoll(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		stalled := poll(t, hub, opened.position(t), time.Minute)
+		stalled.stall()
+		deliver(t, hub, socketID, 1, 1)
+		synctest.Wait()
+		started := time.Now()
+		again := poll(t, hub, opened.position(t), time.Minute)
+		requireNumbers(t, again.answer().data(), 1, 1)
+		require.Less(t, time.Since(started), time.Second)
+		<-stalled.returned
+	})
+}
+
+func TestASocketThatOnlyPollsLivesWhileItPollsWithinTheWindow(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		a := poll(t, hub, nil, 0).answer()
+		socketID, _ := a.hello(t)
+		for range 10 {
+			time.Sleep(9 * time.Second)
+			a = poll(t, hub, a.position(t), 20*time.Second).answer()
+		}
+		require.Empty(t, ended.of(socketID))
+		time.Sleep(10*time.Second + 300*time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID))
+		_, resumed := poll(t, hub, a.position(t), 0).answer().hello(t)
+		require.False(t, resumed)
+	})
+}
+
+func TestAPollWhoseClientIsGoneTakesNothing(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		gone := poll(t, hub, opened.position(t), time.Minute)
+		synctest.Wait()
+		gone.disconnect()
+		deliver(t, hub, socketID, 1, 1)
+		requireNumbers(t, poll(t, hub, opened.position(t), 0).answer().data(), 1, 1)
+	})
+}
+
+func TestAPollThatCannotGoOnOpensANewSocketAndEndsTheOld(t *testing.T) {
+	few := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 2, RetainedBytes: 1 << 20}
+	for name, position := range map[string]func(old *sse.EventID) *sse.EventID{
+		"a gap":                    func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token} },
+		"a cursor from the future": func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token, Sequence: 1000} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, sse.Options{Outbox: few}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+				a := poll(t, hub, nil, 0).answer()
+				socketID, _ := a.hello(t)
+				deliver(t, hub, socketID, 1, 5)
+				for range 3 {
+					a = poll(t, hub, a.position(t), 0).answer()
+				}
+				newID, resumed := poll(t, hub, position(a.position(t)), time.Minute).answer().hello(t)
+				require.False(t, resumed)
+				require.NotEqual(t, socketID, newID)
+				require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID))
+			})
+		})
+	}
+}
+
+func TestAnIdlePollingClientCostsNoGoroutineBetweenPolls(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		before := runtime.NumGoroutine()
+		for range 100 {
+			poll(t, hub, nil, 0).answer()
+		}
+		synctest.Wait()
+		require.Equal(t, before, runtime.NumGoroutine())
+	})
+}
+
+func TestAPollThatEndsWithItsSocketSaysWhy(t *testing.T) {
+	few := sse.OutboxLimits{UnsentEvents: 2, UnsentBytes: 1 << 20, RetainedEvents: 2, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: few}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		opened := poll(t, hub, nil, 0).answer()
+		socketID, _ := opened.hello(t)
+		waiting := poll(t, hub, opened.position(t), time.Minute)
+		synctest.Wait()
+		var err error
+		for n := 1; err == nil; n++ { // it has no chance to read
+			err = hub.Deliver(socketID, "signal", numbered(n))
+		}
+		require.ErrorIs(t, err, sse.ErrOverflow)
+		a := waiting.answer()
+		require.Contains(t, a.data()[len(a.Events)-1], `"reason":"slow consumer"`)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.SlowConsumer}, ended.of(socketID))
+	})
+}

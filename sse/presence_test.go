@@ -1,0 +1,120 @@
+package sse_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// presence collects what a hub tells of a socket that goes away and comes back.
+type presence struct {
+	mu   sync.Mutex
+	hub  *sse.Hub
+	away []bool
+}
+
+func (p *presence) heard() []bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
+}
+
+// watchPresence runs a test in a bubble, and collects what its hub tells.
+func watchPresence(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends, told *presence)) {
+	told := new(presence)
+	options.OnPresence = func(socketID string) {
+		told.mu.Lock()
+		defer told.mu.Unlock()
+		told.away = append(told.away, told.hub.IsAway(socketID))
+	}
+	inBubble(t, options, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		told.hub = hub
+		test(t, hub, ended, told)
+	})
+}
+
+func TestASocketWithoutAReaderIsAwayAfterAWhileAndBackWhenItIsRead(t *testing.T) {
+	watchPresence(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, told *presence) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		position, socketID := c.position(), c.socketID()
+		c.disconnect()
+		time.Sleep(2900 * time.Millisecond)
+		synctest.Wait()
+		require.Empty(t, told.heard())
+		require.Equal(t, sse.OverStream, hub.Infos()[0].Transport, "it may be back in a moment")
+		time.Sleep(400 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, []bool{true}, told.heard())
+		require.True(t, hub.IsAway(socketID))
+		require.Equal(t, sse.Away, hub.Infos()[0].Transport)
+
+		poll(t, hub, position, 0).answer()
+		synctest.Wait()
+		require.Equal(t, []bool{true, false}, told.heard())
+		require.Equal(t, sse.OverPoll, hub.Infos()[0].Transport)
+	})
+}
+
+func TestNobodyIsToldOfAShortAbsence(t *testing.T) {
+	watchPresence(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends, told *presence) {
+		c := connect(t, hub, nil)
+		for range 5 {
+			synctest.Wait()
+			position := c.position()
+			c.disconnect()
+			time.Sleep(2500 * time.Millisecond)
+			c = connect(t, hub, position)
+		}
+		synctest.Wait()
+		require.Empty(t, told.heard())
+		require.Empty(t, ended.reasons)
+		c.disconnect()
+	})
+}
+
+func TestAClientThatPollsIsNotAwayBetweenItsPolls(t *testing.T) {
+	watchPresence(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, told *presence) {
+		a := poll(t, hub, nil, 0).answer()
+		for range 5 {
+			time.Sleep(2 * time.Second)
+			a = poll(t, hub, a.position(t), 25*time.Second).answer()
+		}
+		require.Empty(t, told.heard())
+	})
+}
+
+func TestWhereTheWindowIsShorterASocketEndsWithoutBeingAway(t *testing.T) {
+	watchPresence(t, sse.Options{ResumeWindow: time.Second, AwayAfter: 3 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends, told *presence) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		c.disconnect()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(c.socketID()))
+		require.Empty(t, told.heard())
+	})
+}
+
+// A client whose connection takes nothing for as long as one write may last can
+// still come back; if it does not, it was too slow, not gone.
+func TestAClientThatReadNothingEndsAsASlowConsumer(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		c.stall()
+		deliver(t, hub, socketID, 1, 1)
+		time.Sleep(17 * time.Second)
+		synctest.Wait()
+		require.Empty(t, ended.of(socketID))
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []sse.Reason{sse.SlowConsumer}, ended.of(socketID))
+	})
+}

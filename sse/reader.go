@@ -1,0 +1,113 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// reader is what reads a socket's outbox from a position: a stream or a poll. A
+// socket has one at most, and a new one takes over from the old.
+//
+// The methods of the first group are called with the socket's lock held.
+type reader interface {
+	// start makes it read what is behind a position.
+	start(position uint64)
+	// advance makes it take what it waits for, if that is there.
+	advance()
+	// beat makes it say something if it has been silent for too long.
+	beat(now time.Time)
+	// end makes it stop: after everything that the outbox holds, or (skip)
+	// without it, and with a last word if there is one. The limit bounds how long
+	// its client may take to read that.
+	end(skip bool, lastWord *event, limit time.Duration)
+
+	// transport says what kind it is.
+	transport() Transport
+	// close is called by its own goroutine when it reads no more.
+	close()
+	// isStalled tells, after close, whether it ended because its connection took
+	// nothing any more.
+	isStalled() bool
+	// gone is closed when it delivers nothing more.
+	gone() <-chan struct{}
+}
+
+// partingTime is how long a reader that is not to go on may take for the write
+// under way and its last words.
+const partingTime = 250 * time.Millisecond
+
+// openReader makes a reader of the socket that position names, or of a new one
+// where position is nil or cannot be gone on from, and waits until the reader
+// before it has ended: two of one socket never both deliver. Without an error,
+// closeReader must follow.
+func openReader[R reader](h *Hub, position *EventID, c Client, make func(s *socket, resumed bool) R) (R, error) {
+	h.countReaders(1)
+	r, before, err := attachReader(h, position, c, make)
+	if err != nil {
+		h.countReaders(-1)
+		return r, err
+	}
+	if before != nil {
+		<-before.gone()
+	}
+	return r, nil
+}
+
+// closeReader ends a reader's stay. Only when it delivers nothing more is its
+// socket without one.
+func (h *Hub) closeReader(s *socket, r reader) {
+	r.close()
+	s.detach(r)
+	h.countReaders(-1)
+}
+
+// attachReader finds or makes the socket for a reader.
+func attachReader[R reader](h *Hub, position *EventID, c Client, make func(s *socket, resumed bool) R) (r R, before reader, err error) {
+	if position != nil {
+		if s := h.socket(position.Token.SocketID()); s != nil {
+			r = make(s, true)
+			before, wasAway, err := s.attach(r, position.Sequence, c)
+			if err == nil {
+				h.logResumption(s, r.transport(), c)
+				if wasAway {
+					h.options.OnPresence(s.id)
+				}
+				return r, before, nil
+			}
+			r.close()
+			if errors.Is(err, ErrDraining) {
+				return r, nil, err
+			}
+			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
+		}
+	}
+	s, err := h.open()
+	if err != nil {
+		return r, nil, err
+	}
+	r = make(s, false)
+	if _, _, err := s.attach(r, 0, c); err != nil {
+		r.close()
+		return r, nil, ErrDraining // nothing else can end a socket whose token nobody knows
+	}
+	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
+	return r, nil, nil
+}
+
+// logResumption tells of a socket that is read on. That a client polls again is
+// the usual, and it does so all the time.
+func (h *Hub) logResumption(s *socket, t Transport, c Client) {
+	level := slog.LevelInfo
+	if t == OverPoll {
+		level = slog.LevelDebug
+	}
+	h.options.Logger.Log(context.Background(), level, "socket resumed", "socketId", s.id, "ip", c.IP, "transport", string(t))
+}
+
+func (h *Hub) countReaders(change int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.readers += change
+}
