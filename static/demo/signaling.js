@@ -63,12 +63,7 @@ export class Signaling extends EventTarget {
     this.#forget();
     this.#setState("closed");
     if (!token) return;
-    fetch("/events", {
-      method: "POST",
-      keepalive: true,
-      headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
-      body: JSON.stringify({ type: "disconnect" }),
-    }).catch(() => {});
+    navigator.sendBeacon("/events", JSON.stringify({ type: "disconnect", token }));
   }
 
   send(event) {
