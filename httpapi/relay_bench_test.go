@@ -64,8 +64,10 @@ func openRaw(b testing.TB, address string) *rawStream {
 	b.Cleanup(func() { connection.Close() })
 	_, err = io.WriteString(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
 	require.NoError(b, err)
-	return &rawStream{connection, bufio.NewReaderSize(connection, 4096)}
+	return &rawStream{connection, newLineReader(connection)}
 }
+
+func newLineReader(connection net.Conn) *bufio.Reader { return bufio.NewReaderSize(connection, 4096) }
 
 // data returns the next event's data.
 func (s *rawStream) data(b testing.TB) []byte {
@@ -99,18 +101,22 @@ func newSender(b testing.TB, address string) *sender {
 	return &sender{connection, bufio.NewReader(connection)}
 }
 
-func request(token, body string) []byte {
-	return fmt.Appendf(nil, "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
-		"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", token, len(body), body)
+func request(token, body string) []byte { return requestTo("/events", token, body) }
+
+func requestTo(path, token, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", path, token, len(body), body)
 }
 
-func (s *sender) post(b testing.TB, request []byte) {
+func (s *sender) post(b testing.TB, request []byte) { s.postFor(b, request, http.StatusAccepted) }
+
+func (s *sender) postFor(b testing.TB, request []byte, status int) {
 	_, err := s.connection.Write(request)
 	require.NoError(b, err)
 	response, err := http.ReadResponse(s.reader, nil)
 	require.NoError(b, err)
 	text, _ := io.ReadAll(response.Body)
-	require.Equal(b, http.StatusAccepted, response.StatusCode, string(text))
+	require.Equal(b, status, response.StatusCode, string(text))
 }
 
 func offerTo(target string) string {
