@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -40,7 +41,7 @@ func newServerWith(t testing.TB, options sse.Options, set func(*http.Server)) *s
 }
 
 func startServer(t testing.TB, options sse.Options, maxMembers int, origins []string, set func(*http.Server)) *server {
-	logger := slog.New(slog.DiscardHandler)
+	logger := cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
 	var members *rooms.Rooms
 	var api *httpapi.API
 	options.OnEnd = func(socketID string, reason sse.Reason) {

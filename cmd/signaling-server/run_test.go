@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -275,6 +276,56 @@ func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 	started := time.Now()
 	require.Zero(t, s.stop(t))
 	require.Less(t, time.Since(started), 5*time.Second)
+}
+
+// Batches are under way when the signal comes. What they say was accepted
+// arrives, in order, and nothing else does; then the last word.
+func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
+	s := start(t)
+	_, stream, receiver := s.open(t)
+	_, _, token := s.open(t)
+	for _, member := range []string{receiver, token} {
+		require.Equal(t, http.StatusAccepted, s.post(t, member, `{"type":"join-room","roomId":"r","userId":"u"}`))
+	}
+	var accepted []string
+	number := 0
+	for stopping := false; !stopping; {
+		var events []string
+		for range 64 {
+			number++
+			events = append(events, fmt.Sprintf(`{"type":"signal","data":"n%d."}`, number))
+		}
+		r, err := http.NewRequest(http.MethodPost, s.url+"/events/batch", strings.NewReader(`{"events":[`+strings.Join(events, ",")+`]}`))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		if number == 64*5 {
+			s.signals <- syscall.SIGTERM
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			break // nobody listens any more
+		}
+		var answer struct{ Results []struct{ Status int } }
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
+		response.Body.Close()
+		for i, result := range answer.Results {
+			if result.Status == http.StatusAccepted {
+				require.False(t, stopping, "nothing is accepted after something was not")
+				accepted = append(accepted, fmt.Sprintf("n%d.", number-63+i))
+			} else {
+				stopping = true
+			}
+		}
+		stopping = stopping || response.StatusCode != http.StatusOK
+	}
+	text, err := io.ReadAll(stream)
+	require.NoError(t, err)
+	require.Zero(t, <-s.exited)
+	http.DefaultClient.CloseIdleConnections()
+	require.Equal(t, accepted, regexp.MustCompile(`n\d+\.`).FindAllString(string(text), -1))
+	require.Regexp(t, `event: server-shutdown\n(.+\n)+\n\r\n0\r\n\r\n$`, string(text))
+	t.Logf("accepted %d of %d", len(accepted), number)
 }
 
 // Written is not received: what the kernel took for a client that did not read
