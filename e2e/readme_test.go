@@ -38,10 +38,12 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 	require.Contains(t, text, `did you mean roomId?`)
 	require.Contains(t, text, `"resumed":true`)
 	require.Contains(t, text, `{"roomId":"lobby","users":1,`)
+	require.Regexp(t, `\{"events":\[\{"type":"pong","timestamp":\d+\}\],"lastEventId":"[\w-]{22}\.\d+"\}`, text)
 }
 
 var (
 	curlBlocks      = regexp.MustCompile("(?s)<!-- test:curl -->\\s*```sh\n(.*?)```")
+	pollForEver     = regexp.MustCompile("(?s)<!-- test:poll -->\\s*```js\n(.*?)```")
 	connectTwoPeers = regexp.MustCompile("(?s)<!-- test:connect-two-peers -->\\s*```js\n(.*?)```")
 )
 
@@ -60,4 +62,34 @@ func TestATenLineBrowserStart(t *testing.T) {
 	for _, p := range tabs {
 		p.until("connected", `window.connected === true`)
 	}
+}
+
+// The loop that the README gives to pages whose stream is mute, from its first
+// poll to being replaced by another reader.
+func TestAPollingPageTakesPartInARoom(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	match := pollForEver.FindSubmatch(readme)
+	require.NotNil(t, match, "README.md has no js block behind <!-- test:poll -->")
+	url := startServer(t)
+	member := connect(t, url)
+	member.join("room", "member")
+	p := openTab(t, "polling", url+"/livez")
+	p.do(chromedp.Evaluate[chromedp.Void](string(match[1])+`
+		window.heard = [];
+		const post = (event) => fetch("/events", { method: "POST", body: JSON.stringify(event),
+			headers: { "Authorization": "Bearer " + token, "Content-Type": "application/json" } });
+		pollForEver((event) => {
+			heard.push(event);
+			if (event.type === "connected") post({ type: "join-room", roomId: "room", userId: "polling" });
+		}).then(() => { window.over = true; });`, replMode))
+	var joined struct{ SocketID string }
+	member.await("user-connected", &joined)
+	for n := range 50 {
+		require.NoError(t, member.send(bounded(t), fields{"type": "signal", "target": joined.SocketID, "data": n}))
+	}
+	p.until("all signals", `heard.filter((event) => event.type === "signal").length >= 50`)
+	p.until("in order", `heard.filter((event) => event.type === "signal").every((event, n) => event.data === n)`)
+	p.do(chromedp.Evaluate[chromedp.Void](`fetch("/events/poll?wait=0&after=" + after, { headers: { "Authorization": "Bearer " + token } })`, replMode))
+	p.until("the end", `window.over === true`)
 }

@@ -4,6 +4,7 @@
 //
 //	POST /events  ─▶ token ─▶ body ─▶ typed event, validated ─▶ rooms ─▶ 202
 //	GET  /events  ─▶ position ─▶ sse.Hub.ServeStream
+//	GET  /events/poll ─▶ position, wait ─▶ sse.Hub.ServePoll
 //
 // A handler returns an error instead of writing one; [problemFor] is the one
 // table that turns it into an answer. Package httprouter is imported in

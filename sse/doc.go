@@ -1,41 +1,44 @@
 // Package sse keeps the sockets of the server: what each client is owed, and
-// the one stream over which it is paid.
+// the one stream or poll over which it is paid.
 //
-// A client opens a stream (GET /events) and thereby a socket. The socket has a
-// secret token, known to that client alone, and a public ID derived from it
-// (see [Token]). It outlives its streams: when one drops, the client has the
-// resume window to open the next one with the id of the last event it saw, and
-// goes on where it was.
+// A client opens a stream (GET /events) or polls (GET /events/poll), and thereby
+// opens a socket. The socket has a secret token, known to that client alone, and
+// a public ID derived from it (see [Token]). It outlives its streams and polls:
+// when one has ended, the client has the resume window to begin the next one
+// with the id of the last event it saw, and goes on where it was.
 //
 // Everything a client may rely on follows from one rule: an event exists for a
-// socket when it is in the socket's outbox, and a stream is only a reader of
-// the outbox from a position. Delivering appends; a stream hands on, one after
-// the other, what stands behind its position. Live delivery, replay after a
-// resume, a takeover by a second stream, a slow reader and the last words
+// socket when it is in the socket's outbox, and streams and polls are only
+// readers of the outbox from a position. Delivering appends; a reader hands on,
+// one after the other, what stands behind its position. Live delivery, replay
+// after a resume, a takeover, long polling, a slow reader and the last words
 // before a shutdown are therefore one path:
 //
-//	Hub.Deliver ─▶ outbox ─▶ stream.advance ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
-//	                              ▲                                        │
-//	                              └────────── one frame is out ────────────┘
+//	Hub.Deliver ─▶ outbox ─┬▶ stream.advance ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
+//	                       │        ▲                                       │
+//	                       │        └────────── one frame is out ───────────┘
+//	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
 //
 // An event leaves the outbox only when it was written and the bound on what is
-// kept for a resume is exceeded, or when the client confirmed it by resuming
+// kept for a resume is exceeded, or when the client confirmed it by reading on
 // behind it. An outbox whose unwritten part is full ends its socket ("slow
 // consumer"): nobody waits for a slow reader.
 //
 // # Life of a socket
 //
-//	            open                     drop                 window runs out
-//	(nothing) ───────▶ has a stream ───────────▶ away ──────────────────────▶ ended
-//	                    │    ▲   │  ▲             │                             ▲
-//	                    │    └───┘  └── resume ───┘                             │
-//	                    │  takeover                                             │
-//	                    └── disconnect, slow consumer, shutdown ────────────────┘
+//	            open                      gone                 window runs out
+//	(nothing) ───────▶ has a reader ───────────▶ unread ──────────────────────▶ ended
+//	                    │    ▲   │  ▲              │ │                            ▲
+//	                    │    └───┘  └── read on ───┘ └─ AwayAfter: away ──────────┤
+//	                    │  takeover         ▲                  │                  │
+//	                    │                   └──── read on ─────┘                  │
+//	                    └── disconnect, slow consumer ────────────────────────────┘
 //
 // # Locks and goroutines
 //
-// A socket's mutex guards the socket, its outbox and its stream, and is never
-// held across a write to the network. No goroutine is started per event. The
-// goroutine of an HTTP handler is the goroutine of its stream; [Hub.Run] is
-// the one goroutine that walks the sockets for heartbeats and expiry.
+// A socket's mutex guards the socket, its outbox and its reader, and is never
+// held across a write to the network. No goroutine is started per event, and
+// between polls none is kept. The goroutine of an HTTP handler is the goroutine
+// of its stream or poll; [Hub.Run] is the one goroutine that walks the sockets
+// for heartbeats, absences and expiry.
 package sse
