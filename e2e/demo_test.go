@@ -217,3 +217,14 @@ func TestAPionPeerAnswersTheDemo(t *testing.T) {
 	ada.click("#hangup")
 	ada.until("without a call", `!`+tile)
 }
+
+func TestTheDemoShowsWhoIsAwayAndBack(t *testing.T) {
+	url := startServer(t)
+	ada := openDemo(t, url, "tea-time", "Ada")
+	bob := connect(t, url)
+	bob.join("tea-time", "Bob")
+	bob.pause()
+	ada.until("away", `document.querySelector("#members [data-away]")?.innerText.includes("connection lost, may return")`)
+	bob.resume()
+	ada.until("back", `document.querySelectorAll("#members li").length === 2 && !document.querySelector("#members [data-away]")`)
+}

@@ -19,7 +19,10 @@ type poll struct {
 	deadline deadline
 	ready    chan struct{} // holds a token when there is something to answer
 	done     chan struct{} // closed when nothing more is written
-	failed   error         // why the answer could not be written; its own goroutine's
+
+	// owned by the handler's goroutine
+	answered bool  // the whole answer is out
+	failed   error // why it could not be written
 
 	// guarded by socket.mu
 	hello    *event // what a new socket hears first
@@ -67,8 +70,14 @@ func (p *poll) end(skip bool, lastWord *event, limit time.Duration) {
 	p.advance()
 }
 
+// close gives the connection back. A whole answer leaves it without a deadline,
+// for what may be asked over it next; the end of any other is net/http's to write.
 func (p *poll) close() {
-	p.deadline.finish(time.Now().Add(p.socket.hub.options.WriteTimeout))
+	var at time.Time
+	if !p.answered {
+		at = time.Now().Add(p.socket.hub.options.WriteTimeout)
+	}
+	p.deadline.finish(at)
 	close(p.done)
 }
 
@@ -102,7 +111,7 @@ func (p *poll) answer() {
 	if _, p.failed = p.response.Write(body); p.failed == nil {
 		p.failed = p.deadline.control.Flush()
 	}
-	if p.failed == nil {
+	if p.answered = p.failed == nil; p.answered {
 		p.wrote(taken)
 	}
 }
