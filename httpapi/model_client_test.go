@@ -1,0 +1,314 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"signaling-server/sse"
+)
+
+// line is one request for events, and what has come of it.
+type line struct {
+	client *modelClient
+	socket *oracleSocket
+	reader *oracleReader // what must come of it
+	ear    *ear
+	read   chan struct{} // closed when nothing more is read
+
+	mu      sync.Mutex // guards what follows
+	arrived []event    // not yet taken
+	rest    []string   // what else is to be said of the answer, at its end
+}
+
+// ask sends a request for events over a connection of its own. It must be hung
+// up.
+func (s *modelServer) ask(r *http.Request) *line {
+	l := &line{ear: &ear{Conn: s.network.dial()}, read: make(chan struct{})}
+	go l.run(r) // ends with the answer, or when the client hangs up
+	return l
+}
+
+func (l *line) hangUp() {
+	l.ear.Close()
+	<-l.read
+}
+
+func (l *line) run(r *http.Request) {
+	defer close(l.read)
+	err := l.exchange(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, io.EOF) {
+		l.rest = append(l.rest, theEnd)
+	} else {
+		l.rest = append(l.rest, err.Error())
+	}
+}
+
+// theEnd is what is said of an answer that ends as it should.
+const theEnd = "the end"
+
+func (l *line) exchange(r *http.Request) error {
+	if err := r.Write(l.ear); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(l.ear), r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case response.StatusCode != http.StatusOK:
+		answer, _ := readAnswer(response)
+		return errors.New(answer)
+	case response.Header.Get("Content-Type") == "text/event-stream":
+		return l.readStream(response.Body)
+	default:
+		return l.readBatch(response.Body)
+	}
+}
+
+// readStream reads events until the body ends.
+func (l *line) readStream(body io.Reader) error {
+	var e event
+	for lines := bufio.NewReader(body); ; {
+		text, err := lines.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(text, "\n"), ": ")
+		switch name {
+		case "id":
+			e.id = value
+		case "event":
+			e.kind = value
+		case "retry":
+			e.retry = value
+		case "data":
+			e.data = value
+		case "":
+			l.receive(e)
+			e = event{}
+		default:
+			return fmt.Errorf("a line of no event: %q", text)
+		}
+	}
+}
+
+// readBatch reads the answer to a poll, and gives its events the ids that a
+// stream would have given them.
+func (l *line) readBatch(body io.Reader) error {
+	var answer batch
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		return err
+	}
+	token, digits, _ := strings.Cut(answer.LastEventID, ".")
+	last, err := strconv.Atoi(digits)
+	if err != nil {
+		return err
+	}
+	events := make([]event, len(answer.Events))
+	for i, data := range answer.Events {
+		var head struct{ Type string }
+		if err := json.Unmarshal(data, &head); err != nil {
+			return err
+		}
+		events[i] = event{kind: head.Type, data: string(data)}
+	}
+	for i, sequence := len(events)-1, last; i >= 0; i-- {
+		events[i].id = fmt.Sprintf("%s.%d", token, sequence)
+		if !isAside(events[i].kind) {
+			sequence--
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arrived = events
+	l.rest = []string{positionAs(last)}
+	return io.EOF
+}
+
+// isAside tells whether events of this type concern one reader alone: they
+// repeat the position instead of moving it.
+func isAside(kind string) bool {
+	switch kind {
+	case "connected", "heartbeat", "disconnected", "server-shutdown":
+		return true
+	}
+	return false
+}
+
+// positionAs puts the lastEventId of a poll's answer in words.
+func positionAs(sequence int) string { return fmt.Sprintf("lastEventId %d", sequence) }
+
+func (l *line) receive(e event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arrived = append(l.arrived, e)
+}
+
+// take returns what has arrived since it was last called.
+func (l *line) take() (events []event, rest []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events, rest = l.arrived, l.rest
+	l.arrived, l.rest = nil, nil
+	return events, rest
+}
+
+// hello returns the token that the first event brings, "" where it brings none.
+func (l *line) hello() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.arrived) == 0 || l.arrived[0].kind != "connected" {
+		return ""
+	}
+	var hello struct{ Token string }
+	_ = json.Unmarshal([]byte(l.arrived[0].data), &hello) // what is no token is found out
+	return hello.Token
+}
+
+// has counts the events that move the position among those that have arrived.
+func (l *line) has() (count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.arrived {
+		if !isAside(e.kind) {
+			count++
+		}
+	}
+	return count
+}
+
+// ear is a client's end of a connection, which can stop listening.
+type ear struct {
+	net.Conn
+
+	mu      sync.Mutex    // guards what follows
+	covered chan struct{} // closed when it listens again, nil while it listens
+}
+
+// Read implements net.Conn.
+func (e *ear) Read(p []byte) (int, error) {
+	for {
+		e.mu.Lock()
+		covered := e.covered
+		e.mu.Unlock()
+		if covered != nil {
+			<-covered
+		}
+		if n, err := e.Conn.Read(p); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
+// Close implements net.Conn.
+func (e *ear) Close() error {
+	err := e.Conn.Close()
+	e.uncover()
+	return err
+}
+
+// cover makes the ear deaf, until it is uncovered.
+func (e *ear) cover() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.covered = make(chan struct{})
+	_ = e.SetReadDeadline(time.Now()) // nobody is in the middle of a Read any more
+}
+
+func (e *ear) uncover() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.covered != nil {
+		_ = e.SetReadDeadline(time.Time{})
+		close(e.covered)
+		e.covered = nil
+	}
+}
+
+// do sends a request and returns the answer in short: "202", "404
+// target-not-found", and for a batch "200" and what became of each.
+func (s *modelServer) do(t *rapid.T, r *http.Request) string {
+	connection := s.network.dial()
+	defer connection.Close()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	require.NoError(t, r.Write(connection))
+	response, err := http.ReadResponse(bufio.NewReader(connection), r)
+	require.NoError(t, err)
+	answer, err := readAnswer(response)
+	require.NoError(t, err)
+	return answer
+}
+
+// doUnanswered sends a request whose answer is lost.
+func (s *modelServer) doUnanswered(t *rapid.T, r *http.Request) {
+	connection := s.network.dial()
+	require.NoError(t, r.Write(connection))
+	settle()
+	connection.Close()
+}
+
+// get reads one of the monitoring documents.
+func (s *modelServer) get(t *rapid.T, path string, document any) {
+	connection := s.network.dial()
+	defer connection.Close()
+	r := newModelRequest(http.MethodGet, path, "")
+	require.NoError(t, r.Write(connection))
+	response, err := http.ReadResponse(bufio.NewReader(connection), r)
+	require.NoError(t, err)
+	require.NoError(t, json.NewDecoder(response.Body).Decode(document))
+}
+
+func readAnswer(response *http.Response) (string, error) {
+	answer := []string{strconv.Itoa(response.StatusCode)}
+	text, err := io.ReadAll(response.Body)
+	if err != nil || len(text) == 0 {
+		return answer[0], err
+	}
+	type problem struct {
+		Status int
+		Type   string
+	}
+	var body struct {
+		problem
+		Results []problem
+	}
+	if err := json.Unmarshal(text, &body); err != nil {
+		return "", err
+	}
+	if body.Type != "" {
+		answer = append(answer, strings.TrimPrefix(body.Type, "/problems/"))
+	}
+	for _, result := range body.Results {
+		answer = append(answer, strings.TrimSuffix(fmt.Sprintf("%d %s", result.Status, strings.TrimPrefix(result.Type, "/problems/")), " "))
+	}
+	return strings.Join(answer, " "), nil
+}
+
+func newModelRequest(method, path, body string) *http.Request {
+	r, err := http.NewRequest(method, "http://server"+path, strings.NewReader(body))
+	if err != nil {
+		panic(err) // only for a method or a path that is none
+	}
+	return r
+}
+
+// idOf is what a socket's public ID must be, by its token.
+func idOf(token string) string {
+	parsed, _ := sse.ParseToken(token)
+	return parsed.SocketID()
+}

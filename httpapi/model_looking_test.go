@@ -1,0 +1,88 @@
+package httpapi_test
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// look compares what operators are told with what the oracle says.
+func (m *machine) look(c *modelClient) {
+	m.did(c, "looks at the monitoring")
+	m.oracle.now = time.Now()
+	var rooms, connections, stats, health map[string]any
+	m.server.get(m.t, "/rooms", &rooms)
+	m.server.get(m.t, "/connections", &connections)
+	m.server.get(m.t, "/stats", &stats)
+	m.server.get(m.t, "/health", &health)
+
+	require.Equal(m.t, m.inWords(wordsFor(m.oracle.roomList())), m.inWords(wordsFor(rooms)))
+	for _, one := range connections["connections"].([]any) {
+		delete(one.(map[string]any), "ip")
+		delete(one.(map[string]any), "userAgent")
+	}
+	require.Equal(m.t, m.inWords(wordsFor(m.oracle.connectionList())), m.inWords(wordsFor(connections)))
+	active, members := len(m.oracle.rooms), 0
+	for _, room := range m.oracle.rooms {
+		members += len(room.members)
+	}
+	require.Equal(m.t, wordsFor(fact{
+		"totalConnections": m.oracle.opened, "activeConnections": len(m.oracle.sockets),
+		"totalRooms": m.oracle.founded, "activeRooms": active, "averageUsersPerRoom": float64(members) / float64(max(1, active)),
+	}), wordsFor(only(stats, "totalConnections", "activeConnections", "totalRooms", "activeRooms", "averageUsersPerRoom")))
+	require.Equal(m.t, wordsFor(fact{
+		"status":      "healthy",
+		"connections": fact{"active": len(m.oracle.sockets), "total": m.oracle.opened},
+		"rooms":       fact{"active": active, "total": m.oracle.founded},
+	}), wordsFor(only(health, "status", "connections", "rooms")))
+}
+
+// only returns some members of an object.
+func only(object map[string]any, names ...string) fact {
+	some := make(fact)
+	for _, name := range names {
+		some[name] = object[name]
+	}
+	return some
+}
+
+func wordsFor(document any) string { return saidAs(0, fact{"document": document}) }
+
+// roomList is what GET /rooms answers.
+func (o *oracle) roomList() fact {
+	rooms := slices.SortedFunc(slices.Values(o.rooms), func(x, y *oracleRoom) int { return cmp.Compare(x.id, y.id) })
+	list := make([]fact, len(rooms))
+	for i, room := range rooms {
+		users := make([]fact, len(room.members))
+		for i, m := range room.members {
+			users[i] = fact{"userId": m.userID, "socketId": m.socket.id, "joinedAt": timestamp(m.joinedAt)}
+			if m.awaySince != "" {
+				users[i]["away"] = true
+			}
+		}
+		list[i] = fact{
+			"roomId": room.id, "users": len(users), "userList": users,
+			"createdAt": timestamp(room.foundedAt), "lastActivity": timestamp(room.lastActivity),
+		}
+	}
+	return fact{"totalRooms": len(list), "rooms": list}
+}
+
+// connectionList is what GET /connections answers.
+func (o *oracle) connectionList() fact {
+	list := make([]fact, len(o.sockets))
+	for i, s := range o.sockets {
+		list[i] = fact{"socketId": s.id, "connectedAt": timestamp(s.openedAt), "transport": string(s.transport)}
+		if s.away {
+			list[i]["transport"] = string(sse.Away)
+		}
+		if s.room != nil {
+			list[i]["currentRoom"], list[i]["userId"] = s.room.id, s.member.userID
+		}
+	}
+	return fact{"totalConnections": len(list), "connections": list}
+}

@@ -1,0 +1,212 @@
+package httpapi_test
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// What a client event is answered, as far as the oracle says.
+const (
+	accepted       = "202"
+	targetNotFound = "404 target-not-found"
+	notInRoom      = "409 not-in-room"
+	roomFull       = "409 room-full"
+	targetOverflow = "429 target-overflow"
+)
+
+// oracleRoom is a room that somebody is in.
+type oracleRoom struct {
+	id           string
+	members      []*oracleMember // in order of joining
+	foundedAt    time.Time
+	lastActivity time.Time
+}
+
+// oracleMember is a socket's stay in a room.
+type oracleMember struct {
+	socket    *oracleSocket
+	userID    string
+	metadata  any // nil: none
+	joinedAt  time.Time
+	awaySince string // as the others were told, "" where it is there
+}
+
+// post does what a valid client event asks for, and says what it is answered.
+func (o *oracle) post(s *oracleSocket, e fact) string {
+	switch e["type"] {
+	case "join-room":
+		return o.join(s, e["roomId"].(string), e["userId"].(string), e["metadata"])
+	case "ping":
+		return orAccepted(o.deliver(s, fact{"type": "pong", "timestamp": o.now.UnixMilli()}))
+	case "disconnect":
+		o.end(s, "client disconnect")
+		return accepted
+	}
+	if s.room == nil {
+		return notInRoom
+	}
+	switch e["type"] {
+	case "leave-room":
+		room := s.room
+		o.vacate(s, "left")
+		o.deliver(s, fact{"type": "room-left", "roomId": room.id, "reason": "left", "timestamp": o.timestamp()})
+		return accepted
+	case "send-message":
+		message := s.member.event("new-message", o.timestamp())
+		message["roomId"], message["message"] = s.room.id, e["message"]
+		return o.broadcast(s.room, nil, message)
+	case "typing-start", "typing-stop":
+		return o.broadcast(s.room, s, fact{
+			"type": "user-typing", "userId": s.member.userID, "socketId": s.id, "isTyping": e["type"] == "typing-start",
+		})
+	}
+	relayed := maps.Clone(e)
+	relayed["from"] = s.id
+	if e["target"] == nil {
+		return o.broadcast(s.room, s, relayed)
+	}
+	return o.signal(s, e["target"].(string), relayed)
+}
+
+func orAccepted(refusal string) string {
+	if refusal == "" {
+		return accepted
+	}
+	return refusal
+}
+
+// signal sends an event to one other member of the room.
+func (o *oracle) signal(s *oracleSocket, target string, e fact) string {
+	for _, m := range s.room.members {
+		if m.socket.id == target && m.socket != s {
+			refusal := o.deliver(m.socket, e)
+			s.room.lastActivity = o.now
+			return orAccepted(refusal)
+		}
+	}
+	return targetNotFound
+}
+
+// broadcast sends an event to all in a room but one.
+func (o *oracle) broadcast(room *oracleRoom, except *oracleSocket, e fact) string {
+	room.lastActivity = o.now
+	o.tell(room, except, e)
+	return accepted
+}
+
+func (o *oracle) tell(room *oracleRoom, except *oracleSocket, e fact) {
+	for _, m := range room.members {
+		if m.socket != except {
+			o.deliver(m.socket, e)
+		}
+	}
+}
+
+// join takes a socket out of its room and into another. Who is there already, as
+// the same user, is told again who else is.
+func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) string {
+	room := o.room(roomID)
+	own := s.room != nil && s.room == room
+	switch {
+	case own && s.member.userID == userID && reflect.DeepEqual(s.member.metadata, metadata):
+		return orAccepted(o.welcome(s))
+	case room != nil && !own && len(room.members) >= o.maxMembers:
+		return roomFull
+	case room == nil:
+		room = &oracleRoom{id: roomID, foundedAt: o.now}
+		o.founded++
+	}
+	if s.room != nil {
+		o.vacate(s, "left")
+	}
+	s.room, s.member = room, &oracleMember{socket: s, userID: userID, metadata: metadata, joinedAt: o.now}
+	room.members = append(room.members, s.member)
+	if !slices.Contains(o.rooms, room) {
+		o.rooms = append(o.rooms, room)
+	}
+	if refusal := o.welcome(s); refusal != "" {
+		o.withdraw(s)
+		return refusal
+	}
+	room.lastActivity = o.now
+	connected := s.member.user()
+	connected["type"], connected["timestamp"] = "user-connected", o.timestamp()
+	o.tell(room, s, connected)
+	o.observe(s)
+	return accepted
+}
+
+// welcome tells a socket who is in its room, and who of them is away.
+func (o *oracle) welcome(s *oracleSocket) (refusal string) {
+	users := make([]fact, len(s.room.members))
+	for i, m := range s.room.members {
+		users[i] = m.user()
+	}
+	refusal = o.deliver(s, fact{
+		"type": "room-joined", "roomId": s.room.id, "userId": s.member.userID, "users": users, "timestamp": o.timestamp(),
+	})
+	for _, m := range s.room.members {
+		if refusal == "" && m.socket != s && m.awaySince != "" {
+			o.deliver(s, m.event("user-away", m.awaySince))
+		}
+	}
+	return refusal
+}
+
+// user is a member as others see it.
+func (m *oracleMember) user() fact {
+	user := fact{"userId": m.userID, "socketId": m.socket.id}
+	if m.metadata != nil {
+		user["metadata"] = m.metadata
+	}
+	return user
+}
+
+// event is one in which others are told something of a member.
+func (m *oracleMember) event(kind, timestamp string) fact {
+	return fact{"type": kind, "userId": m.userID, "socketId": m.socket.id, "timestamp": timestamp}
+}
+
+// observe tells a room that a member went away or came back, if it did.
+func (o *oracle) observe(s *oracleSocket) {
+	m := s.member
+	switch {
+	case s.room == nil:
+	case s.away && m.awaySince == "":
+		m.awaySince = o.timestamp()
+		o.tell(s.room, s, m.event("user-away", m.awaySince))
+	case !s.away && m.awaySince != "":
+		m.awaySince = ""
+		o.tell(s.room, s, m.event("user-back", o.timestamp()))
+	}
+}
+
+// vacate takes a socket out of its room, and tells the others why.
+func (o *oracle) vacate(s *oracleSocket, reason string) {
+	room, gone := s.room, s.member.event("user-disconnected", o.timestamp())
+	gone["reason"] = reason
+	o.withdraw(s)
+	room.lastActivity = o.now
+	o.tell(room, s, gone)
+}
+
+func (o *oracle) withdraw(s *oracleSocket) {
+	room := s.room
+	room.members = slices.DeleteFunc(room.members, func(m *oracleMember) bool { return m == s.member })
+	s.room, s.member = nil, nil
+	if len(room.members) == 0 {
+		o.rooms = slices.DeleteFunc(o.rooms, func(other *oracleRoom) bool { return other == room })
+	}
+}
+
+// room returns the room of this ID, or nil.
+func (o *oracle) room(id string) *oracleRoom {
+	for _, room := range o.rooms {
+		if room.id == id {
+			return room
+		}
+	}
+	return nil
+}

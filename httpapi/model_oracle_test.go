@@ -1,0 +1,355 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"signaling-server/sse"
+)
+
+// oracle is PROTOCOL.md as a program: it is told what clients do, and foretells
+// what each of them is answered and sent. Of the server it knows one thing more,
+// how often it looks after its sockets.
+//
+// This file is about sockets and who reads them; rooms are in the next.
+type oracle struct {
+	options    sse.Options
+	maxMembers int
+	now        time.Time
+	sockets    []*oracleSocket // that live, oldest first
+	overflowed []*oracleSocket // that have ended, and of whom their rooms are to be told
+	rooms      []*oracleRoom   // oldest first
+	opened     int             // sockets ever
+	founded    int             // rooms ever
+}
+
+// fact is an event that the server sends.
+type fact map[string]any
+
+// oracleSocket is what a socket is owed, and how far it was paid.
+type oracleSocket struct {
+	id, token string
+	openedAt  time.Time
+	events    []fact // all that it was ever sent: the first has the sequence 1
+	forgotten int    // so many of the first are no longer to be had
+	written   int    // so many of the first were written to some reader
+	ended     bool
+
+	reader      *oracleReader // the one that there is, or nil
+	transport   sse.Transport // of the latest reader
+	unreadSince time.Time
+	away        bool
+	stalled     bool // the latest reader ended because its client took nothing
+
+	room   *oracleRoom // or nil
+	member *oracleMember
+}
+
+// oracleReader is a stream or a poll.
+type oracleReader struct {
+	transport sse.Transport
+	position  int
+	said      []saying // what its client must have been sent since that was last compared
+	over      bool     // nothing more must come
+
+	silent    bool      // the client takes nothing
+	stuckAt   time.Time // when something was to be written to a silent client
+	lastWrite time.Time // to a stream
+
+	wait  time.Duration // of a poll
+	until time.Time     // when the wait is over
+	due   bool          // there is something to answer
+	least int           // so much must be in the answer, if it is there
+}
+
+// saying is one event of a reader. A heartbeat may be left out if another event
+// falls due at the same moment.
+type saying struct {
+	text     string
+	beat     time.Time // of a heartbeat that was due
+	optional bool
+}
+
+func (o *oracle) limits() sse.OutboxLimits { return o.options.Outbox }
+
+func (o *oracle) timestamp() string { return timestamp(o.now) }
+
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// isUnread tells whether what a socket is sent waits.
+func (s *oracleSocket) isUnread() bool { return s.reader == nil || s.reader.silent }
+
+func (r *oracleReader) say(sequence int, e fact) {
+	r.said = append(r.said, saying{text: saidAs(sequence, e)})
+}
+
+// take returns what was said since it was last called.
+func (r *oracleReader) take() []saying {
+	said := r.said
+	r.said = nil
+	return said
+}
+
+// saidAs puts an event in words that can be compared.
+func saidAs(sequence int, e fact) string {
+	data, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // only for what is no JSON
+	}
+	return fmt.Sprintf("%d %s", sequence, data)
+}
+
+// open makes a new socket.
+func (o *oracle) open(token string, r *oracleReader) *oracleSocket {
+	s := &oracleSocket{id: idOf(token), token: token, openedAt: o.now}
+	o.opened++
+	o.sockets = append(o.sockets, s)
+	o.attach(s, r, 0, false)
+	return s
+}
+
+// resume lets a reader go on behind a position. It says whether that is possible:
+// if not, the socket has ended, and the client needs a new one.
+func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
+	switch {
+	case s.ended:
+		return false
+	case position < s.forgotten || position > len(s.events):
+		o.end(s, sse.TransportClose)
+		return false
+	}
+	if s.reader != nil {
+		o.finish(s, o.disconnected("replaced"))
+	}
+	s.forgotten = position
+	s.written = max(s.written, position)
+	wasAway := s.away
+	o.attach(s, r, position, true)
+	if wasAway {
+		o.observe(s)
+	}
+	return true
+}
+
+func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed bool) {
+	s.reader, s.transport = r, r.transport
+	s.away, s.stalled = false, false
+	r.position = position
+	r.until = o.now.Add(r.wait)
+	r.lastWrite = o.now
+	if r.transport == sse.OverStream || !resumed {
+		r.say(position, fact{
+			"type": "connected", "socketId": s.id, "token": s.token, "resumed": resumed,
+			"heartbeatInterval": o.options.HeartbeatInterval.Milliseconds(),
+			"resumeWindow":      o.options.ResumeWindow.Milliseconds(),
+			"timestamp":         o.timestamp(),
+		})
+	}
+	switch r.transport {
+	case sse.OverStream:
+		r.said[len(r.said)-1].text += " retry 2000"
+		r.say(position, o.heartbeat())
+		o.wrote(s)
+	case sse.OverPoll:
+		r.due = !resumed
+		r.least = len(s.events) - position
+	}
+	o.advance(s)
+}
+
+func (o *oracle) heartbeat() fact { return fact{"type": "heartbeat", "timestamp": o.timestamp()} }
+
+func (o *oracle) disconnected(reason sse.Reason) fact {
+	return fact{"type": "disconnected", "reason": string(reason), "timestamp": o.timestamp()}
+}
+
+// deliver puts an event into a socket's outbox, or says why not.
+func (o *oracle) deliver(s *oracleSocket, e fact) (refusal string) {
+	switch {
+	case s.ended:
+		return targetNotFound
+	case len(s.events)-s.written >= o.limits().UnsentEvents:
+		if s.reader != nil {
+			o.finish(s, o.disconnected(sse.SlowConsumer))
+		}
+		s.ended = true
+		o.overflowed = append(o.overflowed, s)
+		return targetOverflow
+	}
+	s.events = append(s.events, e)
+	o.advance(s)
+	return ""
+}
+
+// advance gives a reader what is behind its position. A poll answers once: what
+// of it is in the answer is seen only there.
+func (o *oracle) advance(s *oracleSocket) {
+	r := s.reader
+	switch {
+	case r == nil || r.position == len(s.events):
+		return
+	case r.transport == sse.OverPoll:
+		r.due = true
+		return
+	}
+	if last := len(r.said) - 1; last >= 0 && r.said[last].beat.Equal(o.now) {
+		r.said[last].optional = true
+	}
+	for r.position < len(s.events) {
+		r.position++
+		r.say(r.position, s.events[r.position-1])
+	}
+	o.wrote(s)
+}
+
+// wrote notes that all up to the reader's position was written, and forgets what
+// was written too long ago.
+func (o *oracle) wrote(s *oracleSocket) {
+	r := s.reader
+	if r.silent {
+		if r.stuckAt.IsZero() {
+			r.stuckAt = o.now
+		}
+		return
+	}
+	r.lastWrite = o.now
+	s.written = max(s.written, r.position)
+	s.forgotten = max(s.forgotten, s.written-o.limits().RetainedEvents)
+}
+
+// answer answers the poll of a socket with so many events. How many they are is
+// chance only as far as several came at once while the poll waited.
+func (o *oracle) answer(s *oracleSocket, count int) {
+	r := s.reader
+	most := min(len(s.events)-r.position, o.limits().RetainedEvents)
+	count = max(min(count, most), min(r.least, most), min(1, most))
+	for range count {
+		r.position++
+		r.say(r.position, s.events[r.position-1])
+	}
+	o.wrote(s)
+	o.finish(s, nil)
+}
+
+// finish ends a socket's reader, after a last word if there is one.
+func (o *oracle) finish(s *oracleSocket, lastWord fact) {
+	r := s.reader
+	if lastWord != nil {
+		r.say(r.position, lastWord)
+	}
+	if r.transport == sse.OverPoll {
+		r.said = append(r.said, saying{text: positionAs(r.position)})
+	}
+	r.said = append(r.said, saying{text: theEnd})
+	r.over = true
+	o.detach(s)
+}
+
+func (o *oracle) detach(s *oracleSocket) {
+	s.reader = nil
+	s.unreadSince = o.now
+}
+
+// hear makes a silent client take what there is again.
+func (o *oracle) hear(s *oracleSocket) {
+	r := s.reader
+	r.until = o.now.Add(r.wait)
+	r.least = len(s.events) - r.position
+	wasStuck := !r.stuckAt.IsZero()
+	r.silent, r.stuckAt = false, time.Time{}
+	if wasStuck {
+		o.wrote(s)
+	}
+}
+
+// end ends a socket, and tells its room why.
+func (o *oracle) end(s *oracleSocket, reason sse.Reason) {
+	s.ended = true
+	if s.reader != nil {
+		o.finish(s, nil)
+	}
+	o.sockets = slices.DeleteFunc(o.sockets, func(other *oracleSocket) bool { return other == s })
+	if s.room != nil {
+		o.vacate(s, string(reason))
+	}
+}
+
+// settle tells rooms of the sockets whose outboxes were full.
+func (o *oracle) settle() {
+	for len(o.overflowed) > 0 {
+		s := o.overflowed[0]
+		o.overflowed = o.overflowed[1:]
+		o.end(s, sse.SlowConsumer)
+	}
+}
+
+// tickInterval is how often the server looks after its sockets.
+func (o *oracle) tickInterval() time.Duration {
+	finest := min(o.options.HeartbeatInterval, o.options.ResumeWindow, o.options.AwayAfter) / 10
+	return min(max(finest, time.Millisecond), 250*time.Millisecond)
+}
+
+// tick looks after all sockets. In which order is chance; those of which that
+// matters come first.
+func (o *oracle) tick(first []string) {
+	for _, s := range o.sockets {
+		o.beat(s)
+	}
+	for _, id := range first {
+		for _, s := range slices.Clone(o.sockets) {
+			if s.id == id {
+				o.lookAfter(s)
+			}
+		}
+	}
+	for _, s := range slices.Clone(o.sockets) {
+		o.lookAfter(s)
+	}
+	o.settle()
+}
+
+// beat says something on a stream that has been silent for too long.
+func (o *oracle) beat(s *oracleSocket) {
+	r := s.reader
+	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() || o.now.Sub(r.lastWrite) < o.options.HeartbeatInterval {
+		return
+	}
+	r.say(r.position, o.heartbeat())
+	r.said[len(r.said)-1].beat = o.now
+	o.wrote(s)
+}
+
+// lookAfter notes that a socket has not been read for a while, or for too long.
+func (o *oracle) lookAfter(s *oracleSocket) {
+	unread := o.now.Sub(s.unreadSince)
+	switch {
+	case s.ended || s.reader != nil:
+	case unread >= o.options.ResumeWindow && s.stalled:
+		o.end(s, sse.SlowConsumer)
+	case unread >= o.options.ResumeWindow:
+		o.end(s, sse.TransportClose)
+	case unread >= o.options.AwayAfter && !s.away:
+		s.away = true
+		o.observe(s)
+	}
+}
+
+// elapse brings what happens by itself between two ticks, until a moment: writes
+// to silent clients fail, and polls that waited long enough answer nothing.
+func (o *oracle) elapse(until time.Time) {
+	for _, s := range o.sockets {
+		switch r := s.reader; {
+		case r == nil:
+		case r.silent && !r.stuckAt.IsZero() && !r.stuckAt.Add(o.options.WriteTimeout).After(until):
+			o.now = r.stuckAt.Add(o.options.WriteTimeout)
+			o.finish(s, nil)
+			s.stalled = true
+		case r.transport == sse.OverPoll && !r.silent && !r.due && !r.until.After(until):
+			o.now = r.until
+			o.answer(s, 0)
+		}
+	}
+	o.now = until
+}

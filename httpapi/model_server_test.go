@@ -1,0 +1,119 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"signaling-server/httpapi"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// modelServer is the whole server within a bubble of fake time.
+type modelServer struct {
+	network *network
+
+	mu      sync.Mutex // guards what follows
+	touched []string   // the sockets that ended, went away or came back, as it happened
+}
+
+// startModelServer starts a server that ends with the check.
+func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelServer {
+	s := &modelServer{network: newNetwork()}
+	logger := slog.New(slog.DiscardHandler)
+	var members *rooms.Rooms
+	var api *httpapi.API
+	options.OnEnd = func(socketID string, reason sse.Reason) {
+		s.touch(socketID)
+		members.Remove(socketID, string(reason))
+		api.Forget(socketID)
+	}
+	options.OnPresence = func(socketID string) {
+		s.touch(socketID)
+		members.Observe(socketID)
+	}
+	hub := sse.NewHub(options)
+	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
+	api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
+	require.NoError(t, err)
+
+	server := &http.Server{ // as cmd/signaling-server has it
+		Handler:           api,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       20 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	walking, stopWalking := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { hub.Run(walking) })
+	running.Go(func() { _ = server.Serve(s.network) })
+	t.Cleanup(func() {
+		server.Close()
+		stopWalking()
+		running.Wait()
+	})
+	return s
+}
+
+func (s *modelServer) touch(socketID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched = append(s.touched, socketID)
+}
+
+// takeTouched returns what was touched since it was last called.
+func (s *modelServer) takeTouched() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	touched := s.touched
+	s.touched = nil
+	return touched
+}
+
+// network is a listener whose connections are pipes within the process: what
+// waits for them waits durably, so that fake time can pass.
+type network struct {
+	calls  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newNetwork() *network {
+	return &network{calls: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (n *network) dial() net.Conn {
+	client, server := net.Pipe()
+	n.calls <- server
+	return client
+}
+
+// Accept implements net.Listener.
+func (n *network) Accept() (net.Conn, error) {
+	select {
+	case connection := <-n.calls:
+		return connection, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (n *network) Close() error {
+	n.once.Do(func() { close(n.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
