@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// What a client event is answered, as far as the oracle says.
+// What a client event is answered, in short.
 const (
-	accepted       = "202"
-	targetNotFound = "404 target-not-found"
-	notInRoom      = "409 not-in-room"
-	roomFull       = "409 room-full"
-	targetOverflow = "429 target-overflow"
+	accepted         = "202"
+	unknownSession   = "401 unknown-session"
+	targetNotFound   = "404 target-not-found"
+	notInRoom        = "409 not-in-room"
+	roomFull         = "409 room-full"
+	validationFailed = "422 validation-failed"
+	targetOverflow   = "429 target-overflow"
+	shuttingDown     = "503 shutting-down"
 )
 
 // oracleRoom is a room that somebody is in.

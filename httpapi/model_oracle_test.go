@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -20,9 +19,10 @@ type oracle struct {
 	now        time.Time
 	sockets    []*oracleSocket // that live, oldest first
 	overflowed []*oracleSocket // that have ended, and of whom their rooms are to be told
-	rooms      []*oracleRoom   // oldest first
-	opened     int             // sockets ever
-	founded    int             // rooms ever
+	draining   bool
+	rooms      []*oracleRoom // oldest first
+	opened     int           // sockets ever
+	founded    int           // rooms ever
 }
 
 // fact is an event that the server sends.
@@ -78,8 +78,12 @@ func (o *oracle) timestamp() string { return timestamp(o.now) }
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// isUnread tells whether what a socket is sent waits.
-func (s *oracleSocket) isUnread() bool { return s.reader == nil || s.reader.silent }
+// hasSpaceFor tells whether so many more events can be sent to anyone.
+func (o *oracle) hasSpaceFor(count int) bool {
+	return !slices.ContainsFunc(o.sockets, func(s *oracleSocket) bool {
+		return len(s.events)-s.written+count > o.limits().UnsentEvents
+	})
+}
 
 func (r *oracleReader) say(sequence int, e fact) {
 	r.said = append(r.said, saying{text: saidAs(sequence, e)})
@@ -94,11 +98,7 @@ func (r *oracleReader) take() []saying {
 
 // saidAs puts an event in words that can be compared.
 func saidAs(sequence int, e fact) string {
-	data, err := json.Marshal(e)
-	if err != nil {
-		panic(err) // only for what is no JSON
-	}
-	return fmt.Sprintf("%d %s", sequence, data)
+	return fmt.Sprintf("%d %s", sequence, jsonOf(e))
 }
 
 // open makes a new socket.
@@ -119,6 +119,8 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 	case position < s.forgotten || position > len(s.events):
 		o.end(s, sse.TransportClose)
 		return false
+	case o.draining && position == len(s.events):
+		return false // there is nothing to come for
 	}
 	if s.reader != nil {
 		o.finish(s, o.disconnected("replaced"))
@@ -157,6 +159,23 @@ func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed 
 		r.least = len(s.events) - position
 	}
 	o.advance(s)
+	if o.draining && r.transport == sse.OverStream {
+		o.finish(s, o.shutdown())
+	}
+}
+
+// drain stops the server: readers are told so when they have everything.
+func (o *oracle) drain() {
+	o.draining = true
+	for _, s := range o.sockets {
+		switch {
+		case s.reader == nil:
+		case s.reader.transport == sse.OverPoll:
+			s.reader.due = true
+		default:
+			o.finish(s, o.shutdown())
+		}
+	}
 }
 
 func (o *oracle) heartbeat() fact { return fact{"type": "heartbeat", "timestamp": o.timestamp()} }
@@ -165,11 +184,15 @@ func (o *oracle) disconnected(reason sse.Reason) fact {
 	return fact{"type": "disconnected", "reason": string(reason), "timestamp": o.timestamp()}
 }
 
+func (o *oracle) shutdown() fact { return fact{"type": "server-shutdown", "timestamp": o.timestamp()} }
+
 // deliver puts an event into a socket's outbox, or says why not.
 func (o *oracle) deliver(s *oracleSocket, e fact) (refusal string) {
 	switch {
 	case s.ended:
 		return targetNotFound
+	case o.draining:
+		return shuttingDown
 	case len(s.events)-s.written >= o.limits().UnsentEvents:
 		if s.reader != nil {
 			o.finish(s, o.disconnected(sse.SlowConsumer))
@@ -223,13 +246,17 @@ func (o *oracle) wrote(s *oracleSocket) {
 // chance only as far as several came at once while the poll waited.
 func (o *oracle) answer(s *oracleSocket, count int) {
 	r := s.reader
-	most := min(len(s.events)-r.position, o.limits().RetainedEvents)
+	most := min(len(s.events)-r.position, o.limits().RetainedEvents, 256)
 	count = max(min(count, most), min(r.least, most), min(1, most))
 	for range count {
 		r.position++
 		r.say(r.position, s.events[r.position-1])
 	}
 	o.wrote(s)
+	if o.draining && r.position == len(s.events) {
+		o.finish(s, o.shutdown())
+		return
+	}
 	o.finish(s, nil)
 }
 

@@ -3,17 +3,13 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
-
-const unknownSession = "401 unknown-session"
 
 // posting is one event as a client posts it.
 type posting struct {
@@ -66,8 +62,8 @@ func (m *machine) drawPosting(c *modelClient) posting {
 	return posting{kind, e, jsonOf(e), ""}
 }
 
-// drawRoom draws which room a client is to join. Where someone's outbox might be
-// full by that, it is not its own: when the others there would be told is chance.
+// drawRoom draws which room a client is to join. Where that may fill somebody's
+// outbox, it is not the one it is in: when the others there are told is chance.
 func (m *machine) drawRoom(s *oracleSocket) string {
 	rooms := []string{"blue", "blue", "green", "red", "blue"}
 	if s.room != nil && !m.oracle.hasSpaceFor(mostAtOnce) {
@@ -75,9 +71,6 @@ func (m *machine) drawRoom(s *oracleSocket) string {
 	}
 	return rapid.SampledFrom(rooms).Draw(m.t, "room")
 }
-
-// mostAtOnce is how many events one event may make a socket owed, at most.
-const mostAtOnce = 8
 
 // drawTarget draws whom an event is for: anybody's socket, or nobody's.
 func (m *machine) drawTarget(c *modelClient) string {
@@ -103,46 +96,78 @@ func (m *machine) drawTarget(c *modelClient) string {
 // drawInvalid draws a body that is refused whatever the circumstances.
 func (m *machine) drawInvalid() posting {
 	body := rapid.SampledFrom([]string{
-		`{"type":"jump"}`, `{}`, `{"type":"ping","x":1}`, `{"type":"send-message","message":" "}`, `{"type":"join-room","roomId":"blue"}`,
+		`{"type":"jump"}`, `{"x":1}`, `{"type":"ping","x":1}`, `{"type":"send-message","message":" "}`, `{"type":"join-room","roomId":"blue"}`,
 		`{"type":"offer","target":"x"}`, `{"type":"answer","target":"x","answer":{"type":"offer","sdp":"v=0"}}`,
 		`{"type":"ice-candidate","target":"x"}`, `{"type":"signal","target":"","data":1}`, `{"type":"signal","target":"x","target":"y","data":1}`,
 	}).Draw(m.t, "body")
-	return posting{"an invalid event", nil, body, "422 validation-failed"}
+	return posting{"an invalid event", nil, body, validationFailed}
 }
 
-// foretell says what a posting is answered, and lets the oracle do what it asks
-// for.
-func (m *machine) foretell(s *oracleSocket, p posting) string {
-	switch {
-	case s.ended:
-		return unknownSession
-	case p.event == nil:
-		return p.answer
+// goodbye ends a socket.
+var goodbye = posting{"disconnect", fact{"type": "disconnect"}, `{"type":"disconnect"}`, ""}
+
+// sent is a POST as it is sent, once or more often.
+type sent struct {
+	path, contentType, bearer, key, body string
+	answer                               string // what must come of it
+}
+
+// asJSON is a POST as all clients send it that can set headers.
+func asJSON(path, token, body string) sent {
+	return sent{path: path, contentType: "application/json", bearer: token, body: body}
+}
+
+func (p sent) request() *http.Request {
+	r := newModelRequest(http.MethodPost, p.path, p.body)
+	r.Header.Set("Content-Type", p.contentType)
+	if p.bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+p.bearer)
 	}
-	return m.oracle.post(s, p.event)
-}
-
-func jsonOf(e fact) string {
-	text, err := json.Marshal(e)
-	if err != nil {
-		panic(err) // only for what is no JSON
+	if p.key != "" {
+		r.Header.Set("Idempotency-Key", p.key)
 	}
-	return string(text)
-}
-
-func newPost(path, token, body string) *http.Request {
-	r := newModelRequest(http.MethodPost, path, body)
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
 	return r
 }
 
 // post lets a client post one event.
 func (m *machine) post(c *modelClient) {
-	s := c.socket
 	p := m.drawPosting(c)
-	m.send(c, newPost("/events", s.token, p.body), "posts "+p.name, p)
+	m.send(c, "posts "+p.name, asJSON("/events", c.socket.token, p.body), p)
 }
+
+// disconnect lets a client end its socket.
+func (m *machine) disconnect(c *modelClient) {
+	m.send(c, "posts "+goodbye.name, asJSON("/events", c.socket.token, goodbye.body), goodbye)
+}
+
+// beacon lets a page post one event while it unloads.
+func (m *machine) beacon(c *modelClient) {
+	p := goodbye
+	if rapid.Bool().Draw(m.t, "stays") {
+		p = m.drawPosting(c)
+	}
+	body := strings.Replace(p.body, "{", fmt.Sprintf(`{"token":%q,`, c.socket.token), 1)
+	m.send(c, "posts a beacon", sent{path: "/events", contentType: "text/plain;charset=UTF-8", body: body}, p)
+}
+
+// batch lets a client post several events at once, good ones and bad ones.
+func (m *machine) batch(c *modelClient) {
+	var all []posting
+	var bodies []string
+	for n := range rapid.IntRange(1, m.maxBatch()).Draw(m.t, "events") {
+		p := m.drawPosting(c)
+		if n == 0 && rapid.IntRange(0, 9).Draw(m.t, "goodbye") == 1 {
+			p = goodbye // the first, since how much of the others' effects a stream yet writes is chance
+		}
+		all = append(all, p)
+		bodies = append(bodies, p.body)
+	}
+	m.send(c, "posts a batch", asJSON("/events/batch", c.socket.token, `{"events":[`+strings.Join(bodies, ",")+`]}`), all...)
+}
+
+// maxBatch is how many events are posted at once: if they filled the outbox of a
+// socket that is read, whether they did would be chance.
+func (m *machine) maxBatch() int { return min(5, m.oracle.limits().UnsentEvents/mostAtOnce) }
 
 // talk lets a client post more than fits into a small outbox, to all in its room
 // or to one of them.
@@ -156,130 +181,86 @@ func (m *machine) talk(c *modelClient) {
 		if listener != c.socket {
 			e = fact{"type": "signal", "target": listener.id, "data": m.count}
 		}
-		answer := m.foretell(c.socket, posting{event: e})
-		require.Equal(m.t, answer, m.server.do(m.t, newPost("/events", c.socket.token, jsonOf(e))))
-		m.heed(answer)
+		p := asJSON("/events", c.socket.token, jsonOf(e))
+		p.answer = m.foretell(c.socket, p.path, posting{event: e})
+		m.exchange(c, p)
 	}
 }
 
-// beacon lets a page post one event as it unloads.
-func (m *machine) beacon(c *modelClient) {
-	s := c.socket
-	p := m.drawPosting(c)
-	if rapid.Bool().Draw(m.t, "goodbye") {
-		p = goodbye
-	}
-	r := newModelRequest(http.MethodPost, "/events", strings.Replace(p.body, "{", fmt.Sprintf(`{"token":%q,`, s.token), 1))
-	if p.body == "{}" {
-		r = newModelRequest(http.MethodPost, "/events", fmt.Sprintf(`{"token":%q}`, s.token))
-	}
-	r.Header.Set("Content-Type", "text/plain;charset=UTF-8")
-	m.send(c, r, "sends a beacon", p)
-}
-
-var goodbye = posting{"disconnect", fact{"type": "disconnect"}, `{"type":"disconnect"}`, ""}
-
-// disconnect lets a client end its socket.
-func (m *machine) disconnect(c *modelClient) {
-	m.send(c, newPost("/events", c.socket.token, goodbye.body), "disconnects", goodbye)
-}
-
-// batch lets a client post several events at once, good ones and bad ones.
-func (m *machine) batch(c *modelClient) {
-	s := c.socket
-	var all []posting
-	if rapid.IntRange(0, 9).Draw(m.t, "goodbye") == 1 {
-		all = append(all, goodbye) // first: what it does to a stream that is being written to is chance
-	}
-	for range rapid.IntRange(1, 5).Draw(m.t, "events") {
-		all = append(all, m.drawPosting(c))
-	}
-	bodies := make([]string, len(all))
-	for i, p := range all {
-		bodies[i] = p.body
-	}
-	m.send(c, newPost("/events/batch", s.token, `{"events":[`+strings.Join(bodies, ",")+`]}`), "posts a batch", all...)
-}
-
-// send sends a POST, sometimes with a key, and sometimes in vain.
-func (m *machine) send(c *modelClient, r *http.Request, what string, all ...posting) {
-	s, body := c.socket, bodyOf(r)
-	key := ""
-	if rapid.IntRange(0, 3).Draw(m.t, "with a key") == 1 {
+// send sends a POST, sometimes with a key, and then sometimes in vain.
+func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
+	isKeyed := rapid.IntRange(0, 3).Draw(m.t, "with a key") == 1
+	if isKeyed {
 		m.count++
-		key = fmt.Sprint("key-", m.count)
-		r.Header.Set("Idempotency-Key", key)
+		p.key = fmt.Sprint("key-", m.count)
 	}
-	isLost := key != "" && rapid.Bool().Draw(m.t, "the answer is lost")
-
 	m.oracle.now = time.Now()
-	isEnded := s.ended
-	answers := make([]string, len(all))
-	for i, p := range all {
-		answers[i] = m.foretell(s, p)
-	}
-	answer := strings.Join(answers, " ")
-	if r.URL.Path == "/events/batch" && !isEnded {
-		answer = "200 " + answer
-	} else {
-		answer = answers[0]
-	}
-	if key != "" && !isEnded {
-		c.posts = append(c.posts, keyedPost{r, body, answer})
+	p.answer = m.foretell(c.socket, p.path, events...)
+	m.did(c, what, p.body, "→", p.answer)
+	if isKeyed && p.answer != unknownSession {
+		c.posts = append(c.posts, p)
 		c.posts = c.posts[max(0, len(c.posts)-64):]
 	}
-	if isLost {
-		m.did(c, what+", and never hears the answer", answer, body)
-		m.server.doUnanswered(m.t, r)
-	} else {
-		m.did(c, what, "→", answer, body)
-		require.Equal(m.t, answer, m.server.do(m.t, r), "%s", m.inWords(body))
+	if isKeyed && rapid.Bool().Draw(m.t, "the answer is lost") {
+		m.did(c, "never hears the answer")
+		m.server.doUnanswered(m.t, p.request())
+		m.settle()
+		return
 	}
-	m.heed(answers...)
+	m.exchange(c, p)
 }
 
-// heed counts answers, and lets the server do what is left to do.
-func (m *machine) heed(answers ...string) {
-	for _, answer := range answers {
-		m.done["→ "+answer]++
+// exchange sends a POST and compares the answer.
+func (m *machine) exchange(c *modelClient, p sent) {
+	m.mustBe([]string{p.answer}, []string{m.server.do(m.t, p.request())}, "the answer to %s", c.name)
+	if !strings.HasPrefix(p.answer, "200 ") { // whatever each event of a batch came to
+		m.tally.count("is answered " + p.answer)
 	}
 	m.settle()
 }
 
-// repeat lets a client send a POST with its key again.
+// foretell says what a POST of some events is answered, and lets the oracle do
+// what they ask for.
+func (m *machine) foretell(s *oracleSocket, path string, events ...posting) string {
+	if s.ended {
+		return unknownSession
+	}
+	answer := "200"
+	for _, p := range events {
+		one := p.answer
+		if s.ended {
+			one = unknownSession
+		} else if p.event != nil {
+			one = m.oracle.post(s, p.event)
+		}
+		answer += " " + one
+	}
+	if path != "/events/batch" {
+		answer = strings.TrimPrefix(answer, "200 ")
+	}
+	return answer
+}
+
+// repeat lets a client send a POST with its key again, or another.
 func (m *machine) repeat(c *modelClient) {
-	first := c.posts[rapid.IntRange(0, len(c.posts)-1).Draw(m.t, "which")]
-	what, answer, body := "repeats a POST", first.answer, first.body
-	if rapid.IntRange(0, 3).Draw(m.t, "otherwise") == 1 {
-		what, answer, body = "uses a key for another POST", "422 validation-failed", strings.Replace(first.body, "{", `{"more":1,`, 1)
+	p := c.posts[rapid.IntRange(0, len(c.posts)-1).Draw(m.t, "which")]
+	if rapid.IntRange(0, 3).Draw(m.t, "another") == 1 {
+		p.body = strings.Replace(p.body, "{", `{"more":1,`, 1)
+		p.answer = validationFailed
+		m.did(c, "uses a key for another POST", p.body)
+	} else {
+		m.did(c, "repeats a POST", p.body)
 	}
 	if c.socket.ended {
-		answer = unknownSession
+		p.answer = unknownSession
 	}
-	m.did(c, what, "→", answer, body)
-	r := newModelRequest(http.MethodPost, first.request.URL.Path, body)
-	r.Header = first.request.Header
-	require.Equal(m.t, answer, m.server.do(m.t, r), "%s", m.inWords(body))
-	m.settle()
+	m.exchange(c, p)
 }
 
-// bodyOf returns what a request is to send, and leaves it there.
-func bodyOf(r *http.Request) string {
-	body, err := r.GetBody()
+func jsonOf(e fact) string {
+	text, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // only for a body that was not made from a string
+		panic(err) // only for what is no JSON
 	}
-	text, _ := io.ReadAll(body)
 	return string(text)
-}
-
-// hasSpaceFor tells whether so many events can be sent to anyone without a full
-// outbox.
-func (o *oracle) hasSpaceFor(count int) bool {
-	for _, s := range o.sockets {
-		if s.isUnread() && len(s.events)-s.written+count > o.limits().UnsentEvents {
-			return false
-		}
-	}
-	return true
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"signaling-server/sse"
@@ -14,10 +13,8 @@ import (
 
 // start lets a client open a new socket.
 func (m *machine) start(c *modelClient) {
-	way := m.drawWay("", 0)
 	m.leave(c)
-	m.did(c, "opens by "+way.name)
-	m.read(c, way, nil, 0)
+	m.read(c, m.drawWay("", 0), nil, 0)
 }
 
 // goOn lets a client read on, or take over from itself.
@@ -48,39 +45,21 @@ func (m *machine) goOnFromNowhere(c *modelClient) {
 
 func (m *machine) goOnFrom(c *modelClient, from string, position int) {
 	m.did(c, "goes on from "+from, position, "of", len(c.socket.events))
-	way := m.drawWay(c.socket.token, position)
-	m.did(c, situation(c.socket)+" by "+way.name)
-	m.read(c, way, c.socket, position)
+	m.read(c, m.drawWay(c.socket.token, position), c.socket, position)
 }
 
 // goOnTwice lets a client read on, and at once do so again: the answer to the
 // first was lost.
 func (m *machine) goOnTwice(c *modelClient) {
 	s, position := c.socket, c.seen
+	m.did(c, "goes on twice", "from", position)
 	for range 2 {
-		m.did(c, "goes on twice from", position)
 		m.read(c, m.drawWay(s.token, position), s, position)
 	}
 }
 
-// situation tells how a socket is being read.
-func situation(s *oracleSocket) string {
-	switch {
-	case s.ended:
-		return "comes back too late"
-	case s.reader != nil && s.reader.silent:
-		return "takes over from a silent stream"
-	case s.reader != nil:
-		return "takes over from a " + string(s.transport)
-	case s.away:
-		return "comes back"
-	}
-	return "resumes"
-}
-
 // way is how a client asks for events.
 type way struct {
-	name    string
 	reader  *oracleReader
 	request *http.Request
 }
@@ -99,56 +78,73 @@ func (m *machine) drawStream(token string, position int) way {
 	if rapid.Bool().Draw(m.t, "by POST") {
 		method, path = http.MethodPost, "/events/stream"
 	}
-	id := fmt.Sprintf("%s.%d", token, position)
-	tells := rapid.SampledFrom([]string{"id", "token and id", "query", "token"}).Draw(m.t, "tells")
+	m.tally.count("reads by " + method)
 	r := newModelRequest(method, path, "")
 	r.Header.Set("Accept", "text/event-stream")
-	switch {
-	case token == "":
-	case tells == "token" && position == 0:
-		r.Header.Set("Authorization", "Bearer "+token)
-	case tells == "query":
+	if token != "" {
+		m.tellPosition(r, token, position)
+	}
+	return way{&oracleReader{transport: sse.OverStream}, r}
+}
+
+// tellPosition says in one of the four ways where a stream is to go on.
+func (m *machine) tellPosition(r *http.Request, token string, position int) {
+	ways := []string{"id", "token and id", "query", "token"}
+	if position > 0 {
+		ways = ways[:3]
+	}
+	by := rapid.SampledFrom(ways).Draw(m.t, "position by")
+	m.tally.count("tells its position by " + by)
+	id := fmt.Sprintf("%s.%d", token, position)
+	if by == "query" {
 		r.URL.RawQuery = "lastEventId=" + id
-	case tells == "id":
-		r.Header.Set("Last-Event-ID", id)
-	default:
-		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if by == "id" || by == "token and id" {
 		r.Header.Set("Last-Event-ID", id)
 	}
-	return way{method + " stream", &oracleReader{transport: sse.OverStream}, r}
+	if by == "token" || by == "token and id" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 }
 
 func (m *machine) drawPoll(token string, position int) way {
 	wait := rapid.SampledFrom([]int{25, 0, 1, 5, 60}).Draw(m.t, "wait")
-	query := ""
-	if position > 0 {
-		query = fmt.Sprintf("after=%d", position)
+	query := fmt.Sprintf("wait=%d", wait)
+	if wait == 25 {
+		query = "" // that is the default
 	}
-	if wait != 25 {
-		query += fmt.Sprintf("&wait=%d", wait)
+	if position > 0 {
+		query += fmt.Sprintf("&after=%d", position)
+	}
+	if wait == 0 {
+		m.tally.count("reads by poll that does not wait")
+	} else {
+		m.tally.count("reads by poll")
 	}
 	r := newModelRequest(http.MethodGet, "/events/poll?"+query, "")
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	name := "poll"
-	if wait == 0 {
-		name = "poll that does not wait"
-	}
-	return way{name, &oracleReader{transport: sse.OverPoll, wait: time.Duration(wait) * time.Second}, r}
+	return way{&oracleReader{transport: sse.OverPoll, wait: time.Duration(wait) * time.Second}, r}
 }
 
 // read sends a request for what is behind a position of a socket, or (nil) for a
 // new socket, which it may bring as well.
 func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
+	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
-	w.reader.silent = s != nil && s.reader != nil && s.reader.silent // until the old stream's connection is given up
+	waits := s != nil && s.reader != nil && s.reader.silent // until the old stream's connection is given up
 	l := m.server.ask(w.request)
 	l.client, l.reader = c, w.reader
 	m.lines = append(m.lines, l)
 	settle()
+
+	w.reader.silent = waits
 	if s == nil || !m.oracle.resume(s, w.reader, position) {
-		s, position = m.newSocket(c, l), 0
+		w.reader.silent = false
+		if s, position = m.newSocket(c, l), 0; s == nil {
+			return
+		}
 	}
 	l.socket, c.line, c.asked, c.seen = s, l, position, position
 	m.settle()
@@ -159,45 +155,70 @@ func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	}
 }
 
-// newSocket makes the new socket that an answer brings the client's own.
+// situation tells how a socket is read that somebody is to go on with.
+func situation(s *oracleSocket) string {
+	switch {
+	case s == nil:
+		return "opens"
+	case s.ended:
+		return "comes back too late"
+	case s.reader != nil && s.reader.silent:
+		return "takes over from a silent stream"
+	case s.reader != nil:
+		return "takes over from a " + string(s.transport)
+	case s.away:
+		return "comes back"
+	}
+	return "resumes"
+}
+
+// newSocket makes the new socket that an answer brings the client's own. It is
+// nil where the server stops, and brings none.
 func (m *machine) newSocket(c *modelClient, l *line) *oracleSocket {
-	token := l.hello()
-	_, ok := sse.ParseToken(token)
-	require.True(m.t, ok, "no connected with a token: %v %v", l.arrived, l.rest)
-	l.reader.silent = false
+	if m.oracle.draining {
+		m.beRefused(l)
+		l.reader.over = true
+		return nil
+	}
 	if c.socket != nil {
+		m.did(c, "cannot go on")
 		c.former = append(c.former, c.socket)
 	}
-	c.socket, c.posts, c.belief = m.oracle.open(token, l.reader), nil, belief{}
+	token := l.hello()
 	name := fmt.Sprint(c.name, len(c.former)+1)
-	m.names = append(m.names, c.socket.id, name, token, "secret of "+name)
+	m.names = append(m.names, idOf(token), name, token, "secret of "+name)
+	c.socket, c.posts, c.belief = m.oracle.open(token, l.reader), nil, belief{}
 	return c.socket
 }
 
 // stray lets a client ask with what is no position of a socket of its own: it
 // gets a new one, and harms nobody's.
 func (m *machine) stray(c *modelClient) {
-	other := m.drawClient("other")
-	token, id := c.socket.token, sse.NewToken().Secret()+".0"
-	if other.socket != nil && other != c {
-		id = fmt.Sprintf("%s.%d", other.socket.token, other.seen)
-	}
-	what := rapid.SampledFrom([]string{"another's id with its own token", "no id", "an id of nobody", "a token of nobody"}).Draw(m.t, "what")
-	w := m.drawStream("", 0)
+	what := rapid.SampledFrom([]string{"another's id", "no id", "an id of nobody", "a token of nobody"}).Draw(m.t, "what")
+	w, nobody := m.drawStream("", 0), sse.NewToken().Secret()
 	switch what {
-	case "another's id with its own token":
-		w.request.Header.Set("Authorization", "Bearer "+token)
-		w.request.Header.Set("Last-Event-ID", id)
+	case "another's id":
+		w.request.Header.Set("Authorization", "Bearer "+c.socket.token)
+		w.request.Header.Set("Last-Event-ID", m.drawOtherToken(c, nobody)+".0")
 	case "no id":
-		w.request.Header.Set("Last-Event-ID", token+".-1")
+		w.request.Header.Set("Last-Event-ID", c.socket.token+".-1")
 	case "an id of nobody":
-		w.request.Header.Set("Last-Event-ID", sse.NewToken().Secret()+".0")
+		w.request.Header.Set("Last-Event-ID", nobody+".0")
 	case "a token of nobody":
-		w = m.drawPoll(sse.NewToken().Secret(), 0)
+		w = m.drawPoll(nobody, 0)
 	}
-	m.leave(c)
 	m.did(c, "asks with "+what)
+	m.leave(c)
 	m.read(c, w, nil, 0)
+}
+
+// drawOtherToken draws a token that is another client's, if that has one.
+func (m *machine) drawOtherToken(c *modelClient, otherwise string) string {
+	other := m.drawClient("other")
+	if other == c || other.socket == nil {
+		return otherwise
+	}
+	return other.socket.token
 }
 
 // misask lets a client poll on terms that there are not: nothing happens.
@@ -206,7 +227,7 @@ func (m *machine) misask(c *modelClient) {
 	m.did(c, "polls on impossible terms", query)
 	r := newModelRequest(http.MethodGet, "/events/poll?"+query, "")
 	r.Header.Set("Authorization", "Bearer "+c.socket.token)
-	require.Equal(m.t, "422 validation-failed", m.server.do(m.t, r))
+	m.mustBe([]string{validationFailed}, []string{m.server.do(m.t, r)}, "the answer to %s", c.name)
 }
 
 // drop lets a client's connection break.

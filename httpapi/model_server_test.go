@@ -20,6 +20,7 @@ import (
 // modelServer is the whole server within a bubble of fake time.
 type modelServer struct {
 	network *network
+	hub     *sse.Hub
 
 	mu      sync.Mutex // guards what follows
 	touched []string   // the sockets that ended, went away or came back, as it happened
@@ -40,9 +41,9 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 		s.touch(socketID)
 		members.Observe(socketID)
 	}
-	hub := sse.NewHub(options)
-	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
-	api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
+	s.hub = sse.NewHub(options)
+	members = rooms.New(httpapi.Courier{Hub: s.hub}, maxMembers, logger)
+	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
 	require.NoError(t, err)
 
 	server := &http.Server{ // as cmd/signaling-server has it
@@ -56,7 +57,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	}
 	walking, stopWalking := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { hub.Run(walking) })
+	running.Go(func() { s.hub.Run(walking) })
 	running.Go(func() { _ = server.Serve(s.network) })
 	t.Cleanup(func() {
 		server.Close()
@@ -64,6 +65,17 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 		running.Wait()
 	})
 	return s
+}
+
+// drain stops the server, and returns where it will be said how that went.
+func (s *modelServer) drain() <-chan error {
+	drained := make(chan error, 1)
+	go func() { // ends with the time-out at the latest
+		within, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		drained <- s.hub.Drain(within)
+	}()
+	return drained
 }
 
 func (s *modelServer) touch(socketID string) {

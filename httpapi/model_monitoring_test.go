@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"signaling-server/sse"
 )
 
@@ -14,35 +12,35 @@ import (
 func (m *machine) look(c *modelClient) {
 	m.did(c, "looks at the monitoring")
 	m.oracle.now = time.Now()
-	var rooms, connections, stats, health map[string]any
+	var rooms, connections, stats, health fact
 	m.server.get(m.t, "/rooms", &rooms)
 	m.server.get(m.t, "/connections", &connections)
 	m.server.get(m.t, "/stats", &stats)
 	m.server.get(m.t, "/health", &health)
 
-	require.Equal(m.t, m.inWords(wordsFor(m.oracle.roomList())), m.inWords(wordsFor(rooms)))
+	m.mustBe(wordsFor(m.oracle.roomList()), wordsFor(rooms), "GET /rooms")
 	for _, one := range connections["connections"].([]any) {
 		delete(one.(map[string]any), "ip")
 		delete(one.(map[string]any), "userAgent")
 	}
-	require.Equal(m.t, m.inWords(wordsFor(m.oracle.connectionList())), m.inWords(wordsFor(connections)))
+	m.mustBe(wordsFor(m.oracle.connectionList()), wordsFor(connections), "GET /connections")
 	active, members := len(m.oracle.rooms), 0
 	for _, room := range m.oracle.rooms {
 		members += len(room.members)
 	}
-	require.Equal(m.t, wordsFor(fact{
+	m.mustBe(wordsFor(fact{
 		"totalConnections": m.oracle.opened, "activeConnections": len(m.oracle.sockets),
 		"totalRooms": m.oracle.founded, "activeRooms": active, "averageUsersPerRoom": float64(members) / float64(max(1, active)),
-	}), wordsFor(only(stats, "totalConnections", "activeConnections", "totalRooms", "activeRooms", "averageUsersPerRoom")))
-	require.Equal(m.t, wordsFor(fact{
+	}), wordsFor(only(stats, "totalConnections", "activeConnections", "totalRooms", "activeRooms", "averageUsersPerRoom")), "GET /stats")
+	m.mustBe(wordsFor(fact{
 		"status":      "healthy",
 		"connections": fact{"active": len(m.oracle.sockets), "total": m.oracle.opened},
 		"rooms":       fact{"active": active, "total": m.oracle.founded},
-	}), wordsFor(only(health, "status", "connections", "rooms")))
+	}), wordsFor(only(health, "status", "connections", "rooms")), "GET /health")
 }
 
 // only returns some members of an object.
-func only(object map[string]any, names ...string) fact {
+func only(object fact, names ...string) fact {
 	some := make(fact)
 	for _, name := range names {
 		some[name] = object[name]
@@ -50,7 +48,7 @@ func only(object map[string]any, names ...string) fact {
 	return some
 }
 
-func wordsFor(document any) string { return saidAs(0, fact{"document": document}) }
+func wordsFor(document fact) []string { return []string{jsonOf(document)} }
 
 // roomList is what GET /rooms answers.
 func (o *oracle) roomList() fact {

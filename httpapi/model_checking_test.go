@@ -1,0 +1,107 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+)
+
+// check compares what has arrived everywhere with what the oracle says.
+func (m *machine) check() {
+	m.lines = slices.DeleteFunc(m.lines, func(l *line) bool {
+		if !l.reader.silent {
+			m.compare(l)
+		}
+		if l.reader.over {
+			m.hangUp(l)
+		}
+		return l.reader.over
+	})
+	for _, c := range m.clients {
+		if lives(m, c) && c.belief.sequence == len(c.socket.events) && !m.oracle.draining {
+			m.mustBe([]string{truth(c.socket)}, []string{c.belief.String()}, "who is with %s, as the events tell it", c.name)
+		}
+	}
+}
+
+func (m *machine) hangUp(l *line) {
+	l.hangUp()
+	if l.client.line == l {
+		l.client.line = nil
+	}
+}
+
+// compare compares what has arrived in answer to one request.
+func (m *machine) compare(l *line) {
+	events, rest := l.take()
+	var got, want []string
+	for _, e := range events {
+		got = append(got, m.hear(l, e))
+	}
+	got = append(got, rest...)
+	for _, s := range l.reader.take() {
+		isLeftOut := s.optional && (len(want) >= len(got) || got[len(want)] != s.text)
+		if !isLeftOut {
+			want = append(want, s.text)
+		}
+	}
+	m.mustBe(want, got, "what %s hears by %s", l.client.name, l.reader.transport)
+}
+
+// hear lets a client take note of an event, and says of it what the oracle would
+// say.
+func (m *machine) hear(l *line, e event) string {
+	var data fact
+	require.NoError(m.t, json.Unmarshal([]byte(e.data), &data))
+	require.Equal(m.t, e.kind, data["type"])
+	m.takeOutRandom(&e, data)
+	m.tally.count(strings.TrimSuffix(fmt.Sprintf("hears %s %v", e.kind, orEmpty(data["reason"])), " "))
+
+	token, digits, _ := strings.Cut(e.id, ".")
+	sequence, err := strconv.Atoi(digits)
+	require.NoError(m.t, err)
+	if c := l.client; c.socket == l.socket {
+		if c.line == l {
+			c.seen = sequence
+		}
+		if err := c.belief.hear(sequence, data); err != nil {
+			m.t.Logf("what %s hears makes no sense: %s", c.name, inWords{m, err.Error()})
+			m.t.FailNow()
+		}
+	}
+	text := saidAs(sequence, data)
+	if e.retry != "" {
+		text += " retry " + e.retry
+	}
+	if token != l.socket.token {
+		text += " of " + token
+	}
+	return text
+}
+
+// takeOutRandom removes what nobody can foretell, if it is as it must be.
+func (m *machine) takeOutRandom(e *event, data fact) {
+	switch e.kind {
+	case "new-message":
+		require.NotEmpty(m.t, data["id"])
+		delete(data, "id")
+	case "server-shutdown":
+		after := data["reconnectAfter"].(float64)
+		require.True(m.t, 1000 <= after && after < 6000)
+		require.Contains(m.t, []string{"", fmt.Sprint(after)}, e.retry)
+		delete(data, "reconnectAfter")
+		delete(data, "message")
+		e.retry = ""
+	}
+}
+
+func orEmpty(value any) any {
+	if value == nil {
+		return ""
+	}
+	return value
+}

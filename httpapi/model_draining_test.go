@@ -1,0 +1,74 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"signaling-server/sse"
+)
+
+// drain stops the server. What was accepted must still reach everyone who is
+// there, or comes for it in time.
+func (m *machine) drain() {
+	for _, c := range m.clients {
+		if isSilent(m, c) {
+			m.leave(c)
+		}
+	}
+	m.oracle.now = time.Now()
+	drained := m.server.drain()
+	settle()
+	m.oracle.drain()
+	m.settle()
+	m.check()
+	for _, c := range m.clients {
+		if lives(m, c) && rapid.Bool().Draw(m.t, "comes for the rest") {
+			m.comeForTheRest(c)
+		}
+	}
+	m.pass(m.oracle.options.ResumeWindow + time.Second)
+	select {
+	case err := <-drained:
+		require.NoError(m.t, err)
+	default:
+		require.Fail(m.t, "the server waits for nobody")
+	}
+}
+
+// comeForTheRest lets a client read on until it is told that there is no more.
+func (m *machine) comeForTheRest(c *modelClient) {
+	m.did(c, "comes for the rest", len(c.socket.events)-c.seen)
+	p := asJSON("/events", c.socket.token, `{"type":"ping"}`)
+	p.answer = shuttingDown
+	m.exchange(c, p)
+	for {
+		isLast := !canGoOn(m, c) || c.seen == len(c.socket.events)
+		m.read(c, m.drawWay(c.socket.token, c.seen), c.socket, c.seen)
+		m.check()
+		if isLast {
+			return
+		}
+	}
+}
+
+// beRefused checks that a request for events is refused because the server stops:
+// by a status, or where that would end an EventSource for good, by an event.
+func (m *machine) beRefused(l *line) {
+	events, rest := l.take()
+	if l.reader.transport == sse.OverPoll {
+		m.mustBe([]string{shuttingDown}, rest, "the answer to %s", l.client.name)
+		return
+	}
+	m.mustBe([]string{theEnd}, rest, "the answer to %s", l.client.name)
+	require.Len(m.t, events, 1)
+	var bye fact
+	require.NoError(m.t, json.Unmarshal([]byte(events[0].data), &bye))
+	require.Equal(m.t, "draining", bye["reason"])
+	require.Equal(m.t, events[0].retry, fmt.Sprint(bye["retryAfter"]))
+	require.Empty(m.t, events[0].id, "the client keeps its position")
+	m.tally.count("hears disconnected draining")
+}
