@@ -16,6 +16,7 @@ import (
 
 	r3labs "github.com/r3labs/sse/v2"
 	"github.com/stretchr/testify/require"
+	"gopkg.in/cenkalti/backoff.v1"
 
 	"signaling-server/sse"
 )
@@ -220,8 +221,10 @@ func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	events := make(chan *r3labs.Event, 64)
 	ctx, cancel := context.WithCancel(t.Context())
 	var reading sync.WaitGroup
+	client := r3labs.NewClient(server.URL + "/events")
+	client.ReconnectStrategy = &backoff.StopBackOff{} // it would go on after ctx is done, if it saw the cut first
 	reading.Go(func() {
-		_ = r3labs.NewClient(server.URL+"/events").SubscribeRawWithContext(ctx, func(e *r3labs.Event) { events <- e })
+		_ = client.SubscribeRawWithContext(ctx, func(e *r3labs.Event) { events <- e })
 	})
 	hello := <-events
 	require.Equal(t, "connected", string(hello.Event))

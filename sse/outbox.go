@@ -36,7 +36,8 @@ type outbox struct {
 	events []event // those with the sequences first to last()
 	first  uint64  // sequence of events[0], or of the next event when empty
 
-	written       uint64 // highest sequence that was ever written to a stream
+	confirmed     uint64 // highest sequence that the client said has arrived
+	written       uint64 // highest sequence that was ever written to a reader
 	unsentBytes   int    // data behind written
 	retainedBytes int    // data up to written
 }
@@ -118,8 +119,13 @@ func (o *outbox) wrote(sequence uint64) {
 	}
 }
 
+// isBehind tells whether a reader at this position would ask for what its client
+// has confirmed already.
+func (o *outbox) isBehind(position uint64) bool { return position < o.confirmed }
+
 // confirm forgets what the client says has arrived.
 func (o *outbox) confirm(position uint64) {
+	o.confirmed = position
 	o.wrote(min(position, o.last()))
 	for o.first <= position && len(o.events) > 0 {
 		o.forget()

@@ -34,6 +34,11 @@ type reader interface {
 	gone() <-chan struct{}
 }
 
+// errOvertaken: the client has since confirmed what this request asks for. The
+// request was held up on the way, and its client has long gone on with another;
+// the socket must not suffer from it.
+var errOvertaken = errors.New("sse: the client has read on behind this position")
+
 // partingTime is how long a reader that is not to go on may take for the write
 // under way and its last words.
 const partingTime = 250 * time.Millisecond
@@ -77,10 +82,12 @@ func attachReader[R reader](h *Hub, position *EventID, c Client, make func(s *so
 				return r, before, nil
 			}
 			r.close()
-			if errors.Is(err, ErrDraining) {
+			switch {
+			case errors.Is(err, ErrDraining):
 				return r, nil, err
+			case errors.Is(err, ErrGone):
+				h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
 			}
-			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
 		}
 	}
 	s, err := h.open()

@@ -104,12 +104,14 @@ func (s *socket) deliver(e event) error {
 // wants to go on. The reader that was there before is told to end, and is
 // returned for the caller to wait for; whether the socket was away is returned as
 // well. The error is [ErrGone] when the socket has ended or no longer holds all
-// that follows the position, and [ErrDraining] when the server stops and nothing
-// follows it.
+// that follows the position, errOvertaken when its client has confirmed more than
+// that, and [ErrDraining] when the server stops and nothing follows it.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.ended == "" && s.outbox.isBehind(position):
+		return nil, false, errOvertaken
 	case s.ended != "" || !s.outbox.holds(position):
 		return nil, false, ErrGone
 	case s.farewell != nil && position == s.outbox.last():

@@ -1,0 +1,412 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// steadyClient is a client as the protocol wants it to be. It reads by stream
+// or by poll, changes between them, and goes on where it was whatever became of
+// either. It posts one request at a time and repeats it, under the same key,
+// until that is answered. In a network that fails in every way it needs no more
+// than that to hear everything once and in order.
+//
+// It drops nothing that comes twice and sorts nothing, as no browser would: what
+// it hears is what the server sent.
+type steadyClient struct {
+	// set once
+	url     string
+	http    *http.Client
+	join    fields        // what a new socket posts first
+	habit   func() habit  // how to read next; called by read alone
+	hear    func(event)   // gets everything that is read, in order; must not call the client
+	broken  func(string)  // is told of what the server must never do
+	answers time.Duration // how long an answer may take before it is given up
+	figures *clientFigures
+
+	readDice, postDice *rand.Rand // each known to one goroutine
+
+	joined string // the socket that has posted join; known to post alone
+
+	mu        sync.Mutex // guards what follows
+	opened    chan struct{}
+	token     string
+	socketID  string
+	position  int           // the sequence of the last event that was heard
+	heartbeat time.Duration // how often the server breaks its silence
+	turn      *turn         // whose events count
+}
+
+// habit is how a client reads until it changes.
+type habit struct {
+	polls  bool
+	wait   int           // seconds that a poll waits
+	change time.Duration // when it changes, 0: only when it must
+	leave  bool          // the next reader takes over, rather than this one being ended before
+}
+
+// clientFigures counts what clients went through.
+type clientFigures struct {
+	posts, retries, streams, polls, resumes, takeovers, lost atomic.Int64
+}
+
+// turn is one stream, or one poll after the other.
+type turn struct {
+	habit
+	cancel context.CancelFunc
+	heard  atomic.Bool   // the server was reached
+	ended  chan struct{} // closed when it is over
+}
+
+// read keeps the socket read until ctx is done.
+func (c *steadyClient) read(ctx context.Context) {
+	var turns sync.WaitGroup
+	defer turns.Wait()
+	for failures := 0; ctx.Err() == nil; {
+		t := c.begin(ctx, &turns)
+		var change <-chan time.Time
+		if t.change > 0 {
+			change = time.After(t.change)
+		}
+		select {
+		case <-change:
+			if !t.leave {
+				t.cancel()
+				<-t.ended
+			}
+		case <-t.ended:
+			if failures++; t.heard.Load() {
+				failures = 0
+			}
+			rest(ctx, pauseAfter(c.readDice, failures))
+		}
+	}
+}
+
+// begin makes a new turn the one whose events count. The one before it may still
+// run: what that reads from now on, the new one reads as well.
+func (c *steadyClient) begin(ctx context.Context, turns *sync.WaitGroup) *turn {
+	ctx, cancel := context.WithCancel(ctx)
+	t := &turn{habit: c.habit(), cancel: cancel, ended: make(chan struct{})}
+	c.mu.Lock()
+	c.turn = t
+	c.mu.Unlock()
+	turns.Go(func() { // ends with ctx, with its connection, or when another turn took over
+		defer close(t.ended)
+		defer cancel()
+		for again := true; again; again = t.polls && c.isReadBy(t) && ctx.Err() == nil {
+			var err error
+			if t.polls {
+				err = c.poll(ctx, t)
+			} else {
+				err = c.stream(ctx, t)
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return t
+}
+
+func (c *steadyClient) isReadBy(t *turn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turn == t
+}
+
+// stream reads one stream, until it ends or nothing was heard for two and a half
+// heartbeats.
+func (c *steadyClient) stream(ctx context.Context, t *turn) error {
+	c.figures.streams.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	silence := time.AfterFunc(c.patience(), cancel)
+	defer silence.Stop()
+
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/events", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	if token, position := c.place(); token != "" {
+		request.Header.Set("Last-Event-ID", eventID(token, position))
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the stream was answered with %s", response.Status)
+	}
+	readEvents(response.Body, func(e event) bool {
+		silence.Reset(c.patience())
+		return c.take(t, e)
+	})
+	return nil
+}
+
+// poll asks once for what there is. An answer that does not arrive whole was
+// not given: the next poll asks for the same again.
+func (c *steadyClient) poll(ctx context.Context, t *turn) error {
+	c.figures.polls.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(t.wait)*time.Second+c.answers)
+	defer cancel()
+
+	token, position := c.place()
+	address := c.url + "/events/poll?wait=" + strconv.Itoa(t.wait)
+	if token != "" {
+		address += "&after=" + strconv.Itoa(position)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the poll was answered with %s", response.Status)
+	}
+	var answer struct {
+		Events      []json.RawMessage
+		LastEventID string
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		c.broken("a poll's answer is no JSON: " + string(body))
+		return err
+	}
+	return c.takeAll(t, answer.Events, answer.LastEventID)
+}
+
+// takeAll takes in what a poll brought. Its events bear no ids: they follow one
+// another up to the last one's.
+func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string) error {
+	t.heard.Store(true)
+	_, sequence := c.place()
+	for _, data := range events {
+		var is struct{ Type, Token string }
+		if err := json.Unmarshal(data, &is); err != nil {
+			c.broken("an event is no JSON: " + string(data))
+			return err
+		}
+		switch is.Type {
+		case "connected":
+			sequence = 0
+		case "disconnected", "server-shutdown":
+		default:
+			sequence++
+		}
+		token, _ := c.place()
+		if is.Token != "" {
+			token = is.Token
+		}
+		if !c.take(t, event{ID: eventID(token, sequence), Type: is.Type, Data: data}) {
+			return errors.New("the server ended the poll")
+		}
+	}
+	if token, position := c.place(); c.isReadBy(t) && lastID != eventID(token, position) {
+		c.broken(fmt.Sprintf("a poll ended at %s instead of %s", lastID, eventID(token, position)))
+	}
+	return nil
+}
+
+// take takes one event in, and says whether more can come from where it came.
+func (c *steadyClient) take(t *turn, e event) (more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.heard.Store(true)
+	if e.Type == "disconnected" || e.Type == "server-shutdown" {
+		if c.turn != t {
+			c.figures.takeovers.Add(1)
+		}
+		return false
+	}
+	if c.turn != t {
+		return true // another turn's
+	}
+	step := 1
+	switch e.Type {
+	case "connected":
+		c.connected(e)
+		step = 0
+	case "heartbeat":
+		step = 0
+	}
+	if e.ID != eventID(c.token, c.position+step) {
+		c.broken(fmt.Sprintf("%s has the id %s behind %d", e.Type, e.ID, c.position))
+	}
+	c.position = sequence(e.ID)
+	c.hear(e)
+	return true
+}
+
+// connected learns which socket it is. One that could not be resumed is in no
+// room, and begins anew: post joins again before it posts anything else.
+func (c *steadyClient) connected(e event) {
+	var hello struct {
+		SocketID          string
+		Token             string
+		Resumed           bool
+		HeartbeatInterval int
+	}
+	if err := json.Unmarshal(e.Data, &hello); err != nil {
+		c.broken("connected is no JSON: " + string(e.Data))
+		return
+	}
+	c.heartbeat = time.Duration(hello.HeartbeatInterval) * time.Millisecond
+	isSame := hello.SocketID == c.socketID && hello.Token == c.token
+	switch {
+	case hello.Resumed && isSame:
+		c.figures.resumes.Add(1)
+		return
+	case hello.Resumed || isSame:
+		c.broken("connected contradicts itself: " + string(e.Data))
+		return
+	case c.socketID == "":
+		close(c.opened)
+	default:
+		c.figures.lost.Add(1)
+	}
+	c.socketID, c.token, c.position = hello.SocketID, hello.Token, 0
+}
+
+// post sends events, as a batch if there are several, and answers the status of
+// each. It asks again, with the same key, until there is an answer. One post
+// must follow the other: the server keeps the order in which it answers.
+func (c *steadyClient) post(ctx context.Context, events ...fields) ([]int, error) {
+	select {
+	case <-c.opened:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if socketID := c.id(); c.joined != socketID {
+		c.joined = socketID
+		statuses, err := c.post(ctx, c.join)
+		if err != nil {
+			return nil, err
+		}
+		if statuses[0] != http.StatusAccepted {
+			c.broken(fmt.Sprintf("joining was answered with %d", statuses[0]))
+		}
+	}
+	path, content := "/events", any(events[0])
+	if len(events) > 1 {
+		path, content = "/events/batch", fields{"events": events}
+	}
+	body, err := json.Marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	key := strconv.FormatUint(c.postDice.Uint64(), 36)
+	for failures := 1; ; failures++ {
+		statuses, err := c.attempt(ctx, path, key, body)
+		if err == nil {
+			return statuses, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("not answered in %d attempts: %w", failures, err)
+		}
+		c.figures.retries.Add(1)
+		rest(ctx, pauseAfter(c.postDice, failures))
+	}
+}
+
+// attempt makes one request. Its error says that there was no answer, or none
+// that settles anything.
+func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byte) ([]int, error) {
+	c.figures.posts.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, c.answers)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	token, _ := c.place()
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", key)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	switch {
+	case err != nil:
+		return nil, err
+	case response.Header.Get("Retry-After") != "":
+		return nil, errors.New(response.Status)
+	case response.StatusCode == http.StatusBadRequest:
+		return nil, errors.New("the server had but a part of it") // what was sent is good JSON
+	case response.StatusCode != http.StatusOK:
+		return []int{response.StatusCode}, nil
+	}
+	var batch struct{ Results []struct{ Status int } }
+	if err := json.Unmarshal(answer, &batch); err != nil {
+		return nil, err
+	}
+	statuses := make([]int, len(batch.Results))
+	for i, result := range batch.Results {
+		statuses[i] = result.Status
+	}
+	return statuses, nil
+}
+
+func (c *steadyClient) id() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.socketID
+}
+
+// place is where the client would go on; the token is empty while it has none.
+func (c *steadyClient) place() (token string, position int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.token, c.position
+}
+
+// patience is how long a stream may be silent.
+func (c *steadyClient) patience() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heartbeat * 5 / 2
+}
+
+func eventID(token string, sequence int) string { return token + "." + strconv.Itoa(sequence) }
+
+// pauseAfter draws how long to wait after a number of failures: twice as long with
+// each, and never the same for all, so that they do not come back at once.
+func pauseAfter(dice *rand.Rand, failures int) time.Duration {
+	const first, longest = 50 * time.Millisecond, 2 * time.Second
+	most := min(first<<min(failures, 10), longest)
+	return most/2 + time.Duration(dice.Int64N(int64(most/2)))
+}
+
+// rest waits, unless ctx is done before.
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

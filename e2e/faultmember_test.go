@@ -1,0 +1,257 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// member is one of the people in a room: what it says over its client, and all
+// that it hears, kept for the verdict.
+type member struct {
+	// set once
+	t      *testing.T
+	room   string
+	name   string
+	others int // in the room
+	client *steadyClient
+	dice   *rand.Rand // draws what it says; known to the goroutine that talks
+
+	// known to the goroutine that talks, until that is over
+	numbered int
+	said     []saying    // what was accepted, in the order of the answers
+	refused  map[int]int // how much was not, by status
+
+	mu       sync.Mutex       // guards what follows
+	told     map[string]int   // how often user-connected named a socket
+	found    map[string]int   // how often room-joined did
+	gone     int              // how often somebody was said to be gone
+	heard    map[string][]int // the numbers of what came, by its sender's socket
+	chat     []string         // the ids of the room's messages
+	took     latencies
+	complete chan struct{} // closed when all the others are known
+	pong     chan struct{} // closed when the ping was answered
+}
+
+// saying is one accepted event. Where the target is empty it is for all.
+type saying struct {
+	number int
+	target string
+}
+
+// words are the content of whatever is said.
+type words struct {
+	Number int
+	Sent   time.Time
+	Filler string
+}
+
+func newMember(t *testing.T, url, room string, number int, seed uint64, figures *clientFigures) *member {
+	draw := func(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(number)<<32+purpose)) }
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	m := &member{
+		t:        t,
+		room:     room,
+		name:     fmt.Sprintf("Member %d", number),
+		dice:     draw(1),
+		refused:  make(map[int]int),
+		told:     make(map[string]int),
+		found:    make(map[string]int),
+		heard:    make(map[string][]int),
+		complete: make(chan struct{}),
+		pong:     make(chan struct{}),
+	}
+	m.client = &steadyClient{
+		url:       url,
+		http:      &http.Client{Transport: transport},
+		join:      fields{"type": "join-room", "roomId": room, "userId": m.name},
+		habit:     restless(draw(2)),
+		hear:      m.hear,
+		broken:    func(what string) { t.Error(m.name + ": " + what) },
+		answers:   3 * time.Second,
+		figures:   figures,
+		readDice:  draw(3),
+		postDice:  draw(4),
+		opened:    make(chan struct{}),
+		heartbeat: 2 * time.Second,
+	}
+	return m
+}
+
+// restless draws a way to read, and how long until the next.
+func restless(dice *rand.Rand) func() habit {
+	return func() habit {
+		return habit{
+			change: time.Second + time.Duration(dice.ExpFloat64()*float64(5*time.Second)),
+			leave:  dice.IntN(2) == 0,
+		}
+	}
+}
+
+// enter joins the room, and waits until everybody is there.
+func (m *member) enter(ctx context.Context) {
+	if _, err := m.client.post(ctx, fields{"type": "typing-start"}); err != nil {
+		m.t.Errorf("%s did not come in: %v", m.name, err)
+	}
+	select {
+	case <-m.complete:
+	case <-ctx.Done():
+		m.t.Errorf("%s does not know everybody in its room", m.name)
+	}
+}
+
+// talk says something again and again until talking is done, and waits for the
+// last answer.
+func (m *member) talk(ctx, talking context.Context) {
+	peers := m.peers()
+	for rest(talking, m.pause()); talking.Err() == nil; rest(talking, m.pause()) {
+		m.say(ctx, peers)
+	}
+}
+
+func (m *member) pause() time.Duration {
+	return time.Duration(m.dice.ExpFloat64() * float64(2*time.Second))
+}
+
+// say posts one event, or several at once, to one of the peers or to all.
+func (m *member) say(ctx context.Context, peers []string) {
+	events := make([]fields, 1)
+	if m.dice.IntN(3) == 0 {
+		events = make([]fields, 2+m.dice.IntN(7))
+	}
+	sayings := make([]saying, len(events))
+	for i := range events {
+		events[i], sayings[i] = m.something(peers)
+	}
+	statuses, err := m.client.post(ctx, events...)
+	if err != nil {
+		m.t.Errorf("%s: %v", m.name, err)
+		return
+	}
+	for i, s := range sayings {
+		if status := statuses[min(i, len(statuses)-1)]; status == http.StatusAccepted {
+			m.said = append(m.said, s)
+		} else {
+			m.refused[status]++
+		}
+	}
+}
+
+// something draws what to say, and to whom.
+func (m *member) something(peers []string) (fields, saying) {
+	m.numbered++
+	content := words{m.numbered, time.Now(), strings.Repeat("x", int(m.dice.ExpFloat64()*300))}
+	switch one := m.dice.IntN(10); {
+	case one < 6:
+		target := peers[m.dice.IntN(len(peers))]
+		return fields{"type": "signal", "target": target, "data": content}, saying{m.numbered, target}
+	case one < 8:
+		return fields{"type": "signal", "data": content}, saying{m.numbered, ""}
+	default:
+		text, _ := json.Marshal(content) // numbers, texts and times always marshal
+		return fields{"type": "send-message", "message": string(text)}, saying{m.numbered, ""}
+	}
+}
+
+// hearOut waits for everything that the member is still owed: the answer to a
+// ping is behind all that was accepted before.
+func (m *member) hearOut(ctx context.Context) {
+	if _, err := m.client.post(ctx, fields{"type": "ping"}); err != nil {
+		m.t.Errorf("%s: %v", m.name, err)
+	}
+	select {
+	case <-m.pong:
+	case <-ctx.Done():
+		m.t.Errorf("%s did not hear all that it is owed", m.name)
+	}
+}
+
+// hear keeps what the client reads.
+func (m *member) hear(e event) {
+	var is struct {
+		From, SocketID, ID, Message string
+		Data                        words
+		Users                       []struct{ UserID, SocketID string }
+	}
+	if err := json.Unmarshal(e.Data, &is); err != nil {
+		m.t.Errorf("%s cannot read %s: %v", m.name, e.Data, err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch e.Type {
+	case "room-joined":
+		for _, user := range is.Users {
+			if user.UserID != m.name {
+				m.found[user.SocketID]++
+			}
+		}
+		m.noteComplete()
+	case "user-connected":
+		m.told[is.SocketID]++
+		m.noteComplete()
+	case "user-disconnected":
+		m.gone++
+	case "signal":
+		m.keep(is.From, is.Data)
+	case "new-message":
+		var content words
+		if err := json.Unmarshal([]byte(is.Message), &content); err != nil {
+			m.t.Errorf("%s cannot read the message %s: %v", m.name, is.Message, err)
+		}
+		m.chat = append(m.chat, is.ID)
+		m.keep(is.SocketID, content)
+	case "pong":
+		close(m.pong)
+	}
+}
+
+func (m *member) keep(from string, content words) {
+	m.heard[from] = append(m.heard[from], content.Number)
+	m.took = append(m.took, time.Since(content.Sent))
+}
+
+func (m *member) noteComplete() {
+	select {
+	case <-m.complete:
+	default:
+		if len(m.told)+len(m.found) >= m.others {
+			close(m.complete)
+		}
+	}
+}
+
+// peers are the socket IDs of the others.
+func (m *member) peers() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for id := range m.told {
+		ids = append(ids, id)
+	}
+	for id := range m.found {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// latencies are how long something took, each time.
+type latencies []time.Duration
+
+// quantile is how long the given part of them took at most.
+func (l latencies) quantile(part float64) time.Duration {
+	if len(l) == 0 {
+		return 0
+	}
+	slices.Sort(l)
+	return l[min(int(part*float64(len(l))), len(l)-1)].Round(100 * time.Microsecond)
+}

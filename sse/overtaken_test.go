@@ -1,0 +1,58 @@
+package sse_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+// A request that was held up on the way asks for what its client has since
+// confirmed. It must not cost the client its socket, whether that is being read
+// at the moment or between two readers.
+func TestARequestThatWasOvertakenLeavesTheSocketAlone(t *testing.T) {
+	for name, ask := range map[string]func(t *testing.T, hub *sse.Hub, position *sse.EventID) (end func()){
+		"stream": func(t *testing.T, hub *sse.Hub, position *sse.EventID) func() {
+			late := connect(t, hub, position)
+			synctest.Wait()
+			require.False(t, late.resumed())
+			return late.disconnect
+		},
+		"poll": func(t *testing.T, hub *sse.Hub, position *sse.EventID) func() {
+			_, resumed := poll(t, hub, position, time.Minute).answer().hello(t)
+			require.False(t, resumed)
+			return func() {}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+				c := connect(t, hub, nil)
+				synctest.Wait()
+				socketID, beginning := c.socketID(), c.position()
+				deliver(t, hub, socketID, 1, 3)
+				synctest.Wait()
+				again := connect(t, hub, c.position())
+				synctest.Wait()
+				endLate := ask(t, hub, beginning)
+				defer endLate()
+				deliver(t, hub, socketID, 4, 4)
+				synctest.Wait()
+				requireNumbers(t, again.heard(), 4, 4)
+
+				again.disconnect()
+				endLater := ask(t, hub, beginning)
+				defer endLater()
+				deliver(t, hub, socketID, 5, 5)
+				require.Empty(t, ended.of(socketID))
+				last := connect(t, hub, again.position())
+				synctest.Wait()
+				require.True(t, last.resumed())
+				requireNumbers(t, last.heard(), 5, 5)
+				last.disconnect()
+			})
+		})
+	}
+}
