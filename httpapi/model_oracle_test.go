@@ -33,6 +33,7 @@ type oracleSocket struct {
 	id, token string
 	openedAt  time.Time
 	events    []fact // all that it was ever sent: the first has the sequence 1
+	confirmed int    // so many of the first have arrived, as its client says
 	forgotten int    // so many of the first are no longer to be had
 	written   int    // so many of the first were written to some reader
 	ended     bool
@@ -111,10 +112,11 @@ func (o *oracle) open(token string, r *oracleReader) *oracleSocket {
 }
 
 // resume lets a reader go on behind a position. It says whether that is possible:
-// if not, the socket has ended, and the client needs a new one.
+// if not, the client needs a new socket. The old one ends if it had a gap, and
+// not if its client has only read on meanwhile.
 func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 	switch {
-	case s.ended:
+	case s.ended || position < s.confirmed:
 		return false
 	case position < s.forgotten || position > len(s.events):
 		o.end(s, sse.TransportClose)
@@ -125,7 +127,7 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 	if s.reader != nil {
 		o.finish(s, o.disconnected("replaced"))
 	}
-	s.forgotten = position
+	s.confirmed, s.forgotten = position, position
 	s.written = max(s.written, position)
 	wasAway := s.away
 	o.attach(s, r, position, true)
