@@ -90,6 +90,8 @@ func newMember(t *testing.T, url, room string, number int, seed uint64, figures 
 func restless(dice *rand.Rand) func() habit {
 	return func() habit {
 		return habit{
+			polls:  dice.IntN(3) == 0,
+			wait:   dice.IntN(4),
 			change: time.Second + time.Duration(dice.ExpFloat64()*float64(5*time.Second)),
 			leave:  dice.IntN(2) == 0,
 		}
