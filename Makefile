@@ -9,7 +9,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v gcc || command -v clang),-race)
 
-.PHONY: test lint unit fuzz e2e browser bench run
+# What the tests of proxies and dead links run, beside a browser.
+PROXIES = nginx haproxy apache2 varnish caddy squid
+NETWORK = iproute2 iptables
+
+.PHONY: test lint unit fuzz e2e browser proxies bench run
 
 test: lint unit fuzz e2e
 	@echo "All tests passed."
@@ -28,7 +32,7 @@ fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
 
-e2e: browser
+e2e: browser proxies
 	cd e2e && $(GO) test $(RACE) ./...
 
 # Without a browser the tests that need one are skipped, and say so.
@@ -38,6 +42,16 @@ browser:
 		apt-get update -q && apt-get install -yq --no-install-recommends chromium-headless-shell fonts-liberation; \
 	else \
 		echo "There is no Chromium here, and no way to install it: browser tests will be skipped."; \
+	fi
+
+# Without a proxy its tests are skipped, and say so. The packages would start
+# services of their own, which policy-rc.d forbids meanwhile.
+proxies:
+	@command -v nginx haproxy apache2 varnishd caddy squid ip iptables >/dev/null && test "$$(command -v nginx haproxy apache2 varnishd caddy squid ip iptables | wc -l)" = 8 || \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+		apt-get update -q && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK); \
+	else \
+		echo "Not all proxies are here, and there is no way to install them: their tests will be skipped."; \
 	fi
 
 bench:

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -14,6 +15,9 @@ import (
 const within = 30 * time.Second
 
 func TestMain(m *testing.M) {
+	// What runs in parallel here waits, and needs no processor for that.
+	flag.Parse()
+	flag.Set("test.parallel", "200")
 	code := m.Run()
 	sharedBrowser.stop()
 	builtServer.remove()

@@ -56,10 +56,16 @@ const reconnectDelay = 50 * time.Millisecond
 // connect opens a stream to the server and waits until it has a socket.
 func connect(t *testing.T, url string) *signaling {
 	t.Helper()
+	return connectBy(t, &http.Transport{}, url)
+}
+
+// connectBy is connect by a way of the caller's own.
+func connectBy(t *testing.T, transport http.RoundTripper, url string) *signaling {
+	t.Helper()
 	s := &signaling{
 		t:      t,
 		url:    url,
-		client: &http.Client{Transport: &http.Transport{}},
+		client: &http.Client{Transport: transport},
 		events: make(chan event, 64),
 		gate:   make(chan struct{}),
 	}
@@ -286,8 +292,13 @@ func (s *signaling) join(room, name string) {
 // given. Others before it are skipped.
 func (s *signaling) await(kind string, into any) {
 	s.t.Helper()
+	s.awaitWithin(within, kind, into)
+}
+
+func (s *signaling) awaitWithin(limit time.Duration, kind string, into any) {
+	s.t.Helper()
 	var skipped []string
-	timeout := time.After(within)
+	timeout := time.After(limit)
 	for {
 		select {
 		case e, open := <-s.events:

@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// setup is one way in which people put proxies between clients and the server.
+type setup struct {
+	product
+	mended   bool     // with the lines of proxies/ that are not stock
+	settings []string // of the server, where they mend as well
+	tunnel   bool     // clients use it by CONNECT, as for https
+	before   *product // another one, between it and the server
+}
+
+var setups = []setup{
+	{product: nginx},
+	{product: nginx, mended: true},
+	{product: haproxy},
+	{product: haproxy, mended: true},
+	{product: apache},
+	{product: apache, mended: true, settings: []string{"HEARTBEAT_INTERVAL=5s"}},
+	{product: varnish},
+	{product: varnish, mended: true},
+	{product: caddy},
+	{product: squid},
+	{product: squid, tunnel: true},
+	{product: squid, before: &nginx},
+}
+
+// What the README tells of proxies, seen with each of them: everything that is
+// promised holds, and their limits are where it says.
+func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
+	table := &proxyTable{}
+	t.Run("each", func(t *testing.T) {
+		for _, s := range setups {
+			row := table.add(s.name, s.configured(t))
+			t.Run(s.name+", "+row.configuration, func(t *testing.T) {
+				t.Parallel()
+				row.version = s.installed(t)
+				s.prove(t, row)
+			})
+		}
+	})
+	t.Log("\n" + table.markdown())
+	if !t.Failed() && !testing.Short() {
+		table.requireToBeIn(t, "../README.md")
+	}
+}
+
+// prove runs all checks at once: most of them wait most of the time.
+func (s setup) prove(t *testing.T, row *proxyRow) {
+	server := startServer(t, s.settings...)
+	silentServer := startServer(t, "HEARTBEAT_INTERVAL=10m")
+	c := &proxyCheck{row: row, way: s.start(t, server), server: server}
+	silent := &proxyCheck{row: row, way: s.start(t, silentServer), server: silentServer}
+	for name, check := range map[string]func(*testing.T){
+		"a quiet stream lives and each heartbeat passes": c.quietStream,
+		"a dropped stream is resumed":                    c.resume,
+		"each event passes by itself":                    c.flow,
+		"a keyed POST may be repeated":                   c.repeatedPosts,
+		"a stream may be opened by POST":                 c.streamByPOST,
+		"a poll is answered by what happens":             c.polling,
+		"polls keep the guarantee":                       c.resumeByPolls,
+		"a client that goes is missed":                   c.departure,
+		"a crowd gets a socket each":                     silent.crowd,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t)
+		})
+	}
+}
+
+func (s setup) installed(t *testing.T) (version string) {
+	t.Helper()
+	if s.before != nil {
+		s.before.installed(t)
+	}
+	return s.product.installed(t)
+}
+
+func (s setup) start(t *testing.T, serverURL string) way {
+	t.Helper()
+	if s.before != nil {
+		serverURL = s.before.start(t, serverURL, false).url
+	}
+	through := s.product.start(t, serverURL, s.mended)
+	through.tunnel = s.tunnel
+	return through
+}
+
+// configured is what the README says of the configuration.
+func (s setup) configured(t *testing.T) string {
+	switch {
+	case s.tunnel:
+		return "stock, tunnels (https)"
+	case s.before != nil:
+		return "stock, before a stock " + s.before.name
+	case !s.mended:
+		return "stock"
+	}
+	lines := append(s.mends(t), s.settings...)
+	require.NotEmpty(t, lines)
+	return "`" + strings.Join(lines, "`, `") + "`"
+}

@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// installed answers the version of the package, and skips the test where there
+// is none, unless REQUIRE_PROXIES forbids it.
+func (p product) installed(t *testing.T) (version string) {
+	t.Helper()
+	output, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", p.pkg).Output()
+	if err == nil {
+		_, err = os.Stat(p.command[0])
+	}
+	if err != nil && os.Getenv("REQUIRE_PROXIES") != "1" {
+		t.Skipf("NOT TESTED: %s is not installed: try Debian's package %s", p.name, p.pkg)
+	}
+	require.NoError(t, err, p.name)
+	version, _, _ = strings.Cut(string(output), "-")
+	return version
+}
+
+// start runs an instance that leads to the server until the test ends, and
+// answers the way through it. Mended is with the lines that are not stock.
+func (p product) start(t *testing.T, serverURL string, mended bool) way {
+	t.Helper()
+	folder := openFolder(t)
+	address := "127.0.0.1:" + freePort(t)
+	known := strings.NewReplacer("<folder>", folder, "<address>", address)
+	config := p.configuration(t, folder, address, strings.TrimPrefix(serverURL, "http://"), mended)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config"), []byte(config), 0o644))
+	output, err := os.Create(filepath.Join(folder, "output"))
+	require.NoError(t, err)
+	defer output.Close()
+
+	command := exec.Command(p.command[0])
+	for _, argument := range p.command[1:] {
+		command.Args = append(command.Args, known.Replace(argument))
+	}
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	for _, variable := range p.env {
+		command.Env = append(command.Env, known.Replace(variable))
+	}
+	command.Dir = folder
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() == 0 { // some of them refuse to be root
+		command.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	require.NoError(t, command.Start())
+	ended := make(chan struct{})
+	go func() { // ends with the program, which stop waits for
+		defer close(ended)
+		command.Wait()
+	}()
+	t.Cleanup(func() { p.stop(t, folder, command.Process.Pid, ended) })
+
+	found := way{url: "http://" + address}
+	if p.forward {
+		found = way{url: serverURL, proxy: address}
+	}
+	p.awaitReady(t, found, ended)
+	return found
+}
+
+const nobody = 65534
+
+// openFolder is a folder of the test's own that nobody may use.
+func openFolder(t *testing.T) string {
+	folder := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))
+	require.NoError(t, os.Chmod(folder, 0o777))
+	return folder
+}
+
+// configuration is what the package ships, with the lines that lead to the
+// server, edited for an instance of a test.
+func (p product) configuration(t *testing.T, folder, address, server string, mended bool) string {
+	t.Helper()
+	stock, err := os.ReadFile(p.config)
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	_, serverPort, err := net.SplitHostPort(server)
+	require.NoError(t, err)
+	lines := strings.ReplaceAll(p.readLines(t), "127.0.0.1:3002", server)
+	if mended {
+		lines = strings.ReplaceAll(lines, "#mend ", "")
+	}
+	known := strings.NewReplacer("<folder>", folder, "<address>", address, "<port>", port, "<server-port>", serverPort, "<lines>", lines)
+	config := string(stock)
+	for _, e := range p.edits {
+		require.Equal(t, 1, strings.Count(config, e.old), "%s is not as this test knows it: it should have once:\n%s", p.config, e.old)
+		config = strings.Replace(config, e.old, known.Replace(e.new), 1)
+	}
+	return config
+}
+
+func (p product) readLines(t *testing.T) string {
+	t.Helper()
+	if p.lines == "" {
+		return ""
+	}
+	lines, err := os.ReadFile(filepath.Join("proxies", p.lines))
+	require.NoError(t, err)
+	return string(lines)
+}
+
+var mendingLine = regexp.MustCompile(`(?m)^\s*#mend (.*)$`)
+
+// mends answers the lines that are not stock.
+func (p product) mends(t *testing.T) (lines []string) {
+	for _, match := range mendingLine.FindAllStringSubmatch(p.readLines(t), -1) {
+		lines = append(lines, match[1])
+	}
+	return lines
+}
+
+// awaitReady waits until the program leads to the server.
+func (p product) awaitReady(t *testing.T, through way, ended <-chan struct{}) {
+	t.Helper()
+	client := http.Client{Transport: through.transport(t), Timeout: within}
+	leads := func() bool {
+		response, err := client.Get(through.url + "/livez")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	}
+	for deadline := time.Now().Add(2 * within); !leads(); { // many start at once
+		select {
+		case <-ended:
+			require.FailNow(t, p.name+" ended at once")
+		case <-time.After(50 * time.Millisecond):
+			require.True(t, time.Now().Before(deadline), "%s does not lead to the server", p.name)
+		}
+	}
+}
+
+// stop ends the program, and with it all that it has started: they are a
+// process group.
+func (p product) stop(t *testing.T, folder string, pid int, ended <-chan struct{}) {
+	syscall.Kill(pid, syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-time.After(2 * time.Second): // some wait for connections, and there is nothing to wait for
+	}
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("ending %s: %v", p.name, err)
+	}
+	<-ended
+	if t.Failed() {
+		p.showLogs(t, folder)
+	}
+}
+
+func (p product) showLogs(t *testing.T, folder string) {
+	filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && (entry.Name() == "output" || strings.HasSuffix(entry.Name(), "log")) {
+			text, _ := os.ReadFile(path)
+			t.Logf("%s of %s:\n%s", entry.Name(), p.name, text)
+		}
+		return nil
+	})
+}
+
+// way is how a client reaches the server through a proxy.
+type way struct {
+	url    string
+	proxy  string // the address of one that is set in the client; empty: url is the proxy's own
+	tunnel bool   // use that one as browsers do for https, by CONNECT
+}
+
+// transport is one of the test's own, so that it shares no connections.
+func (w way) transport(t *testing.T) *http.Transport {
+	transport := &http.Transport{}
+	switch {
+	case w.tunnel:
+		transport.DialContext = dialTunnel(w.proxy)
+	case w.proxy != "":
+		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: w.proxy})
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}

@@ -1,0 +1,7 @@
+# In /etc/varnish/default.vcl, in place of its backend.
+# What stands behind #mend is not needed to begin with: see README.md, "Behind a proxy".
+backend default {
+    .host = "127.0.0.1";
+    .port = "3002";
+}
+#mend sub vcl_recv { if (req.http.Accept ~ "text/event-stream") { return (pipe); } }

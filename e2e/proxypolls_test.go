@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// poller is a client that polls.
+type poller struct {
+	t      *testing.T
+	client *http.Client
+	url    string
+	token  string
+	after  int // what has arrived
+}
+
+// polled is the answer to a poll.
+type polled struct {
+	Events []struct {
+		Type, Token, SocketID string
+		Data                  int
+	}
+	LastEventID string
+}
+
+// openByPoll opens a socket, and answers its ID too.
+func openByPoll(t *testing.T, w way) (p *poller, socketID string) {
+	t.Helper()
+	p = &poller{t: t, client: &http.Client{Transport: w.transport(t)}, url: w.url}
+	got := p.poll(25)
+	require.Len(t, got.Events, 1)
+	require.Equal(t, "connected", got.Events[0].Type)
+	p.token = got.Events[0].Token
+	require.Equal(t, p.token+".0", got.LastEventID)
+	return p, got.Events[0].SocketID
+}
+
+// poll asks for what comes after the position, and leaves that as it is.
+func (p *poller) poll(wait int) polled {
+	p.t.Helper()
+	got, err := p.tryPoll(bounded(p.t), wait)
+	require.NoError(p.t, err)
+	return got
+}
+
+func (p *poller) tryPoll(ctx context.Context, wait int) (got polled, err error) {
+	url := fmt.Sprintf("%s/events/poll?wait=%d&after=%d", p.url, wait, p.after)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return got, err
+	}
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return got, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return got, fmt.Errorf("the poll was answered with %s", response.Status)
+	}
+	return got, json.NewDecoder(response.Body).Decode(&got)
+}
+
+func (p *poller) post(message fields) {
+	p.t.Helper()
+	require.NoError(p.t, post(bounded(p.t), p.client, p.url, p.token, message))
+}
+
+// requireSignals says that the answer holds these numbers and nothing else.
+func (got polled) requireSignals(t *testing.T, from, to int) {
+	t.Helper()
+	require.Len(t, got.Events, to-from+1)
+	for i, e := range got.Events {
+		require.Equal(t, "signal", e.Type)
+		require.Equal(t, from+i, e.Data)
+	}
+}
+
+// polling measures polls: one to which something happens, and some to which
+// nothing does. A wait of 45 s is less than what any of the proxies bears.
+func (c *proxyCheck) polling(t *testing.T) {
+	long(t)
+	p, _ := openByPoll(t, c.way)
+	posted := later(time.Second, func() error {
+		return post(t.Context(), p.client, p.url, p.token, fields{"type": "ping"})
+	})
+	started := time.Now()
+	got := p.poll(25)
+	took := time.Since(started)
+	require.NoError(t, <-posted)
+	require.Len(t, got.Events, 1)
+	require.Equal(t, "pong", got.Events[0].Type)
+	require.Less(t, took, 12*time.Second)
+	p.after = sequence(got.LastEventID)
+
+	for _, wait := range []int{25, 45} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		started := time.Now()
+		got, err := p.tryPoll(ctx, wait)
+		cancel()
+		require.NoError(t, err, "a poll that waits %d s", wait)
+		require.Empty(t, got.Events)
+		require.GreaterOrEqual(t, time.Since(started), time.Duration(wait)*time.Second)
+	}
+	c.row.set(polling, "✓ %d ms", (took - time.Second).Milliseconds())
+}
+
+// resumeByPolls loses an answer, gives up a poll, and changes to a stream: what
+// was signalled meanwhile arrives once and in order.
+func (c *proxyCheck) resumeByPolls(t *testing.T) {
+	sender := c.connect(t, "sender")
+	receiver, id := openByPoll(t, c.way)
+	receiver.post(fields{"type": "join-room", "roomId": roomOf(t), "userId": "receiver"})
+	got := receiver.poll(25)
+	require.Len(t, got.Events, 1)
+	require.Equal(t, "room-joined", got.Events[0].Type)
+	receiver.after = sequence(got.LastEventID)
+
+	for n := range 5 {
+		sender.signal(id, n)
+	}
+	for range 2 {
+		got = receiver.poll(25)
+		got.requireSignals(t, 0, 4)
+	}
+	receiver.after = sequence(got.LastEventID)
+
+	impatient, cancel := context.WithTimeout(t.Context(), time.Second/2)
+	_, err := receiver.tryPoll(impatient, 25)
+	cancel()
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for n := range 5 {
+		sender.signal(id, 5+n)
+	}
+	got = receiver.poll(25)
+	got.requireSignals(t, 5, 9)
+
+	sender.signal(id, 10)
+	var types []string
+	err = readStream(bounded(t), receiver.client, http.MethodGet, receiver.url+"/events?lastEventId="+got.LastEventID, func(e event) bool {
+		types = append(types, e.Type)
+		if e.Type == "connected" {
+			var hello struct{ Resumed bool }
+			e.decode(t, &hello)
+			require.True(t, hello.Resumed)
+		}
+		return e.Type != "signal"
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"connected", "heartbeat", "signal"}, types)
+}

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// column is one of the table of proxies, in the README's order.
+type column int
+
+const (
+	firstEvent column = iota
+	heartbeats
+	quiet
+	resume
+	polling
+	departure
+	silence
+	streams
+	columns
+)
+
+var headings = [columns]string{
+	firstEvent: "first event",
+	heartbeats: "heartbeats late by",
+	quiet:      "two minutes of quiet",
+	resume:     "resume",
+	polling:    "polling",
+	departure:  "a client that went is gone after",
+	silence:    "a stream without heartbeats",
+	streams:    fmt.Sprintf("of %d streams open", crowdSize),
+}
+
+// proxyTable is what was seen, in the words of the README.
+type proxyTable struct{ rows []*proxyRow }
+
+type proxyRow struct {
+	name, configuration string
+	version             string
+
+	mu    sync.Mutex // guards cells, which checks fill at the same time
+	cells [columns]string
+}
+
+func (table *proxyTable) add(name, configuration string) *proxyRow {
+	row := &proxyRow{name: name, configuration: configuration}
+	for c := range row.cells {
+		row.cells[c] = "✗" // until a check has passed
+	}
+	table.rows = append(table.rows, row)
+	return row
+}
+
+func (r *proxyRow) set(c column, format string, values ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cells[c] = fmt.Sprintf(format, values...)
+}
+
+func (table *proxyTable) markdown() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "| proxy | configuration | %s |\n|%s\n", strings.Join(headings[:], " | "), strings.Repeat(" --- |", 2+int(columns)))
+	for _, row := range table.rows {
+		if row.version != "" { // it is installed
+			fmt.Fprintf(&text, "| %s %s | %s | %s |\n", row.name, row.version, row.configuration, strings.Join(row.cells[:], " | "))
+		}
+	}
+	return text.String()
+}
+
+// requireToBeIn compares the table with the one of a document. That one may be
+// of other versions.
+func (table *proxyTable) requireToBeIn(t *testing.T, document string) {
+	text, err := os.ReadFile(document)
+	require.NoError(t, err)
+	for _, row := range table.rows {
+		if row.version == "" {
+			continue
+		}
+		line := regexp.MustCompile(`(?m)^\| ` + row.name + ` [0-9.]+ \| ` + regexp.QuoteMeta(row.configuration) + ` \| (.*) \|$`)
+		match := line.FindSubmatch(text)
+		require.NotNil(t, match, "%s has no row for %s, %s", document, row.name, row.configuration)
+		told := strings.Split(string(match[1]), " | ")
+		require.Len(t, told, int(columns), row.name)
+		for c, seen := range row.cells {
+			require.True(t, agree(told[c], seen), "%s says of %s, %s, %q: %q, but it is %q", document, row.name, row.configuration, headings[c], told[c], seen)
+		}
+	}
+}
+
+var (
+	milliseconds = regexp.MustCompile(` \d+ ms`)
+	seconds      = regexp.MustCompile(`(\d+) s\b`)
+)
+
+// agree tells whether two cells say the same. Milliseconds are never the same,
+// seconds nearly.
+func agree(told, seen string) bool {
+	const tolerance = 6
+	told, seen = milliseconds.ReplaceAllString(told, ""), milliseconds.ReplaceAllString(seen, "")
+	a, b := seconds.FindStringSubmatch(told), seconds.FindStringSubmatch(seen)
+	if a == nil || b == nil {
+		return told == seen
+	}
+	x, _ := strconv.Atoi(a[1])
+	y, _ := strconv.Atoi(b[1])
+	return seconds.ReplaceAllString(told, "") == seconds.ReplaceAllString(seen, "") && max(x, y)-min(x, y) <= tolerance
+}
