@@ -47,7 +47,7 @@ browser:
 # Without a proxy its tests are skipped, and say so. The packages would start
 # services of their own, which policy-rc.d forbids meanwhile.
 proxies:
-	@command -v nginx haproxy apache2 varnishd caddy squid ip iptables >/dev/null && test "$$(command -v nginx haproxy apache2 varnishd caddy squid ip iptables | wc -l)" = 8 || \
+	@dpkg -s $(PROXIES) $(NETWORK) >/dev/null 2>&1 || \
 	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
 		apt-get update -q && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK); \
 	else \

@@ -69,10 +69,17 @@ var readyLine = regexp.MustCompile(`signaling server is ready address=(http://\S
 // it is another), and with no error in its log (an answer 5xx is one).
 func startServer(t *testing.T, settings ...string) string {
 	t.Helper()
+	return startServerBy(t, nil, settings...)
+}
+
+// startServerBy has another program start the server, unless it is nil.
+func startServerBy(t *testing.T, starter []string, settings ...string) string {
+	t.Helper()
 	path, err := builtServer.build()
 	require.NoError(t, err, "building the server")
 
-	command := exec.Command(path)
+	words := append(starter, path)
+	command := exec.Command(words[0], words[1:]...)
 	// Nothing else, so that no setting of this machine reaches the server.
 	command.Env = append([]string{"HOST=127.0.0.1", "PORT=0"}, settings...)
 	stderr, err := command.StderrPipe()
