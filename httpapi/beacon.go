@@ -14,7 +14,7 @@ import (
 // types takes only those for which a browser asks nobody's leave beforehand.
 // Who can set Authorization is no beacon, and has only forgotten the type.
 func isBeacon(r *http.Request) bool {
-	return isMediaType(r.Header.Get("Content-Type"), "text/plain") && r.Header.Get("Authorization") == ""
+	return r.Header.Get("Authorization") == "" && isMediaType(r.Header.Get("Content-Type"), "text/plain")
 }
 
 // readBeacon tells which socket a beacon is from, and the event in it: all of its
