@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -115,10 +116,27 @@ func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
 	require.EqualValues(t, 3, again.next("signal").json["data"])
 }
 
-// The server gives a request half a second and an answer a second, in this test.
-// Both are for requests that are answered at once.
+// The server gives a request half a second and an answer a second, in these
+// tests. Both are for requests that are answered at once.
 func TestAPollMayWaitLongerThanTheServersTimeouts(t *testing.T) {
-	s := newServerWith(t, sse.Options{}, func(h *http.Server) { h.ReadTimeout, h.WriteTimeout = time.Second/2, time.Second })
+	s := newServerWith(t, sse.Options{}, shortTimeouts)
+	requireLongWait(t, s)
+}
+
+func TestAPollOverHTTP2MayWaitLongerThanTheServersTimeouts(t *testing.T) {
+	s := newServerWith(t, sse.Options{}, shortTimeouts)
+	secure := httptest.NewUnstartedServer(s.Config.Handler)
+	secure.EnableHTTP2 = true
+	shortTimeouts(secure.Config)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	requireLongWait(t, &server{secure, s.hub})
+}
+
+func shortTimeouts(h *http.Server) { h.ReadTimeout, h.WriteTimeout = time.Second/2, time.Second }
+
+func requireLongWait(t *testing.T, s *server) {
+	t.Helper()
 	opened := s.poll(t, "", "")
 	p := opened.peer(t, s)
 	at := s.poll(t, p.token, "wait=2")

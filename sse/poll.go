@@ -86,8 +86,10 @@ func (p *poll) isStalled() bool { return errors.Is(p.failed, os.ErrDeadlineExcee
 func (p *poll) gone() <-chan struct{} { return p.done }
 
 // await returns when there is something to answer, or the wait is over. It is
-// false when the client is gone before that.
+// false when the client is gone before that. The server's WriteTimeout is not for
+// the wait: an HTTP/2 stream ends by it even when nothing is being written.
 func (p *poll) await(ctx context.Context, wait time.Duration) bool {
+	p.deadline.set(time.Time{})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
