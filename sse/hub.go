@@ -198,18 +198,18 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 	return buf
 }
 
-// open makes a new socket.
-func (h *Hub) open() (*socket, error) {
-	s := newSocket(h, NewToken())
+// register makes a new socket known. It has its reader already: a socket is
+// never seen without.
+func (h *Hub) register(s *socket) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.draining:
-		return nil, ErrDraining
+		return ErrDraining
 	case len(h.sockets) >= h.options.MaxSockets:
-		return nil, ErrAtCapacity
+		return ErrAtCapacity
 	}
 	h.sockets[s.id] = s
 	h.opened++
-	return s, nil
+	return nil
 }

@@ -1,11 +1,14 @@
 package sse_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/sse"
@@ -117,4 +120,25 @@ func TestAClientThatReadNothingEndsAsASlowConsumer(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []sse.Reason{sse.SlowConsumer}, ended.of(socketID))
 	})
+}
+
+// Operators look at any moment.
+func TestASocketIsNeverSeenWithoutATransport(t *testing.T) {
+	hub := sse.NewHub(sse.Options{})
+	var opening sync.WaitGroup
+	for range 4 {
+		opening.Go(func() {
+			for range 500 {
+				r := httptest.NewRequest(http.MethodGet, "/events/poll", nil)
+				assert.NoError(t, hub.ServePoll(httptest.NewRecorder(), r, nil, 0, sse.Client{}))
+			}
+		})
+	}
+	for opened := uint64(0); opened < 2000; _, opened = hub.Counts() {
+		for _, info := range hub.Infos() {
+			require.Equal(t, sse.OverPoll, info.Transport)
+			hub.End(info.SocketID, sse.ClientDisconnect)
+		}
+	}
+	opening.Wait()
 }

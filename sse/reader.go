@@ -90,14 +90,12 @@ func attachReader[R reader](h *Hub, position *EventID, c Client, make func(s *so
 			}
 		}
 	}
-	s, err := h.open()
-	if err != nil {
-		return r, nil, err
-	}
+	s := newSocket(h, NewToken())
 	r = make(s, false)
-	if _, _, err := s.attach(r, 0, c); err != nil {
+	_, _, _ = s.attach(r, 0, c) // nothing has ended a socket that nobody knows
+	if err := h.register(s); err != nil {
 		r.close()
-		return r, nil, ErrDraining // nothing else can end a socket whose token nobody knows
+		return r, nil, err
 	}
 	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
 	return r, nil, nil
