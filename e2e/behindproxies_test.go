@@ -34,6 +34,7 @@ var setups = []setup{
 // What the README tells of proxies, seen with each of them: everything that is
 // promised holds, and their limits are where it says.
 func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
+	t.Parallel()
 	table := &proxyTable{}
 	t.Run("each", func(t *testing.T) {
 		for _, s := range setups {
