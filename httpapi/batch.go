@@ -1,10 +1,10 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -77,7 +77,7 @@ func decodeBatch(body []byte) ([]jsontext.Value, error) {
 			return nil, invalid(FieldError{m.name, "type", "must be an array of events"})
 		}
 		seen = true
-		if err := json.Unmarshal(m.value, &events, asWritten); err != nil {
+		if events, err = readArray(m.value); err != nil {
 			return nil, malformed(err)
 		}
 	}
@@ -85,4 +85,20 @@ func decodeBatch(body []byte) ([]jsontext.Value, error) {
 		return nil, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxBatch)})
 	}
 	return events, nil
+}
+
+// readArray reads the values of an array, each as it was written.
+func readArray(array jsontext.Value) (values []jsontext.Value, err error) {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(array), asWritten)
+	if _, err := decoder.ReadToken(); err != nil { // the opening bracket
+		return nil, err
+	}
+	for decoder.PeekKind() != ']' {
+		value, err := readValue(decoder, array)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
 }

@@ -1,11 +1,9 @@
 package httpapi
 
 import (
-	"errors"
 	"reflect"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"signaling-server/rooms"
@@ -143,24 +141,13 @@ type iceCandidate struct {
 }
 
 // candidateInit is an RTCIceCandidateInit (WebRTC, 4.8.1). A browser's
-// toJSON() writes null for what it does not know.
+// toJSON() writes null for what it does not know. The candidate itself may be
+// absent, but not null: strict receivers could not read it.
 type candidateInit struct {
-	Candidate        text    `json:"candidate"`
-	SDPMid           *string `json:"sdpMid"`
-	SDPMLineIndex    *uint16 `json:"sdpMLineIndex"`
-	UsernameFragment *string `json:"usernameFragment"`
-}
-
-// text is a string that may be absent, but not null: strict receivers could not
-// read it.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(value []byte) error {
-	if jsontext.Value(value).Kind() != '"' {
-		return errors.New("not a string")
-	}
-	return json.Unmarshal(value, (*string)(t))
+	Candidate        jsontext.Value `json:"candidate"`
+	SDPMid           *string        `json:"sdpMid"`
+	SDPMLineIndex    *uint16        `json:"sdpMLineIndex"`
+	UsernameFragment *string        `json:"usernameFragment"`
 }
 
 func (e *iceCandidate) accept(a *API, socketID string) error {

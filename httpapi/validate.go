@@ -52,7 +52,8 @@ func isCandidate(value jsontext.Value) bool {
 	case 'n':
 		return true
 	case '{':
-		return json.Unmarshal(value, &candidate, asWritten) == nil
+		err := json.Unmarshal(value, &candidate, asWritten)
+		return err == nil && (candidate.Candidate == nil || candidate.Candidate.Kind() == '"')
 	}
 	return false
 }
