@@ -1,4 +1,5 @@
 # make test   everything that CI runs; installs Chromium where apt can
+# make client the browser client, after its sources have changed
 # make bench  the figures of the README
 # make run    the server, on port 3002
 
@@ -13,7 +14,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test lint unit fuzz e2e browser proxies bench run
+.PHONY: test lint unit fuzz e2e browser proxies client bench run
 
 test: lint unit fuzz e2e
 	@echo "All tests passed."
@@ -24,6 +25,11 @@ lint:
 	cd e2e && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd e2e && $(GO) run $(STATICCHECK) ./...
+	@built=$$(mktemp -d) && static/client/build.sh "$$built" && diff -rq "$$built" static/client/dist; \
+		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "static/client/dist is not of static/client/src (run make client)"; exit 1; }
+
+client:
+	static/client/build.sh static/client/dist
 
 unit:
 	$(GO) test $(RACE) ./...

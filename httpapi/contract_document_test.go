@@ -59,8 +59,8 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 		),
 		// What concerns all answers is no operation's to declare.
 		config.WithStrictIgnoredHeadersExtra(
-			"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy", "Referrer-Policy",
-			"X-Content-Type-Options", "X-Frame-Options",
+			"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
+			"Timing-Allow-Origin", "X-Content-Type-Options", "X-Frame-Options",
 		),
 	}
 	return &contract{

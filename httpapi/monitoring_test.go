@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/url"
@@ -288,5 +290,47 @@ func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
 			}
 			require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"), origin)
 		}
+	}
+}
+
+func TestPagesAreCompressedForThoseWhoTakeIt(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	get := func(path, encodings string, headers ...string) (*http.Response, []byte) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept-Encoding", encodings) // so that the transport leaves the body alone
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		response, err := s.Client().Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response, body
+	}
+	plain, text := get("/client.js", "identity")
+	require.Empty(t, plain.Header.Get("Content-Encoding"))
+	require.Equal(t, "cross-origin", plain.Header.Get("Cross-Origin-Resource-Policy"))
+
+	for _, encodings := range []string{"gzip", "br, GZIP;q=0.5", "gzip; q=1.0"} {
+		packed, body := get("/client.js", encodings)
+		require.Equal(t, "gzip", packed.Header.Get("Content-Encoding"), encodings)
+		require.Contains(t, packed.Header.Values("Vary"), "Accept-Encoding")
+		require.Contains(t, packed.Header.Get("Content-Type"), "javascript")
+		require.NotEqual(t, plain.Header.Get("ETag"), packed.Header.Get("ETag"))
+		require.Equal(t, int64(len(body)), packed.ContentLength)
+		reader, err := gzip.NewReader(bytes.NewReader(body))
+		require.NoError(t, err)
+		unpacked, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		require.Equal(t, text, unpacked)
+		again, _ := get("/client.js", encodings, "If-None-Match", packed.Header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, again.StatusCode)
+	}
+	for _, encodings := range []string{"", "br", "gzip;q=0", "gzip; q=0.000", "x-gzip-of-mine"} {
+		answer, body := get("/client.js", encodings)
+		require.Empty(t, answer.Header.Get("Content-Encoding"), encodings)
+		require.Equal(t, text, body)
 	}
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/unrolled/secure"
@@ -23,7 +26,21 @@ type pages struct {
 
 type file struct {
 	content []byte
+	gzipped []byte // nil where that would not be smaller
 	etag    string
+}
+
+func newFile(content []byte) file {
+	sum := sha256.Sum256(content)
+	f := file{content: content, etag: base64.RawURLEncoding.EncodeToString(sum[:12])}
+	var gzipped bytes.Buffer
+	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // a level that exists
+	_, _ = compressor.Write(content)                                     // memory takes everything
+	_ = compressor.Close()
+	if gzipped.Len() < len(content) {
+		f.gzipped = gzipped.Bytes()
+	}
+	return f
 }
 
 // newPages reads all files once; they cannot change while the server runs.
@@ -37,8 +54,7 @@ func newPages(files fs.FS) (pages, error) {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(content)
-		p.files[name] = file{content, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		p.files[name] = newFile(content)
 		return nil
 	})
 	if err != nil {
@@ -70,11 +86,44 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	if err := p.headers.Process(w, r); err != nil {
 		return err
 	}
+	content, etag := f.content, f.etag
+	if f.gzipped != nil {
+		w.Header().Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			content, etag = f.gzipped, etag+"-gzip" // another representation has another tag (RFC 9110, 8.8.3.3)
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		}
+	}
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", f.etag)
+	w.Header().Set("ETag", `"`+etag+`"`)
 	r.Header.Del("Range") // nobody needs a part of a page
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.content))
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	return nil
+}
+
+// acceptsGzip tells whether a client takes gzip. A weight that is not 0 is a yes
+// (RFC 9110, 12.5.3).
+func acceptsGzip(r *http.Request) bool {
+	for _, accepted := range r.Header.Values("Accept-Encoding") {
+		for coding := range strings.SplitSeq(accepted, ",") {
+			name, weight, _ := strings.Cut(coding, ";")
+			if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				return strings.Trim(strings.TrimPrefix(strings.ReplaceAll(weight, " ", ""), "q="), "0.") != "" || weight == ""
+			}
+		}
+	}
+	return false
+}
+
+// getClient serves a file of the client, which pages of any origin may use, and
+// may learn from how it came.
+func (a *API) getClient(name string) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ params) error {
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		w.Header().Set("Timing-Allow-Origin", "*")
+		return a.pages.serve(w, r, path.Join("client", name))
+	}
 }
 
 // getPage serves the files of one folder, and its index.html for the folder.

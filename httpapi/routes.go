@@ -44,6 +44,11 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/demo", redirectTo("/demo/")},
 		{http.MethodGet, "/demo/*file", a.getPage("demo")},
 		{http.MethodGet, "/assets/*file", a.getPage("assets")},
+		{http.MethodGet, "/client.js", a.getClient("dist/client.js")},
+		{http.MethodGet, "/client.d.ts", a.getClient("client.d.ts")},
+		{http.MethodGet, "/io.js", a.getClient("dist/io.js")},
+		{http.MethodGet, "/peers.js", a.getClient("dist/peers.js")},
+		{http.MethodGet, "/peers.d.ts", a.getClient("peers.d.ts")},
 	}
 }
 

@@ -1,0 +1,20 @@
+/*! The browser client of signaling-server: socket.io-client's shape, without WebSockets. */
+
+import { Socket } from "./socket.js";
+
+export { Problem } from "./problem.js";
+export { Socket };
+
+const DEFAULTS = { reconnection: true, reconnectionAttempts: Infinity, reconnectionDelay: 1000, reconnectionDelayMax: 15_000 };
+
+// io(url?, options?): the address is that of the server, the page's own by default.
+export function io(url, options) {
+  if (typeof url === "object" && !url.href) [url, options] = [undefined, url];
+  const settings = { ...DEFAULTS, ...options };
+  if (!settings.reconnection) settings.reconnectionAttempts = 0;
+  const address = new URL(url ?? "/", globalThis.location?.href);
+  address.search = address.hash = "";
+  return new Socket(address.href.replace(/\/?$/, "/"), settings);
+}
+
+export { io as connect, io as default };

@@ -1,0 +1,4 @@
+import { io } from "./client.js";
+
+io.connect = io;
+globalThis.io = io;

@@ -1,0 +1,30 @@
+// Which rung worked is remembered for the next visit; after a day the better ones are
+// tried again, since networks change.
+
+import { byGet, byPoll, byPost } from "./rungs.js";
+
+export const RUNGS = [byGet, byPost, byPoll];
+export const LAST = RUNGS.length - 1;
+export const NAMES = ["eventsource", "stream", "polling"];
+
+const DAY = 24 * 60 * 60 * 1000;
+const key = (url) => `signaling ${url}`;
+
+// Storage may be forbidden, or be none.
+const store = (use) => {
+  try {
+    return globalThis.document && use(localStorage);
+  } catch {
+    return undefined;
+  }
+};
+
+export function remembered(url) {
+  const [rung, time] = store((storage) => storage.getItem(key(url))?.split(" ")) ?? [];
+  return RUNGS[rung] && Date.now() - time < DAY ? +rung : 0;
+}
+
+// The time stays that of the first, or a client that comes every day would never look up.
+export function remember(url, rung) {
+  if (rung !== remembered(url)) store((storage) => storage.setItem(key(url), `${rung} ${Date.now()}`));
+}

@@ -1,0 +1,20 @@
+// Waiting, as little as it takes: whoever waits for the network goes on when it is back.
+
+export function pause(ms, signal) {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", done);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    globalThis.addEventListener?.("online", done);
+    signal?.addEventListener("abort", done);
+  });
+}
+
+// Anything from no time to twice as long as at the last attempt: clients that failed
+// together must not come back together.
+export const backoff = (attempt, first = 1000, most = 15_000) => Math.random() * Math.min(first * 2 ** attempt, most);

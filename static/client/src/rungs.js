@@ -1,0 +1,79 @@
+// The three ways to hear the server, best first. Each is called with the session
+// ({ url, token, position }), a signal that ends it, and receive(event, position). Each
+// resolves when the server has ended it, and rejects when something else has.
+
+import { readProblem } from "./problem.js";
+
+// The closed list of the contract: an EventSource hands named events to named listeners only.
+const TYPES = [
+  "connected", "room-joined", "room-left", "disconnected", "announcement",
+  "user-connected", "user-disconnected", "user-away", "user-back",
+  "offer", "answer", "ice-candidate", "signal",
+  "new-message", "user-typing", "pong", "heartbeat", "server-shutdown",
+];
+
+const authorization = ({ token }) => token ? { Authorization: `Bearer ${token}` } : {};
+
+async function ask(session, path, init, type) {
+  const response = await fetch(session.url + path, { cache: "no-store", ...init });
+  if (!response.ok) throw await readProblem(response);
+  // A captive portal answers everything with 200.
+  if (!response.headers.get("Content-Type")?.includes(type)) throw new Error("something else than the server answered");
+  return response;
+}
+
+// An EventSource can set no header, and would have to show the token in the address to
+// go on with a session. A GET by fetch is the same to everyone on the way, and hides it.
+export function byGet(session, signal, receive) {
+  if (session.token || !globalThis.EventSource) return stream("GET", "events", session, signal, receive);
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(session.url + "events");
+    const end = () => {
+      source.close();
+      reject(new Error("the stream was cut, or none was given"));
+    };
+    for (const type of TYPES) {
+      source.addEventListener(type, ({ data, lastEventId }) => receive(JSON.parse(data), lastEventId));
+    }
+    source.onerror = end;
+    signal.addEventListener("abort", end);
+  });
+}
+
+// Some proxies hold back what a GET brings until it ends, and not what a POST brings.
+export const byPost = (...args) => stream("POST", "events/stream", ...args);
+
+async function stream(method, path, session, signal, receive) {
+  const headers = { Accept: "text/event-stream", ...authorization(session) };
+  if (session.position) headers["Last-Event-ID"] = session.position;
+  const response = await ask(session, path, { method, headers, signal }, "event-stream");
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const field = (name) => block.match(new RegExp(`^${name}: ?(.*)`, "m"))?.[1];
+      const data = field("data");
+      if (data && !signal.aborted) receive(JSON.parse(data), field("id"));
+    }
+  }
+}
+
+// What the polls bring is the stream's; only the position is told once for all of them.
+export async function byPoll(session, signal, receive, short) {
+  const wait = short ? 0 : 10;
+  for (;;) {
+    const after = session.position?.split(".").pop() ?? 0;
+    const headers = authorization(session);
+    const response = await ask(session, `events/poll?wait=${wait}&after=${after}`, { headers, signal }, "json");
+    const { events, lastEventId } = await response.json();
+    if (signal.aborted) return;
+    for (const event of events) receive(event);
+    receive({ type: "heartbeat" }, lastEventId);
+    if (!wait || signal.aborted) return;
+  }
+}

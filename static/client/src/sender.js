@@ -1,0 +1,145 @@
+// Everything that one session sends, in order: one POST is under way at a time, so that
+// no candidate overtakes its offer, and what queues up meanwhile goes as one batch.
+
+import { Problem, readProblem, sessionEnded } from "./problem.js";
+import { backoff, pause } from "./pause.js";
+
+const MAX_BATCH = 64; // events
+const MAX_BYTES = 60_000; // the server takes 64 KiB
+const PATIENCE = 15_000; // ms for an answer; a repeat with the same key does no harm
+const PARTING_ATTEMPTS = 5;
+
+const size = (text) => new Blob([text]).size;
+
+export class Sender {
+  #url;
+  #onUnknown;
+  #token;
+  #waiting = [];
+  #maxBatch = MAX_BATCH;
+  #running = false;
+  #closed = false;
+  #keys = 0;
+  #attempt; // aborts the POST under way, and the wait for the next
+
+  // onUnknown is called with a token that the server does not know any more.
+  constructor(url, onUnknown) {
+    this.#url = url;
+    this.#onUnknown = onUnknown;
+  }
+
+  // What waits for a session goes on with this one. What was posted to the one before and
+  // never answered is not repeated: it may have arrived.
+  begin(token) {
+    this.#token = token;
+    this.#attempt?.abort();
+    this.#run();
+  }
+
+  // Resolves when the server has accepted the event; rejects with a Problem, or when that
+  // took longer than it may (ms): what was not posted by then never is.
+  send(event, first, ms) {
+    return new Promise((resolve, reject) => {
+      const json = JSON.stringify(event);
+      const item = { json, bytes: size(json), resolve, reject };
+      if (ms) {
+        setTimeout(() => {
+          this.#waiting = this.#waiting.filter((each) => each !== item);
+          reject(new Error("operation has timed out"));
+        }, ms);
+      }
+      if (first) this.#waiting.unshift(item);
+      else this.#waiting.push(item);
+      this.#run();
+    });
+  }
+
+  // Lets go out what waits, and then it is over. Without a session there is no way out.
+  close() {
+    this.#closed = true;
+    if (!this.#token) this.#give(this.#waiting.splice(0), sessionEnded());
+  }
+
+  async #run() {
+    if (this.#running) return;
+    this.#running = true;
+    await null; // what is sent in one go leaves in one batch
+    while (this.#token && this.#waiting.length) await this.#post(this.#take());
+    this.#running = false;
+  }
+
+  #take() {
+    let bytes = 0;
+    const end = this.#waiting.findIndex((item, index) => (bytes += item.bytes + 1) > MAX_BYTES && index > 0);
+    return this.#waiting.splice(0, Math.min(end < 0 ? Infinity : end, this.#maxBatch));
+  }
+
+  async #post(items) {
+    const token = this.#token;
+    const single = items.length === 1;
+    const body = single ? items[0].json : `{"events":[${items.map(({ json }) => json)}]}`;
+    let key = ++this.#keys;
+    let unsure = false; // whether an attempt may have arrived though its answer did not
+
+    for (let attempt = 0; ; attempt++) {
+      let problem;
+      let wait = backoff(attempt);
+      const { signal } = this.#attempt = new AbortController();
+      const timer = setTimeout(() => this.#attempt.abort(), PATIENCE);
+      try {
+        const response = await fetch(this.#url + (single ? "events" : "events/batch"), {
+          method: "POST",
+          headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": key },
+          body,
+          signal,
+          keepalive: this.#closed, // the page may unload right after disconnect()
+        });
+        if (response.ok) return this.#settle(items, single ? [{ status: 202 }] : (await response.json()).results);
+        problem = await readProblem(response);
+        wait = response.headers.get("Retry-After") * 1000 || wait;
+      } catch {
+        problem = new Problem({ type: "/problems/unreachable", title: "The server could not be reached" });
+      } finally {
+        clearTimeout(timer);
+      }
+
+      const { status, ours } = problem;
+      unsure ||= !ours && (!status || status >= 500);
+      if (ours && status === 401) this.#unknown(token);
+      if (token !== this.#token) {
+        if (unsure || this.#closed) this.#give(items, sessionEnded());
+        else this.#waiting.unshift(...items);
+        return;
+      }
+      if (!ours && !single && status >= 400 && status < 500) {
+        // A proxy that lets no batch through may let the events through one by one.
+        this.#maxBatch = 1;
+        this.#waiting.unshift(...items);
+        return;
+      }
+      const passes = status === 503 || status === 429 && !/overflow/.test(problem.type) || !status || !ours && status >= 500;
+      if (!passes || this.#closed && attempt > PARTING_ATTEMPTS) return this.#give(items, problem);
+      // The server would repeat an answer that it gave.
+      if (ours) key = ++this.#keys;
+      await pause(wait, signal);
+    }
+  }
+
+  #unknown(token) {
+    if (token !== this.#token) return;
+    this.#token = undefined;
+    this.#onUnknown(token);
+  }
+
+  #settle(items, results) {
+    items.forEach(({ resolve, reject }, index) => {
+      const result = results[index];
+      if (result.status === 202) resolve(result);
+      else reject(new Problem(result));
+    });
+  }
+
+  #give(items, problem) {
+    for (const { reject } of items) reject(problem);
+  }
+}

@@ -1,0 +1,27 @@
+package static_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/static"
+)
+
+// People behind slow networks load it before anything else can happen.
+func TestTheClientFitsIntoFiveKilobytes(t *testing.T) {
+	for _, name := range []string{"client.js", "io.js"} {
+		content, err := static.Files.ReadFile("client/dist/" + name)
+		require.NoError(t, err)
+		var gzipped bytes.Buffer
+		compressor, err := gzip.NewWriterLevel(&gzipped, gzip.BestCompression)
+		require.NoError(t, err)
+		_, err = compressor.Write(content)
+		require.NoError(t, err)
+		require.NoError(t, compressor.Close())
+		t.Logf("%s: %d bytes, %d gzipped", name, len(content), gzipped.Len())
+		require.LessOrEqual(t, gzipped.Len(), 5<<10, name)
+	}
+}
