@@ -1,27 +1,49 @@
-// The call: one peer for each other member (a mesh), and the own camera for all of them.
+// The call: the peers of a room, the own camera for all of them, and what their data
+// channels say beside chat: who is muted, and how long a message takes.
 
-import { Peer } from "./peer.js";
 import { openMedia } from "./media.js";
 
+const PING_INTERVAL = 3000;
+
 // Dispatches "change" (something about the call), "peer" and "peer-gone" (detail: the
-// peer), "data" (detail: { peer, message }), "note" (detail: words for the person) and "problem".
+// peer), "data" (detail: { peer, message }) and "note" (detail: words for the person).
 export class Call extends EventTarget {
-  active = false;
   starting = false;
   stream = null;
-  peers = new Map();
 
-  #signaling;
-  #members = new Set();
+  #room = null;
   #attempt = 0;
+  #details = new WeakMap(); // of each peer: { media, latency, pinger }
 
-  constructor(signaling) {
-    super();
-    this.#signaling = signaling;
+  // The call is that of this room from now on; of no room with null.
+  enter(room) {
+    this.#stop();
+    this.#room = room;
+    room?.on("peer", (peer) => this.#begin(peer));
+    room?.on("change", (peer) => this.#emit("peer", peer));
+    room?.on("data", (data, peer) => this.#receive(data, peer));
+    room?.on("leave", (peer) => {
+      clearInterval(this.detailsOf(peer).pinger);
+      this.#emit("peer-gone", peer);
+      this.#emit("change");
+    });
+    this.#emit("change");
+  }
+
+  get active() {
+    return this.#room?.calling ?? false;
+  }
+
+  get peers() {
+    return this.#room?.peers ?? new Map();
   }
 
   get incoming() {
     return !this.active && this.peers.size > 0;
+  }
+
+  detailsOf(peer) {
+    return this.#details.get(peer) ?? { media: { microphone: true, camera: true }, latency: null };
   }
 
   // Calls everybody who is here, and from now on everybody who comes.
@@ -36,37 +58,22 @@ export class Call extends EventTarget {
       return;
     }
     this.starting = false;
-    this.active = true;
     this.stream = stream ?? this.stream;
     if (note) this.#emit("note", note);
-    for (const socketId of this.#members) {
-      const peer = this.peers.get(socketId) ?? this.#connect(socketId);
-      if (this.stream) peer.addStream(this.stream);
-    }
+    this.#room.call(this.stream);
     this.#tellMedia();
     this.#emit("change");
   }
 
   hangUp() {
-    const connections = [...this.peers.values()].map((peer) => peer.connectionId);
-    this.reset();
-    if (connections.length) this.#send({ type: "signal", data: { type: "hangup", connections } });
-  }
-
-  // Ends everything here without telling anyone: the others are told by the server.
-  reset() {
-    this.#attempt++;
-    this.starting = false;
-    this.active = false;
-    for (const socketId of [...this.peers.keys()]) this.#drop(socketId);
-    this.stream?.getTracks().forEach((track) => track.stop());
-    this.stream = null;
+    this.#room?.hangUp();
+    this.#stop();
     this.#emit("change");
   }
 
   // Others see at once who is muted; the track itself only falls silent.
   toggle(kind) {
-    const track = this.stream?.getTracks().find((each) => each.kind === kind);
+    const track = this.#track(kind);
     if (!track) return;
     track.enabled = !track.enabled;
     this.#tellMedia();
@@ -74,85 +81,58 @@ export class Call extends EventTarget {
   }
 
   enabled(kind) {
-    return this.stream?.getTracks().find((track) => track.kind === kind)?.enabled ?? null;
+    return this.#track(kind)?.enabled ?? null;
   }
 
   broadcast(message) {
-    return [...this.peers.values()].filter((peer) => peer.sendData(message)).length;
+    return this.#room.send(JSON.stringify(message));
   }
 
-  setMembers(socketIds) {
-    this.#members = new Set(socketIds);
+  #stop() {
+    this.#attempt++;
+    this.starting = false;
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = null;
   }
 
-  memberJoined(socketId) {
-    this.#members.add(socketId);
-    if (this.active) this.#connect(socketId);
+  #track(kind) {
+    return this.stream?.getTracks().find((track) => track.kind === kind);
   }
 
-  memberLeft(socketId) {
-    this.#members.delete(socketId);
-    this.#drop(socketId);
-  }
-
-  receive(signal) {
-    let peer = this.peers.get(signal.from);
-    const addressed = signal.toConnection ?? null;
-
-    if (signal.type === "signal") {
-      if (signal.data?.type !== "hangup") return;
-      // A call that was begun anew outlives the end of the one before.
-      if (signal.data.connections?.includes(peer?.remoteConnectionId)) this.#drop(signal.from);
-      return;
-    }
-    if (addressed && addressed !== peer?.connectionId) {
-      // They answer a connection that is gone here, and would wait for it for ever.
-      if (signal.type === "answer") {
-        const data = { type: "hangup", connections: [addressed] };
-        this.#send({ type: "signal", target: signal.from, data });
-      }
-      return;
-    }
-    if (signal.type === "offer") {
-      const known = peer?.remoteConnectionId;
-      const other = known && signal.fromConnection && known !== signal.fromConnection;
-      if (other) this.#drop(signal.from);
-      if (other || !peer) peer = this.#connect(signal.from);
-    }
-    if (!peer) return;
-    if (signal.fromConnection) peer.remoteConnectionId = signal.fromConnection;
-    peer.receive(signal);
-  }
-
-  #connect(socketId) {
-    const peer = new Peer({
-      socketId,
-      polite: this.#signaling.socketId < socketId,
-      iceServers: this.#signaling.iceServers,
-      send: (event) => this.#send(event),
-    });
-    this.peers.set(socketId, peer);
-    peer.addEventListener("change", () => {
-      if (this.peers.get(socketId) === peer) this.#emit("peer", peer);
-    });
-    peer.addEventListener("channel", () => {
+  #begin(peer) {
+    const details = this.detailsOf(peer);
+    this.#details.set(peer, details);
+    peer.on("open", () => {
+      const ping = () => peer.send(JSON.stringify({ type: "ping", at: performance.now() }));
+      clearInterval(details.pinger);
+      details.pinger = setInterval(ping, PING_INTERVAL);
+      ping();
       this.#tellMedia();
       this.#emit("change");
     });
-    peer.addEventListener("data", ({ detail }) => this.#emit("data", { peer, message: detail }));
-    if (this.stream) peer.addStream(this.stream);
     this.#emit("peer", peer);
     this.#emit("change");
-    return peer;
   }
 
-  #drop(socketId) {
-    const peer = this.peers.get(socketId);
-    if (!peer) return;
-    this.peers.delete(socketId);
-    peer.close();
-    this.#emit("peer-gone", peer);
-    this.#emit("change");
+  #receive(data, peer) {
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return; // not of this demo
+    }
+    const details = this.detailsOf(peer);
+    if (message?.type === "ping") {
+      peer.send(JSON.stringify({ type: "pong", at: message.at }));
+    } else if (message?.type === "pong") {
+      details.latency = Math.max(1, Math.round(performance.now() - message.at));
+      this.#emit("peer", peer);
+    } else if (message?.type === "media") {
+      details.media = { microphone: message.microphone !== false, camera: message.camera !== false };
+      this.#emit("peer", peer);
+    } else if (message) {
+      this.#emit("data", { peer, message });
+    }
   }
 
   #tellMedia() {
@@ -160,16 +140,6 @@ export class Call extends EventTarget {
       type: "media",
       microphone: this.enabled("audio") ?? false,
       camera: this.enabled("video") ?? false,
-    });
-  }
-
-  // A member may leave while something is on its way to it. The server tells of that
-  // separately, so it is no news here.
-  #send(event) {
-    this.#signaling.send(event).catch((problem) => {
-      if (!["target-not-found", "session-ended", "not-in-room", "unknown-session"].includes(problem.kind)) {
-        this.#emit("problem", problem);
-      }
     });
   }
 

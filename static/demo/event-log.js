@@ -33,10 +33,6 @@ export function logEvent(type, data) {
   byId("event-count").textContent = String(++count);
 }
 
-byId("hide-heartbeats").addEventListener("change", ({ target }) => {
-  byId("event-log").toggleAttribute("data-no-heartbeats", target.checked);
-});
-
 function blotted(key, value) {
   return SECRETS.has(key) ? "●●●●●● (secret)" : value;
 }

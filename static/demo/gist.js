@@ -3,7 +3,6 @@
 const short = (socketId) => String(socketId ?? "").slice(0, 6);
 
 const GISTS = {
-  "connected": (data) => `socket ${short(data.socketId)}, ${data.resumed ? "resumed" : "new session"}`,
   "room-joined": (data) => `${data.roomId}, ${data.users?.length ?? 0} here`,
   "room-left": (data) => `${data.roomId}, ${data.reason}`,
   "disconnected": (data) => data.retryAfter ? `${data.reason}, back in ${data.retryAfter} ms` : data.reason,
@@ -19,7 +18,6 @@ const GISTS = {
   "new-message": (data) => `${data.userId}: ${data.message}`,
   "user-typing": (data) => `${data.userId} ${data.isTyping ? "types" : "stopped"}`,
   "pong": (data) => String(data.timestamp),
-  "heartbeat": () => "",
   "server-shutdown": (data) => `${data.message}, back in ${data.reconnectAfter} ms`,
 };
 

@@ -14,7 +14,9 @@ const STATE_TEXT = {
 
 const tiles = new Map();
 
-export function showPeer(peer, name) {
+const sendsVideo = ({ stream }) => stream?.getVideoTracks().some((track) => !track.muted) ?? false;
+
+export function showPeer(peer, name, { media, latency }) {
   const tile = tiles.get(peer.socketId) ?? addTile(peer.socketId, name);
   const video = tile.querySelector("video");
   if (video.srcObject !== peer.stream) {
@@ -22,11 +24,11 @@ export function showPeer(peer, name) {
     play(video, tile.querySelector(".unmute"));
   }
   tile.dataset.state = peer.state;
-  tile.dataset.dataChannel = peer.channelState;
-  tile.dataset.video = peer.hasVideo && peer.media.camera ? "on" : "off";
-  tile.toggleAttribute("data-muted", peer.state === "connected" && !peer.media.microphone);
+  tile.dataset.dataChannel = peer.channel.readyState;
+  tile.dataset.video = sendsVideo(peer) && media.camera ? "on" : "off";
+  tile.toggleAttribute("data-muted", peer.state === "connected" && !media.microphone);
   tile.querySelector(".tile-state").textContent = stateText(peer);
-  tile.querySelector(".tile-latency").textContent = peer.latency ? `${peer.latency} ms` : "";
+  tile.querySelector(".tile-latency").textContent = latency ? `${latency} ms` : "";
 }
 
 export function removePeer(socketId) {
@@ -84,7 +86,7 @@ export function showControls(call, { others, withCamera, callers }) {
   byId("incoming").hidden = !ringing;
   if (ringing) byId("incoming-text").textContent = incomingText(callers, withCamera);
   byId("stage").toggleAttribute("data-ringing", ringing);
-  byId("direct-choice").hidden = ![...call.peers.values()].some((peer) => peer.channelState === "open");
+  byId("direct-choice").hidden = ![...call.peers.values()].some((peer) => peer.channel.readyState === "open");
   byId("stage").dataset.others = String(others);
 }
 
@@ -105,7 +107,7 @@ function incomingText(callers, withCamera) {
 
 function stateText(peer) {
   if (peer.state === "connected" && !peer.stream) {
-    return peer.channelState === "open" ? "Data channel" : "Opening channel";
+    return peer.channel.readyState === "open" ? "Data channel" : "Opening channel";
   }
   return STATE_TEXT[peer.state] ?? peer.state;
 }

@@ -12,6 +12,12 @@ const STATUS_TEXT = {
   closed: "Disconnected",
 };
 
+const TRANSPORT_TEXT = {
+  eventsource: "by EventSource",
+  stream: "by a stream that a POST opened",
+  polling: "by long polling",
+};
+
 // Fills the one place for a name's short form; hues only tell people apart.
 export function paintAvatar(element, name) {
   const words = name.trim().split(/\s+/);
@@ -22,8 +28,9 @@ export function paintAvatar(element, name) {
   element.dataset.hue = String(sum % 6);
 }
 
-export function showStatus(state) {
+export function showStatus(state, transport) {
   byId("status").dataset.state = state;
+  byId("status").title = state === "open" ? TRANSPORT_TEXT[transport] : "";
   byId("status-text").textContent = STATUS_TEXT[state];
 }
 
