@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	sharedBrowser.stop()
 	builtServer.remove()
+	webTools.remove()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

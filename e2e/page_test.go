@@ -218,3 +218,23 @@ func replMode(e *runtime.EvaluateParams) {
 	e.ReplMode = &yes
 	e.AwaitPromise = &yes
 }
+
+// types and press are what a person does without a mouse.
+func (p *tab) types(text string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(text))
+}
+
+func (p *tab) press(key string) { p.types(key) }
+
+// tabTo goes on by the tabulator key until an element has the focus.
+func (p *tab) tabTo(id string) {
+	p.t.Helper()
+	for range 60 {
+		if evaluate[string](p, `document.activeElement.id`) == id {
+			return
+		}
+		p.press("\t")
+	}
+	require.FailNow(p.t, "the tabulator key does not lead to "+id, p.name)
+}

@@ -60,9 +60,7 @@ func pages(t *testing.T, w *witness) {
 		switch folder, file, _ := strings.Cut(name, "/"); {
 		case entry.IsDir() || file == "":
 		case folder == "client":
-			if path.Ext(file) != ".cjs" { // for those who have the npm package
-				paths["/"+path.Base(file)] = nil
-			}
+			paths["/"+path.Base(file)] = nil
 		default:
 			paths["/"+name] = nil
 		}

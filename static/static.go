@@ -9,5 +9,5 @@ import "embed"
 // Files holds index.html (the landing page), demo/, assets/ and client/. Only
 // these are named, so that nothing else in this directory is ever served.
 //
-//go:embed index.html demo assets client/dist client/*.d.ts
+//go:embed index.html demo assets client/dist/*.js client/*.d.ts
 var Files embed.FS

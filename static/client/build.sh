@@ -16,4 +16,7 @@ bundle() {
 bundle client.js client.js --format=esm
 bundle client.js client.cjs --format=cjs --platform=node
 bundle io.js io.js --format=iife
-if [ -f src/peers.js ]; then bundle peers.js peers.js --format=esm; fi
+bundle peers.js peers.js --format=esm
+
+# What is required has no default.
+sed 's/, io as default//' client.d.ts >"$out/client.d.cts"

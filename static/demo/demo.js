@@ -90,6 +90,7 @@ function enter(entered) {
   history.replaceState(null, "", `?${new URLSearchParams({ room: room.roomId, name: wish.userId })}`);
   clearChat();
   render();
+  byId("room-view").focus(); // what had it is hidden now
 }
 
 // The session went on elsewhere, and this page gets another.

@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// findings runs axe-core in the page, which knows the rules of WCAG 2.2 that a
+// program can check, and tells what breaks them.
+const findings = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+	.then(({ violations }) => violations.flatMap(({ id, help, nodes }) =>
+		nodes.map(({ target, failureSummary }) => id + " at " + target.join(" ") + ": " + help + "; " + failureSummary)))`
+
+// isAccessible checks the page as it is now, in light and dark, on a phone and
+// on a desktop.
+func (p *tab) isAccessible(what string) {
+	p.t.Helper()
+	source, err := os.ReadFile(filepath.Join(webTools.dir(p.t), "node_modules/axe-core/axe.min.js"))
+	require.NoError(p.t, err)
+	evaluate[any](p, string(source)+"; null")
+	for _, l := range looks {
+		p.do(l.put())
+		p.until("at rest", `{
+			const changing = document.getAnimations().filter((each) => each instanceof CSSTransition);
+			await Promise.all(changing.map((transition) => transition.finished));
+			return true;
+		}`)
+		if found := evaluate[[]string](p, findings); len(found) > 0 {
+			p.t.Errorf("%s, %s:\n%s", what, l.name, strings.Join(found, "\n"))
+		}
+	}
+}
+
+func TestThePagesAreAccessible(t *testing.T) {
+	url := startServer(t)
+	landing := openTab(t, "landing", url+"/")
+	landing.until("filled in", `document.querySelector("#figure-version")?.textContent.match(/\d/)`)
+	landing.isAccessible("landing page")
+	openTab(t, "problem", url+"/problems/room-full").isAccessible("explanation of a problem")
+
+	form := openTab(t, "form", url+"/demo/")
+	form.click("#join")
+	form.until("told what is missing", `!document.querySelector("#name-problem").hidden`)
+	form.isAccessible("demo, its form")
+	ada := openDemo(t, url, "tea", "Ada")
+	bob := openDemo(t, url, "tea", "Bob")
+	ada.sees(bob)
+	bob.click("#call")
+	ada.plays(bob)
+	ada.say("Hello")
+	ada.isAccessible("demo, called")
+	ada.click("#call")
+	ada.until("in the call", `!document.querySelector("#self-tile").hidden`)
+	ada.isAccessible("demo, in a call")
+}
+
+// Without a mouse: in, speak, call, leave.
+func TestTheDemoIsUsedByKeyboard(t *testing.T) {
+	url := startServer(t)
+	bob := openDemo(t, url, "keys", "Bob", withoutCamera)
+	ada := openTab(t, "Ada", url+"/demo/?room=keys")
+	require.Equal(t, "name", evaluate[string](ada, `document.activeElement.id`), "the first thing to do has the focus")
+	ada.types("Ada")
+	ada.tabTo("no-camera")
+	ada.press(" ")
+	ada.tabTo("join")
+	ada.press("\r")
+	ada.until("in the room", memberOf("Bob"))
+	require.True(t, evaluate[bool](ada, `document.activeElement.id === "room-view"`), "the focus follows into the room")
+
+	ada.tabTo("call")
+	ada.press("\r")
+	bob.until("called", `!document.querySelector("#incoming").hidden`)
+	ada.tabTo("chat-input")
+	ada.types("Hello Bob")
+	ada.press("\r")
+	bob.until("reading it", `document.querySelector("#chat-log").innerText.includes("Hello Bob")`)
+	require.Equal(t, "polite", evaluate[string](bob.tab, `document.querySelector("#chat-log").ariaLive`))
+	ada.tabTo("hangup")
+	ada.press("\r")
+	bob.until("not called any more", `document.querySelector("#incoming").hidden`)
+	ada.tabTo("leave")
+	ada.press("\r")
+	ada.until("back at the form", `!document.querySelector("#join-view").hidden && document.activeElement.id === "room"`)
+}
