@@ -44,6 +44,7 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 var (
 	curlBlocks      = regexp.MustCompile("(?s)<!-- test:curl -->\\s*```sh\n(.*?)```")
 	pollForEver     = regexp.MustCompile("(?s)<!-- test:poll -->\\s*```js\n(.*?)```")
+	callEverybody   = regexp.MustCompile("(?s)<!-- test:mesh -->\\s*```js\n(.*?)```")
 	connectTwoPeers = regexp.MustCompile("(?s)<!-- test:connect-two-peers -->\\s*```js\n(.*?)```")
 )
 
@@ -61,6 +62,35 @@ func TestATenLineBrowserStart(t *testing.T) {
 	}
 	for _, p := range tabs {
 		p.until("connected", `window.connected === true`)
+	}
+}
+
+// The call that the README gives to those who use the client.
+func TestACallInADozenLinesOfTheClient(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	match := callEverybody.FindSubmatch(readme)
+	require.NotNil(t, match, "README.md has no js block behind <!-- test:mesh -->")
+	url := servePage(t, startServer(t), `<!doctype html><script type="module">`+string(match[1])+`window.room = room;</script>`)
+	seesTwoOthers(t, url)
+}
+
+// What the landing page shows is used from a page of another origin.
+func TestTheLandingPagesSampleWorksAsItStands(t *testing.T) {
+	url := startServer(t)
+	landing := openTab(t, "landing", url+"/")
+	landing.until("filled in", `document.querySelector("#page-sample").textContent.includes(location.origin)`)
+	sample := evaluate[string](landing, `document.querySelector("#page-sample").textContent`)
+	seesTwoOthers(t, servePage(t, url, "<!doctype html>"+sample))
+}
+
+// seesTwoOthers opens a page three times, and waits for each to show the video
+// of the two others.
+func seesTwoOthers(t *testing.T, url string) {
+	const playing = `[...document.querySelectorAll("video")].filter((video) => video.videoWidth > 2).length === 2`
+	tabs := []*tab{openTab(t, "first", url+"/page.html"), openTab(t, "second", url+"/page.html"), openTab(t, "third", url+"/page.html")}
+	for _, p := range tabs {
+		p.until("showing the two others", playing)
 	}
 }
 
