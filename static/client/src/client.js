@@ -1,4 +1,4 @@
-/*! The browser client of signaling-server: socket.io-client's shape, without WebSockets. */
+/*! signaling-server's client: socket.io-client's shape, no WebSockets */
 
 import { Socket } from "./socket.js";
 

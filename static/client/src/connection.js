@@ -12,7 +12,7 @@ const SHORT_POLLS = 400; // ms between polls where there is no connection for mo
 
 // After these the server does not want this client back unasked: two that both resumed
 // one session would otherwise take it from each other for ever.
-const FINAL = ["kicked", "replaced"];
+const FINAL = /kicked|replaced/;
 
 export class Connection {
   session; // what is needed to go on: { url, token, position }
@@ -74,7 +74,7 @@ export class Connection {
       else if (why === "online") continue;
       else if (short && heard) await pause(SHORT_POLLS, signal);
       else if (heard && mutes === 1) continue; // a dead link, perhaps; the next reader tells
-      else if ((!heard || mutes > 1) && this.#rung < LAST && (await this.#read(LAST, true)).heard) this.#rung++;
+      else if (!short && (!heard || mutes > 1) && this.#rung < LAST && (await this.#read(LAST, true)).heard) this.#rung++;
       else {
         if (!heard) this.#tell.failed(error);
         if (failures >= this.#options.reconnectionAttempts) {
@@ -98,7 +98,7 @@ export class Connection {
     const begin = Date.now();
     const patience = (first) => rung === LAST ? ANSWER : first;
     this.#deadline = begin + patience(FIRST_WORD);
-    if (!short) this.transport = NAMES[rung];
+    if (!short || !this.transport) this.transport = NAMES[rung];
     if (this.#brokenSince) this.#tell.opening();
     try {
       await RUNGS[rung](this.session, signal, (event, position) => {
@@ -135,7 +135,7 @@ export class Connection {
     }
     if (type !== "heartbeat") this.#tell.event(event);
     if (type !== "disconnected" && type !== "server-shutdown") return;
-    if (FINAL.includes(reason)) return this.#over("io server disconnect");
+    if (FINAL.test(reason)) return this.#over("io server disconnect");
     reading.wait = event.retryAfter ?? event.reconnectAfter;
     reader.abort("ended");
   }

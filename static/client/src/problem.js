@@ -13,14 +13,12 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer came",
 });
 
-// The problem of a response that is none of the good ones. A proxy on the way may have
-// answered with a page of its own; ours tells whether the server itself has spoken.
+// Whether the server itself has spoken. A proxy on the way may answer with a page of its own.
+export const isOurs = (response) => /problem\+json/.test(response.headers.get("Content-Type"));
+
+// The problem of a response that is none of the good ones.
 export async function readProblem(response) {
+  if (isOurs(response)) return new Problem(await response.json());
   const { status } = response;
-  if (/problem\+json/.test(response.headers.get("Content-Type"))) {
-    const problem = new Problem(await response.json());
-    problem.ours = true;
-    return problem;
-  }
   return new Problem({ status, title: `The server, or a proxy before it, answered with status ${status}` });
 }

@@ -1,12 +1,13 @@
 // Everything that one session sends, in order: one POST is under way at a time, so that
 // no candidate overtakes its offer, and what queues up meanwhile goes as one batch.
 
-import { Problem, readProblem, sessionEnded } from "./problem.js";
+import { Problem, isOurs, readProblem, sessionEnded } from "./problem.js";
 import { backoff, pause } from "./pause.js";
 
 const MAX_BATCH = 64; // events
 const MAX_BYTES = 60_000; // the server takes 64 KiB
 const PATIENCE = 15_000; // ms for an answer; a repeat with the same key does no harm
+const ATTEMPTS = 12; // where a proxy answers for the server; where nobody does, as many as it takes
 const PARTING_ATTEMPTS = 5;
 
 const size = (text) => new Blob([text]).size;
@@ -83,6 +84,7 @@ export class Sender {
 
     for (let attempt = 0; ; attempt++) {
       let problem;
+      let ours;
       let wait = backoff(attempt);
       const { signal } = this.#attempt = new AbortController();
       const timer = setTimeout(() => this.#attempt.abort(), PATIENCE);
@@ -94,7 +96,10 @@ export class Sender {
           signal,
           keepalive: this.#closed, // the page may unload right after disconnect()
         });
-        if (response.ok) return this.#settle(items, single ? [{ status: 202 }] : (await response.json()).results);
+        // A captive portal answers everything with 200, and no JSON.
+        if (response.status === 202) return this.#settle(items, [response]);
+        if (response.ok && !single) return this.#settle(items, (await response.json()).results);
+        ours = isOurs(response);
         problem = await readProblem(response);
         wait = response.headers.get("Retry-After") * 1000 || wait;
       } catch {
@@ -103,22 +108,24 @@ export class Sender {
         clearTimeout(timer);
       }
 
-      const { status, ours } = problem;
-      unsure ||= !ours && (!status || status >= 500);
+      const { status, type } = problem;
+      const unknown = !ours && (status < 400 || status >= 500);
+      unsure ||= unknown;
       if (ours && status === 401) this.#unknown(token);
       if (token !== this.#token) {
         if (unsure || this.#closed) this.#give(items, sessionEnded());
         else this.#waiting.unshift(...items);
         return;
       }
-      if (!ours && !single && status >= 400 && status < 500) {
+      if (!ours && !unknown && !single) {
         // A proxy that lets no batch through may let the events through one by one.
         this.#maxBatch = 1;
         this.#waiting.unshift(...items);
         return;
       }
-      const passes = status === 503 || status === 429 && !/overflow/.test(problem.type) || !status || !ours && status >= 500;
-      if (!passes || this.#closed && attempt > PARTING_ATTEMPTS) return this.#give(items, problem);
+      const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
+      const most = this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity;
+      if (!passes || attempt >= most) return this.#give(items, problem);
       // The server would repeat an answer that it gave.
       if (ours) key = ++this.#keys;
       await pause(wait, signal);
@@ -133,9 +140,9 @@ export class Sender {
 
   #settle(items, results) {
     items.forEach(({ resolve, reject }, index) => {
-      const result = results[index];
-      if (result.status === 202) resolve(result);
-      else reject(new Problem(result));
+      const { status } = results[index];
+      if (status === 202) resolve({ status });
+      else reject(new Problem(results[index]));
     });
   }
 

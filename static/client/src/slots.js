@@ -26,7 +26,7 @@ export async function takeSlot(url) {
     if (slot) return slot;
   }
   if (!told) {
-    console.info(`signaling: other tabs hold the connections that HTTP/1.1 allows to ${url}, so this one polls. Serve it by HTTP/2 and each tab gets a stream.`);
+    console.info(`signaling: other tabs hold the connections that HTTP/1.1 allows to ${url}, so this one polls. With HTTP/2 each has a stream.`);
     told = true;
   }
 }
