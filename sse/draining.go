@@ -14,6 +14,10 @@ func (h *Hub) Draining() bool {
 	return h.draining
 }
 
+// Stopping is closed when [Hub.Drain] is called. It is for what lasts long and
+// is no socket's: the hub waits for its own readers alone.
+func (h *Hub) Stopping() <-chan struct{} { return h.stopping }
+
 // Drain refuses new sockets and events from now on. Every reader writes what was
 // accepted, then server-shutdown with a time of its own to come back after, and
 // ends. A client that is owed something and has no reader may still come for it,
@@ -24,6 +28,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
 	h.mu.Unlock()
+	close(h.stopping)
 
 	within := h.options.WriteTimeout
 	if deadline, ok := ctx.Deadline(); ok {

@@ -67,9 +67,10 @@ func DefaultOptions() Options {
 // Hub holds all sockets. Its methods may be called by any goroutine.
 type Hub struct {
 	// set once
-	options Options
-	engine  *engine
-	wake    chan struct{} // there is something in ending
+	options  Options
+	engine   *engine
+	wake     chan struct{} // there is something in ending
+	stopping chan struct{} // closed when draining begins
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
 	sockets  map[string]*socket
@@ -96,12 +97,19 @@ func NewHub(o Options) *Hub {
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	return &Hub{
-		options: o,
-		engine:  newEngine(),
-		wake:    make(chan struct{}, 1),
-		sockets: make(map[string]*socket),
+		options:  o,
+		engine:   newEngine(),
+		wake:     make(chan struct{}, 1),
+		stopping: make(chan struct{}),
+		sockets:  make(map[string]*socket),
 	}
 }
+
+// HeartbeatInterval is how long a stream may be silent.
+func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInterval }
+
+// ResumeWindow is how long a socket outlives a dropped stream.
+func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
 
 // Deliver puts an event into a socket's outbox; kind is its type and data one
 // JSON object on one line, which must not be changed afterwards. It never
