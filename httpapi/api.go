@@ -26,7 +26,7 @@ type Options struct {
 	Version     string
 	// OpenAPI is the contract, in YAML.
 	OpenAPI []byte
-	// Static holds the pages: index.html, demo and assets.
+	// Static holds the pages: index.html, demo, doctor and assets.
 	Static fs.FS
 }
 
@@ -45,6 +45,7 @@ type API struct {
 	crossOrigin *cors.Cors
 	router      http.Handler
 	repeats     repeats
+	silences    chan struct{} // holds one for each silent stream
 }
 
 // New makes the API. The error is about the files it is to serve.
@@ -69,6 +70,7 @@ func New(o Options) (*API, error) {
 		pages:       pages,
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
+		silences:    make(chan struct{}, maxSilences),
 	}
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()

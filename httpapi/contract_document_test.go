@@ -76,7 +76,7 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 // operation finds what a request asks for. The path is "" where there is none
 // of this kind, the operation nil where the path does not take the method.
 func (c *contract) operation(r *http.Request) (path string, operation *openapi3.Operation) {
-	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" {
+	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" && p != "/doctor/" {
 		return "", nil // the router would take it for the path without the slash
 	}
 	route, _ := c.router.FindRoute(r) // of another method, if there is an error and a route
@@ -90,8 +90,8 @@ func (c *contract) operation(r *http.Request) (path string, operation *openapi3.
 	return route.Path, item.GetOperation(r.Method)
 }
 
-// isReading tells whether an operation opens a socket or goes on with one: such
-// a GET has no HEAD.
+// isReading tells whether an operation streams, or opens a socket or goes on
+// with one: such a GET has no HEAD.
 func isReading(operation *openapi3.Operation) bool {
 	return operation.Responses.Value("200").Value.Content["text/event-stream"] != nil || operation.OperationID == "pollEvents"
 }
@@ -111,17 +111,17 @@ func (c *contract) allow(path string) string {
 
 // wrongWithEvent holds an event's data to the one schema that its type stands
 // for, and to the union of all, whose errors tell little.
-func (c *contract) wrongWithEvent(kind string, data any) []string {
-	union := c.document.Components.Schemas["ServerEvent"].Value
+func (c *contract) wrongWithEvent(unionName, kind string, data any) []string {
+	union := c.document.Components.Schemas[unionName].Value
 	one, known := union.Discriminator.Mapping[kind]
 	if !known {
-		return []string{"the type is none of ServerEvent's"}
+		return []string{"the type is none of " + unionName + "'s"}
 	}
 	if wrong := c.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
 		return wrong
 	}
 	if err := visit(union, data); err != nil {
-		return []string{"as ServerEvent: " + err.Error()}
+		return []string{"as " + unionName + ": " + err.Error()}
 	}
 	return nil
 }
@@ -180,15 +180,22 @@ func factsOf(document *openapi3.T) map[string]bool {
 			}
 		}
 	}
-	for kind, one := range document.Components.Schemas["ServerEvent"].Value.Discriminator.Mapping {
-		all["event "+kind] = true
-		for member, schema := range document.Components.Schemas[schemaName(one.Ref)].Value.Properties {
-			for _, value := range schema.Value.Enum {
-				all[fmt.Sprintf("event %s %s %v", kind, member, value)] = true
+	for _, union := range []string{"ServerEvent", "SilenceEvent"} {
+		for kind, one := range document.Components.Schemas[union].Value.Discriminator.Mapping {
+			all["event "+kind] = true
+			for member, schema := range document.Components.Schemas[schemaName(one.Ref)].Value.Properties {
+				for _, value := range schema.Value.Enum {
+					all[fmt.Sprintf("event %s %s %v", kind, member, value)] = true
+				}
 			}
 		}
 	}
 	return all
+}
+
+// unionOf names the events of an operation's stream.
+func unionOf(operation *openapi3.Operation) string {
+	return schemaName(operation.Responses.Value("200").Value.Content["text/event-stream"].Schema.Ref)
 }
 
 // kindsOf tells apart the answers that one response stands for: by media type,

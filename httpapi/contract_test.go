@@ -55,6 +55,7 @@ var scenarios = []struct {
 	{"wrong streams are refused", wrongStreamsAreRefused},
 	{"at capacity", atCapacity},
 	{"draining", draining},
+	{"silences", silences},
 	{"monitoring", monitoring},
 	{"pages", pages},
 	{"methods", methods},
@@ -118,6 +119,25 @@ func TestEveryExampleOfAClientEventIsAccepted(t *testing.T) {
 			p.send(string(body))
 		})
 	}
+}
+
+func silences(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	whole := s.listen(t, 1)
+	whole.next("silence-ended")
+	whole.ended()
+	for range 64 {
+		s.listen(t, 180)
+	}
+	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", anything).Get("Retry-After"))
+	s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, "/silence?seconds=0", nil)
+
+	stopping := w.newServer(t, sse.Options{}, 100)
+	quiet := stopping.listen(t, 180)
+	require.NoError(t, stopping.hub.Drain(t.Context()))
+	quiet.next("silence-ended")
+	quiet.ended()
+	stopping.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", nil)
 }
 
 func peersSignal(t *testing.T, w *witness) {

@@ -96,10 +96,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 // as they are read.
 func (w *witness) check(r *http.Request, sent []byte, response *http.Response) error {
 	var body []byte
+	path, operation := w.operation(r)
 	isStream := response.Header.Get("Content-Type") == "text/event-stream"
 	if isStream {
 		w.streams.Add(1)
-		response.Body = &streamWitness{ReadCloser: response.Body, witness: w}
+		response.Body = &streamWitness{ReadCloser: response.Body, witness: w, union: unionOf(operation)}
 	} else {
 		var err error
 		body, err = io.ReadAll(response.Body)
@@ -111,7 +112,6 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 	}
 
 	about := fmt.Sprintf("%s %s → %d", r.Method, r.URL.Path, response.StatusCode)
-	path, operation := w.operation(r)
 	if operation == nil {
 		w.object(about, w.wrongBesideOperations(path, r, response, body)...)
 		return nil
@@ -222,6 +222,7 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 type streamWitness struct {
 	io.ReadCloser
 	witness *witness
+	union   string // of its events
 	unread  []byte // the beginning of the next frame
 	frames  int
 	last    string // the type of the event before
@@ -274,12 +275,7 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 	}
 	kind := fields["event"]
 	s.frames++
-	if isFirst := s.frames == 1; isFirst != (kind == "connected") && !(isFirst && kind == "disconnected") {
-		wrong = append(wrong, "the first event is connected, or the one that refuses the stream")
-	}
-	if s.last == "disconnected" || s.last == "server-shutdown" {
-		wrong = append(wrong, "something follows "+s.last)
-	}
+	wrong = append(wrong, s.wrongInOrder(kind)...)
 	s.last = kind
 
 	var data map[string]any
@@ -296,15 +292,32 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 		}
 	}
 	token, _, _ := strings.Cut(fields["id"], ".")
-	if token != s.token { // both are empty on a stream that is refused
+	if token != s.token { // both are empty on a stream that is refused, or silent
 		wrong = append(wrong, "the id is not of this socket")
 	}
-	wrong = append(wrong, s.witness.wrongWithEvent(kind, data)...)
+	wrong = append(wrong, s.witness.wrongWithEvent(s.union, kind, data)...)
 	for _, fact := range s.witness.eventFacts(kind, data) {
 		s.witness.hear(fact)
 	}
 	for i := range wrong {
 		wrong[i] += "\n" + frame
+	}
+	return wrong
+}
+
+// wrongInOrder judges the place of an event in its stream.
+func (s *streamWitness) wrongInOrder(kind string) (wrong []string) {
+	if s.union == "SilenceEvent" {
+		if want := []string{"silence-began", "silence-ended"}; s.frames > len(want) || kind != want[s.frames-1] {
+			wrong = append(wrong, "a silence has two events")
+		}
+		return wrong
+	}
+	if isFirst := s.frames == 1; isFirst != (kind == "connected") && !(isFirst && kind == "disconnected") {
+		wrong = append(wrong, "the first event is connected, or the one that refuses the stream")
+	}
+	if s.last == "disconnected" || s.last == "server-shutdown" {
+		wrong = append(wrong, "something follows "+s.last)
 	}
 	return wrong
 }

@@ -81,6 +81,9 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"openapiYaml":  "GET /openapi.yaml",
 			"openapiJson":  "GET /openapi.json",
 			"demo":         "GET /demo/",
+			"doctor":       "GET /doctor/",
+			"doctorJson":   "GET /doctor.json",
+			"silence":      "GET /silence",
 		},
 	})
 }

@@ -43,6 +43,10 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/problems/:name", a.getProblem},
 		{http.MethodGet, "/demo", redirectTo("/demo/")},
 		{http.MethodGet, "/demo/*file", a.getPage("demo")},
+		{http.MethodGet, "/doctor", redirectTo("/doctor/")},
+		{http.MethodGet, "/doctor/*file", a.getPage("doctor")},
+		{http.MethodGet, "/doctor.json", a.getDoctor},
+		{http.MethodGet, "/silence", a.streamSilence},
 		{http.MethodGet, "/assets/*file", a.getPage("assets")},
 		{http.MethodGet, "/client.js", a.getClient("dist/client.js")},
 		{http.MethodGet, "/client.d.ts", a.getClient("client.d.ts")},
@@ -74,8 +78,11 @@ func (a *API) newRouter() http.Handler {
 }
 
 // reads tells whether a GET there opens a socket or goes on with one, which to
-// ask for no more than the header would do as well.
-func reads(path string) bool { return path == "/events" || path == "/events/poll" }
+// ask for no more than the header would do as well, or a stream, whose header
+// would come at its end.
+func reads(path string) bool {
+	return path == "/events" || path == "/events/poll" || path == "/silence"
+}
 
 // hasEscapedSlash tells whether a path has a slash that separates nothing.
 func hasEscapedSlash(r *http.Request) bool {

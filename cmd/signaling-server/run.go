@@ -145,6 +145,7 @@ func announce(c config, logger *slog.Logger) {
 	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
 	logger.Info("landing page", "url", base+"/")
 	logger.Info("demo", "url", base+"/demo/")
+	logger.Info("doctor", "url", base+"/doctor/")
 	logger.Info("health", "url", base+"/health")
 	logger.Info("rooms", "url", base+"/rooms")
 	logger.Info("stats", "url", base+"/stats")

@@ -1,0 +1,115 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// diagnosis is what the server sees of one request and its way here. It tells
+// of nobody else, and what it repeats is the client's own.
+type diagnosis struct {
+	Time              string        `json:"time"`
+	Version           string        `json:"version"`
+	Protocol          string        `json:"protocol"`
+	TLS               string        `json:"tls,omitempty"`
+	RemoteAddress     string        `json:"remoteAddress"`
+	ForwardedFor      []string      `json:"forwardedFor"`
+	RequestHeaders    []headerField `json:"requestHeaders"`
+	ResponseHeaders   []headerField `json:"responseHeaders"`
+	HeartbeatInterval int64         `json:"heartbeatInterval"` // milliseconds
+	ResumeWindow      int64         `json:"resumeWindow"`      // milliseconds
+}
+
+// headerField is one line of a header.
+type headerField struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// How much of a header is told: whoever sends more learns nothing by reading
+// all of it again.
+const (
+	maxHeaderFields = 64
+	maxHeaderValue  = 256 // bytes
+)
+
+// getDoctor tells a client how its request arrived, so that it can see what was
+// done to it on the way (GET /doctor.json).
+func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error {
+	// All that will be sent is set before it is listed. The header of the streams
+	// is among it, so that the page can see whether it comes through.
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no")
+	return writeJSON(w, diagnosis{
+		Time:              serverTime(),
+		Version:           a.version,
+		Protocol:          r.Proto,
+		TLS:               tlsVersion(r.TLS),
+		RemoteAddress:     clientOf(r).IP,
+		ForwardedFor:      forwardedFor(r.Header),
+		RequestHeaders:    append([]headerField{{"Host", shortened(r.Host)}}, headerFields(r.Header)...),
+		ResponseHeaders:   headerFields(header),
+		HeartbeatInterval: a.hub.HeartbeatInterval().Milliseconds(),
+		ResumeWindow:      a.hub.ResumeWindow().Milliseconds(),
+	})
+}
+
+// tlsVersion names the encryption of a connection, "" where there is none.
+func tlsVersion(state *tls.ConnectionState) string {
+	if state == nil {
+		return ""
+	}
+	return tls.VersionName(state.Version)
+}
+
+// forwardedFor is the chain of addresses that proxies say they asked for,
+// the client's first.
+func forwardedFor(header http.Header) []string {
+	chain := []string{}
+	for _, line := range header.Values("X-Forwarded-For") {
+		for address := range strings.SplitSeq(line, ",") {
+			if address = strings.TrimSpace(address); address != "" && len(chain) < maxHeaderFields {
+				chain = append(chain, shortened(address))
+			}
+		}
+	}
+	return chain
+}
+
+// headerFields lists a header by name.
+func headerFields(header http.Header) []headerField {
+	fields := []headerField{}
+	for name, values := range header {
+		for _, value := range values {
+			if isSecret(name) {
+				value = "[hidden]"
+			}
+			fields = append(fields, headerField{shortened(name), shortened(value)})
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.Name, b.Name) })
+	return fields[:min(len(fields), maxHeaderFields)]
+}
+
+// secretWords are parts of the names of headers that prove who somebody is.
+// Gateways add some of their own, and people send reports to others.
+var secretWords = []string{"auth", "cookie", "token", "secret", "jwt", "assertion", "api-key", "apikey", "password", "session", "oidc", "credential"}
+
+// isSecret tells whether a header's value is nobody's to read. An event's id
+// holds a session token.
+func isSecret(name string) bool {
+	name = strings.ToLower(name)
+	return name == "last-event-id" || slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// shortened bounds a text, and makes it one that JSON can hold.
+func shortened(text string) string {
+	if len(text) > maxHeaderValue {
+		text = text[:maxHeaderValue] + "…"
+	}
+	return strings.ToValidUTF8(text, "")
+}

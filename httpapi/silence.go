@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"signaling-server/sse"
+)
+
+// What silent streams may take of the server.
+const (
+	maxSilences         = 64 // at once
+	maxSilence          = 180 * time.Second
+	silenceWriteTimeout = 8 * time.Second
+)
+
+// Why a silence ended.
+const (
+	silenceComplete = "complete"
+	silenceShutdown = "server-shutdown"
+)
+
+type silenceBegan struct {
+	Type      string `json:"type"`
+	Seconds   int    `json:"seconds"`
+	Timestamp string `json:"timestamp"`
+}
+
+type silenceEnded struct {
+	Type      string `json:"type"`
+	Reason    string `json:"reason"`
+	Timestamp string `json:"timestamp"`
+}
+
+// streamSilence serves a stream that says when it begins and then nothing until
+// its end, so that its client can see how much silence the network between them
+// bears (GET /silence). The streams of sockets have heartbeats, and show only
+// that those are enough.
+func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) error {
+	length, err := silenceLength(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if _, err := readBody(w, r); err != nil { // net/http sees that a client is gone only behind it
+		return err
+	}
+	release, err := a.takeSilence()
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	s := newSilentStream(w)
+	if s.send("silence-began", silenceBegan{"silence-began", int(length.Seconds()), serverTime()}) != nil {
+		return nil // the client is gone
+	}
+	if reason, ok := s.keep(length, r.Context().Done(), a.hub.Stopping()); ok {
+		_ = s.send("silence-ended", silenceEnded{"silence-ended", reason, serverTime()}) // whether it arrives is what the client wants to see
+	}
+	return nil
+}
+
+func serverTime() string { return timestamp(time.Now()) }
+
+// silenceLength reads how long a stream is to be silent.
+func silenceLength(query url.Values) (time.Duration, error) {
+	seconds, err := strconv.ParseUint(query.Get("seconds"), 10, 16)
+	length := time.Duration(seconds) * time.Second
+	if err != nil || length < time.Second || length > maxSilence {
+		return 0, invalid(FieldError{"seconds", "range", "must be a whole number of seconds from 1 to 180"})
+	}
+	return length, nil
+}
+
+// takeSilence takes one of the places for silent streams, which release gives
+// back.
+func (a *API) takeSilence() (release func(), err error) {
+	if a.hub.Draining() {
+		return nil, sse.ErrDraining
+	}
+	select {
+	case a.silences <- struct{}{}:
+		return func() { <-a.silences }, nil
+	default:
+		full := atCapacity.with(fmt.Sprintf("%d silent streams are open, as many as there may be. Try again after the time given.", maxSilences))
+		full.RetryAfter = sse.ReconnectAfter()
+		return nil, full
+	}
+}
+
+// silentStream is one open response.
+type silentStream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func newSilentStream(w http.ResponseWriter) silentStream {
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-cache, no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+	s := silentStream{w, http.NewResponseController(w)}
+	_ = s.control.SetReadDeadline(time.Time{}) // it outlives the server's ReadTimeout; what knows no deadlines does without
+	return s
+}
+
+// send writes one event.
+func (s silentStream) send(kind string, event any) error {
+	data, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	_ = s.control.SetWriteDeadline(time.Now().Add(silenceWriteTimeout))
+	if _, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// keep says nothing until the time is over or the server stops, and answers
+// which it was; or neither, where the client has gone.
+func (s silentStream) keep(length time.Duration, gone, stopping <-chan struct{}) (reason string, ok bool) {
+	_ = s.control.SetWriteDeadline(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return silenceComplete, true
+	case <-stopping:
+		return silenceShutdown, true
+	case <-gone:
+		return "", false
+	}
+}

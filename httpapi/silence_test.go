@@ -1,0 +1,90 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/httpapi"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// listener is a client of a silent stream in a bubble of fake time.
+type listener struct {
+	*httptest.ResponseRecorder
+	hangUp func()
+	over   chan time.Time // when the handler returned
+}
+
+func listenInBubble(t *testing.T, api http.Handler, seconds string) *listener {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &listener{httptest.NewRecorder(), cancel, make(chan time.Time, 1)}
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/silence?seconds="+seconds, nil)
+	go func() { // ends with the stream
+		api.ServeHTTP(l, r)
+		l.over <- time.Now()
+	}()
+	synctest.Wait()
+	require.Contains(t, l.Body.String(), "event: silence-began\ndata: {")
+	return l
+}
+
+// inSilence runs a test in a bubble, with an API that nothing listens for.
+func inSilence(t *testing.T, test func(t *testing.T, api http.Handler, hub *sse.Hub)) {
+	synctest.Test(t, func(t *testing.T) {
+		logger := slog.New(slog.DiscardHandler)
+		hub := sse.NewHub(sse.Options{})
+		members := rooms.New(httpapi.Courier{Hub: hub}, 100, logger)
+		api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
+		require.NoError(t, err)
+		test(t, api, hub)
+	})
+}
+
+func TestNothingIsSaidInASilence(t *testing.T) {
+	inSilence(t, func(t *testing.T, api http.Handler, _ *sse.Hub) {
+		began := time.Now()
+		l := listenInBubble(t, api, "180")
+		said := l.Body.Len()
+		time.Sleep(180*time.Second - time.Nanosecond)
+		synctest.Wait()
+		require.Equal(t, said, l.Body.Len())
+		require.Equal(t, began.Add(180*time.Second), <-l.over)
+		require.Contains(t, l.Body.String()[said:], `"reason":"complete"`)
+	})
+}
+
+func TestASilenceEndsAtOnceWhenTheServerStops(t *testing.T) {
+	inSilence(t, func(t *testing.T, api http.Handler, hub *sse.Hub) {
+		l := listenInBubble(t, api, "180")
+		time.Sleep(time.Second)
+		stopped := time.Now()
+		require.NoError(t, hub.Drain(t.Context()))
+		require.Equal(t, stopped, <-l.over)
+		require.Contains(t, l.Body.String(), `"reason":"server-shutdown"`)
+
+		late := httptest.NewRecorder()
+		api.ServeHTTP(late, httptest.NewRequest(http.MethodGet, "/silence?seconds=180", nil))
+		require.Equal(t, http.StatusServiceUnavailable, late.Code)
+		require.Contains(t, late.Body.String(), "/problems/shutting-down")
+	})
+}
+
+func TestASilenceEndsAtOnceWhenItsClientGoes(t *testing.T) {
+	inSilence(t, func(t *testing.T, api http.Handler, _ *sse.Hub) {
+		l := listenInBubble(t, api, "180")
+		time.Sleep(time.Second)
+		went := time.Now()
+		l.hangUp()
+		require.Equal(t, went, <-l.over)
+		require.NotContains(t, l.Body.String(), "silence-ended")
+	})
+}

@@ -1,0 +1,68 @@
+// Findings on what was done to headers on the way. Pure; see advice.js.
+
+import { list, plural } from "./words.js";
+
+export function adviseOnHeaders({ request, response }, address) {
+  return [adviseOnRequest(request, address), adviseOnResponse(response, address)];
+}
+
+const names = (fields) => list(fields.map(({ name }) => titled(name)));
+const titled = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+
+// What was done, most harmful first.
+function differences({ added, removed, changed }) {
+  return [
+    removed.length && `${names(removed)} ${removed.length === 1 ? "was" : "were"} taken out`,
+    changed.length && `${names(changed)} ${changed.length === 1 ? "was" : "were"} changed`,
+    added.length && `${names(added)} ${added.length === 1 ? "was" : "were"} added`,
+  ].filter(Boolean).join("; ");
+}
+
+function adviseOnRequest(request, address) {
+  const { added, removed, changed } = request;
+  const text = differences(request);
+  const finding = (level, title, advice) => ({ id: "request-headers", level, title, text: `On the way up: ${text || "nothing was changed"}.`, advice });
+  const lost = [...removed, ...changed];
+  if (lost.length) {
+    return finding(lost.some(({ name }) => name === "authorization") ? "bad" : "warn", "Request headers are lost on the way",
+      `Ask your administrator to leave ${names(lost)} in requests to ${address} as they are, since clients say by them who they are and where to go on.`);
+  }
+  if (added.length) {
+    return finding("info", `${plural(added.length, "request header")} added on the way`, "Nothing to change: proxies name themselves so.");
+  }
+  return finding("good", "Request headers arrive as sent", "Nothing to change.");
+}
+
+// nginx takes this one out when it obeys it.
+const isHeeded = ({ name }) => name === "x-accel-buffering";
+
+function adviseOnResponse(response, address) {
+  const { added, removed, changed } = response;
+  const text = differences(response);
+  const finding = (level, title, advice) => ({ id: "response-headers", level, title, text: `On the way down: ${text || "nothing was changed"}.`, advice });
+  const valueOf = (name) => added.find((field) => field.name === name)?.value;
+
+  const lost = [...removed, ...changed];
+  if (valueOf("age") > 0 || /\bhit\b/i.test(valueOf("x-cache") ?? "")) {
+    return finding("bad", "Answers come from a cache", `Ask your administrator not to cache ${address}, whose answers say Cache-Control: no-store.`);
+  }
+  if (valueOf("content-encoding")) {
+    return finding("warn", "Answers are compressed on the way",
+      `Ask your administrator to turn off compression for text/event-stream at ${address}, since what compresses collects events before it passes them on.`);
+  }
+  if (lost.some(({ name }) => name === "cache-control")) {
+    return finding("warn", "Cache-Control is changed on the way",
+      `Ask your administrator to leave Cache-Control of ${address} alone, since by it streams are kept out of caches and buffers.`);
+  }
+  if (lost.some((field) => !isHeeded(field))) {
+    return finding("warn", "Response headers are changed on the way",
+      `Ask your administrator to leave ${names(lost.filter((field) => !isHeeded(field)))} in answers of ${address} as they are.`);
+  }
+  if (lost.length) {
+    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out when it obeys it and turns its buffering off.");
+  }
+  if (added.length) {
+    return finding("info", `${plural(added.length, "response header")} added on the way`, "Nothing to change: proxies name themselves so.");
+  }
+  return finding("good", "Response headers arrive as sent", "Nothing to change.");
+}

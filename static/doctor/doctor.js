@@ -1,0 +1,93 @@
+// The doctor: runs the measurements, and shows what is known of them so far.
+
+import { copyText } from "/assets/copy.js";
+import { advise } from "./advice.js";
+import { measureExchange } from "./exchange.js";
+import { proxiesOf, resetPicture, showLane, showPosts, showProxies, showRung, showSilence } from "./picture.js";
+import { fileName, makeReport, reportText, save } from "./report.js";
+import { judgePosts, measureRungs } from "./rungs.js";
+import { measureSilence } from "./silence.js";
+import { allowReport, byId, showFindings, showReport, showVerdict } from "./view.js";
+import { measureWebRTC } from "./webrtc.js";
+
+const LONGEST_SILENCE = 120; // seconds, unless the address says otherwise: ?silence=30
+
+const address = location.origin;
+const browser = navigator.userAgent;
+let results = null;
+let stopping = new AbortController();
+
+// Everything but the silence is there within some fifteen seconds, however much of it
+// fails. The silence comes when the streams are through, and goes on by itself: a
+// browser has six connections to a host, and those that wait would disturb the others.
+async function examine() {
+  const own = { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
+  results = own;
+  stopping = new AbortController();
+  allowReport(false);
+  resetPicture();
+  show();
+
+  results.exchange = await measureExchange();
+  results.proxies = proxiesOf(results.exchange);
+  showProxies(results.proxies, null);
+  let onConnected;
+  const webrtc = new Promise((resolve) => { onConnected = resolve; }).then(measureWebRTC).then((found) => {
+    results.webrtc = found;
+    show();
+  });
+
+  showLane("post", "testing");
+  const rungs = await measureRungs({ onChange: showRung, onConnected });
+  onConnected([]); // where no rung has brought any
+  results.posts = await judgePosts(rungs);
+  results.rungs = rungs;
+  showPosts(results.posts);
+  showProxies(results.proxies, rungs);
+  show();
+
+  const silence = measureSilence({ limit: longestSilence(), signal: stopping.signal, onChange: (state) => own === results && onSilence(state) });
+  await webrtc;
+  allowReport(true);
+  await silence;
+}
+
+function onSilence(silence) {
+  results.silence = silence;
+  const { findings } = show();
+  const level = findings.find(({ id }) => id === "silence")?.level;
+  showSilence(silence, level, results.exchange.heartbeatInterval ?? 10_000);
+}
+
+function longestSilence() {
+  const asked = Number.parseInt(new URLSearchParams(location.search).get("silence") ?? "", 10);
+  return Number.isNaN(asked) ? LONGEST_SILENCE : Math.min(Math.max(asked, 1), 180);
+}
+
+function show() {
+  const advice = advise(results, address);
+  showVerdict(advice.verdict);
+  showFindings(advice.findings, results);
+  if (results.rungs) showReport(reportText(report(advice)));
+  return advice;
+}
+
+const report = (advice = advise(results, address)) => makeReport({ results, ...advice, address, browser });
+
+byId("stop").addEventListener("click", () => {
+  stopping.abort();
+  byId("again").focus(); // the button that had the focus is gone
+});
+byId("again").addEventListener("click", () => {
+  stopping.abort();
+  examine();
+});
+byId("save-text").addEventListener("click", () => {
+  save(fileName(results.measuredAt, "txt"), "text/plain", reportText(report()));
+});
+byId("save-json").addEventListener("click", () => {
+  save(fileName(results.measuredAt, "json"), "application/json", JSON.stringify(report(), null, 2));
+});
+byId("copy-report").addEventListener("click", () => copyText(reportText(report()), byId("copy-report")));
+
+examine();

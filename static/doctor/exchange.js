@@ -1,0 +1,59 @@
+// One request and its answer, held side by side with what the server says of both:
+// headers, protocol, round trip, clocks.
+
+import { compareRequest, compareResponse } from "./headers.js";
+
+const SAMPLES = 4;
+const TIMEOUT = 4000;
+
+// Answers what was found, or { state: "failed" }.
+export async function measureExchange() {
+  // New each time, so that an answer from some cache gives itself away.
+  const sent = {
+    "Accept": "application/json",
+    "Authorization": "Bearer doctor",
+    "Idempotency-Key": `doctor-${Math.random().toString(36).slice(2)}`,
+    "Last-Event-ID": "doctor.0",
+  };
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT);
+    let best = null;
+    for (let n = 0; n < SAMPLES; n++) {
+      const sample = await ask(sent, signal);
+      if (!best || sample.roundTrip < best.roundTrip) best = sample; // the fastest tells most of the clocks
+    }
+    return describe(sent, best);
+  } catch (failure) {
+    return { state: "failed", status: failure.status ?? null };
+  }
+}
+
+async function ask(headers, signal) {
+  const left = Date.now();
+  const began = performance.now();
+  const response = await fetch("/doctor.json", { headers, cache: "no-store", signal });
+  const roundTrip = performance.now() - began;
+  if (!response.ok) throw { status: response.status };
+  return { left, roundTrip, seen: await response.json(), arrived: [...response.headers], url: response.url };
+}
+
+function describe(sent, { left, roundTrip, seen, arrived, url }) {
+  const timing = performance.getEntriesByName(url).at(-1);
+  return {
+    state: "measured",
+    roundTrip,
+    clockDifference: Date.parse(seen.time) - (left + roundTrip / 2), // positive: the server's is ahead
+    browserProtocol: timing?.nextHopProtocol || null,
+    serverProtocol: seen.protocol,
+    serverTls: seen.tls ?? null,
+    pageIsSecure: window.isSecureContext,
+    pageIsEncrypted: location.protocol === "https:",
+    remoteAddress: seen.remoteAddress,
+    forwardedFor: seen.forwardedFor,
+    serverVersion: seen.version,
+    heartbeatInterval: seen.heartbeatInterval,
+    resumeWindow: seen.resumeWindow,
+    request: compareRequest(sent, seen.requestHeaders),
+    response: compareResponse(seen.responseHeaders, arrived),
+  };
+}

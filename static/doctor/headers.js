@@ -1,0 +1,64 @@
+// Compares headers as they left with headers as they arrived. Pure.
+
+// What browsers send by themselves, in one version or another.
+const BROWSERS_OWN = new Set([
+  "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-length", "cookie",
+  "device-memory", "dnt", "downlink", "ect", "host", "origin", "pragma", "priority", "referer", "rtt", "save-data",
+  "te", "upgrade-insecure-requests", "user-agent", "viewport-width",
+]);
+const isBrowsersOwn = (name) => BROWSERS_OWN.has(name) || name.startsWith("sec-");
+
+// What HTTP itself puts into each answer, or takes out of it, from hop to hop.
+const OF_THE_HOP = new Set(["connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding"]);
+
+const HIDDEN = "[hidden]";
+
+export function compareRequest(sent, received) {
+  return compare(Object.entries(sent), received.map(({ name, value }) => [name, value]), isBrowsersOwn);
+}
+
+export function compareResponse(declared, arrived) {
+  return compare(declared.map(({ name, value }) => [name, value]), arrived, (name) => OF_THE_HOP.has(name));
+}
+
+// Names differ in case from place to place; a header on several lines is one of several values.
+function collect(fields) {
+  const all = new Map();
+  for (const [name, value] of fields) {
+    const key = name.toLowerCase();
+    all.set(key, all.has(key) ? `${all.get(key)}, ${value}` : value);
+  }
+  return all;
+}
+
+function compare(leftFields, arrivedFields, isOrdinary) {
+  const left = collect(leftFields);
+  const arrived = collect(arrivedFields);
+  const added = [];
+  const removed = [];
+  const changed = [];
+  for (const [name, value] of arrived) {
+    if (!left.has(name)) {
+      if (!isOrdinary(name)) added.push({ name, value });
+    } else if (value !== HIDDEN && value !== left.get(name)) {
+      changed.push({ name, from: left.get(name), to: value });
+    }
+  }
+  for (const [name, value] of left) {
+    if (!arrived.has(name)) removed.push({ name, value });
+  }
+  return { added, removed, changed };
+}
+
+// The proxies that say so: by Via, or by the addresses that each of them adds to a
+// chain. There may be more, that keep quiet.
+export function proxiesSeen({ request, response, forwardedFor }) {
+  const valueOf = (fields, name) => fields.added.find((field) => field.name === name)?.value ?? "";
+  const hops = (via) => via.split(",").map((hop) => hop.trim().split(/\s+/)[1] ?? "").filter(Boolean);
+  const names = [...new Set([...hops(valueOf(request, "via")), ...hops(valueOf(response, "via"))])];
+  const forwarded = valueOf(request, "forwarded");
+  const count = Math.max(names.length, forwardedFor.length, forwarded ? forwarded.split(",").length : 0);
+  const traces = [...request.added, ...response.added].some(({ name }) =>
+    /^(via|age|x-cache.*|x-forwarded-.*|x-real-ip|cf-.*|x-proxy.*|x-bluecoat.*|x-squid.*|x-amz-cf-.*|x-served-by)$/.test(name));
+  return { count: Math.max(count, traces ? 1 : 0), names };
+}

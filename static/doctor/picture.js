@@ -1,0 +1,92 @@
+// The picture: lanes that light up as they are measured, what was seen between, and how
+// far the silence has come.
+
+import { proxiesSeen } from "./headers.js";
+import { duration, plural, seconds } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+
+const WORDS = {
+  waiting: "waiting",
+  testing: "measuring",
+  works: "works",
+  lumps: "in lumps",
+  held: "held back",
+  broken: "breaks off",
+  blocked: "refused",
+  unanswered: "one way only",
+};
+
+export function showLane(name, state, figure = "") {
+  const lane = byId(`lane-${name}`);
+  lane.dataset.state = state;
+  lane.querySelector(".lane-word").textContent = WORDS[state];
+  lane.querySelector(".lane-figure").textContent = figure;
+}
+
+export function showRung(name, { state, firstEvent }) {
+  showLane(name, state, firstEvent === null ? "" : duration(firstEvent));
+}
+
+export function showPosts({ state, roundTrip }) {
+  showLane("post", state, roundTrip === null ? "" : duration(roundTrip));
+}
+
+// What holds events back is there, whether it gives its name or not.
+export function showProxies(proxies, rungs) {
+  const held = rungs && Object.values(rungs).some(({ state }) => ["held", "lumps"].includes(state));
+  const unseen = held ? "hidden proxy" : "no proxy seen";
+  byId("proxies").dataset.seen = proxies.count || held ? "yes" : "no";
+  byId("proxies-text").textContent = proxies.count ? plural(proxies.count, "proxy", "proxies") : unseen;
+  byId("proxies").title = proxies.names.join(", ");
+}
+
+export function proxiesOf(exchange) {
+  return exchange.state === "measured" ? proxiesSeen(exchange) : { count: 0, names: [] };
+}
+
+export function resetPicture() {
+  for (const name of ["eventSource", "fetchStream", "poll", "post"]) showLane(name, "waiting");
+  byId("proxies").dataset.seen = "unknown";
+  byId("proxies-text").textContent = "on the way";
+  byId("silence").dataset.state = "waiting";
+  byId("silence-text").textContent = "waits for the streams";
+  byId("silence-fill").style.width = "0";
+  byId("silence-beat").style.display = "none";
+}
+
+// ---- Silence
+
+let ticking = 0;
+
+export function showSilence(silence, level, heartbeatInterval) {
+  clearInterval(ticking);
+  const testing = silence.state === "testing";
+  byId("stop").disabled = !testing;
+  byId("silence").dataset.state = testing ? "testing" : { good: "borne", warn: "warn", bad: "bad" }[level] ?? "waiting";
+  const beat = heartbeatInterval / 1000 / silence.limit;
+  byId("silence-beat").style.left = `${beat * 100}%`;
+  byId("silence-beat").style.display = beat <= 1 ? "block" : "none";
+  byId("silence-legend").textContent = beat <= 1
+    ? `How long a stream may say nothing before it is cut. The mark is where the server’s heartbeats come, every ${seconds(heartbeatInterval / 1000)}.`
+    : "How long a stream may say nothing before it is cut.";
+  const show = () => drawSilence(silence);
+  if (testing) ticking = setInterval(show, 250);
+  show();
+}
+
+function drawSilence(silence) {
+  const passed = silence.state === "testing"
+    ? Math.min((performance.now() - silence.began) / 1000, silence.limit)
+    : silence.cutAfter ?? (silence.lasted || silence.limit);
+  byId("silence-fill").style.width = `${(100 * Math.min(passed, silence.limit)) / silence.limit}%`;
+  byId("silence-text").textContent = SILENCE_WORDS[silence.state]?.(silence, passed) ?? "could not be measured";
+}
+
+const SILENCE_WORDS = {
+  testing: ({ limit }, passed) => `silent for ${Math.floor(passed)} of ${limit} s`,
+  lasted: ({ lasted }) => `borne for ${seconds(lasted)}`,
+  stopped: ({ lasted }) => `borne for ${seconds(lasted)} so far, then stopped`,
+  cut: ({ cutAfter }) => `cut after ${seconds(cutAfter)}`,
+  mute: ({ lasted, muteBy }) => `dead between ${seconds(lasted)} and ${seconds(muteBy)}`,
+};

@@ -1,0 +1,197 @@
+// The rungs of the ladder: the three ways in which events come down. Each is measured
+// with the real protocol: a socket of its own is opened over it, pings go up by POST at
+// even intervals, and the pongs show what the way does to events.
+
+import { isEventStream, readEvents } from "./event-stream.js";
+import { isLumpy, judgeSpacing } from "./spacing.js";
+
+const PINGS = 8;
+const PING_INTERVAL = 250;
+const FIRST_EVENT_WITHIN = 5000;
+const PONGS_WITHIN = 3000; // after the last ping
+const POLL_WAIT = 10; // seconds
+
+const OPENERS = { eventSource: openEventSource, fetchStream: openFetchStream, poll: openPolls };
+export const RUNGS = Object.keys(OPENERS);
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Answers the measurements by rung. onChange hears of each step, onConnected of the
+// iceServers as soon as any rung has brought them.
+export async function measureRungs({ onChange, onConnected }) {
+  const rungs = {};
+  await Promise.all(RUNGS.map(async (name) => {
+    const rung = { state: "testing", firstEvent: null, failure: null, sent: [], arrivals: [], posts: [] };
+    rungs[name] = rung;
+    onChange(name, rung);
+    await measureRung(rung, OPENERS[name], onConnected);
+    rung.state = judge(name, rung);
+    onChange(name, rung);
+  }));
+  return rungs;
+}
+
+async function measureRung(rung, open, onConnected) {
+  const reading = new AbortController();
+  const opened = performance.now();
+  let token = null;
+  try {
+    const events = inbox((receive, fail) => open({ signal: reading.signal, receive, fail }));
+    const connected = await events.next("connected", FIRST_EVENT_WITHIN);
+    rung.firstEvent = connected.at - opened;
+    token = connected.data.token;
+    sockets.add(token);
+    onConnected(connected.data.iceServers ?? []);
+    await exchangePings(rung, events, token);
+  } catch (failure) {
+    rung.failure = { reason: failure.reason ?? "failed", status: failure.status ?? null };
+  } finally {
+    reading.abort();
+    if (token) leave(token);
+  }
+}
+
+async function exchangePings(rung, events, token) {
+  const began = performance.now();
+  events.onPong = ({ at, data }) => rung.arrivals.push({ at: at - began, serverTime: data.timestamp });
+  for (let n = 0; n < PINGS; n++) {
+    await pause(Math.max(0, began + n * PING_INTERVAL - performance.now()));
+    rung.sent.push(performance.now() - began);
+    post(token, { type: "ping" }).then((outcome) => rung.posts.push(outcome));
+  }
+  const deadline = performance.now() + PONGS_WITHIN;
+  while (rung.arrivals.length < PINGS && performance.now() < deadline && !events.failure) await pause(25);
+  if (rung.arrivals.length < PINGS && events.failure) throw events.failure;
+}
+
+// Collects what a reader brings, and answers one type of event within a time.
+function inbox(start) {
+  const box = { failure: null, onPong: null, next };
+  const waiting = new Map();
+  function next(type, within) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject({ reason: "silent" }), within);
+      const settle = (act) => (value) => { clearTimeout(timer); act(value); };
+      waiting.set(type, { resolve: settle(resolve), reject: settle(reject) });
+      if (box.failure) waiting.get(type).reject(box.failure);
+    });
+  }
+  const receive = (data) => {
+    const event = { at: performance.now(), data };
+    if (data.type === "pong") box.onPong?.(event);
+    waiting.get(data.type)?.resolve(event);
+    if (data.type === "disconnected") fail({ reason: data.reason });
+  };
+  const fail = (failure) => {
+    box.failure ??= failure;
+    for (const { reject } of waiting.values()) reject(box.failure);
+  };
+  start(receive, fail);
+  return box;
+}
+
+function openEventSource({ signal, receive, fail }) {
+  const source = new EventSource("/events");
+  for (const type of ["connected", "pong", "disconnected"]) {
+    source.addEventListener(type, (message) => receive(JSON.parse(message.data)));
+  }
+  source.addEventListener("error", () => {
+    fail({ reason: source.readyState === EventSource.CLOSED ? "refused" : "cut" });
+    source.close(); // it would come back by itself
+  });
+  signal.addEventListener("abort", () => source.close());
+}
+
+async function openFetchStream({ signal, receive, fail }) {
+  try {
+    const headers = { "Accept": "text/event-stream" };
+    const response = await fetch("/events/stream", { method: "POST", headers, cache: "no-store", signal });
+    if (!isEventStream(response)) return fail({ reason: "refused", status: response.status });
+    for await (const data of readEvents(response.body)) receive(data);
+    fail({ reason: "cut" });
+  } catch {
+    fail({ reason: "cut" });
+  }
+}
+
+async function openPolls({ signal, receive, fail }) {
+  let token = null;
+  let after = 0;
+  try {
+    while (!signal.aborted) {
+      const headers = token ? { "Authorization": `Bearer ${token}` } : {};
+      const response = await fetch(`/events/poll?wait=${POLL_WAIT}&after=${after}`, { headers, cache: "no-store", signal });
+      if (!response.ok) return fail({ reason: "refused", status: response.status });
+      const { events, lastEventId } = await response.json();
+      [token, after] = lastEventId.split(".");
+      for (const data of events) receive(data);
+    }
+  } catch {
+    fail({ reason: "cut" });
+  }
+}
+
+// Polls collect by their nature what comes while an answer is under way.
+function judge(name, rung) {
+  const spacing = judgeSpacing(rung.arrivals);
+  Object.assign(rung, spacing);
+  if (rung.firstEvent === null) return rung.failure?.reason === "silent" ? "held" : "blocked";
+  const refused = rung.posts.length === PINGS && rung.posts.every(({ ok }) => !ok);
+  if (refused) return "unanswered"; // the fault lies with the way up
+  if (rung.arrivals.length === 0) return "held";
+  if (rung.arrivals.length < PINGS) return "broken";
+  return name !== "poll" && isLumpy(spacing) ? "lumps" : "works";
+}
+
+// ---- The way up
+
+async function post(token, event, options = {}) {
+  const began = performance.now();
+  try {
+    const response = await fetch("/events", {
+      method: "POST",
+      headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
+      body: JSON.stringify(event),
+      ...options,
+    });
+    return { ok: response.status === 202, status: response.status, roundTrip: performance.now() - began };
+  } catch {
+    return { ok: false, status: null, roundTrip: null };
+  }
+}
+
+// Sums up the POSTs of all rungs. Where none could be made for want of a token, one
+// without shows whether the server is reached: it is the server that refuses it.
+export async function judgePosts(rungs) {
+  const posts = Object.values(rungs).flatMap((rung) => rung.posts);
+  if (posts.length === 0) {
+    const { status } = await post("none", { type: "ping" });
+    return { state: status === 401 ? "works" : "blocked", sent: 1, accepted: 0, status, roundTrip: null };
+  }
+  const accepted = posts.filter(({ ok }) => ok);
+  const state = accepted.length === posts.length ? "works" : accepted.length ? "broken" : "blocked";
+  const refused = posts.find(({ ok }) => !ok);
+  return {
+    state, sent: posts.length, accepted: accepted.length, status: refused?.status ?? null,
+    roundTrip: median(accepted.map(({ roundTrip }) => roundTrip)),
+  };
+}
+
+function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
+}
+
+// ---- Leaving: no socket of the doctor outlives its measurement, or the page.
+
+const sockets = new Set();
+
+function leave(token) {
+  sockets.delete(token);
+  post(token, { type: "disconnect" }, { keepalive: true });
+}
+
+window.addEventListener("pagehide", () => {
+  for (const token of sockets) navigator.sendBeacon("/events", JSON.stringify({ type: "disconnect", token }));
+  sockets.clear();
+});

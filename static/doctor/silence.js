@@ -1,0 +1,89 @@
+// How long a stream may be silent before something on the way cuts it. Several streams
+// of different lengths run at once: one that is cut says after how long; where it goes
+// dead without a word, the longest that came to its end bounds it from below.
+
+import { isEventStream, readEvents } from "./event-stream.js";
+
+const FIRST_EVENT_WITHIN = 5000;
+const END_WITHIN = 5000; // after it is due
+
+// Three at most: over HTTP/1.1 a browser has six connections to a host.
+export function lengthsUpTo(limit) {
+  return [...new Set([limit / 4, limit / 2, limit].map(Math.ceil))];
+}
+
+// Answers when all are over, or the signal says that it is enough.
+export async function measureSilence({ limit, signal, onChange }) {
+  const silence = { state: "testing", limit, began: performance.now(), lengths: [] };
+  silence.lengths = lengthsUpTo(limit).map((seconds) => ({ seconds, state: "waiting", after: null }));
+  onChange(silence);
+  await Promise.all(silence.lengths.map(async (length) => {
+    await listen(length, signal);
+    onChange(silence);
+  }));
+  Object.assign(silence, conclude(silence.lengths));
+  onChange(silence);
+  return silence;
+}
+
+async function listen(length, signal) {
+  const reading = new AbortController();
+  const give = (state) => () => {
+    length.state = state;
+    reading.abort();
+  };
+  const stop = give("stopped");
+  signal.addEventListener("abort", stop);
+  let timer = setTimeout(give("held"), FIRST_EVENT_WITHIN);
+  let began = null;
+  try {
+    const response = await fetch(`/silence?seconds=${length.seconds}`, { cache: "no-store", signal: reading.signal });
+    if (!isEventStream(response)) {
+      length.state = "refused";
+      length.status = response.status;
+      return;
+    }
+    for await (const event of readEvents(response.body)) {
+      if (event.type === "silence-began") {
+        began = performance.now();
+        clearTimeout(timer);
+        timer = setTimeout(give("mute"), length.seconds * 1000 + END_WITHIN);
+      }
+      if (event.type === "silence-ended") length.state = endOf(event, (performance.now() - began) / 1000, length.seconds);
+    }
+    if (length.state === "waiting") length.state = "cut";
+  } catch {
+    if (length.state === "waiting") length.state = "cut"; // otherwise it was given up here
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+    reading.abort();
+    if (began !== null) length.after = (performance.now() - began) / 1000;
+  }
+}
+
+// Both events at once say that something held the first one back: it bore the silence,
+// and of the way behind it nothing is known.
+function endOf({ reason }, lasted, seconds) {
+  if (reason !== "complete") return "server-stopped";
+  return lasted < seconds / 2 ? "held" : "lasted";
+}
+
+// What all lengths say together. Pure.
+export function conclude(lengths) {
+  const of = (...states) => lengths.filter(({ state }) => states.includes(state));
+  const lasted = Math.max(0, ...of("lasted").map(({ seconds }) => seconds), ...of("stopped").map(({ after }) => after ?? 0));
+  const cuts = of("cut").map(({ after }) => after).filter((after) => after !== null);
+  const cutAfter = cuts.length ? Math.min(...cuts) : null;
+  const muteBy = of("mute").length ? Math.min(...of("mute").map(({ seconds }) => seconds)) : null;
+  return { state: stateOf(lengths, of), lasted, cutAfter, muteBy };
+}
+
+function stateOf(lengths, of) {
+  if (of("cut").length) return of("cut").some(({ after }) => after !== null) ? "cut" : "blocked";
+  if (of("mute").length) return "mute";
+  if (of("held").length) return "held";
+  if (of("refused").length) return "refused";
+  if (of("stopped", "server-stopped").length) return "stopped";
+  return "lasted";
+}

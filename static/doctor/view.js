@@ -1,0 +1,73 @@
+// What the page shows below the picture: verdict, findings and report.
+
+export const byId = (id) => document.getElementById(id);
+
+const LEVEL_WORDS = { good: "good", info: "note", warn: "warning", bad: "problem" };
+
+// Assistive technology reads a change of this aloud, so it is written only when it is one.
+export function showVerdict({ level, text }) {
+  byId("verdict").dataset.level = level;
+  if (byId("verdict-text").textContent !== text) byId("verdict-text").textContent = text;
+}
+
+// Cards stay what they are while nothing about them changes, so that nobody's place on
+// the page, or what they have unfolded, is lost.
+export function showFindings(findings, results) {
+  const list = byId("findings");
+  byId("findings-empty").hidden = findings.length > 0;
+  const cards = new Map([...list.children].map((card) => [card.dataset.id, card]));
+  list.replaceChildren(...findings.map((finding) => {
+    const known = cards.get(finding.id);
+    const key = JSON.stringify(finding);
+    return known?.dataset.key === key ? known : makeCard(finding, key, results);
+  }));
+}
+
+function makeCard({ id, level, title, text, advice }, key, { rungs, exchange }) {
+  const card = byId("finding-template").content.firstElementChild.cloneNode(true);
+  Object.assign(card.dataset, { id, level, key });
+  card.querySelector("h3").textContent = title;
+  card.querySelector(".finding-level").textContent = LEVEL_WORDS[level];
+  card.querySelector(".finding-text").textContent = text;
+  card.querySelector(".finding-advice").textContent = advice;
+  if (rungs?.[id]?.sent.length) drawStrip(card.querySelector(".strip"), rungs[id]);
+  if (id === "request-headers") listHeaders(card.querySelector("details"), exchange.request);
+  if (id === "response-headers") listHeaders(card.querySelector("details"), exchange.response);
+  return card;
+}
+
+// Both rows have one time axis, so that a lump is seen as one.
+function drawStrip(strip, { sent, arrivals }) {
+  const times = arrivals.map(({ at }) => at);
+  const end = Math.max(...sent, ...times);
+  const row = (name, at) => strip.querySelector(name).replaceChildren(...at.map((each) => {
+    const dot = document.createElement("span");
+    dot.style.left = `${(100 * each) / end}%`;
+    return dot;
+  }));
+  row(".sent", sent);
+  row(".arrived", times);
+  strip.hidden = false;
+}
+
+function listHeaders(details, { added, removed, changed }) {
+  const rows = [
+    ...added.map(({ name, value }) => [`added: ${name}`, value]),
+    ...removed.map(({ name, value }) => [`taken out: ${name}`, value]),
+    ...changed.map(({ name, from, to }) => [`changed: ${name}`, `${from} → ${to}`]),
+  ];
+  details.hidden = rows.length === 0;
+  details.querySelector("dl").replaceChildren(...rows.flatMap(([term, description]) => {
+    const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+    [dt.textContent, dd.textContent] = [term, description];
+    return [dt, dd];
+  }));
+}
+
+export function showReport(text) {
+  byId("report-text").textContent = text;
+}
+
+export function allowReport(allowed) {
+  for (const id of ["save-text", "save-json", "copy-report", "again"]) byId(id).disabled = !allowed;
+}

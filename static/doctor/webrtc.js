@@ -1,0 +1,73 @@
+// What WebRTC finds here: the addresses under which peers may reach this browser, and
+// whether a connection comes about at all.
+
+const GATHERING_WITHIN = 5000;
+const CONNECTING_WITHIN = 5000;
+
+export async function measureWebRTC(iceServers) {
+  if (typeof RTCPeerConnection === "undefined") return { state: "unsupported" };
+  const [gathering, pair] = await Promise.all([gather(iceServers), connectPair()]);
+  return { state: "measured", ...namesOf(iceServers), ...gathering, pair };
+}
+
+// Which kinds of server there are; their credentials are nobody's to report.
+function namesOf(iceServers) {
+  const urls = iceServers.flatMap((server) => server.urls ?? []);
+  return {
+    stun: urls.filter((url) => /^stuns?:/.test(url)).length,
+    turn: urls.filter((url) => /^turns?:/.test(url)).length,
+  };
+}
+
+async function gather(iceServers) {
+  const connection = new RTCPeerConnection({ iceServers });
+  const candidates = { host: 0, srflx: 0, relay: 0 };
+  const errors = [];
+  try {
+    connection.createDataChannel("doctor");
+    const complete = new Promise((resolve) => {
+      connection.addEventListener("icecandidate", ({ candidate }) => {
+        if (!candidate) return resolve();
+        const kind = / typ (\w+)/.exec(candidate.candidate)?.[1];
+        if (kind in candidates) candidates[kind]++;
+      });
+      connection.addEventListener("icecandidateerror", ({ url, errorCode, errorText }) => errors.push({ url, errorCode, errorText }));
+      setTimeout(resolve, GATHERING_WITHIN);
+    });
+    await connection.setLocalDescription();
+    await complete;
+  } finally {
+    connection.close();
+  }
+  return { candidates, errors };
+}
+
+// Two connections of this page, that hand each other their candidates directly.
+async function connectPair() {
+  const began = performance.now();
+  const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  try {
+    for (const [from, to] of [[a, b], [b, a]]) {
+      from.addEventListener("icecandidate", ({ candidate }) => {
+        to.addIceCandidate(candidate).catch(() => {}); // of a connection that is closed meanwhile
+      });
+    }
+    const channel = a.createDataChannel("doctor");
+    const open = new Promise((resolve, reject) => {
+      channel.addEventListener("open", resolve);
+      setTimeout(() => reject(new Error("timed out")), CONNECTING_WITHIN);
+    });
+    open.catch(() => {}); // told below, unless something else has failed before
+    await a.setLocalDescription();
+    await b.setRemoteDescription(a.localDescription);
+    await b.setLocalDescription();
+    await a.setRemoteDescription(b.localDescription);
+    await open;
+    return { connected: true, after: performance.now() - began };
+  } catch {
+    return { connected: false, after: null };
+  } finally {
+    a.close();
+    b.close();
+  }
+}
