@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -43,6 +45,8 @@ func TestPagesInScreenshots(t *testing.T) {
 	form.until("connected", `document.querySelector("#status").dataset.state === "open"`)
 	form.shoot(dir, "demo-form")
 
+	shootDoctor(t, url, dir)
+
 	ada := openDemo(t, url, "tea-time", "Ada Lovelace")
 	ada.shoot(dir, "demo-alone")
 	bob := openDemo(t, url, "tea-time", "Bob")
@@ -61,6 +65,29 @@ func TestPagesInScreenshots(t *testing.T) {
 	ada.until("chatting", `document.querySelector("#chat-log").innerText.includes("Loud and clear")`)
 	ada.until("in a call with two", `document.querySelectorAll('.tile[data-data-channel="open"]').length === 2`)
 	ada.shoot(dir, "demo-call")
+}
+
+// shootDoctor shows the doctor on a plain way, while it measures, and behind a
+// proxy that does all that proxies do.
+func shootDoctor(t *testing.T, url, dir string) {
+	well := seeDoctor(t, url, 8)
+	well.shoot(dir, "doctor-well")
+
+	box := startMiddlebox(t, url, &middlebox{
+		holdsBack:    func(r *http.Request) bool { return r.URL.Path == "/events" },
+		bearsSilence: 6 * time.Second,
+		onRequest: func(h http.Header) {
+			h.Set("Via", "1.1 proxy.school.example")
+			h.Set("X-Forwarded-For", "203.0.113.7")
+		},
+		onResponse: func(h http.Header) { h.Set("Cache-Control", "private") },
+	})
+	busy := openTab(t, "busy", box+"/doctor/")
+	busy.expectFailedRequests()
+	busy.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
+	busy.save(chromedp.CaptureScreenshot(), filepath.Join(dir, "doctor-measuring.png"))
+	ill := seeDoctor(t, box, 20, (*tab).expectFailedRequests)
+	ill.shoot(dir, "doctor-ill")
 }
 
 // shoot takes a picture of what is to be seen at first, and of the whole page,

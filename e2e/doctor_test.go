@@ -1,0 +1,350 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// middlebox is a proxy that does to streams and headers what those of schools,
+// hospitals and banks do.
+type middlebox struct {
+	holdsBack    func(*http.Request) bool // whose streams come out at their end, all at once
+	bearsSilence time.Duration            // after which a stream is cut, 0 for ever
+	onRequest    func(http.Header)
+	onResponse   func(http.Header)
+
+	upstream  *url.URL
+	transport *http.Transport
+
+	mu     sync.Mutex // guards what follows
+	tokens map[string]bool
+}
+
+// startMiddlebox puts a middlebox before a server, and answers its address.
+func startMiddlebox(t *testing.T, serverURL string, m *middlebox) string {
+	t.Helper()
+	var err error
+	m.upstream, err = url.Parse(serverURL)
+	require.NoError(t, err)
+	m.transport = &http.Transport{DisableCompression: true}
+	m.tokens = make(map[string]bool)
+	server := httptest.NewServer(m)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		m.transport.CloseIdleConnections()
+	})
+	return server.URL
+}
+
+// ServeHTTP implements http.Handler.
+func (m *middlebox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.remember(r.Header.Get("Authorization"))
+	ctx, cut := context.WithCancel(r.Context())
+	defer cut()
+	proxy := httputil.ReverseProxy{
+		Transport:     m.transport,
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(m.upstream)
+			if m.onRequest != nil {
+				m.onRequest(p.Out.Header)
+			}
+		},
+		ModifyResponse: func(response *http.Response) error {
+			if m.onResponse != nil {
+				m.onResponse(response.Header)
+			}
+			if response.Header.Get("Content-Type") != "text/event-stream" {
+				return nil
+			}
+			if m.bearsSilence > 0 {
+				response.Body = &impatient{response.Body, time.AfterFunc(m.bearsSilence, cut), m.bearsSilence}
+			}
+			if m.holdsBack != nil && m.holdsBack(r) {
+				return hold(response)
+			}
+			return nil
+		},
+	}
+	proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func (m *middlebox) remember(authorization string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if token, found := strings.CutPrefix(authorization, "Bearer "); found && len(token) == 22 {
+		m.tokens[token] = true
+	}
+}
+
+// hold takes in a whole answer before any of it goes on.
+func hold(response *http.Response) error {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	return nil
+}
+
+// impatient is a body that is cut when nothing comes for too long.
+type impatient struct {
+	io.ReadCloser
+	timer   *time.Timer
+	silence time.Duration
+}
+
+// Read implements io.Reader.
+func (i *impatient) Read(p []byte) (int, error) {
+	n, err := i.ReadCloser.Read(p)
+	i.timer.Reset(i.silence)
+	return n, err
+}
+
+// Close implements io.Closer.
+func (i *impatient) Close() error {
+	i.timer.Stop()
+	return i.ReadCloser.Close()
+}
+
+// visit is the doctor's page as a person sees it.
+type visit struct{ *tab }
+
+// seeDoctor opens the page, with a short silence, and waits for all its results.
+func seeDoctor(t *testing.T, url string, silence int, expect ...func(*tab)) visit {
+	t.Helper()
+	v := visit{openTab(t, "the doctor", fmt.Sprintf("%s/doctor/?silence=%d", url, silence))}
+	for _, step := range expect {
+		step(v.tab)
+	}
+	v.until("through with the silence", `document.querySelector('[data-id="silence"]') && !document.querySelector("#again").disabled`)
+	return v
+}
+
+// finds makes sure that the page has a finding of this level, whose card holds
+// all the words.
+func (v visit) finds(id, level string, words ...string) {
+	v.t.Helper()
+	card := fmt.Sprintf(`document.querySelector('#findings [data-id=%q]')`, id)
+	text := evaluate[string](v.tab, card+`?.textContent ?? "nothing"`)
+	for _, each := range words {
+		require.Contains(v.t, text, each, id)
+	}
+	require.Equal(v.t, level, evaluate[string](v.tab, card+`?.dataset.level ?? "none"`), text)
+}
+
+// shows makes sure that a lane of the picture is in this state.
+func (v visit) shows(lane, state string) {
+	v.t.Helper()
+	require.Equal(v.t, state, evaluate[string](v.tab, fmt.Sprintf(`document.querySelector("#lane-%s").dataset.state`, lane)), lane)
+}
+
+func (v visit) concludes(level, words string) {
+	v.t.Helper()
+	require.Contains(v.t, evaluate[string](v.tab, `document.querySelector("#verdict-text").textContent`), words)
+	require.Equal(v.t, level, evaluate[string](v.tab, `document.querySelector("#verdict").dataset.level`))
+}
+
+func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	v := seeDoctor(t, server, 2)
+	v.concludes("good", "Signaling works here, by every way.")
+	for _, lane := range []string{"eventSource", "fetchStream", "poll", "post"} {
+		v.shows(lane, "works")
+		v.finds(lane, "good", "work")
+	}
+	v.finds("silence", "good", "silent for 2 s was not cut")
+	v.finds("request-headers", "good", "nothing was changed")
+	v.finds("response-headers", "good", "nothing was changed")
+	v.finds("clock", "good")
+	v.finds("protocol", "info", "HTTP/1.1")
+	v.finds("candidates", "info", "Only host candidates", "coturn")
+	require.Positive(t, evaluate[int](v.tab, `Number(document.querySelector('[data-id="candidates"]').textContent.match(/Found: (\d+) host/)[1])`))
+	v.finds("pair", "good", "data channel was open")
+	require.Equal(t, "no proxy seen", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
+
+	until(t, "no socket of the doctor is left", func() bool { return connectionsOf(t, server) == 0 })
+}
+
+// connectionsOf tells how many sockets a server has.
+func connectionsOf(t *testing.T, server string) int {
+	var list struct{ TotalConnections int }
+	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, server+"/connections", nil)
+	require.NoError(t, err)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&list))
+	return list.TotalConnections
+}
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	require.Eventually(t, holds, within, 50*time.Millisecond, what)
+}
+
+func TestTheDoctorFindsAProxyThatHoldsBackStreamsByGET(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(r *http.Request) bool { return r.Method == http.MethodGet }})
+	v := seeDoctor(t, box, 2)
+	v.concludes("warn", "by a stream that is opened by POST")
+	v.shows("eventSource", "held")
+	v.finds("eventSource", "bad", "is held back", "turn off response buffering for "+box, "proxy_buffering off", "meanwhile streams opened by POST")
+	v.shows("fetchStream", "works")
+	v.finds("fetchStream", "good", "works")
+	v.shows("poll", "works")
+	v.finds("silence", "info", "could not be measured")
+	require.Equal(t, "yes", evaluate[string](v.tab, `document.querySelector("#proxies").dataset.seen`))
+}
+
+func TestTheDoctorFindsAProxyThatHoldsBackAllStreams(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(*http.Request) bool { return true }})
+	v := seeDoctor(t, box, 2)
+	v.concludes("warn", "by long polling")
+	for _, lane := range []string{"eventSource", "fetchStream"} {
+		v.shows(lane, "held")
+		v.finds(lane, "bad", "is held back", "meanwhile long polling")
+	}
+	v.shows("poll", "works")
+	v.shows("post", "works")
+}
+
+func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{bearsSilence: 3 * time.Second})
+	v := seeDoctor(t, box, 5, (*tab).expectFailedRequests)
+	v.finds("silence", "bad", "raise the idle timeout", "HEARTBEAT_INTERVAL")
+	v.until("told how long it bears", `/cut after (2\.[5-9]|[34](\.\d)?) s/.test(document.querySelector('[data-id="silence"]').textContent)`)
+	v.concludes("warn", "a stream that is silent is cut soon")
+	for _, lane := range []string{"eventSource", "fetchStream", "poll"} {
+		v.shows(lane, "works")
+	}
+}
+
+func TestTheDoctorFindsWhatAProxyDoesToHeaders(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{
+		onRequest: func(h http.Header) {
+			h.Set("Via", "1.1 proxy.school.example")
+			h.Set("X-Forwarded-For", "203.0.113.7")
+			h.Del("Idempotency-Key")
+		},
+		onResponse: func(h http.Header) {
+			h.Set("Via", "1.1 proxy.school.example")
+			h.Set("X-Cache", "MISS")
+			h.Set("Cache-Control", "private")
+			h.Del("X-Accel-Buffering")
+		},
+	})
+	v := seeDoctor(t, box, 1)
+	v.finds("request-headers", "warn", "Idempotency-Key was taken out", "Via and X-Forwarded-For were added", "1.1 proxy.school.example")
+	v.finds("response-headers", "warn", "X-Accel-Buffering was taken out", "Cache-Control was changed", "no-store → private", "Via and X-Cache were added")
+	require.Equal(t, "1 proxy", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
+}
+
+func TestTheDoctorFindsThatNothingCanBeSent(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{onRequest: func(h http.Header) { h.Del("Authorization") }})
+	v := seeDoctor(t, box, 1, (*tab).expectFailedRequests)
+	v.concludes("bad", "events cannot be sent")
+	v.shows("post", "blocked")
+	v.finds("post", "bad", "status 401", "leave the header Authorization")
+	v.finds("request-headers", "bad", "Authorization was taken out")
+}
+
+func TestTheDoctorsReportIsSavedAndHoldsNoToken(t *testing.T) {
+	t.Parallel()
+	m := &middlebox{holdsBack: func(r *http.Request) bool { return r.URL.Path == "/events" }}
+	box := startMiddlebox(t, startServer(t), m)
+	v := seeDoctor(t, box, 1)
+	dir := t.TempDir()
+	_, err := chromedp.CallBrowser(v.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior:         browser.SetDownloadBehaviorBehaviorAllow,
+		BrowserContextID: chromedp.FromContext(v.ctx).BrowserContextID,
+		DownloadPath:     dir,
+	})
+	require.NoError(t, err)
+	v.click("#save-text")
+	text := downloaded(t, dir, "*.txt")
+	v.click("#save-json")
+	document := downloaded(t, dir, "*.json")
+
+	require.Contains(t, text, "a report on "+box)
+	require.Contains(t, text, "[PROBLEM] EventSource is held back")
+	require.Contains(t, text, "proxy_buffering off")
+	require.Contains(t, text, "Browser   Mozilla/5.0")
+	require.Equal(t, text, evaluate[string](v.tab, `document.querySelector("#report-text").textContent`))
+	var report struct {
+		Server, MeasuredAt string
+		Findings           []struct{ ID, Level, Advice string }
+		Measurements       struct {
+			Rungs map[string]struct{ State string }
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(document), &report))
+	require.Equal(t, box, report.Server)
+	require.Equal(t, "held", report.Measurements.Rungs["eventSource"].State)
+	require.Equal(t, "works", report.Measurements.Rungs["poll"].State)
+	require.GreaterOrEqual(t, len(report.Findings), 10)
+	measuredAt, err := time.Parse(time.RFC3339, report.MeasuredAt)
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), measuredAt, time.Minute)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	require.NotEmpty(t, m.tokens)
+	for token := range m.tokens {
+		require.NotContains(t, text, token)
+		require.NotContains(t, document, token)
+	}
+}
+
+// downloaded waits for a file, and answers what it holds.
+func downloaded(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	var content []byte
+	until(t, "saved "+pattern, func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(found) == 0 {
+			return false
+		}
+		content, err = os.ReadFile(found[0])
+		return err == nil && len(content) > 0
+	})
+	return string(content)
+}
+
+func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
+	t.Parallel()
+	v := visit{openTab(t, "the doctor", startServer(t)+"/doctor/")}
+	v.until("silent", `document.querySelector("#silence").dataset.state === "testing"`)
+	v.until("counting", `/silent for [1-9]/.test(document.querySelector("#silence-text").textContent)`)
+	v.click("#stop")
+	v.until("stopped", `document.querySelector('[data-id="silence"]')`)
+	v.finds("silence", "info", "stopped early", "was still open after")
+	v.click("#again")
+	v.until("measuring again", `document.querySelector("#verdict").dataset.level === "pending"`)
+	v.until("through again", `document.querySelector("#verdict").dataset.level === "good"`)
+}
