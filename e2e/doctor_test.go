@@ -27,6 +27,7 @@ import (
 type middlebox struct {
 	holdsBack    func(*http.Request) bool // whose streams come out at their end, all at once
 	bearsSilence time.Duration            // after which a stream is cut, 0 for ever
+	collects     time.Duration            // for how long it gathers what of a stream it then passes on together
 	onRequest    func(http.Header)
 	onResponse   func(http.Header)
 
@@ -79,6 +80,9 @@ func (m *middlebox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if m.bearsSilence > 0 {
 				response.Body = &impatient{response.Body, time.AfterFunc(m.bearsSilence, cut), m.bearsSilence}
 			}
+			if m.collects > 0 {
+				response.Body = &collector{response.Body, m.collects}
+			}
 			if m.holdsBack != nil && m.holdsBack(r) {
 				return hold(response)
 			}
@@ -124,6 +128,18 @@ func (i *impatient) Read(p []byte) (int, error) {
 func (i *impatient) Close() error {
 	i.timer.Stop()
 	return i.ReadCloser.Close()
+}
+
+// collector is a body that is read at intervals.
+type collector struct {
+	io.ReadCloser
+	interval time.Duration
+}
+
+// Read implements io.Reader.
+func (c *collector) Read(p []byte) (int, error) {
+	time.Sleep(c.interval)
+	return c.ReadCloser.Read(p)
 }
 
 // visit is the doctor's page as a person sees it.
@@ -173,7 +189,7 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 		v.shows(lane, "works")
 		v.finds(lane, "good", "work")
 	}
-	v.finds("silence", "good", "silent for 2 s was not cut")
+	v.finds("silence", "info", "silent for 2 s was not cut", "longer than the 10 s between two heartbeats")
 	v.finds("request-headers", "good", "nothing was changed")
 	v.finds("response-headers", "good", "nothing was changed")
 	v.finds("clock", "good")
@@ -347,4 +363,125 @@ func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
 	v.click("#again")
 	v.until("measuring again", `document.querySelector("#verdict").dataset.level === "pending"`)
 	v.until("through again", `document.querySelector("#verdict").dataset.level === "good"`)
+}
+
+// A run of the page in which nothing is wrong, for the tests that change one
+// thing about it.
+const allWell = `({
+	measuredAt: new Date(), proxies: { count: 0, names: [] },
+	exchange: {
+		state: "measured", roundTrip: 10, clockDifference: 3, browserProtocol: "h2", serverProtocol: "HTTP/1.1", serverTls: null,
+		pageIsSecure: true, pageIsEncrypted: true, remoteAddress: "192.0.2.1", forwardedFor: [], serverVersion: "1.0.0",
+		heartbeatInterval: 10000, resumeWindow: 10000,
+		request: { added: [], removed: [], changed: [] }, response: { added: [], removed: [], changed: [] },
+	},
+	rungs: Object.fromEntries(["eventSource", "fetchStream", "poll"].map((name) => [name, {
+		state: "works", firstEvent: 20, failure: null, sent: [0, 250], arrivals: [{ at: 5, serverTime: 1 }, { at: 255, serverTime: 251 }], posts: [], lump: 1, heldFor: 1,
+	}])),
+	posts: { state: "works", sent: 24, accepted: 24, status: null, roundTrip: 8 },
+	silence: { state: "lasted", limit: 120, lengths: [], lasted: 120, cutAfter: null, muteBy: null },
+	webrtc: { state: "measured", stun: 1, turn: 1, candidates: { host: 1, srflx: 1, relay: 1 }, errors: [], pair: { connected: true, after: 50 } },
+})`
+
+// The advice is a pure function: each case changes one thing, and says which
+// finding must come of it.
+func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
+	t.Parallel()
+	p := openTab(t, "advice", startServer(t)+"/livez")
+	for _, c := range []struct{ change, id, level, words, verdict string }{
+		{``, "eventSource", "good", "Nothing to change", "good"},
+		{`r.rungs.eventSource.state = "lumps"; r.rungs.eventSource.lump = 4; r.rungs.eventSource.heldFor = 900`, "eventSource", "warn", "proxy_buffering off", "warn"},
+		{`r.rungs.eventSource.state = "blocked"; r.rungs.eventSource.failure = { reason: "refused", status: 403 }`, "eventSource", "bad", "let GET /events at https://s.example through", "warn"},
+		{`r.rungs.fetchStream.state = "broken"; r.rungs.fetchStream.arrivals.pop()`, "fetchStream", "bad", "/events/stream that take long", "warn"},
+		{`for (const rung of Object.values(r.rungs)) Object.assign(rung, { state: "held", firstEvent: null })`, "poll", "bad", "without inspection", "bad"},
+		{`r.posts = { state: "blocked", sent: 24, accepted: 0, status: 403, roundTrip: null }`, "post", "bad", "let POST https://s.example/events", "bad"},
+		{`r.posts = { state: "broken", sent: 24, accepted: 20, status: 502, roundTrip: 8 }`, "post", "warn", "Idempotency-Key", "warn"},
+		{`r.posts.roundTrip = 800`, "post", "good", "/events/batch", "good"},
+		{`r.silence.lasted = 5`, "silence", "info", "longer than the 10 s", "good"},
+		{`Object.assign(r.silence, { state: "stopped", lasted: 42 })`, "silence", "info", "Nothing to change", "good"},
+		{`Object.assign(r.silence, { state: "held", lasted: 0 })`, "silence", "info", "ways down first", "good"},
+		{`Object.assign(r.silence, { state: "refused", lasted: 0 })`, "silence", "info", "in a minute", "good"},
+		{`Object.assign(r.silence, { state: "cut", lasted: 0, cutAfter: 5 })`, "silence", "bad", "HEARTBEAT_INTERVAL well below 5 s", "warn"},
+		{`Object.assign(r.silence, { state: "cut", lasted: 0, cutAfter: 20 })`, "silence", "warn", "let polls wait for less than 20 s", "good"},
+		{`Object.assign(r.silence, { state: "cut", lasted: 30, cutAfter: 60 })`, "silence", "good", "Nothing to change", "good"},
+		{`Object.assign(r.silence, { state: "mute", lasted: 0, muteBy: 30 })`, "silence", "bad", "raise the idle timeout", "warn"},
+		{`r.exchange = { state: "failed", status: 403 }`, "exchange", "bad", "let GET requests to https://s.example", "good"},
+		{`r.exchange.clockDifference = -90000`, "clock", "warn", "Set this device's clock", "good"},
+		{`r.exchange.pageIsSecure = false`, "protocol", "warn", "HTTPS", "good"},
+		{`r.exchange.browserProtocol = "http/1.1"`, "protocol", "info", "Let HTTP/2 through", "good"},
+		{`r.exchange.request.removed.push({ name: "authorization", value: "" })`, "request-headers", "bad", "leave Authorization in requests", "good"},
+		{`r.exchange.response.added.push({ name: "content-encoding", value: "gzip" })`, "response-headers", "warn", "turn off compression", "good"},
+		{`r.exchange.response.added.push({ name: "age", value: "30" })`, "response-headers", "bad", "not to cache", "good"},
+		{`r.exchange.response.removed.push({ name: "x-accel-buffering", value: "no" })`, "response-headers", "info", "nginx takes it out", "good"},
+		{`r.webrtc.candidates.relay = 0`, "candidates", "warn", "TURN over TLS on port 443", "good"},
+		{`r.webrtc.turn = 0; r.webrtc.candidates = { host: 1, srflx: 0, relay: 0 }`, "candidates", "warn", "port 3478", "good"},
+		{`r.webrtc = { state: "unsupported" }`, "candidates", "bad", "another browser", "good"},
+		{`r.webrtc.pair = { connected: false, after: null }`, "pair", "bad", "policy", "good"},
+	} {
+		var got struct {
+			Verdict  struct{ Level, Text string }
+			Findings []struct{ ID, Level, Title, Text, Advice string }
+			Report   string
+		}
+		text := evaluate[string](p, `(async () => {
+			const { advise } = await import("/doctor/advice.js");
+			const { makeReport, reportText } = await import("/doctor/report.js");
+			const r = `+allWell+`;
+			`+c.change+`;
+			const advice = advise(r, "https://s.example");
+			const report = reportText(makeReport({ results: r, ...advice, address: "https://s.example", browser: "a browser" }));
+			return JSON.stringify({ ...advice, report });
+		})()`)
+		require.NoError(t, json.Unmarshal([]byte(text), &got))
+		require.Equal(t, c.verdict, got.Verdict.Level, "%s: %s", c.change, got.Verdict.Text)
+		found := false
+		for _, f := range got.Findings {
+			require.Regexp(t, `^[A-Z“][^.]*(\.[^ ][^.]*)*\.$`, f.Advice, "one sentence")
+			require.NotContains(t, f.Title+f.Text+f.Advice, "undefined", c.change)
+			require.Contains(t, got.Report, f.Advice)
+			if f.ID == c.id {
+				found = true
+				require.Equal(t, c.level, f.Level, c.change)
+				require.Contains(t, f.Advice, c.words, c.change)
+			} else if c.change == "" {
+				require.Equal(t, "good", f.Level, f.Title)
+			}
+		}
+		require.True(t, found, c.change)
+	}
+}
+
+// Events are held to be collected by when they left the server, not by when
+// they were asked for.
+func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
+	t.Parallel()
+	p := openTab(t, "spacing", startServer(t)+"/livez")
+	for _, c := range []struct {
+		at, left string // of each event
+		lumpy    bool
+	}{
+		{`[5, 255, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},
+		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 250, 500, 750, 1000]`, true},
+		{`[505, 506, 507, 1005, 1006]`, `[0, 250, 500, 750, 1000]`, true},
+		{`[1005, 1006, 1007, 1008, 1009]`, `[1000, 1001, 1002, 1003, 1004]`, false}, // held up on the way up
+		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},           // once is chance
+		{`[]`, `[]`, false},
+	} {
+		require.Equal(t, c.lumpy, evaluate[bool](p, `import("/doctor/spacing.js").then(({ isLumpy, judgeSpacing }) => {
+			const left = `+c.left+`;
+			return isLumpy(judgeSpacing(`+c.at+`.map((at, n) => ({ at, serverTime: 1772366400000 + left[n] }))));
+		})`), c.at)
+	}
+}
+
+func TestTheDoctorFindsAProxyThatCollectsEvents(t *testing.T) {
+	t.Parallel()
+	box := startMiddlebox(t, startServer(t), &middlebox{collects: time.Second})
+	v := seeDoctor(t, box, 1)
+	for _, lane := range []string{"eventSource", "fetchStream"} {
+		v.shows(lane, "lumps")
+		v.finds(lane, "warn", "in lumps", "came at once", "turn off response buffering")
+	}
+	v.shows("poll", "works")
+	v.concludes("warn", "by long polling")
 }

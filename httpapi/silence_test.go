@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -22,18 +24,33 @@ type listener struct {
 	*httptest.ResponseRecorder
 	hangUp func()
 	over   chan time.Time // when the handler returned
+
+	mu sync.Mutex // held while something is said or looked at
+}
+
+// Write implements io.Writer.
+func (l *listener) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ResponseRecorder.Write(p)
+}
+
+func (l *listener) heard() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Body.String()
 }
 
 func listenInBubble(t *testing.T, api http.Handler, seconds string) *listener {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &listener{httptest.NewRecorder(), cancel, make(chan time.Time, 1)}
+	l := &listener{ResponseRecorder: httptest.NewRecorder(), hangUp: cancel, over: make(chan time.Time, 1)}
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/silence?seconds="+seconds, nil)
 	go func() { // ends with the stream
 		api.ServeHTTP(l, r)
 		l.over <- time.Now()
 	}()
 	synctest.Wait()
-	require.Contains(t, l.Body.String(), "event: silence-began\ndata: {")
+	require.Contains(t, l.heard(), "event: silence-began\ndata: {")
 	return l
 }
 
@@ -53,12 +70,12 @@ func TestNothingIsSaidInASilence(t *testing.T) {
 	inSilence(t, func(t *testing.T, api http.Handler, _ *sse.Hub) {
 		began := time.Now()
 		l := listenInBubble(t, api, "180")
-		said := l.Body.Len()
+		said := l.heard()
 		time.Sleep(180*time.Second - time.Nanosecond)
 		synctest.Wait()
-		require.Equal(t, said, l.Body.Len())
+		require.Equal(t, said, l.heard())
 		require.Equal(t, began.Add(180*time.Second), <-l.over)
-		require.Contains(t, l.Body.String()[said:], `"reason":"complete"`)
+		require.Contains(t, strings.TrimPrefix(l.heard(), said), `"reason":"complete"`)
 	})
 }
 
@@ -69,7 +86,7 @@ func TestASilenceEndsAtOnceWhenTheServerStops(t *testing.T) {
 		stopped := time.Now()
 		require.NoError(t, hub.Drain(t.Context()))
 		require.Equal(t, stopped, <-l.over)
-		require.Contains(t, l.Body.String(), `"reason":"server-shutdown"`)
+		require.Contains(t, l.heard(), `"reason":"server-shutdown"`)
 
 		late := httptest.NewRecorder()
 		api.ServeHTTP(late, httptest.NewRequest(http.MethodGet, "/silence?seconds=180", nil))
@@ -85,6 +102,6 @@ func TestASilenceEndsAtOnceWhenItsClientGoes(t *testing.T) {
 		went := time.Now()
 		l.hangUp()
 		require.Equal(t, went, <-l.over)
-		require.NotContains(t, l.Body.String(), "silence-ended")
+		require.NotContains(t, l.heard(), "silence-ended")
 	})
 }

@@ -254,6 +254,27 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	}
 }
 
+// It would last for three minutes.
+func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
+	s := start(t)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	defer connection.Close()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	fmt.Fprint(connection, "GET /silence?seconds=180 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	stream := bufio.NewReader(connection)
+	for line := ""; !strings.Contains(line, "silence-began"); {
+		line, err = stream.ReadString('\n')
+		require.NoError(t, err)
+	}
+	began := time.Now()
+	require.Zero(t, s.stop(t))
+	require.Less(t, time.Since(began), 5*time.Second)
+	rest, err := io.ReadAll(stream)
+	require.NoError(t, err)
+	require.Contains(t, string(rest), `"reason":"server-shutdown"`)
+}
+
 // freezeClient connects a client that reads nothing, and sends it more than the
 // kernel takes for it.
 func (s *started) freezeClient(t *testing.T) {

@@ -51,11 +51,14 @@ function adviseOnSilence(silence, exchange, address) {
   const heartbeat = (exchange?.heartbeatInterval ?? 10_000) / 1000;
   switch (silence.state) {
     case "lasted":
+      if (silence.lasted <= heartbeat) {
+        return finding("info", "Silence is borne as long as it was tried", `A stream that was silent for ${seconds(silence.lasted)} was not cut.`, longer(heartbeat));
+      }
       return finding("good", "Silence is borne", `A stream that was silent for ${seconds(silence.lasted)} was not cut.`,
         `Nothing to change: heartbeats every ${seconds(heartbeat)} keep streams well below that.`);
     case "stopped":
       return finding("info", "Silence: stopped early", `A silent stream was still open after ${seconds(silence.lasted)}.`,
-        `Let the test run longer than the ${seconds(heartbeat)} between two heartbeats to be sure that streams live.`);
+        silence.lasted <= heartbeat ? longer(heartbeat) : "Nothing to change: that is longer than heartbeats are apart.");
     case "held":
     case "blocked":
       return finding("info", "Silence: could not be measured", "The silent stream is held back as well, so there is no telling how long it would live.",
@@ -79,6 +82,8 @@ function adviseOnSilence(silence, exchange, address) {
   return finding("good", "Silence is cut, later than it matters", text,
     `Nothing to change: heartbeats come every ${seconds(heartbeat)} and polls wait for 25 s, unless somebody sets them beyond that.`);
 }
+
+const longer = (heartbeat) => `Let the test run longer than the ${seconds(heartbeat)} between two heartbeats to be sure that streams live.`;
 
 function adviseOnFailedExchange({ status }, address) {
   return {
@@ -106,7 +111,9 @@ function adviseOnProtocol({ browserProtocol, serverProtocol, pageIsSecure, pageI
 function adviseOnClock({ clockDifference, roundTrip }) {
   const off = Math.abs(clockDifference);
   const sure = `give or take ${duration(roundTrip / 2)}`;
-  const text = `This device's clock is ${duration(off)} ${clockDifference > 0 ? "behind" : "ahead of"} the server's, ${sure}.`;
+  const text = off <= roundTrip / 2
+    ? `This device's clock shows what the server's does, ${sure}.`
+    : `This device's clock is ${duration(off)} ${clockDifference > 0 ? "behind" : "ahead of"} the server's, ${sure}.`;
   if (off < 5000) return { id: "clock", level: "good", title: "The clocks agree", text, advice: "Nothing to change." };
   return {
     id: "clock", level: off < 60_000 ? "info" : "warn", title: "The clocks differ", text,

@@ -63,7 +63,7 @@ export function showSilence(silence, level, heartbeatInterval) {
   clearInterval(ticking);
   const testing = silence.state === "testing";
   byId("stop").disabled = !testing;
-  byId("silence").dataset.state = testing ? "testing" : { good: "borne", warn: "warn", bad: "bad" }[level] ?? "waiting";
+  byId("silence").dataset.state = ["testing", "lasted"].includes(silence.state) ? silence.state : { good: "borne", warn: "warn", bad: "bad" }[level] ?? "waiting";
   const beat = heartbeatInterval / 1000 / silence.limit;
   byId("silence-beat").style.left = `${beat * 100}%`;
   byId("silence-beat").style.display = beat <= 1 ? "block" : "none";
@@ -73,6 +73,8 @@ export function showSilence(silence, level, heartbeatInterval) {
   const show = () => drawSilence(silence);
   if (testing) ticking = setInterval(show, 250);
   show();
+  // What counts up four times a second is not read aloud; its end is.
+  byId("silence-status").textContent = testing ? "" : `Silence: ${byId("silence-text").textContent}`;
 }
 
 function drawSilence(silence) {

@@ -10,18 +10,30 @@ export function showVerdict({ level, text }) {
   if (byId("verdict-text").textContent !== text) byId("verdict-text").textContent = text;
 }
 
-// Cards stay what they are while nothing about them changes, so that nobody's place on
-// the page, or what they have unfolded, is lost.
+// What is to be changed comes first. A card stays where and what it is while nothing about
+// it changes, so that nobody loses their place, or what they have unfolded.
+const ORDER = ["bad", "warn", "info", "good"];
+
 export function showFindings(findings, results) {
   const list = byId("findings");
   byId("findings-empty").hidden = findings.length > 0;
-  const cards = new Map([...list.children].map((card) => [card.dataset.id, card]));
-  list.replaceChildren(...findings.map((finding) => {
-    const known = cards.get(finding.id);
+  const sorted = [...findings].sort(byLevel);
+  const known = new Map([...list.children].map((card) => [card.dataset.key, card]));
+  let place = list.firstElementChild;
+  for (const finding of sorted) {
     const key = JSON.stringify(finding);
-    return known?.dataset.key === key ? known : makeCard(finding, key, results);
-  }));
+    const card = known.get(key) ?? makeCard(finding, key, results);
+    if (card === place) place = place.nextElementSibling;
+    else list.insertBefore(card, place);
+  }
+  while (place) {
+    const superfluous = place;
+    place = place.nextElementSibling;
+    superfluous.remove();
+  }
 }
+
+const byLevel = (a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level);
 
 function makeCard({ id, level, title, text, advice }, key, { rungs, exchange }) {
   const card = byId("finding-template").content.firstElementChild.cloneNode(true);
