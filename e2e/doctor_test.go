@@ -464,12 +464,16 @@ func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 250, 500, 750, 1000]`, true},
 		{`[505, 506, 507, 1005, 1006]`, `[0, 250, 500, 750, 1000]`, true},
 		{`[1005, 1006, 1007, 1008, 1009]`, `[1000, 1001, 1002, 1003, 1004]`, false}, // held up on the way up
-		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},           // once is chance
+		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 5, 500, 505, 510]`, true},           // that as well, but not only
+		{`[5, 65, 125, 185, 245, 305, 365, 425]`, `[0, 60, 120, 180, 240, 300, 360, 420]`, false},
+		{`[5, 755, 756, 757, 1005, 1255, 1505, 1755]`, `[0, 250, 500, 750, 1000, 1250, 1500, 1750]`, false}, // a lost packet
+		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},                                   // once is chance
 		{`[]`, `[]`, false},
 	} {
 		require.Equal(t, c.lumpy, evaluate[bool](p, `import("/doctor/spacing.js").then(({ isLumpy, judgeSpacing }) => {
 			const left = `+c.left+`;
-			return isLumpy(judgeSpacing(`+c.at+`.map((at, n) => ({ at, serverTime: 1772366400000 + left[n] }))));
+			const arrivals = `+c.at+`.map((at, n) => ({ at, serverTime: 1772366400000 + left[n] }));
+			return isLumpy(judgeSpacing(arrivals), arrivals.length);
 		})`), c.at)
 	}
 }

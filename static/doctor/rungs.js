@@ -46,7 +46,7 @@ async function measureRung(rung, open, onConnected) {
   } catch (failure) {
     rung.failure = { reason: failure.reason ?? "failed", status: failure.status ?? null };
   } finally {
-    reading.abort();
+    reading.abort(); // which is all that can be done where a proxy keeps the token
     if (token) leave(token);
   }
 }
@@ -140,7 +140,7 @@ function judge(name, rung) {
   if (refused) return "unanswered"; // the fault lies with the way up
   if (rung.arrivals.length === 0) return "held";
   if (rung.arrivals.length < PINGS) return "broken";
-  return name !== "poll" && isLumpy(spacing) ? "lumps" : "works";
+  return name !== "poll" && isLumpy(spacing, PINGS) ? "lumps" : "works";
 }
 
 // ---- The way up
