@@ -254,6 +254,7 @@ func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
 	v.finds("silence", "bad", "raise the idle timeout", "HEARTBEAT_INTERVAL")
 	v.until("told how long it bears", `/cut after (2\.[5-9]|[34](\.\d)?) s/.test(document.querySelector('[data-id="silence"]').textContent)`)
 	v.concludes("warn", "a stream that is silent is cut soon")
+	require.Equal(t, "hidden proxy", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
 	for _, lane := range []string{"eventSource", "fetchStream", "poll"} {
 		v.shows(lane, "works")
 	}

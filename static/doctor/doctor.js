@@ -30,7 +30,7 @@ async function examine() {
 
   results.exchange = await measureExchange();
   results.proxies = proxiesOf(results.exchange);
-  showProxies(results.proxies, null);
+  showProxies(results);
   let onConnected;
   const webrtc = new Promise((resolve) => { onConnected = resolve; }).then(measureWebRTC).then((found) => {
     results.webrtc = found;
@@ -43,7 +43,7 @@ async function examine() {
   results.posts = await judgePosts(rungs);
   results.rungs = rungs;
   showPosts(results.posts);
-  showProxies(results.proxies, rungs);
+  showProxies(results);
   show();
 
   const silence = measureSilence({ limit: longestSilence(), signal: stopping.signal, onChange: (state) => own === results && onSilence(state) });
@@ -54,6 +54,7 @@ async function examine() {
 
 function onSilence(silence) {
   results.silence = silence;
+  showProxies(results);
   const { findings } = show();
   const level = findings.find(({ id }) => id === "silence")?.level;
   showSilence(silence, level, results.exchange.heartbeatInterval ?? 10_000);

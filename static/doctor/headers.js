@@ -58,7 +58,10 @@ export function proxiesSeen({ request, response, forwardedFor }) {
   const names = [...new Set([...hops(valueOf(request, "via")), ...hops(valueOf(response, "via"))])];
   const forwarded = valueOf(request, "forwarded");
   const count = Math.max(names.length, forwardedFor.length, forwarded ? forwarded.split(",").length : 0);
-  const traces = [...request.added, ...response.added].some(({ name }) =>
-    /^(via|age|x-cache.*|x-forwarded-.*|x-real-ip|cf-.*|x-proxy.*|x-bluecoat.*|x-squid.*|x-amz-cf-.*|x-served-by)$/.test(name));
-  return { count: Math.max(count, traces ? 1 : 0), names };
+  const traces = [...request.added, ...response.added].some(({ name }) => TRACE.test(name));
+  const losses = [request, response].some(({ removed, changed }) => removed.length + changed.length > 0);
+  return { count: Math.max(count, traces || losses ? 1 : 0), names };
 }
+
+// What proxies leave behind; the server itself sends no Server.
+const TRACE = /^(via|age|server|x-cache.*|x-forwarded-.*|x-real-ip|cf-.*|x-proxy.*|x-bluecoat.*|x-squid.*|x-varnish|x-amz-cf-.*|x-served-by)$/;

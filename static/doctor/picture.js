@@ -32,11 +32,12 @@ export function showPosts({ state, roundTrip }) {
   showLane("post", state, roundTrip === null ? "" : duration(roundTrip));
 }
 
-// What holds events back is there, whether it gives its name or not.
-export function showProxies(proxies, rungs) {
-  const held = rungs && Object.values(rungs).some(({ state }) => ["held", "lumps"].includes(state));
-  const unseen = held ? "hidden proxy" : "no proxy seen";
-  byId("proxies").dataset.seen = proxies.count || held ? "yes" : "no";
+// What holds events back or cuts silence is there, whether it gives its name or not.
+export function showProxies({ proxies, rungs, silence }) {
+  const deeds = [...Object.values(rungs ?? {}), ...(silence ? [silence] : [])].map(({ state }) => state);
+  const felt = deeds.some((state) => ["held", "lumps", "cut", "mute"].includes(state));
+  const unseen = felt ? "hidden proxy" : "no proxy seen";
+  byId("proxies").dataset.seen = proxies.count || felt ? "yes" : "no";
   byId("proxies-text").textContent = proxies.count ? plural(proxies.count, "proxy", "proxies") : unseen;
   byId("proxies").title = proxies.names.join(", ");
 }
