@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// signalingPage is a page that exchanges numbered signals with the other one in
+// its room, and keeps account of them.
+const signalingPage = `<!doctype html>
+<title>Signals</title>
+<script type="module">
+	import { io } from "/client.js";
+
+	const begin = performance.now();
+	const socket = io();
+	Object.assign(window, { socket, heard: [], refused: [], accepted: [], sent: 0, sessions: 0, io });
+	socket.on("connect", () => {
+		sessions++;
+		window.connectedAfter ??= performance.now() - begin;
+		socket.emit("join-room", "ladder", new URLSearchParams(location.search).get("name"));
+	});
+	const meet = ({ socketId }) => { if (socketId !== socket.id) window.peer = socketId; };
+	socket.on("room-joined", ({ users }) => users.forEach(meet));
+	socket.on("user-connected", meet);
+	socket.on("offer", ({ n }) => heard.push(n));
+	socket.on("ice-candidate", ({ n }) => heard.push(n));
+	socket.on("signal", ({ data }) => heard.push(data.n));
+
+	// As a call does: an offer, then candidates in a burst, and single ones later.
+	const kinds = [
+		(n) => ["offer", { target: peer, n, offer: { type: "offer", sdp: "v=0" } }],
+		(n) => ["ice-candidate", { target: peer, n, candidate: { candidate: "", sdpMid: "0" } }],
+		(n) => ["signal", { target: peer, data: { n } }],
+	];
+	window.exchange = async (count, duration) => {
+		const pace = duration / (count / 10);
+		while (sent < count) {
+			for (let i = 0; i < 10; i++) {
+				const n = ++sent;
+				const [type, members] = kinds[n % 3](n);
+				socket.emitWithAck(type, members).then(() => accepted.push(n), (problem) => refused.push([n, problem.type]));
+				if (i === 5) await new Promise((resolve) => setTimeout(resolve, pace / 2));
+			}
+			await new Promise((resolve) => setTimeout(resolve, pace / 2));
+		}
+	};
+</script>`
+
+// pair is two pages, each in a browser of its own.
+type pair [2]*tab
+
+func openPair(t *testing.T, url string) pair {
+	var p pair
+	for i, name := range []string{"Ada", "Bob"} {
+		p[i] = openTab(t, name, url+"/page.html?name="+name)
+		p[i].expectFailedRequests()
+	}
+	for _, page := range p {
+		page.until("aware of the other", `window.peer`)
+	}
+	return p
+}
+
+// exchange has both send at once, over a time, and waits until each has heard
+// everything: once each, and in order.
+func (p pair) exchange(t *testing.T, count int, over time.Duration) {
+	t.Helper()
+	for _, page := range p {
+		evaluate[any](page, fmt.Sprintf(`void exchange(%d, %d); null`, count, over.Milliseconds()))
+	}
+	for _, page := range p {
+		page.untilIn(within+over, "done", fmt.Sprintf(`sent === %d && accepted.length + refused.length === sent`, count))
+		require.Empty(t, evaluate[[]any](page, `refused`), page.name)
+	}
+	for _, page := range p {
+		page.until("told everything", fmt.Sprintf(`heard.length >= %d`, count))
+		require.Equal(t, "", evaluate[string](page, `heard.every((n, index) => n === index + 1) ? "" : heard.join()`),
+			"%s: nothing lost, nothing twice, nothing out of order", page.name)
+	}
+}
+
+func (p pair) transports() [2]string {
+	const name = `socket.io.engine.transport.name`
+	return [2]string{evaluate[string](p[0], name), evaluate[string](p[1], name)}
+}
+
+// connectedAfter is how long the slower one took from its first line to “connect”.
+func (p pair) connectedAfter() time.Duration {
+	const after = `connectedAfter`
+	return time.Duration(max(evaluate[float64](p[0], after), evaluate[float64](p[1], after)) * float64(time.Millisecond))
+}
+
+// reload visits the page anew, in the same browser.
+func (p pair) reload() {
+	for _, page := range p {
+		evaluate[any](page, `location.reload(); null`)
+		page.until("loaded again", `window.sent === 0 && window.connectedAfter`)
+	}
+	for _, page := range p {
+		page.until("aware of the other", `window.peer`)
+	}
+}
+
+func TestTheClientFindsAWayThroughEveryProxy(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		shape     shape
+		transport string
+	}{
+		{"passes everything", passing, "eventsource"},
+		{"buffers streams opened by GET", bufferingGets, "stream"},
+		{"buffers every stream", bufferingAll, "polling"},
+		{"cuts streams after 5 s", cutting, "eventsource"},
+		{"adds 300 ms", delaying, "eventsource"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			proxy := startShapingProxy(t, startServer(t), map[string]string{"/page.html": signalingPage})
+			proxy.become(c.shape)
+			pages := openPair(t, proxy.url)
+			first := pages.connectedAfter()
+			pages.exchange(t, 200, 12*time.Second)
+			require.Equal(t, [2]string{c.transport, c.transport}, pages.transports())
+			require.Equal(t, [2]int{1, 1}, [2]int{evaluate[int](pages[0], `sessions`), evaluate[int](pages[1], `sessions`)}, "one session, whatever carries it")
+
+			pages.reload()
+			again := pages.connectedAfter()
+			pages.exchange(t, 20, time.Second)
+			require.Equal(t, [2]string{c.transport, c.transport}, pages.transports())
+			t.Logf("connected after %4d ms, on the next visit after %4d ms (by %s)", first.Milliseconds(), again.Milliseconds(), c.transport)
+			require.Less(t, first, 12*time.Second)
+			require.Less(t, again, 3*time.Second, "what worked is remembered; a second and what a busy machine adds")
+		})
+	}
+}
+
+// The resume window must outlast the failure for a session to live through it.
+func TestTheClientOutlastsAProxyThatAnswersForTheServer(t *testing.T) {
+	t.Parallel()
+	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=60s"), map[string]string{"/page.html": signalingPage})
+	pages := openPair(t, proxy.url)
+	failure := time.AfterFunc(2*time.Second, func() { proxy.become(failing) })
+	recovery := time.AfterFunc(22*time.Second, func() { proxy.become(passing) })
+	t.Cleanup(func() { failure.Stop(); recovery.Stop() })
+	pages.exchange(t, 200, 20*time.Second)
+	require.Equal(t, [2]int{1, 1}, [2]int{evaluate[int](pages[0], `sessions`), evaluate[int](pages[1], `sessions`)})
+	pages[0].until("by a stream", `socket.io.engine.transport.name === "eventsource"`)
+}
+
+// With the window over, the sessions are lost: each client is told what was not
+// accepted, and is in the room again by itself.
+func TestTheClientJoinsAgainWhenItsSessionIsLost(t *testing.T) {
+	t.Parallel()
+	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=2s"), map[string]string{"/page.html": signalingPage})
+	pages := openPair(t, proxy.url)
+	for _, page := range pages {
+		evaluate[any](page, `void exchange(100, 12_000); null`)
+	}
+	for _, page := range pages {
+		page.until("in the middle of it", `heard.length > 10`)
+	}
+	proxy.become(failing)
+	for _, page := range pages {
+		page.until("without a session", `socket.disconnected`)
+	}
+	proxy.become(passing)
+	for _, page := range pages {
+		page.until("connected anew", `socket.connected && sessions === 2 && !socket.recovered`)
+	}
+	for _, page := range pages {
+		page.untilIn(time.Minute, "done", `sent === 100 && accepted.length + refused.length === sent`)
+	}
+	for _, page := range pages {
+		page.until("told the last", `heard.includes(100)`)
+		// A pong is behind everything that was to come.
+		page.until("told everything", `new Promise((resolve) => { socket.once("pong", () => resolve(true)); socket.emit("ping"); })`)
+	}
+	for i, page := range pages {
+		other := pages[1-i]
+		require.True(t, evaluate[bool](page, `heard.every((n, index) => !index || n > heard[index - 1])`), "in order, and nothing twice")
+		heard := evaluate[[]int](page, `heard`)
+		// What was accepted for a socket that ended is void with it; what came after the return is not.
+		last := evaluate[int](other, `Math.max(0, ...refused.map(([n]) => n))`)
+		for _, n := range evaluate[[]int](other, `accepted`) {
+			if n > last {
+				require.Contains(t, heard, n)
+			}
+		}
+	}
+}

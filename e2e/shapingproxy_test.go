@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shape is what a shapingProxy does to what passes.
+type shape int
+
+const (
+	passing       shape = iota
+	bufferingGets       // the body of a stream that a GET opened is held back until it ends
+	bufferingAll        // that of every stream is
+	cutting             // streams are cut after a while, as by an idle time-out
+	failing             // everything is answered with a page of the proxy's own
+	delaying            // each request, and each event of a stream, comes late
+)
+
+const (
+	cutAfter = 5 * time.Second
+	delay    = 300 * time.Millisecond
+)
+
+// shapingProxy is an HTTP proxy before the server, as companies and virus
+// scanners have them. What it does can be changed at any time, for the requests
+// that come from then on. It also serves a test's own pages, so that they are of
+// the server's origin.
+type shapingProxy struct {
+	// set once
+	url      string
+	upstream *httputil.ReverseProxy
+	pages    map[string]string // HTML by path
+
+	mu       sync.Mutex // guards what follows
+	shape    shape
+	requests int
+	open     map[int]context.CancelFunc // by the request's number
+}
+
+func startShapingProxy(t *testing.T, serverURL string, pages map[string]string) *shapingProxy {
+	t.Helper()
+	target, err := url.Parse(serverURL)
+	require.NoError(t, err)
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	p := &shapingProxy{pages: pages, open: make(map[int]context.CancelFunc)}
+	p.upstream = &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:      transport,
+		FlushInterval:  -1,
+		ModifyResponse: p.shapeStream,
+		// A client of a server that is not there sees a proxy's page, too.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { answerBadGateway(w) },
+	}
+	server := httptest.NewServer(p)
+	p.url = server.URL
+	t.Cleanup(func() {
+		p.cut()
+		server.CloseClientConnections()
+		server.Close()
+		transport.CloseIdleConnections()
+	})
+	return p
+}
+
+// become changes what the proxy does. Only one that begins to fail cuts what is
+// open.
+func (p *shapingProxy) become(s shape) {
+	p.mu.Lock()
+	p.shape = s
+	p.mu.Unlock()
+	if s == failing {
+		p.cut()
+	}
+}
+
+func (p *shapingProxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, cancel := range p.open {
+		cancel()
+	}
+}
+
+func (p *shapingProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if page, ok := p.pages[r.URL.Path]; ok {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, page)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	shape, leave := p.enter(cancel)
+	defer leave()
+	switch shape {
+	case failing:
+		answerBadGateway(w)
+		return
+	case delaying:
+		time.Sleep(delay)
+	}
+	p.upstream.ServeHTTP(w, r.WithContext(context.WithValue(ctx, shapeKey{}, shape)))
+}
+
+// shapeKey is where a request's context has the shape that it came under.
+type shapeKey struct{}
+
+// enter notes a request that can be cut until it leaves.
+func (p *shapingProxy) enter(cancel context.CancelFunc) (_ shape, leave func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests++
+	number := p.requests
+	p.open[number] = cancel
+	return p.shape, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.open, number)
+	}
+}
+
+func answerBadGateway(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(http.StatusBadGateway)
+	io.WriteString(w, "<!DOCTYPE html><title>502</title><h1>502 Bad Gateway</h1>")
+}
+
+func (p *shapingProxy) shapeStream(response *http.Response) error {
+	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
+		return nil
+	}
+	body, byGet := response.Body, response.Request.Method == http.MethodGet
+	switch shape := response.Request.Context().Value(shapeKey{}); {
+	case shape == bufferingAll, shape == bufferingGets && byGet:
+		response.Body = &heldBack{ReadCloser: body}
+	case shape == cutting:
+		response.Body = cutLater(body)
+	case shape == delaying:
+		response.Body = delayed(body)
+	}
+	return nil
+}
+
+// heldBack is a body of which nothing is to be had before all of it is.
+type heldBack struct {
+	io.ReadCloser
+	whole []byte
+	ended bool
+}
+
+func (h *heldBack) Read(buffer []byte) (int, error) {
+	if !h.ended {
+		var err error
+		if h.whole, err = io.ReadAll(h.ReadCloser); err != nil {
+			return 0, err
+		}
+		h.ended = true
+	}
+	n := copy(buffer, h.whole)
+	h.whole = h.whole[n:]
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// cutBody is a body that breaks off.
+type cutBody struct {
+	io.ReadCloser
+	timer *time.Timer
+}
+
+func cutLater(body io.ReadCloser) io.ReadCloser {
+	return &cutBody{body, time.AfterFunc(cutAfter, func() { body.Close() })}
+}
+
+func (c *cutBody) Close() error {
+	c.timer.Stop()
+	return c.ReadCloser.Close()
+}
+
+// delayed is a body each of whose parts comes late, as over a long way: what
+// follows need not wait for what goes before.
+func delayed(body io.ReadCloser) io.ReadCloser {
+	type part struct {
+		bytes []byte
+		err   error
+		due   time.Time
+	}
+	parts := make(chan part, 1024)
+	go func() { // ends with the body, which the proxy closes
+		defer close(parts)
+		for buffer := make([]byte, 32<<10); ; {
+			n, err := body.Read(buffer)
+			parts <- part{append([]byte(nil), buffer[:n]...), err, time.Now().Add(delay)}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	late, in := io.Pipe()
+	go func() { // ends with parts
+		for p := range parts {
+			time.Sleep(time.Until(p.due))
+			if len(p.bytes) > 0 {
+				in.Write(p.bytes) // into a closed pipe, once nobody reads
+			}
+			if p.err != nil {
+				in.CloseWithError(p.err)
+			}
+		}
+	}()
+	return &delayedBody{late, body}
+}
+
+type delayedBody struct {
+	*io.PipeReader
+	body io.Closer
+}
+
+func (d *delayedBody) Close() error { return errors.Join(d.body.Close(), d.PipeReader.Close()) }
