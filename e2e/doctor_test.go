@@ -199,20 +199,23 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 	v.finds("pair", "good", "data channel was open")
 	require.Equal(t, "no proxy seen", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
 
-	until(t, "no socket of the doctor is left", func() bool { return connectionsOf(t, server) == 0 })
+	until(t, "no socket of the doctor is left", func() bool { return statsOf(t, server).ActiveConnections == 0 })
+	require.Equal(t, 3, statsOf(t, server).TotalConnections, "one for each way down, and none besides")
 }
 
-// connectionsOf tells how many sockets a server has.
-func connectionsOf(t *testing.T, server string) int {
-	var list struct{ TotalConnections int }
-	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, server+"/connections", nil)
+type connectionStats struct{ ActiveConnections, TotalConnections int }
+
+// statsOf tells how many sockets a server has, and has had.
+func statsOf(t *testing.T, server string) (stats connectionStats) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, server+"/stats", nil)
 	require.NoError(t, err)
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&list))
-	return list.TotalConnections
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&stats))
+	return stats
 }
 
 func until(t *testing.T, what string, holds func() bool) {

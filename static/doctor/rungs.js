@@ -34,9 +34,9 @@ export async function measureRungs({ onChange, onConnected }) {
 async function measureRung(rung, open, onConnected) {
   const reading = new AbortController();
   const opened = performance.now();
+  const events = inbox((box) => open({ signal: reading.signal, ...box }));
   let token = null;
   try {
-    const events = inbox((receive, fail) => open({ signal: reading.signal, receive, fail }));
     const connected = await events.next("connected", FIRST_EVENT_WITHIN);
     rung.firstEvent = connected.at - opened;
     token = connected.data.token;
@@ -46,6 +46,7 @@ async function measureRung(rung, open, onConnected) {
   } catch (failure) {
     rung.failure = { reason: failure.reason ?? "failed", status: failure.status ?? null };
   } finally {
+    if (token && open === openPolls) await endPolls(events, token);
     reading.abort(); // which is all that can be done where a proxy keeps the token
     if (token) leave(token);
   }
@@ -64,9 +65,18 @@ async function exchangePings(rung, events, token) {
   if (rung.arrivals.length < PINGS && events.failure) throw events.failure;
 }
 
+// A poll that is still on its way when its socket ends opens a new one. So the one that
+// waits is answered, no other follows, and only then the socket may end.
+async function endPolls(events, token) {
+  events.onPong = null;
+  events.enough = true;
+  post(token, { type: "ping" });
+  await Promise.race([events.over, pause(1000)]);
+}
+
 // Collects what a reader brings, and answers one type of event within a time.
 function inbox(start) {
-  const box = { failure: null, onPong: null, next };
+  const box = { failure: null, onPong: null, enough: false, over: null, next };
   const waiting = new Map();
   function next(type, within) {
     return new Promise((resolve, reject) => {
@@ -86,7 +96,7 @@ function inbox(start) {
     box.failure ??= failure;
     for (const { reject } of waiting.values()) reject(box.failure);
   };
-  start(receive, fail);
+  box.over = start({ receive, fail, isEnough: () => box.enough });
   return box;
 }
 
@@ -114,11 +124,11 @@ async function openFetchStream({ signal, receive, fail }) {
   }
 }
 
-async function openPolls({ signal, receive, fail }) {
+async function openPolls({ signal, receive, fail, isEnough }) {
   let token = null;
   let after = 0;
   try {
-    while (!signal.aborted) {
+    while (!isEnough()) {
       const headers = token ? { "Authorization": `Bearer ${token}` } : {};
       const response = await fetch(`/events/poll?wait=${POLL_WAIT}&after=${after}`, { headers, cache: "no-store", signal });
       if (!response.ok) return fail({ reason: "refused", status: response.status });
