@@ -484,7 +484,7 @@ func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 
 func TestTheDoctorFindsAProxyThatCollectsEvents(t *testing.T) {
 	t.Parallel()
-	box := startMiddlebox(t, startServer(t), &middlebox{collects: time.Second})
+	box := startMiddlebox(t, startServer(t), &middlebox{collects: 2 * time.Second})
 	v := seeDoctor(t, box, 1)
 	for _, lane := range []string{"eventSource", "fetchStream"} {
 		v.shows(lane, "lumps")
