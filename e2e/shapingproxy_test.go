@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"mime"
 	"net/http"
 	"net/http/httptest"
@@ -59,6 +60,7 @@ func startShapingProxy(t *testing.T, serverURL string, pages map[string]string) 
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:      transport,
 		FlushInterval:  -1,
+		ErrorLog:       log.New(io.Discard, "", 0), // what fails here fails on purpose
 		ModifyResponse: p.shapeStream,
 		// A client of a server that is not there sees a proxy's page, too.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { answerBadGateway(w) },

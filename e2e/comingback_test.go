@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdpnetwork "github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// restartable is a server that a test ends and starts again, at one address.
+type restartable struct {
+	t       *testing.T
+	url     string
+	port    string
+	command *exec.Cmd
+	log     *serverLog
+}
+
+func startRestartable(t *testing.T) *restartable {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &restartable{t: t, url: "http://" + listener.Addr().String()}
+	_, s.port, err = net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	s.start()
+	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	return s
+}
+
+func (s *restartable) start() {
+	s.t.Helper()
+	path, err := builtServer.build()
+	require.NoError(s.t, err)
+	s.command = exec.Command(path)
+	s.command.Env = []string{"HOST=127.0.0.1", "PORT=" + s.port}
+	stderr, err := s.command.StderrPipe()
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.command.Start())
+	s.log = newServerLog(stderr)
+	require.Equal(s.t, s.url, await(s.t, s.log.address, "server to be ready"))
+}
+
+// end ends the server, and waits for that.
+func (s *restartable) end(signal os.Signal) {
+	if s.command == nil {
+		return
+	}
+	s.command.Process.Signal(signal)
+	<-s.log.ended
+	s.command.Wait() // by a signal, perhaps: no error of ours
+	s.command = nil
+}
+
+// returningPage holds several sockets in one page, and notes when each came back.
+const returningPage = `<!doctype html>
+<title>Many come back</title>
+<script type="module">
+	import { io } from "/client.js";
+	const sockets = Array.from({ length: 4 }, () => io());
+	Object.assign(window, { sockets, returns: [], joined: 0 });
+	sockets.forEach((socket, index) => {
+		let sessions = 0;
+		socket.on("connect", () => {
+			if (sessions++) returns.push(Date.now());
+			else socket.emit("join-room", "returning", "member " + index);
+		});
+		socket.on("room-joined", () => joined++);
+	});
+</script>`
+
+func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
+	for name, signal := range map[string]os.Signal{"stopped": syscall.SIGTERM, "killed": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startRestartable(t)
+			pages := map[string]string{"/page.html": returningPage}
+			proxy := startShapingProxy(t, server.url, pages)
+			var tabs []*tab
+			for n := range 5 {
+				p := openTab(t, fmt.Sprint("browser ", n), proxy.url+"/page.html")
+				p.expectFailedRequests()
+				p.until("in the room", `joined === 4`)
+				tabs = append(tabs, p)
+			}
+			server.end(signal)
+			server.start()
+
+			var returns []int
+			for _, p := range tabs {
+				// Nobody but the client itself joins again.
+				p.until("back, and in the room", `returns.length === 4 && joined === 8`)
+				returns = append(returns, evaluate[[]int](p, `returns`)...)
+			}
+			slices.Sort(returns)
+			spread := time.Duration(returns[len(returns)-1]-returns[0]) * time.Millisecond
+			t.Logf("%d clients came back within %s", len(returns), spread)
+			require.Greater(t, spread, 500*time.Millisecond, "not all at once")
+		})
+	}
+}
+
+func TestTheClientNoticesANetworkThatGoesAndComes(t *testing.T) {
+	t.Parallel()
+	url := servePage(t, startServer(t), socketIOPage)
+	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
+	ada.expectFailedRequests()
+	ada.until("in the room", `document.getElementById("users").textContent === "Ada"`)
+	evaluate[any](ada, `window.reconnects = 0; socket.io.on("reconnect", () => reconnects++); null`)
+
+	ada.goOffline(true)
+	ada.untilIn(5*time.Second, "trying again", `log.some((line) => line.startsWith("reconnect_attempt"))`)
+	ada.goOffline(false)
+	ada.untilIn(5*time.Second, "back", `reconnects === 1`)
+	require.Equal(t, []string{"connect"}, evaluate[[]string](ada, `log.filter((line) => !line.startsWith("reconnect"))`), "the same session")
+}
+
+// goOffline takes the page's network away, as the browser's tools for
+// developers do, or gives it back.
+func (p *tab) goOffline(offline bool) {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		conditions := cdpnetwork.Conditions{DownloadThroughput: -1, UploadThroughput: -1, Offline: offline}
+		_, err := cdp.Call(ctx, target, cdpnetwork.EmulateNetworkConditionsByRule,
+			cdpnetwork.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*cdpnetwork.Conditions{&conditions}})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, target, cdpnetwork.OverrideNetworkState,
+			cdpnetwork.OverrideNetworkStateParams{Offline: offline, DownloadThroughput: -1, UploadThroughput: -1})
+		return err
+	}))
+}
+
+// A page that goes says so at once, whichever way it goes, and is back as a
+// member of its room when the browser shows it again.
+func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
+	t.Parallel()
+	url := servePage(t, startServer(t), socketIOPage)
+	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
+	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
+	const both, alone = `document.getElementById("users").textContent === "Ada, Bob"`, `document.getElementById("users").textContent === "Bob"`
+	bob.until("with Ada", both)
+
+	ada.do(chromedp.Navigate(url + "/livez"))
+	bob.untilIn(5*time.Second, "without Ada", alone)
+	ada.do(chromedp.NavigateBack())
+	bob.until("with Ada again", both)
+	ada.until("with Bob again", both)
+
+	// A browser may keep the page as it was, and a headless one may not: then as if.
+	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); null`)
+	bob.untilIn(5*time.Second, "without Ada", alone)
+	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); null`)
+	bob.until("with Ada again", both)
+	ada.until("with Bob again", both)
+
+	// disconnect() right before the page is gone, as many do it.
+	evaluate[any](ada, `addEventListener("beforeunload", () => socket.disconnect()); null`)
+	ada.close()
+	bob.untilIn(5*time.Second, "without Ada", alone)
+	require.NotContains(t, strings.Join(evaluate[[]string](bob, `log`), "\n"), "error")
+}
