@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,10 +59,10 @@ func (f *npmFolder) run(name string, args ...string) (stdout string) {
 	}
 	command := exec.Command(name, args...)
 	command.Dir = f.path
-	var errors strings.Builder
-	command.Stderr = &errors
+	var complaints strings.Builder
+	command.Stderr = &complaints
 	output, err := command.Output()
-	f.output, f.err = string(output)+errors.String(), err
+	f.output, f.err = string(output)+complaints.String(), err
 	return string(output)
 }
 
@@ -80,4 +81,38 @@ func TestTheClientsTypesHold(t *testing.T) {
 		output, err := command.CombinedOutput()
 		require.NoError(t, err, "%s:\n%s", project, output)
 	}
+}
+
+func TestTheClientRunsInNode(t *testing.T) {
+	t.Parallel()
+	dir := webTools.dir(t)
+	command := exec.CommandContext(bounded(t), "node", "--test", "--test-reporter=spec", "client.test.mjs")
+	command.Dir = dir
+	command.Env = append(os.Environ(), "SERVER="+startServer(t))
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	t.Log(string(output))
+}
+
+// A bundler finds the client and its mesh, and what it makes of them runs.
+func TestTheClientIsBundled(t *testing.T) {
+	t.Parallel()
+	dir := webTools.dir(t)
+	bundle := exec.CommandContext(bounded(t), "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2",
+		filepath.Join(dir, "relay.mjs"), "--bundle", "--platform=node", "--format=esm", "--outfile="+filepath.Join(dir, "bundled/relay.mjs"))
+	output, err := bundle.CombinedOutput()
+	require.NoError(t, err, string(output))
+	url := startServer(t)
+	answers := make(chan error, 2)
+	for _, name := range []string{"first", "second"} {
+		go func() { // ends with its process
+			output, err := exec.CommandContext(bounded(t), "node", filepath.Join(dir, "bundled/relay.mjs"), url, name).CombinedOutput()
+			if err == nil && !strings.Contains(string(output), `"refused":[]`) {
+				err = errors.New(string(output))
+			}
+			answers <- err
+		}()
+	}
+	require.NoError(t, await(t, answers, "answer"))
+	require.NoError(t, await(t, answers, "answer"))
 }

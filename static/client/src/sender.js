@@ -8,7 +8,7 @@ const MAX_BATCH = 64; // events
 const MAX_BYTES = 60_000; // the server takes 64 KiB
 const PATIENCE = 15_000; // ms for an answer; a repeat with the same key does no harm
 const ATTEMPTS = 12; // where a proxy answers for the server; where nobody does, as many as it takes
-const PARTING_ATTEMPTS = 5;
+const PARTING_ATTEMPTS = 3;
 
 const size = (text) => new Blob([text]).size;
 

@@ -1,0 +1,3 @@
+const { io } = require("signaling-server-client");
+
+require("./relaying.cjs").relay(io);
