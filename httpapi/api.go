@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,9 @@ type Options struct {
 	Rooms  *rooms.Rooms
 	Logger *slog.Logger
 
+	// Metrics are told by GET /metrics; nil: those of the sockets and rooms alone.
+	Metrics *Metrics
+
 	// CORSOrigins are the origins whose pages may use the API, "*" for all.
 	CORSOrigins []string
 	// Environment, Port and Version are told by the monitoring endpoints.
@@ -26,7 +30,7 @@ type Options struct {
 	Version     string
 	// OpenAPI is the contract, in YAML.
 	OpenAPI []byte
-	// Static holds the pages: index.html, demo, doctor and assets.
+	// Static holds the pages: index.html and the folders demo, doctor and assets.
 	Static fs.FS
 }
 
@@ -35,6 +39,7 @@ type API struct {
 	hub         *sse.Hub
 	rooms       *rooms.Rooms
 	logger      *slog.Logger
+	metrics     *Metrics
 	environment string
 	port        int
 	version     string
@@ -62,6 +67,7 @@ func New(o Options) (*API, error) {
 		hub:         o.Hub,
 		rooms:       o.Rooms,
 		logger:      o.Logger,
+		metrics:     cmp.Or(o.Metrics, NewMetrics()),
 		environment: o.Environment,
 		port:        o.Port,
 		version:     o.Version,
@@ -72,6 +78,7 @@ func New(o Options) (*API, error) {
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
 		silences:    make(chan struct{}, maxSilences),
 	}
+	a.metrics.watch(a.hub, a.rooms)
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()
 	return a, nil

@@ -22,7 +22,7 @@ import (
 func monitoring(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	lists := []string{"/rooms", "/connections"}
-	for _, path := range append(lists, "/stats", "/health", "/livez", "/readyz") {
+	for _, path := range append(lists, "/stats", "/health", "/metrics", "/livez", "/readyz") {
 		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
 	}
 	rooms := []string{"standup", "a/b", "ünï cödé", "100%"}
@@ -39,6 +39,8 @@ func monitoring(t *testing.T, w *witness) {
 		s.ask(t, http.StatusOK, http.MethodGet, list, nil)
 		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, list+"?limit=0", nil)
 		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, list+"?cursor=!", nil)
+		s.ask(t, http.StatusUnprocessableEntity, http.MethodGet, list+"?q="+strings.Repeat("x", 257), nil)
+		s.ask(t, http.StatusOK, http.MethodGet, list+"?q=stand&limit=1", nil)
 		pages := 0
 		for path := list + "?limit=3"; path != ""; pages++ {
 			link := s.ask(t, http.StatusOK, http.MethodGet, path, nil).Get("Link")

@@ -13,31 +13,30 @@ import (
 // maxFieldErrors is how many wrong fields a problem names.
 const maxFieldErrors = 20
 
-// decodeEvent reads one client event from a body. Whatever is wrong with it is
-// a [Problem].
-func decodeEvent(body []byte) (clientEvent, error) {
+// decodeEvent reads one client event from a body, and tells its type. Whatever is
+// wrong with it is a [Problem].
+func decodeEvent(body []byte) (kind string, event clientEvent, err error) {
 	members, err := parseObject(body)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	kind, err := kindOf(members)
-	if err != nil {
-		return nil, err
+	if kind, err = kindOf(members); err != nil {
+		return "", nil, err
 	}
-	event := eventTypes[kind].empty()
+	event = eventTypes[kind].empty()
 	if wrong := bind(members, kind, event); len(wrong) > 0 {
-		return nil, invalid(wrong...)
+		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ normalize() }); ok {
 		e.normalize()
 	}
 	if wrong := validate(event); len(wrong) > 0 {
-		return nil, invalid(wrong...)
+		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ keep(object) }); ok {
 		e.keep(members)
 	}
-	return event, nil
+	return kind, event, nil
 }
 
 func invalid(wrong ...FieldError) *Problem {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signaling-server/rooms"
+	"signaling-server/sse"
 )
 
 const serviceName = "signaling-server"
@@ -76,6 +77,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"room":         "GET /rooms/{roomId}",
 			"connections":  "GET /connections",
 			"stats":        "GET /stats",
+			"metrics":      "GET /metrics",
 			"liveness":     "GET /livez",
 			"readiness":    "GET /readyz",
 			"openapiYaml":  "GET /openapi.yaml",
@@ -117,7 +119,7 @@ func (a *API) getHealth(w http.ResponseWriter, _ *http.Request, _ params) error 
 	if a.hub.Draining() {
 		status = "draining"
 	}
-	sockets, socketsEver := a.hub.Counts()
+	sockets, _, socketsEver := a.hub.Counts()
 	rooms, _, roomsEver := a.rooms.Counts()
 	return writeJSON(w, health{
 		Service:     serviceName,
@@ -171,7 +173,10 @@ func newRoomInfo(r rooms.Info) roomInfo {
 }
 
 func (a *API) listRooms(w http.ResponseWriter, r *http.Request, _ params) error {
-	all := a.rooms.All()
+	all, err := search(r, a.rooms.All(), roomTexts)
+	if err != nil {
+		return err
+	}
 	page, err := paginate(w, r, all, func(r rooms.Info) string { return r.RoomID })
 	if err != nil {
 		return err
@@ -181,6 +186,15 @@ func (a *API) listRooms(w http.ResponseWriter, r *http.Request, _ params) error 
 		list.Rooms[i] = newRoomInfo(room)
 	}
 	return writeJSON(w, list)
+}
+
+// roomTexts are what a room is found by.
+func roomTexts(r rooms.Info) []string {
+	texts := []string{r.RoomID}
+	for _, m := range r.Members {
+		texts = append(texts, m.UserID, m.SocketID)
+	}
+	return texts
 }
 
 func (a *API) getRoom(w http.ResponseWriter, _ *http.Request, p params) error {
@@ -207,26 +221,53 @@ type connectionInfo struct {
 }
 
 func (a *API) listConnections(w http.ResponseWriter, r *http.Request, _ params) error {
-	all := a.hub.Infos()
-	page, err := paginate(w, r, all, connectionOrder)
+	all, err := search(r, a.connections(), connection.texts)
 	if err != nil {
 		return err
 	}
-	type place struct{ roomID, userID string }
+	page, err := paginate(w, r, all, connection.order)
+	if err != nil {
+		return err
+	}
+	list := connectionList{len(all), make([]connectionInfo, len(page))}
+	for i, c := range page {
+		list.Connections[i] = connectionInfo{
+			c.SocketID, timestamp(c.ConnectedAt), c.Client.IP, c.Client.UserAgent, c.roomID, c.userID, string(c.Transport),
+		}
+	}
+	return writeJSON(w, list)
+}
+
+// connection is a socket, and where it sits, if anywhere.
+type connection struct {
+	sse.Info
+	place
+}
+
+type place struct{ roomID, userID string }
+
+// connections are all sockets, in no order.
+func (a *API) connections() []connection {
 	places := make(map[string]place)
 	for _, room := range a.rooms.All() {
 		for _, m := range room.Members {
 			places[m.SocketID] = place{room.RoomID, m.UserID}
 		}
 	}
-	list := connectionList{len(all), make([]connectionInfo, len(page))}
-	for i, s := range page {
-		at := places[s.SocketID]
-		list.Connections[i] = connectionInfo{
-			s.SocketID, timestamp(s.ConnectedAt), s.Client.IP, s.Client.UserAgent, at.roomID, at.userID, string(s.Transport),
-		}
+	infos := a.hub.Infos()
+	all := make([]connection, len(infos))
+	for i, info := range infos {
+		all[i] = connection{info, places[info.SocketID]}
 	}
-	return writeJSON(w, list)
+	return all
+}
+
+// texts are what a socket is found by.
+func (c connection) texts() []string { return []string{c.SocketID, c.Client.IP, c.roomID, c.userID} }
+
+// order sorts sockets by age.
+func (c connection) order() string {
+	return fmt.Sprintf("%020d.%s", c.ConnectedAt.UnixNano(), c.SocketID)
 }
 
 type stats struct {
@@ -242,7 +283,7 @@ type stats struct {
 
 func (a *API) getStats(w http.ResponseWriter, _ *http.Request, _ params) error {
 	uptime := time.Since(a.started)
-	sockets, socketsEver := a.hub.Counts()
+	sockets, _, socketsEver := a.hub.Counts()
 	rooms, members, roomsEver := a.rooms.Counts()
 	average := 0.0
 	if rooms > 0 {

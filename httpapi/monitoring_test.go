@@ -159,6 +159,60 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
+func TestListsFindWhatIsSearchedFor(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	ada := s.join(t, "Stand-up Éire", "Ada Lovelace")
+	s.join(t, "Stand-up Éire", "Bob")
+	s.join(t, "tea 100%_*", "Ünal")
+	idle := s.connect(t)
+	found := func(list, key, query string) (all []any) {
+		status, answer := s.get(t, "/"+list+"?"+url.Values{"q": {query}}.Encode())
+		require.Equal(t, http.StatusOK, status)
+		for _, item := range answer[list].([]any) {
+			all = append(all, item.(map[string]any)[key])
+		}
+		require.EqualValues(t, len(all), answer["total"+strings.ToUpper(list[:1])+list[1:]], "the total is of what was found")
+		return all
+	}
+	for query, rooms := range map[string][]any{
+		"stand-up":                         {"Stand-up Éire"},
+		"éIRE":                             {"Stand-up Éire"},
+		"LOVELACE":                         {"Stand-up Éire"}, // by a member
+		strings.ToUpper(ada.socketID[2:9]): {"Stand-up Éire"},
+		"ünal":                             {"tea 100%_*"},
+		"%_*":                              {"tea 100%_*"}, // no pattern
+		"a":                                {"Stand-up Éire", "tea 100%_*"},
+		"":                                 {"Stand-up Éire", "tea 100%_*"},
+		"nowhere to be found":              nil,
+		idle.socketID:                      nil,
+	} {
+		require.Equal(t, rooms, found("rooms", "roomId", query), "%q", query)
+	}
+	require.Equal(t, []any{ada.socketID}, found("connections", "socketId", "lovelace"))
+	require.Equal(t, []any{idle.socketID}, found("connections", "socketId", idle.socketID[3:]))
+	require.Len(t, found("connections", "socketId", "STAND"), 2, "by the room")
+	require.Len(t, found("connections", "socketId", "127.0.0"), 4, "by the address")
+	require.Empty(t, found("connections", "socketId", "go-http-client"), "not by what the client calls itself")
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/connections?q=stand-up+%C3%A9&limit=1", nil)
+	require.NoError(t, err)
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	response.Body.Close()
+	link := response.Header.Get("Link")
+	next := regexp.MustCompile(`^<(/[^>]+)>`).FindStringSubmatch(link)
+	require.Len(t, next, 2, "%q", link)
+	_, page := s.get(t, next[1])
+	require.Len(t, page["connections"], 1, "the next page is of the same search")
+	require.EqualValues(t, 2, page["totalConnections"])
+
+	for _, path := range []string{"/rooms", "/connections"} {
+		status, problem := s.get(t, path+"?q="+strings.Repeat("x", 257))
+		require.Equal(t, http.StatusUnprocessableEntity, status)
+		require.Equal(t, []string{"q max"}, fieldErrors(problem))
+	}
+}
+
 func TestUnknownPathsAndWrongMethodsAreProblems(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, path := range []string{"/nothing", "/events/", "/health/", "/HEALTH", "/rooms/none", "/demo/none.js", "/assets/", "/assets/../static.go", "/problems/none", "/static.go", "/%2e%2e/go.mod"} {
@@ -237,7 +291,7 @@ func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
 
 func TestHeadAnswersAsGetWithoutABody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
-	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/openapi.yaml", "/demo/", "/doctor/", "/doctor.json"} {
+	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/metrics", "/openapi.yaml", "/demo/", "/doctor/", "/doctor.json"} {
 		response, err := s.Client().Head(s.URL + path)
 		require.NoError(t, err)
 		response.Body.Close()

@@ -8,12 +8,31 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-
-	"signaling-server/sse"
+	"strings"
+	"unicode/utf8"
 )
 
 // maxLimit is the largest page that can be asked for.
 const maxLimit = 1000
+
+// maxSearch is how many characters a text that is searched for may have: more
+// than any ID has.
+const maxSearch = 256
+
+// search keeps the items one of whose texts holds what the request asks for by
+// ?q=, whatever its case, or all where it asks for nothing.
+func search[T any](r *http.Request, all []T, texts func(T) []string) ([]T, error) {
+	q := r.URL.Query().Get("q")
+	switch {
+	case q == "":
+		return all, nil
+	case utf8.RuneCountInString(q) > maxSearch:
+		return nil, invalid(FieldError{"q", "max", fmt.Sprintf("must be at most %d characters long", maxSearch)})
+	}
+	q = strings.ToLower(q)
+	holds := func(text string) bool { return strings.Contains(strings.ToLower(text), q) }
+	return slices.DeleteFunc(all, func(item T) bool { return !slices.ContainsFunc(texts(item), holds) }), nil
+}
 
 // paginate sorts a list by a key that is different for each of its items, and
 // cuts out the page that the request asks for: ?limit= items behind ?cursor=,
@@ -44,12 +63,10 @@ func paginate[T any](w http.ResponseWriter, r *http.Request, all []T, key func(T
 			"limit":  {strconv.Itoa(limit)},
 			"cursor": {base64.RawURLEncoding.EncodeToString([]byte(key(page[limit-1])))},
 		}
+		if q := query.Get("q"); q != "" {
+			next.Set("q", q)
+		}
 		w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", r.URL.Path, next.Encode()))
 	}
 	return page, nil
-}
-
-// connectionOrder sorts sockets by age.
-func connectionOrder(s sse.Info) string {
-	return fmt.Sprintf("%020d.%s", s.ConnectedAt.UnixNano(), s.SocketID)
 }

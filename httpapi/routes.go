@@ -36,6 +36,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/rooms/:roomId", a.getRoom},
 		{http.MethodGet, "/connections", a.listConnections},
 		{http.MethodGet, "/stats", a.getStats},
+		{http.MethodGet, "/metrics", a.getMetrics},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},

@@ -39,11 +39,15 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request) (socketID string,
 
 // accept does what one event, as it was posted, asks for.
 func (a *API) accept(socketID string, body []byte) error {
-	event, err := decodeEvent(body)
+	kind, event, err := decodeEvent(body)
 	if err != nil {
 		return err
 	}
-	return event.accept(a, socketID)
+	if err := event.accept(a, socketID); err != nil {
+		return err
+	}
+	a.metrics.accepted(kind)
+	return nil
 }
 
 // authenticate tells which socket a request speaks for.

@@ -44,10 +44,13 @@ func startServer(t testing.TB, options sse.Options, maxMembers int, origins []st
 	logger := cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
 	var members *rooms.Rooms
 	var api *httpapi.API
+	metrics := httpapi.NewMetrics()
 	options.OnEnd = func(socketID string, reason sse.Reason) {
 		members.Remove(socketID, string(reason))
 		api.Forget(socketID)
+		metrics.SocketEnded(reason)
 	}
+	options.OnRead, options.OnDelivery = metrics.ReaderBegan, metrics.EventDelivered
 	options.OnPresence = func(socketID string) { members.Observe(socketID) }
 	hub := sse.NewHub(options)
 	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
@@ -56,6 +59,7 @@ func startServer(t testing.TB, options sse.Options, maxMembers int, origins []st
 		Hub:         hub,
 		Rooms:       members,
 		Logger:      logger,
+		Metrics:     metrics,
 		CORSOrigins: origins,
 		Environment: "test",
 		Port:        3002,

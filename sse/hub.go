@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +41,13 @@ type Options struct {
 	// the hub's locks held: it may ask [Hub.IsAway] which. It may be called by
 	// several goroutines at once, and be late.
 	OnPresence func(socketID string)
+	// OnRead is told of each stream and poll that begins. It may be called by
+	// several goroutines at once.
+	OnRead func(Transport)
+	// OnDelivery is told how long each event waited in an outbox until it was first
+	// written. It may be called by several goroutines at once, each of which holds
+	// a socket's lock: it must return at once, and not call the hub.
+	OnDelivery func(waited time.Duration)
 	// Logger is told of sockets that come and go.
 	Logger *slog.Logger
 }
@@ -60,6 +68,8 @@ func DefaultOptions() Options {
 		},
 		OnEnd:      func(string, Reason) {},
 		OnPresence: func(string) {},
+		OnRead:     func(Transport) {},
+		OnDelivery: func(time.Duration) {},
 		Logger:     slog.New(slog.DiscardHandler),
 	}
 }
@@ -69,8 +79,11 @@ type Hub struct {
 	// set once
 	options  Options
 	engine   *engine
+	started  time.Time
 	wake     chan struct{} // there is something in ending
 	stopping chan struct{} // closed when draining begins
+
+	away atomic.Int64 // living sockets that are away
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
 	sockets  map[string]*socket
@@ -95,10 +108,17 @@ func NewHub(o Options) *Hub {
 	if o.OnPresence == nil {
 		o.OnPresence = d.OnPresence
 	}
+	if o.OnRead == nil {
+		o.OnRead = d.OnRead
+	}
+	if o.OnDelivery == nil {
+		o.OnDelivery = d.OnDelivery
+	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	return &Hub{
 		options:  o,
 		engine:   newEngine(),
+		started:  time.Now(),
 		wake:     make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		sockets:  make(map[string]*socket),
@@ -122,7 +142,7 @@ func (h *Hub) Deliver(socketID, kind string, data []byte) error {
 	if s == nil {
 		return ErrGone
 	}
-	return s.deliver(event{kind: kind, data: data})
+	return s.deliver(kind, data)
 }
 
 // Pong answers a socket's ping: it puts an event with the server's time into
@@ -132,7 +152,8 @@ func (h *Hub) Pong(socketID string) error {
 	if s == nil {
 		return ErrGone
 	}
-	return s.deliver(newPong())
+	pong := newPong()
+	return s.deliver(pong.kind, pong.data)
 }
 
 // mustBeOneLine panics on data that would break a stream: the engine ends it on
@@ -183,12 +204,17 @@ func (h *Hub) Infos() []Info {
 	return infos
 }
 
-// Counts tells how many sockets live, and how many there ever were.
-func (h *Hub) Counts() (active int, total uint64) {
+// Counts tells how many sockets live, how many of them are away, and how many
+// there ever were.
+func (h *Hub) Counts() (active, away int, total uint64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.sockets), h.opened
+	return len(h.sockets), int(h.away.Load()), h.opened
 }
+
+// clock tells the time since the hub was made, which takes half the memory and
+// the time of a time.Time.
+func (h *Hub) clock() time.Duration { return time.Since(h.started) }
 
 func (h *Hub) socket(id string) *socket {
 	h.mu.RLock()

@@ -331,7 +331,7 @@ func TestTheRoomIsToldWhenTheResumeWindowRunsOut(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID))
 		require.ErrorIs(t, hub.Deliver(socketID, "signal", numbered(1)), sse.ErrGone)
-		active, total := hub.Counts()
+		active, _, total := hub.Counts()
 		require.Equal(t, 0, active)
 		require.Equal(t, uint64(1), total)
 	})

@@ -20,21 +20,29 @@ const (
 	maxBatchBytes  = 64 << 10 // one event may exceed it alone
 )
 
-// event is one server event as it waits in an outbox. The data is shared by
-// all the outboxes it was put into and is never changed.
+// event is one server event. The data is shared by all the outboxes it was put
+// into and is never changed.
 type event struct {
 	kind  string        // the SSE event field
 	data  []byte        // one JSON object on one line
 	retry time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
 }
 
+// entry is one event as it waits in an outbox. Only what opens and ends a stream
+// sets a reconnection time, so in its place stands when the event was put in.
+type entry struct {
+	kind  string
+	data  []byte
+	putAt time.Duration // by the hub's clock
+}
+
 // outbox is the queue of everything a socket was sent and has not confirmed,
 // oldest first. Events are numbered from 1 in the order they were put in.
 // It has no lock of its own: the socket's guards it.
 type outbox struct {
-	limits OutboxLimits
-	events []event // those with the sequences first to last()
-	first  uint64  // sequence of events[0], or of the next event when empty
+	limits  OutboxLimits
+	entries []entry // those with the sequences first to last()
+	first   uint64  // sequence of entries[0], or of the next event when empty
 
 	confirmed     uint64 // highest sequence that the client said has arrived
 	written       uint64 // highest sequence that was ever written to a reader
@@ -47,15 +55,15 @@ func newOutbox(limits OutboxLimits) outbox {
 }
 
 // last is the sequence of the newest event, 0 before there is one.
-func (o *outbox) last() uint64 { return o.first + uint64(len(o.events)) - 1 }
+func (o *outbox) last() uint64 { return o.first + uint64(len(o.entries)) - 1 }
 
 // put appends an event. It refuses, and changes nothing, when too much is
 // unwritten already.
-func (o *outbox) put(e event) bool {
+func (o *outbox) put(e entry) bool {
 	if o.isFull(len(e.data)) {
 		return false
 	}
-	o.events = append(o.events, e)
+	o.entries = append(o.entries, e)
 	o.unsentBytes += len(e.data)
 	return true
 }
@@ -69,7 +77,7 @@ func (o *outbox) isFull(size int) bool {
 	if unsent == 0 {
 		return false
 	}
-	waiting := o.unsentBytes - len(o.events[o.written+1-o.first].data)
+	waiting := o.unsentBytes - len(o.entries[o.written+1-o.first].data)
 	return unsent >= o.limits.UnsentEvents || waiting+size > o.limits.UnsentBytes
 }
 
@@ -78,7 +86,8 @@ func (o *outbox) after(position uint64) (event, bool) {
 	if position < o.first-1 || position >= o.last() {
 		return event{}, false
 	}
-	return o.events[position+1-o.first], true
+	e := o.entries[position+1-o.first]
+	return event{kind: e.kind, data: e.data}, true
 }
 
 // batch hands on the events behind a position, as many as one answer may hold,
@@ -106,13 +115,15 @@ func (o *outbox) holds(position uint64) bool {
 
 // wrote notes that everything up to a sequence was written, and forgets the
 // oldest of what is retained beyond its bounds, but never the newest: its client
-// may not have it yet.
-func (o *outbox) wrote(sequence uint64) {
+// may not have it yet. It tells since when each event waited that was not
+// written before.
+func (o *outbox) wrote(sequence uint64, waited func(since time.Duration)) {
 	for o.written < sequence {
 		o.written++
-		size := len(o.events[o.written-o.first].data)
-		o.unsentBytes -= size
-		o.retainedBytes += size
+		e := o.entries[o.written-o.first]
+		o.unsentBytes -= len(e.data)
+		o.retainedBytes += len(e.data)
+		waited(e.putAt)
 	}
 	for o.written > o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retainedBytes > o.limits.RetainedBytes) {
 		o.forget()
@@ -123,19 +134,20 @@ func (o *outbox) wrote(sequence uint64) {
 // has confirmed already.
 func (o *outbox) isBehind(position uint64) bool { return position < o.confirmed }
 
-// confirm forgets what the client says has arrived.
-func (o *outbox) confirm(position uint64) {
+// confirm forgets what the client says has arrived, and so was written, whatever
+// became of the reader.
+func (o *outbox) confirm(position uint64, waited func(since time.Duration)) {
 	o.confirmed = position
-	o.wrote(min(position, o.last()))
-	for o.first <= position && len(o.events) > 0 {
+	o.wrote(min(position, o.last()), waited)
+	for o.first <= position && len(o.entries) > 0 {
 		o.forget()
 	}
 }
 
 // forget drops the oldest event, which must have been written.
 func (o *outbox) forget() {
-	o.retainedBytes -= len(o.events[0].data)
-	o.events[0] = event{} // the array behind the slice lives on until it grows
-	o.events = o.events[1:]
+	o.retainedBytes -= len(o.entries[0].data)
+	o.entries[0] = entry{} // the array behind the slice lives on until it grows
+	o.entries = o.entries[1:]
 	o.first++
 }

@@ -123,7 +123,7 @@ func (p *poll) wrote(taken uint64) {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
 	if !p.skip {
-		p.socket.outbox.wrote(taken)
+		p.socket.wrote(taken)
 	}
 }
 

@@ -134,7 +134,7 @@ func TestASocketIsNeverSeenWithoutATransport(t *testing.T) {
 			}
 		})
 	}
-	for opened := uint64(0); opened < 2000; _, opened = hub.Counts() {
+	for opened := uint64(0); opened < 2000; _, _, opened = hub.Counts() {
 		for _, info := range hub.Infos() {
 			require.Equal(t, sse.OverPoll, info.Transport)
 			hub.End(info.SocketID, sse.ClientDisconnect)

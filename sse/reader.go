@@ -54,6 +54,7 @@ func openReader[R reader](h *Hub, position *EventID, c Client, make func(s *sock
 		h.countReaders(-1)
 		return r, err
 	}
+	h.options.OnRead(r.transport())
 	if before != nil {
 		<-before.gone()
 	}

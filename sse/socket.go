@@ -81,7 +81,7 @@ func newSocket(h *Hub, token Token) *socket {
 
 // deliver appends an event to the outbox and wakes the reader. An outbox that is
 // full ends the socket.
-func (s *socket) deliver(e event) error {
+func (s *socket) deliver(kind string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -89,7 +89,7 @@ func (s *socket) deliver(e event) error {
 		return ErrGone
 	case s.farewell != nil:
 		return ErrDraining
-	case !s.outbox.put(e):
+	case !s.outbox.put(entry{kind, data, s.hub.clock()}):
 		s.endLocked(SlowConsumer)
 		s.hub.endLater(s)
 		return ErrOverflow
@@ -122,9 +122,12 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 		replaced := newDisconnected("replaced", 0)
 		before.end(true, &replaced, partingTime)
 	}
-	s.outbox.confirm(position)
+	s.confirm(position)
 	s.client = c
 	s.reader, s.lastReader = r, r.transport()
+	if wasAway {
+		s.hub.away.Add(-1)
+	}
 	s.away, s.stalled = false, false
 	r.start(position)
 	if s.farewell != nil {
@@ -157,6 +160,9 @@ func (s *socket) endLocked(reason Reason) bool {
 		return false
 	}
 	s.ended = reason
+	if s.away { // it stays so: its room may ask before it is told of the end
+		s.hub.away.Add(-1)
+	}
 	if s.reader != nil {
 		var lastWord *event
 		if reason == SlowConsumer {
@@ -206,9 +212,24 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 		return false, s.endLocked(reason)
 	case unread >= s.hub.options.AwayAfter && !s.away && s.ended == "":
 		s.away = true
+		s.hub.away.Add(1)
 		return true, false
 	}
 	return false, false
+}
+
+// wrote notes that everything up to a sequence was written to the reader. The
+// socket's lock must be held.
+func (s *socket) wrote(sequence uint64) {
+	now := s.hub.clock()
+	s.outbox.wrote(sequence, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+}
+
+// confirm notes that the client has everything up to a position. The socket's
+// lock must be held.
+func (s *socket) confirm(position uint64) {
+	now := s.hub.clock()
+	s.outbox.confirm(position, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
 func (s *socket) info() Info {

@@ -88,7 +88,7 @@ func (st *stream) onFlushed() {
 	st.socket.mu.Lock()
 	defer st.socket.mu.Unlock()
 	if st.ready && !st.skip {
-		st.socket.outbox.wrote(st.position)
+		st.socket.wrote(st.position)
 	}
 	st.ready = true
 	st.busy = false

@@ -73,6 +73,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 
 	var members *rooms.Rooms
 	var api *httpapi.API
+	metrics := httpapi.NewMetrics()
 	hub := sse.NewHub(sse.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
 		ResumeWindow:      c.ResumeWindow,
@@ -81,8 +82,11 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		OnEnd: func(socketID string, reason sse.Reason) {
 			members.Remove(socketID, string(reason))
 			api.Forget(socketID)
+			metrics.SocketEnded(reason)
 		},
 		OnPresence: func(socketID string) { members.Observe(socketID) },
+		OnRead:     metrics.ReaderBegan,
+		OnDelivery: metrics.EventDelivered,
 		Logger:     logger,
 	})
 	members = rooms.New(httpapi.Courier{Hub: hub}, c.MaxRoomMembers, logger)
@@ -90,6 +94,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		Hub:         hub,
 		Rooms:       members,
 		Logger:      logger,
+		Metrics:     metrics,
 		CORSOrigins: c.CORSOrigins,
 		Environment: c.Environment,
 		Port:        c.Port,

@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// Metrics are what GET /metrics tells. No label holds a name, an ID or an
+// address: there are as many series with a million clients as with none. Any
+// goroutine may call the methods.
+type Metrics struct {
+	registry  *prometheus.Registry
+	handler   http.Handler
+	byType    map[string]prometheus.Counter // events accepted
+	delivered prometheus.Counter
+	waited    prometheus.Histogram
+	readers   map[sse.Transport]prometheus.Counter
+	ended     map[sse.Reason]prometheus.Counter
+}
+
+// deliverySeconds are the bounds of the histogram: from what a good network
+// takes to what a client may be away.
+var deliverySeconds = []float64{
+	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+}
+
+// NewMetrics makes metrics that have counted nothing. [New] has them tell of the
+// sockets and rooms that there are; the rest they must be told.
+func NewMetrics() *Metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &Metrics{
+		registry: registry,
+		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		byType: newCounters(registry, "signaling_events_accepted_total", "type",
+			"Events of clients that were accepted.", clientEventTypes()...),
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "signaling_events_delivered_total",
+			Help: "Events that were written to a stream or into the answer of a poll, each once; heartbeats and the like are not counted.",
+		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "signaling_delivery_seconds",
+			Help:    "Time from when an event was put into the queue of its receiver until it was first written.",
+			Buckets: deliverySeconds,
+		}),
+		readers: newCounters(registry, "signaling_streams_opened_total", "transport",
+			"Streams and polls that began.", sse.OverStream, sse.OverPoll),
+		ended: newCounters(registry, "signaling_sockets_ended_total", "reason",
+			"Sockets that ended.", sse.ClientDisconnect, sse.TransportClose, sse.SlowConsumer),
+	}
+	registry.MustRegister(m.delivered, m.waited)
+	return m
+}
+
+func clientEventTypes() []string {
+	types := make([]string, 0, len(eventTypes))
+	for kind := range eventTypes {
+		types = append(types, kind)
+	}
+	return types
+}
+
+// newCounters makes one counter for each value of a label. The list is closed,
+// and each is there from the start: a rate over a series that has just come into
+// being misses its first events.
+func newCounters[T ~string](registry *prometheus.Registry, name, label, help string, values ...T) map[T]prometheus.Counter {
+	all := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	registry.MustRegister(all)
+	counters := make(map[T]prometheus.Counter, len(values))
+	for _, value := range values {
+		counters[value] = all.WithLabelValues(string(value))
+	}
+	return counters
+}
+
+// ReaderBegan counts a stream or a poll.
+func (m *Metrics) ReaderBegan(transport sse.Transport) { m.readers[transport].Inc() }
+
+// EventDelivered counts an event that was written after it had waited so long.
+func (m *Metrics) EventDelivered(waited time.Duration) {
+	m.delivered.Inc()
+	m.waited.Observe(waited.Seconds())
+}
+
+// SocketEnded counts a socket that has ended.
+func (m *Metrics) SocketEnded(reason sse.Reason) { m.ended[reason].Inc() }
+
+// accepted counts a client's event.
+func (m *Metrics) accepted(kind string) { m.byType[kind].Inc() }
+
+// watch has the metrics tell what sockets and rooms there are when they are
+// asked for.
+func (m *Metrics) watch(hub *sse.Hub, members *rooms.Rooms) {
+	m.registry.MustRegister(census{hub, members})
+}
+
+// census counts sockets and rooms whenever it is asked. What is told together
+// was counted together, so that the sums are right.
+type census struct {
+	hub   *sse.Hub
+	rooms *rooms.Rooms
+}
+
+var (
+	socketsNow = prometheus.NewDesc("signaling_sockets", "Sockets that live; those away are not being read, and may resume.", []string{"state"}, nil)
+	roomsNow   = prometheus.NewDesc("signaling_rooms", "Rooms that have members.", nil, nil)
+	membersNow = prometheus.NewDesc("signaling_room_members", "Sockets that are in a room.", nil, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (census) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{socketsNow, roomsNow, membersNow} {
+		descriptions <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c census) Collect(metrics chan<- prometheus.Metric) {
+	tell := func(d *prometheus.Desc, value int, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value), labels...)
+	}
+	sockets, away, _ := c.hub.Counts()
+	tell(socketsNow, sockets-away, "connected")
+	tell(socketsNow, away, "away")
+	active, members, _ := c.rooms.Counts()
+	tell(roomsNow, active)
+	tell(membersNow, members)
+}
+
+// getMetrics tells the metrics in Prometheus' text format.
+func (a *API) getMetrics(w http.ResponseWriter, r *http.Request, _ params) error {
+	w.Header().Set("Cache-Control", "no-store")
+	a.metrics.handler.ServeHTTP(w, r)
+	return nil
+}
