@@ -90,6 +90,56 @@ func shootDoctor(t *testing.T, url, dir string) {
 	ill.shoot(dir, "doctor-ill")
 }
 
+func TestDashboardInScreenshots(t *testing.T) {
+	dir := os.Getenv("SHOTS_DIR")
+	if dir == "" {
+		t.Skip("SHOTS_DIR is not set")
+	}
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	url := startServer(t, "RESUME_WINDOW=10m", "AWAY_AFTER=1s")
+	openDashboard(t, url).shoot(dir, "dashboard-empty")
+
+	network := startProxy(t, url)
+	p := openDashboard(t, network.url)
+	p.expectFailedRequests()
+	p.click(`#spans [value="2"]`)
+	var all []*signaling
+	for n := range 36 {
+		one := connect(t, url)
+		go func() { // ends with the client
+			for range one.events {
+			}
+		}()
+		all = append(all, one)
+		room := []string{"Stand-up of the morning", "lobby", "tea-time", "a-room-whose-name-is-rather-long-since-somebody-pasted-a-link-0123456789-0123456789"}[n%4]
+		if n > 24 {
+			room = fmt.Sprintf("room %d", n)
+		}
+		if n%7 != 6 {
+			require.NoError(t, one.send(bounded(t), fields{"type": "join-room", "roomId": room, "userId": []string{"Ada Lovelace", "Bob", "Cleopatra of Alexandria"}[n%3]}))
+		}
+		for range n {
+			require.NoError(t, one.send(bounded(t), fields{"type": "ping"}))
+			time.Sleep(30 * time.Millisecond)
+		}
+	}
+	all[0].pause()
+	all[5].pause()
+	p.until("listing somebody who is away", `document.querySelector('#connection-list [data-state="away"]')`)
+	p.click("#room-list tbody:nth-of-type(2) .expand")
+	evaluate[bool](p, `window.scrollTo(0, 0), true`)
+	p.shoot(dir, "dashboard-busy")
+	network.goDown()
+	p.until("telling of the outage", `!document.querySelector("#banner").hidden`)
+	time.Sleep(6 * time.Second)
+	network.comeBack()
+	p.until("live again", `document.querySelector("#banner").hidden`)
+	time.Sleep(6 * time.Second)
+	network.goDown()
+	p.until("telling of the outage", `!document.querySelector("#banner").hidden`)
+	p.shoot(dir, "dashboard-outage")
+}
+
 // shoot takes a picture of what is to be seen at first, and of the whole page,
 // in every look.
 func (p *tab) shoot(dir, name string) {

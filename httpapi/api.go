@@ -30,7 +30,8 @@ type Options struct {
 	Version     string
 	// OpenAPI is the contract, in YAML.
 	OpenAPI []byte
-	// Static holds the pages: index.html and the folders demo, doctor and assets.
+	// Static holds the pages: index.html and the folders demo, doctor, dashboard,
+	// assets and client.
 	Static fs.FS
 }
 

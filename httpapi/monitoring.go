@@ -86,6 +86,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"doctor":       "GET /doctor/",
 			"doctorJson":   "GET /doctor.json",
 			"silence":      "GET /silence",
+			"dashboard":    "GET /dashboard/",
 		},
 	})
 }

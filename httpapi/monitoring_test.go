@@ -260,7 +260,7 @@ func TestEveryProblemIsExplained(t *testing.T) {
 
 func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
-	for path, accept := range map[string]string{"/": "text/html,application/xhtml+xml", "/demo/": "*/*", "/doctor/": "*/*"} {
+	for path, accept := range map[string]string{"/": "text/html,application/xhtml+xml", "/demo/": "*/*", "/doctor/": "*/*", "/dashboard/": "*/*"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 		require.NoError(t, err)
 		r.Header.Set("Accept", accept)
@@ -291,7 +291,7 @@ func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
 
 func TestHeadAnswersAsGetWithoutABody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
-	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/metrics", "/openapi.yaml", "/demo/", "/doctor/", "/doctor.json"} {
+	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/metrics", "/openapi.yaml", "/demo/", "/doctor/", "/dashboard/", "/doctor.json"} {
 		response, err := s.Client().Head(s.URL + path)
 		require.NoError(t, err)
 		response.Body.Close()

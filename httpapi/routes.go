@@ -48,6 +48,8 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/doctor/*file", a.getPage("doctor")},
 		{http.MethodGet, "/doctor.json", a.getDoctor},
 		{http.MethodGet, "/silence", a.streamSilence},
+		{http.MethodGet, "/dashboard", redirectTo("/dashboard/")},
+		{http.MethodGet, "/dashboard/*file", a.getPage("dashboard")},
 		{http.MethodGet, "/assets/*file", a.getPage("assets")},
 		{http.MethodGet, "/client.js", a.getClient("dist/client.js")},
 		{http.MethodGet, "/client.d.ts", a.getClient("client.d.ts")},

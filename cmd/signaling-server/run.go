@@ -151,6 +151,7 @@ func announce(c config, logger *slog.Logger) {
 	logger.Info("landing page", "url", base+"/")
 	logger.Info("demo", "url", base+"/demo/")
 	logger.Info("doctor", "url", base+"/doctor/")
+	logger.Info("dashboard", "url", base+"/dashboard/")
 	logger.Info("health", "url", base+"/health")
 	logger.Info("rooms", "url", base+"/rooms")
 	logger.Info("stats", "url", base+"/stats")

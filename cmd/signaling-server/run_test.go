@@ -133,7 +133,7 @@ func TestTheLogTellsWhereToLookAndWhoComesAndGoes(t *testing.T) {
 	require.Zero(t, s.stop(t))
 	log := s.log.String()
 	for _, want := range []string{
-		"signaling server is ready", "landing page url=" + s.url + "/\n", "url=" + s.url + "/demo/", "url=" + s.url + "/doctor/", "url=" + s.url + "/health", "url=" + s.url + "/rooms",
+		"signaling server is ready", "landing page url=" + s.url + "/\n", "url=" + s.url + "/demo/", "url=" + s.url + "/doctor/", "url=" + s.url + "/dashboard/", "url=" + s.url + "/health", "url=" + s.url + "/rooms",
 		"url=" + s.url + "/stats", "socket connected", `room joined roomId="room 1" userId=Ada`, "room left", "socket disconnected", `reason="client disconnect"`,
 		"stopping signal=terminated", "stopped",
 	} {

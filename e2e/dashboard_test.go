@@ -1,0 +1,277 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+)
+
+// openDashboard opens the dashboard and waits for its first figures.
+func openDashboard(t *testing.T, url string) *tab {
+	t.Helper()
+	p := openTab(t, "the dashboard", url+"/dashboard/")
+	p.until("live", `document.querySelector("#status").dataset.state === "live"`)
+	return p
+}
+
+func (p *tab) shows(id, text string) {
+	p.t.Helper()
+	p.until(id+" tells "+text, fmt.Sprintf(`document.getElementById(%q).textContent === %q`, id, text))
+}
+
+// listed are the texts of one column of a list.
+func listed(p *tab, list, column string) []string {
+	return evaluate[[]string](p, fmt.Sprintf(`[...document.querySelectorAll('#%s [data-field=%q]')].map((each) => each.textContent)`, list, column))
+}
+
+func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
+	url := startServer(t, "AWAY_AFTER=1s", "RESUME_WINDOW=1m")
+	ada, bob := connect(t, url), connect(t, url)
+	ada.join("counted", "Ada")
+	bob.join("counted", "Bob")
+	connect(t, url)
+
+	p := openDashboard(t, url)
+	p.shows("figure-connections", "3")
+	p.shows("note-connections", "none of them away")
+	p.shows("figure-rooms", "1")
+	p.shows("note-rooms", "with 2 members")
+	p.until("telling the memory", `document.querySelector("#figure-memory").textContent.match(/^[1-9][\d.]* MB$/)`)
+	require.Equal(t, 5, evaluate[int](p, `document.querySelectorAll(".plot canvas").length`))
+
+	bob.pause()
+	p.shows("note-connections", "of them 1 away")
+	p.until("listing Bob as away", `[...document.querySelectorAll("#connection-list tbody")].some((row) =>
+		row.innerText.includes("Bob") && row.querySelector('[data-state="away"]'))`)
+	connect(t, url)
+	p.shows("figure-connections", "4")
+	p.shows("change-connections", "up 1 in "+evaluate[string](p, `document.querySelector("#change-connections").textContent.replace(/.* in /, "")`))
+}
+
+// over is where in the page the plot of events is drawn.
+const over = `document.querySelector("#plot-events .u-over").getBoundingClientRect()`
+
+func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
+	url := startServer(t)
+	ada, bob := connect(t, url), connect(t, url)
+	ada.join("busy", "Ada")
+	bob.join("busy", "Bob")
+	p := openDashboard(t, url)
+	p.shows("figure-events", "0")
+
+	stop := make(chan struct{})
+	sent := make(chan error, 1)
+	ctx := bounded(t)
+	go func() { // ends when told, or with the context
+		for {
+			select {
+			case <-stop:
+				sent <- nil
+				return
+			case <-time.After(20 * time.Millisecond):
+				if err := ada.send(ctx, fields{"type": "send-message", "message": "busy"}); err != nil {
+					sent <- err
+					return
+				}
+			}
+		}
+	}()
+	for _, s := range []*signaling{ada, bob} {
+		go func() { // ends with the client
+			for range s.events {
+			}
+		}()
+	}
+	p.until("counting events", `Number(document.querySelector("#figure-events").textContent) > 5`)
+	p.until("counting that two hear each", `{
+		const accepted = Number(document.querySelector("#figure-events").textContent);
+		const delivered = Number(document.querySelector("#note-events").textContent.match(/accepted, ([\d.]+) delivered/)?.[1]);
+		return accepted > 5 && delivered > 1.6 * accepted && delivered < 2.4 * accepted;
+	}`)
+	p.until("telling the latency", `document.querySelector("#figure-latency").textContent.match(/^[\d.]+ ms$/)`)
+	p.until("telling its tail", `document.querySelector("#note-latency").textContent.match(/^median, 99% within [\d.]+ m?s$/)`)
+	x, y := evaluate[float64](p, over+`.x + `+over+`.width - 1`), evaluate[float64](p, over+`.y + 20`)
+	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
+	p.until("telling in all plots of the time under the mouse", `{
+		const times = [...document.querySelectorAll(".plot .u-series:first-child .u-value")].map((each) => each.textContent);
+		return times.length === 5 && times[0].match(/^\d\d:\d\d:\d\d$/) && new Set(times).size === 1;
+	}`)
+	close(stop)
+	require.NoError(t, await(t, sent, "end of the sending"))
+	p.shows("figure-events", "0")
+	p.until("summing it up in words", `document.querySelector("#summary-events").textContent.match(/Accepted: .* from 0 to [1-9]/)`)
+}
+
+func TestTheDashboardFindsAndPagesRooms(t *testing.T) {
+	url := startServer(t)
+	const rooms = 53
+	for n := range rooms {
+		connect(t, url).join(fmt.Sprintf("room-%02d", n), fmt.Sprintf("user-%02d", n))
+	}
+	p := openDashboard(t, url)
+	p.until("listing the first page", `document.querySelector("#room-list [data-part=range]").textContent === "1–10 of 53"`)
+	var seen []string
+	for page := 1; ; page++ {
+		require.LessOrEqual(t, page, 6)
+		seen = append(seen, listed(p, "room-list", "roomId")...)
+		if evaluate[bool](p, `document.querySelector("#room-list [data-part=next]").disabled`) {
+			break
+		}
+		p.click("#room-list [data-part=next]")
+		p.until("on the next page", fmt.Sprintf(`document.querySelector("#room-list [data-part=range]").textContent.startsWith("%d–")`, page*10+1))
+	}
+	require.Len(t, seen, rooms)
+	for n, name := range seen {
+		require.Equal(t, fmt.Sprintf("room-%02d", n), name)
+	}
+	require.True(t, evaluate[bool](p, `document.activeElement.dataset.part === "previous"`), "the keyboard is not lost with the button that ends")
+	p.click("#room-list [data-part=previous]")
+	p.until("one page back", `document.querySelector("#room-list [data-part=range]").textContent === "41–50 of 53"`)
+
+	p.write("#room-search", "USER-17")
+	p.until("finding a room by its member", `document.querySelector("#room-list [data-part=range]").textContent === "1–1 of 1 found"`)
+	require.Equal(t, []string{"room-17"}, listed(p, "room-list", "roomId"))
+	p.write("#connection-search", "room-17")
+	p.until("finding a connection by its room", `document.querySelector("#connection-list [data-part=range]").textContent === "1–1 of 1 found"`)
+	require.Equal(t, []string{"user-17"}, listed(p, "connection-list", "userId"))
+	p.write("#room-search", " and more")
+	p.until("finding nothing", `document.querySelector("#room-list [data-part=note]").textContent === "Nothing here has “USER-17 and more” in it."`)
+}
+
+func TestARefreshOfTheDashboardDisturbsNobody(t *testing.T) {
+	url := startServer(t)
+	ada := connect(t, url)
+	ada.join("m", "Ada")
+	p := openDashboard(t, url)
+	p.until("listing the room", `document.querySelector("#room-list .expand")`)
+	p.do(chromedp.Focus(chromedp.CSS("#room-list .expand")), chromedp.KeyEvent(kb.Enter))
+	p.until("showing the member", `document.querySelector("#room-list .members:not([hidden])").innerText.includes("Ada")`)
+	require.True(t, evaluate[bool](p, `Boolean(window.before = document.activeElement.closest("tbody"))`))
+
+	connect(t, url).join("a comes before it", "Bob")
+	connect(t, url).join("z comes behind it", "Cleo")
+	connect(t, url).join("m", "Dan")
+	p.until("listing three rooms", `document.querySelectorAll("#room-list tbody").length === 3`)
+	p.until("showing the new member", `window.before.innerText.includes("Dan")`)
+	require.True(t, evaluate[bool](p, `document.activeElement.closest("tbody") === window.before && window.before.isConnected`))
+	require.Equal(t, []string{"a comes before it", "m", "z comes behind it"}, listed(p, "room-list", "roomId"))
+}
+
+func TestTheDashboardShowsNamesAsTheyAre(t *testing.T) {
+	const attack = `<img src=x onerror="window.attacked = true">&amp;`
+	url := startServer(t)
+	connect(t, url).join(attack, attack)
+	p := openDashboard(t, url)
+	p.until("listing the room", `document.querySelector("#room-list .expand")`)
+	p.click("#room-list .expand")
+	p.until("showing its member", `document.querySelector("#room-list .members [data-field=userId]")`)
+	require.Equal(t, []string{attack}, listed(p, "room-list", "roomId"))
+	require.Equal(t, []string{attack}, listed(p, "room-list", "userId"))
+	require.Equal(t, []string{attack}, listed(p, "connection-list", "userId"))
+	require.False(t, evaluate[bool](p, `Boolean(window.attacked || document.querySelector("main img"))`))
+}
+
+func TestTheDashboardSaysWhatToDoWhereThereIsNothing(t *testing.T) {
+	p := openDashboard(t, startServer(t))
+	p.until("saying how a room comes into being", `document.querySelector("#room-list [data-part=note]").innerText.includes("No rooms yet")`)
+	p.until("saying how to connect", `document.querySelector("#connection-list [data-part=note]").innerText.includes("Nobody is connected")`)
+	p.shows("figure-connections", "0")
+	p.shows("note-latency", "no events in 10 s")
+}
+
+func TestTheDashboardTellsOfAServerThatIsGoneAndComesBackToIt(t *testing.T) {
+	url := startServer(t)
+	network := startProxy(t, url)
+	p := openDashboard(t, network.url)
+	p.expectFailedRequests()
+	p.shows("figure-connections", "0")
+
+	network.goDown()
+	p.until("telling of it", `!document.querySelector("#banner").hidden && document.querySelector("#banner-text").innerText.includes("has not answered since")`)
+	require.Equal(t, "No answer", evaluate[string](p, `document.querySelector("#status-text").textContent`))
+	connect(t, url)
+	network.comeBack()
+	p.until("live again", `document.querySelector("#banner").hidden && document.querySelector("#status").dataset.state === "live"`)
+	p.shows("figure-connections", "1")
+}
+
+// asked counts the page's requests so far.
+func asked(p *tab) int {
+	return evaluate[int](p, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length`)
+}
+
+func TestTheDashboardAsksNothingWhileNobodyLooks(t *testing.T) {
+	p := openDashboard(t, startServer(t))
+	const quiet = 2500 * time.Millisecond // more than the interval
+
+	p.click("#pause")
+	p.shows("status-text", "Paused")
+	time.Sleep(300 * time.Millisecond) // what is under way
+	before := asked(p)
+	time.Sleep(quiet)
+	require.Equal(t, before, asked(p))
+	p.click("#pause")
+	p.until("going on", fmt.Sprintf(`performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length > %d`, before))
+	p.shows("status-text", "Live")
+
+	// A browser without windows hides nothing by itself.
+	evaluate[bool](p, `Object.defineProperty(document, "hidden", { configurable: true, get: () => window.away }) && (window.away = true) && document.dispatchEvent(new Event("visibilitychange"))`)
+	time.Sleep(300 * time.Millisecond)
+	before = asked(p)
+	time.Sleep(quiet)
+	require.Equal(t, before, asked(p))
+	evaluate[bool](p, `(window.away = false) || document.dispatchEvent(new Event("visibilitychange"))`)
+	p.until("going on", fmt.Sprintf(`performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length > %d`, before))
+}
+
+// The modules behind the page, where what they must get right takes more than a
+// server to bring about.
+func TestTheDashboardsFiguresAreRight(t *testing.T) {
+	p := openDashboard(t, startServer(t))
+	for what, holds := range map[string]string{
+		"labels are read as they were written": `{
+			const { parseMetrics } = await import("/dashboard/prometheus.js");
+			const [one] = parseMetrics('# HELP a b\n# TYPE a counter\na{x="1\\"},{\\\\\\n",y=""} 1.5e+03\nb +Inf\n').get("a");
+			return one.labels.x === '1"},{\\\n' && one.labels.y === "" && one.value === 1500;
+		}`,
+		"quantiles are those of Prometheus": `{
+			const { quantile } = await import("/dashboard/prometheus.js");
+			const buckets = [[1, 0], [2, 50], [4, 90], [Infinity, 100]];
+			const near = (one, other) => Math.abs(one - other) < 1e-9;
+			return near(quantile(0.5, buckets), 2) && near(quantile(0.7, buckets), 3) && quantile(0.99, buckets) === 4
+				&& near(quantile(0.25, [[1, 100], [Infinity, 100]]), 0.25) && quantile(0.5, [[1, 0], [Infinity, 0]]) === null && quantile(0.5, []) === null;
+		}`,
+		"rates are of the time between, none is of a restart, and none of a pause": `{
+			const { Meter } = await import("/dashboard/samples.js");
+			const { parseMetrics } = await import("/dashboard/prometheus.js");
+			const reading = (time, count, startTime = 1) => ({ time, stats: { startTime }, metrics: parseMetrics([
+				"signaling_events_accepted_total{type=\"offer\"} " + count, "signaling_events_accepted_total{type=\"answer\"} 0",
+				"signaling_events_delivered_total " + 2 * count, "signaling_delivery_seconds_count " + 2 * count,
+				"signaling_delivery_seconds_bucket{le=\"1\"} " + count, "signaling_delivery_seconds_bucket{le=\"3\"} " + 2 * count,
+				"signaling_delivery_seconds_bucket{le=\"+Inf\"} " + 2 * count].join("\n")) });
+			const meter = new Meter();
+			const [first, second, restarted, after, anew, paused] = [reading(0, 100), reading(2000, 110), reading(4000, 4), reading(6000, 8), reading(8000, 9, 2), reading(60000, 99, 2)]
+				.map((each) => meter.sample(each));
+			return first.accepted === undefined && second.accepted === 5 && second.delivered === 10 && second.p50 === 1 && second.p99 > 2.9
+				&& restarted.accepted === undefined && restarted.p50 === undefined && after.accepted === 2
+				&& anew.accepted === undefined && paused.accepted === undefined;
+		}`,
+		"the ring is bounded, and keeps gaps": `{
+			const { Samples, SPAN } = await import("/dashboard/samples.js");
+			const samples = new Samples();
+			for (let n = 0; n < 2000; n++) samples.add(n * 2000, n % 2 ? { a: n } : {});
+			const a = samples.column("a");
+			return samples.times.length === SPAN / 2000 && a.length === samples.times.length && a.at(-1) === 1999 && a.at(-2) === null
+				&& samples.column("none").length === a.length && samples.change("a", 60_000).by === 30 && samples.latest("b") === null;
+		}`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			require.True(t, evaluate[bool](p, `(async () => `+holds+`)()`))
+		})
+	}
+}

@@ -1,0 +1,117 @@
+// The dashboard: when it asks the server, and what it does with the answer.
+
+import { readFigures } from "./endpoints.js";
+import { lists } from "./lists.js";
+import { Plots } from "./plots.js";
+import { INTERVAL, Meter, Samples } from "./samples.js";
+import { byId, endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
+
+const LIST_INTERVAL = 5000;
+const SUMMARY_INTERVAL = 10_000; // read aloud more often it would be a nuisance
+const LONGEST_WAIT = 30_000;
+
+const samples = new Samples();
+const meter = new Meter();
+const plots = new Plots(samples, span());
+
+let timer = 0;
+let asking = false;
+let paused = false;
+let failures = 0;
+let outageSince = null;
+let listsRead = 0;
+let summarized = 0;
+
+function span() {
+  return Number(byId("spans").querySelector(":checked").value) * 60_000;
+}
+
+// Whoever does not look asks nothing of the server.
+function isWatching() {
+  return !paused && !document.hidden;
+}
+
+async function tick() {
+  clearTimeout(timer);
+  if (asking || !isWatching()) return;
+  asking = true;
+  const begin = Date.now();
+  try {
+    take(await readFigures());
+  } catch (error) {
+    miss(begin, error);
+  } finally {
+    asking = false;
+  }
+  if (isWatching()) timer = setTimeout(tick, Math.max(0, begin + wait() - Date.now()));
+}
+
+// How long until the server is asked again: the longer the more often it failed.
+function wait() {
+  return Math.min(INTERVAL * 2 ** Math.max(0, failures - 1), LONGEST_WAIT);
+}
+
+function take(reading) {
+  failures = 0;
+  outageSince = null;
+  endOutage();
+  if (!paused) showState(reading.health.status === "draining" ? "draining" : "live", reading.health.status === "draining" ? "Shutting down" : "Live");
+  samples.add(reading.time, meter.sample(reading));
+  showFacts(reading);
+  show();
+  if (reading.time - listsRead >= LIST_INTERVAL) readLists(reading.time);
+}
+
+function readLists(time = Date.now()) {
+  listsRead = time;
+  for (const list of lists) list.refresh();
+}
+
+function miss(time, error) {
+  console.info("The server was not read:", error.message);
+  failures++;
+  outageSince ??= time;
+  listsRead = 0;
+  leaveGap(time);
+  showOutage(outageSince);
+  showState("down", "No answer");
+}
+
+// Where nothing was measured the plots show nothing.
+function leaveGap(time) {
+  meter.forget();
+  samples.add(time);
+  show();
+}
+
+function show() {
+  plots.show();
+  if (!outageSince) showTiles(samples);
+  if (Date.now() - summarized >= SUMMARY_INTERVAL) {
+    summarized = Date.now();
+    showSummaries(samples, span());
+  }
+}
+
+function pause(yes) {
+  paused = yes;
+  byId("pause").textContent = paused ? "Go on" : "Pause";
+  if (paused) showState("paused", "Paused");
+  watchAgainOrStop();
+}
+
+function watchAgainOrStop() {
+  clearTimeout(timer);
+  if (!isWatching()) return;
+  if (samples.times.length && Date.now() - samples.times.at(-1) > 2 * INTERVAL) leaveGap(Date.now());
+  tick();
+}
+
+byId("pause").addEventListener("click", () => pause(!paused));
+byId("retry").addEventListener("click", tick);
+document.addEventListener("visibilitychange", watchAgainOrStop);
+byId("spans").addEventListener("change", () => {
+  plots.show(span());
+  showSummaries(samples, span());
+});
+tick();

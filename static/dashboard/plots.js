@@ -1,0 +1,195 @@
+// The plots, drawn by uPlot (MIT, beside this file): what each shows, how they look, and
+// the time that they have in common.
+
+import { clock, count, megabytes, rate, seconds } from "./format.js";
+
+const { uPlot } = window; // a classic script, which has run before any module does
+
+const HEIGHT = 168;
+const MEGABYTE = 2 ** 20;
+
+// Lines that mean the same have the same colour everywhere: what comes up from
+// clients, and what goes down to them. The second of two is dashed as well.
+export const PLOTS = {
+  events: {
+    lines: [{ name: "accepted", label: "Accepted", color: "--up" }, { name: "delivered", label: "Delivered", color: "--down", dashed: true }],
+    format: rate,
+    top: 4,
+  },
+  latency: {
+    lines: [{ name: "p50", label: "Median", color: "--down" }, { name: "p99", label: "99th percentile", color: "--up", dashed: true }],
+    format: seconds,
+    logarithmic: true,
+    dotted: true,
+  },
+  connections: {
+    lines: [{ name: "connections", label: "All", color: "--down" }, { name: "away", label: "Away", color: "--up", dashed: true }],
+    format: count,
+    top: 4,
+    steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000],
+  },
+  rooms: {
+    lines: [{ name: "rooms", label: "Rooms", color: "--direct" }, { name: "members", label: "Members", color: "--down", dashed: true }],
+    format: count,
+    top: 4,
+    steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000],
+  },
+  memory: {
+    lines: [{ name: "memory", label: "Process", color: "--direct" }, { name: "heap", label: "Live objects", color: "--down", dashed: true }],
+    format: megabytes,
+    axisFormat: (value) => `${count(Math.round(value / MEGABYTE))} MB`,
+    top: 8 * MEGABYTE,
+    steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000].map((step) => step * MEGABYTE),
+  },
+};
+
+export class Plots {
+  #samples;
+  #span = 0; // milliseconds
+  #drawn = new Map();
+
+  constructor(samples, span) {
+    this.#samples = samples;
+    this.#span = span;
+    this.#build();
+    const resized = new ResizeObserver((entries) => {
+      for (const { target } of entries) this.#fit(target);
+    });
+    for (const name of Object.keys(PLOTS)) resized.observe(place(name));
+    // A canvas keeps the colours that it was painted with.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+  }
+
+  show(span = this.#span) {
+    this.#span = span;
+    for (const [name, plot] of this.#drawn) plot.setData(this.#data(name));
+  }
+
+  #build() {
+    const theme = readTheme();
+    for (const [name, plot] of this.#drawn) {
+      plot.destroy();
+      this.#drawn.delete(name);
+    }
+    for (const name of Object.keys(PLOTS)) {
+      const options = optionsOf(PLOTS[name], theme, place(name).clientWidth, () => this.#range());
+      this.#drawn.set(name, new uPlot(options, this.#data(name), place(name)));
+    }
+  }
+
+  #fit(target) {
+    const plot = this.#drawn.get(target.id.replace("plot-", ""));
+    const width = target.clientWidth;
+    if (width > 0 && plot.width !== width) plot.setSize({ width, height: HEIGHT });
+  }
+
+  #data(name) {
+    const times = this.#samples.times.map((time) => time / 1000);
+    return [times, ...PLOTS[name].lines.map((line) => this.#samples.column(line.name))];
+  }
+
+  // The same for all, so that what is one above the other happened at once.
+  #range() {
+    const end = (this.#samples.times.at(-1) ?? Date.now()) / 1000;
+    return [end - this.#span / 1000, end];
+  }
+}
+
+function place(name) {
+  return document.getElementById(`plot-${name}`);
+}
+
+function readTheme() {
+  const style = getComputedStyle(document.documentElement);
+  return (property) => style.getPropertyValue(property).trim();
+}
+
+function optionsOf(plot, theme, width, range) {
+  return {
+    width: width || 300,
+    height: HEIGHT,
+    padding: [10, 12, 0, 0],
+    cursor: {
+      sync: { key: "time", scales: ["x", null] },
+      drag: { x: false, y: false },
+      points: { size: 7 },
+      y: false,
+    },
+    scales: { x: { time: true, range }, y: verticalScale(plot) },
+    axes: [timeAxis(theme), valueAxis(plot, theme)],
+    legend: { markers: { width: 2, dash: (_, i) => plot.lines[i - 1]?.dashed ? "dashed" : "solid" } },
+    series: [
+      { label: "", value: (_, time) => time === null ? "now" : clock(time * 1000) },
+      ...plot.lines.map((line, i) => lineOf(plot, line, theme, i === 0)),
+    ],
+  };
+}
+
+function verticalScale(plot) {
+  if (!plot.logarithmic) return { range: (_, lowest, highest) => [0, Math.max(plot.top, (highest ?? 0) * 1.12)] };
+  const decade = (value, round) => 10 ** round(Math.log10(value));
+  return {
+    distr: 3,
+    range: (_, lowest, highest) => {
+      if (!(lowest > 0)) return [0.0001, 0.1];
+      const bottom = decade(lowest, Math.floor);
+      return [bottom, Math.max(decade(highest, Math.ceil), bottom * 100)];
+    },
+  };
+}
+
+function timeAxis(theme) {
+  return {
+    ...axis(theme),
+    space: 70,
+    size: 28,
+    values: (_, times) => times.map((time) => clock(time * 1000).slice(0, time % 60 ? 8 : 5)),
+  };
+}
+
+function valueAxis(plot, theme) {
+  const format = plot.axisFormat ?? plot.format;
+  return {
+    ...axis(theme),
+    size: 58, // of all, so that the times are one above the other
+    space: 32,
+    ...(plot.steps && { incrs: plot.steps }),
+    ...(plot.logarithmic && { filter: onlyDecades, grid: { ...axis(theme).grid, filter: onlyDecades } }),
+    values: (_, values) => values.map((value) => value === null ? "" : format(value)),
+  };
+}
+
+function onlyDecades(_, values) {
+  return values.map((value) => isDecade(value) ? value : null);
+}
+
+function isDecade(value) {
+  const power = Math.log10(value);
+  return Math.abs(power - Math.round(power)) < 1e-6;
+}
+
+function axis(theme) {
+  return {
+    stroke: theme("--muted"),
+    font: `12px ${theme("--sans")}`,
+    grid: { stroke: theme("--line"), width: 1 },
+    ticks: { show: false },
+  };
+}
+
+function lineOf(plot, line, theme, isFirst) {
+  const color = theme(line.color);
+  return {
+    label: line.label,
+    stroke: color,
+    width: 2,
+    dash: line.dashed ? [5, 3] : [],
+    fill: isFirst && !plot.logarithmic ? `${color}1f` : undefined, // the palette's colours have six digits
+    points: { show: Boolean(plot.dotted), size: 4, fill: color },
+    spanGaps: false,
+    value: (drawn, value, i, at) => {
+      const shown = at === null || at === undefined ? drawn.data[i].at(-1) : value;
+      return shown === null || shown === undefined ? "–" : plot.format(shown);
+    },
+  };
+}

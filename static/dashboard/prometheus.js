@@ -1,0 +1,58 @@
+// Prometheus' text format, as far as this server writes it.
+
+const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+const ESCAPED = { n: "\n", "\\": "\\", "\"": "\"" };
+
+// All series by their names: each its labels and its value.
+export function parseMetrics(text) {
+  const families = new Map();
+  for (const line of text.split("\n")) {
+    const [, name, labels = "", value] = line.startsWith("#") ? [] : line.match(LINE) ?? [];
+    if (!name) continue;
+    if (!families.has(name)) families.set(name, []);
+    families.get(name).push({ labels: parseLabels(labels), value: parseValue(value) });
+  }
+  return families;
+}
+
+function parseLabels(text) {
+  return Object.fromEntries([...text.matchAll(LABEL)].map(([, name, value]) =>
+    [name, value.replace(/\\(.)/g, (whole, letter) => ESCAPED[letter] ?? whole)]));
+}
+
+function parseValue(text) {
+  return Number(text.replace("Inf", "Infinity"));
+}
+
+// The sum of the series of a name that have these labels; null where there are none.
+export function sumOf(families, name, labels = {}) {
+  const wanted = Object.entries(labels);
+  const series = (families.get(name) ?? []).filter((each) => wanted.every(([label, value]) => each.labels[label] === value));
+  return series.length ? series.reduce((sum, each) => sum + each.value, 0) : null;
+}
+
+// The cumulative buckets of a histogram, in their order: [upper bound, count].
+export function bucketsOf(families, name) {
+  return (families.get(`${name}_bucket`) ?? [])
+    .map(({ labels, value }) => [parseValue(labels.le), value])
+    .sort(([one], [other]) => one - other);
+}
+
+// What fell into each bucket since an earlier reading, cumulative too.
+export function bucketsSince(before, now) {
+  return now.map(([bound, count], i) => [bound, count - (before[i]?.[1] ?? 0)]);
+}
+
+// The value below which a share of a histogram lies, as Prometheus' own
+// histogram_quantile has it: evenly spread within a bucket. Null where it is empty.
+export function quantile(share, buckets) {
+  const total = buckets.at(-1)?.[1] ?? 0;
+  if (total <= 0) return null;
+  const rank = share * total;
+  const i = buckets.findIndex(([, count]) => count >= rank);
+  const [lower, below] = i > 0 ? buckets[i - 1] : [0, 0];
+  const [upper, count] = buckets[i];
+  if (upper === Infinity) return lower;
+  return count === below ? upper : lower + (upper - lower) * (rank - below) / (count - below);
+}
