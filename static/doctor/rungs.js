@@ -8,7 +8,8 @@ import { isLumpy, judgeSpacing } from "./spacing.js";
 const PINGS = 8;
 const PING_INTERVAL = 250;
 const FIRST_EVENT_WITHIN = 5000;
-const PONGS_WITHIN = 3000; // after the last ping
+const POSTS_WITHIN = 20_000; // over HTTP/1.1 and a long way they queue up for few connections
+const PONGS_WITHIN = 3000; // after the last POST was answered
 const POLL_WAIT = 10; // seconds
 
 const OPENERS = { eventSource: openEventSource, fetchStream: openFetchStream, poll: openPolls };
@@ -54,13 +55,15 @@ async function measureRung(rung, open, onConnected) {
 
 async function exchangePings(rung, events, token) {
   const began = performance.now();
+  const posts = [];
   events.onPong = ({ at, data }) => rung.arrivals.push({ at: at - began, serverTime: data.timestamp });
   for (let n = 0; n < PINGS; n++) {
     await pause(Math.max(0, began + n * PING_INTERVAL - performance.now()));
     rung.sent.push(performance.now() - began);
-    post(token, { type: "ping" }).then((outcome) => rung.posts.push(outcome));
+    posts.push(post(token, { type: "ping" }).then((outcome) => rung.posts.push(outcome)));
   }
-  const deadline = performance.now() + PONGS_WITHIN;
+  let deadline = performance.now() + POSTS_WITHIN;
+  Promise.all(posts).then(() => { deadline = performance.now() + PONGS_WITHIN; });
   while (rung.arrivals.length < PINGS && performance.now() < deadline && !events.failure) await pause(25);
   if (rung.arrivals.length < PINGS && events.failure) throw events.failure;
 }
