@@ -34,7 +34,7 @@ var deeds = []deed{
 	{"talk", 2, isInRoom, (*machine).talk},
 	{"batch", 2, canBatch, (*machine).batch},
 	{"go on twice", 1, canGoOn, (*machine).goOnTwice},
-	{"go on from nowhere", 1, hasSocket, (*machine).goOnFromNowhere},
+	{"go on from nowhere", 1, canAsk, (*machine).goOnFromNowhere},
 	{"stray", 1, hasSocket, (*machine).stray},
 	{"misask", 1, hasSocket, (*machine).misask},
 	{"beacon", 1, hasSocket, (*machine).beacon},
@@ -62,7 +62,14 @@ func hears(m *machine, c *modelClient) bool {
 	return hasLine(m, c) && !isSilent(m, c) && c.line.reader.transport == sse.OverStream
 }
 
-func canGoOn(m *machine, c *modelClient) bool { return lives(m, c) && c.seen >= c.socket.forgotten }
+func canGoOn(m *machine, c *modelClient) bool { return canAsk(m, c) && lives(m, c) && c.seen >= c.socket.forgotten }
+
+// canAsk tells whether a client can try to go on. If its room hears that it is
+// back, and that fills the outbox of somebody whose end fills its own, then
+// whether it was given what it came for before that is chance.
+func canAsk(m *machine, c *modelClient) bool {
+	return hasSocket(m, c) && (!c.socket.away || m.oracle.hasSpaceFor(mostAtOnce))
+}
 
 // canBatch tells whether a batch can be posted: if it fills somebody's outbox, in
 // the middle of what the room is told of that is chance.
