@@ -38,6 +38,18 @@ func (b *browserProcess) context(t *testing.T) context.Context {
 	return b.ctx
 }
 
+// turns bounds how many tests use the browser at once: pages measure and time
+// out, and do so wrongly where far more of them run than there are processors.
+var turns = make(chan struct{}, 3)
+
+// takesTurns lets a test that uses the browser run beside others, of which few
+// of this kind.
+func takesTurns(t *testing.T) {
+	t.Parallel()
+	turns <- struct{}{}
+	t.Cleanup(func() { <-turns })
+}
+
 func (b *browserProcess) start() {
 	path := findBrowser()
 	if path == "" {

@@ -84,7 +84,7 @@ const returningPage = `<!doctype html>
 func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"stopped": syscall.SIGTERM, "killed": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			takesTurns(t)
 			server := startRestartable(t)
 			pages := map[string]string{"/page.html": returningPage}
 			proxy := startShapingProxy(t, server.url, pages)
@@ -113,7 +113,7 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 }
 
 func TestTheClientNoticesANetworkThatGoesAndComes(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), socketIOPage)
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	ada.expectFailedRequests()
@@ -147,7 +147,7 @@ func (p *tab) goOffline(offline bool) {
 // A page that goes says so at once, whichever way it goes, and is back as a
 // member of its room when the browser shows it again.
 func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), socketIOPage)
 	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")

@@ -181,7 +181,7 @@ func (v visit) concludes(level, words string) {
 }
 
 func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	server := startServer(t)
 	v := seeDoctor(t, server, 2)
 	v.concludes("good", "Signaling works here, by every way.")
@@ -224,7 +224,7 @@ func until(t *testing.T, what string, holds func() bool) {
 }
 
 func TestTheDoctorFindsAProxyThatHoldsBackStreamsByGET(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(r *http.Request) bool { return r.Method == http.MethodGet }})
 	v := seeDoctor(t, box, 2)
 	v.concludes("warn", "by a stream that is opened by POST")
@@ -238,7 +238,7 @@ func TestTheDoctorFindsAProxyThatHoldsBackStreamsByGET(t *testing.T) {
 }
 
 func TestTheDoctorFindsAProxyThatHoldsBackAllStreams(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(*http.Request) bool { return true }})
 	v := seeDoctor(t, box, 2)
 	v.concludes("warn", "by long polling")
@@ -251,7 +251,7 @@ func TestTheDoctorFindsAProxyThatHoldsBackAllStreams(t *testing.T) {
 }
 
 func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{bearsSilence: 3 * time.Second})
 	v := seeDoctor(t, box, 5, (*tab).expectFailedRequests)
 	v.finds("silence", "bad", "raise the idle timeout", "HEARTBEAT_INTERVAL")
@@ -264,7 +264,7 @@ func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
 }
 
 func TestTheDoctorFindsWhatAProxyDoesToHeaders(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{
 		onRequest: func(h http.Header) {
 			h.Set("Via", "1.1 proxy.school.example")
@@ -285,7 +285,7 @@ func TestTheDoctorFindsWhatAProxyDoesToHeaders(t *testing.T) {
 }
 
 func TestTheDoctorFindsThatNothingCanBeSent(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{onRequest: func(h http.Header) { h.Del("Authorization") }})
 	v := seeDoctor(t, box, 1, (*tab).expectFailedRequests)
 	v.concludes("bad", "events cannot be sent")
@@ -295,7 +295,7 @@ func TestTheDoctorFindsThatNothingCanBeSent(t *testing.T) {
 }
 
 func TestTheDoctorsReportIsSavedAndHoldsNoToken(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	m := &middlebox{holdsBack: func(r *http.Request) bool { return r.URL.Path == "/events" }}
 	box := startMiddlebox(t, startServer(t), m)
 	v := seeDoctor(t, box, 1)
@@ -357,7 +357,7 @@ func downloaded(t *testing.T, dir, pattern string) string {
 }
 
 func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	v := visit{openTab(t, "the doctor", startServer(t)+"/doctor/")}
 	v.until("silent", `document.querySelector("#silence").dataset.state === "testing"`)
 	v.until("counting", `/silent for [1-9]/.test(document.querySelector("#silence-text").textContent)`)
@@ -390,7 +390,7 @@ const allWell = `({
 // The advice is a pure function: each case changes one thing, and says which
 // finding must come of it.
 func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	p := openTab(t, "advice", startServer(t)+"/livez")
 	for _, c := range []struct{ change, id, level, words, verdict string }{
 		{``, "eventSource", "good", "Nothing to change", "good"},
@@ -458,7 +458,7 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 // Events are held to be collected by when they left the server, not by when
 // they were asked for.
 func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	p := openTab(t, "spacing", startServer(t)+"/livez")
 	for _, c := range []struct {
 		at, left string // of each event
@@ -483,7 +483,7 @@ func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 }
 
 func TestTheDoctorFindsAProxyThatCollectsEvents(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{collects: 2 * time.Second})
 	v := seeDoctor(t, box, 1)
 	for _, lane := range []string{"eventSource", "fetchStream"} {

@@ -118,7 +118,7 @@ func TestTheClientFindsAWayThroughEveryProxy(t *testing.T) {
 		{"adds 300 ms", delaying, "eventsource"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+			takesTurns(t)
 			proxy := startShapingProxy(t, startServer(t), map[string]string{"/page.html": signalingPage})
 			proxy.become(c.shape)
 			pages := openPair(t, proxy.url)
@@ -140,7 +140,7 @@ func TestTheClientFindsAWayThroughEveryProxy(t *testing.T) {
 
 // The resume window must outlast the failure for a session to live through it.
 func TestTheClientOutlastsAProxyThatAnswersForTheServer(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=60s"), map[string]string{"/page.html": signalingPage})
 	pages := openPair(t, proxy.url)
 	failure := time.AfterFunc(2*time.Second, func() { proxy.become(failing) })
@@ -154,7 +154,7 @@ func TestTheClientOutlastsAProxyThatAnswersForTheServer(t *testing.T) {
 // With the window over, the sessions are lost: each client is told what was not
 // accepted, and is in the room again by itself.
 func TestTheClientJoinsAgainWhenItsSessionIsLost(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=2s"), map[string]string{"/page.html": signalingPage})
 	pages := openPair(t, proxy.url)
 	for _, page := range pages {

@@ -15,7 +15,8 @@ import (
 const within = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	// What runs in parallel here waits, and needs no processor for that.
+	// What runs in parallel here waits, and needs no processor for that; tests
+	// that use the browser take turns.
 	flag.Parse()
 	flag.Set("test.parallel", "200")
 	code := m.Run()

@@ -47,7 +47,7 @@ func openTabs(t *testing.T, url string, count int) []*tab {
 }
 
 func TestEightTabsOfOneBrowserShareItsConnections(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), tabsPage) + "/page.html?"
 	tabs := openTabs(t, url, 8)
 	for _, p := range tabs {

@@ -70,7 +70,7 @@ func connected(count int) string {
 }
 
 func TestAMeshConnectsAllMembersOfARoom(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), meshPage)
 	ada := openMesh(t, url, "Ada", "")
 	bob := openMesh(t, url, "Bob", "")
@@ -100,7 +100,7 @@ func TestAMeshConnectsAllMembersOfARoom(t *testing.T) {
 
 // Nobody need speak to the server for a connection to find another way.
 func TestAMeshLooksForAnotherWayWhenTheNetworkChanges(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), meshPage)
 	ada := openMesh(t, url, "Ada", "")
 	bob := openMesh(t, url, "Bob", "")
@@ -116,7 +116,7 @@ func TestAMeshLooksForAnotherWayWhenTheNetworkChanges(t *testing.T) {
 }
 
 func TestAMeshIsMadeAnewAfterASessionWasLost(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	network := startProxy(t, startServer(t, "RESUME_WINDOW=1s"))
 	url := servePage(t, network.url, meshPage)
 	ada := openMesh(t, url, "Ada", "")
@@ -139,7 +139,7 @@ func TestAMeshIsMadeAnewAfterASessionWasLost(t *testing.T) {
 }
 
 func TestARefusedJoinRejects(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t, "MAX_ROOM_MEMBERS=1"), meshPage)
 	openMesh(t, url, "Ada", "")
 	bob := openTab(t, "Bob", url+"/page.html")

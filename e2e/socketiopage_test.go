@@ -69,7 +69,7 @@ const socketIOPage = `<!doctype html>
 </script>`
 
 func TestAPageWrittenForSocketIOWorksUnchanged(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	url := servePage(t, startServer(t), socketIOPage)
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
