@@ -56,6 +56,12 @@ func TestThePagesAreAccessible(t *testing.T) {
 	ada.click("#call")
 	ada.until("in the call", `!document.querySelector("#self-tile").hidden`)
 	ada.isAccessible("demo, in a call")
+
+	board := openDashboard(t, url)
+	board.until("listing who is there", `document.querySelectorAll("#connection-list tbody tr").length > 1`)
+	board.click("#room-list tbody .expand")
+	board.isAccessible("dashboard")
+	seeDoctor(t, url, 1).isAccessible("doctor, with its findings")
 }
 
 // Without a mouse: in, speak, call, leave.

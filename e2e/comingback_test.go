@@ -64,9 +64,18 @@ func (s *restartable) end(signal os.Signal) {
 	s.command = nil
 }
 
-// returningPage holds several sockets in one page, and notes when each came back.
+// returningPage holds several sockets in one page, and notes when each came back,
+// and all times that were waited for.
 const returningPage = `<!doctype html>
 <title>Many come back</title>
+<script>
+	const waits = new Set();
+	const { setTimeout: wait } = window;
+	window.setTimeout = (callback, ms, ...rest) => {
+		waits.add(ms);
+		return wait(callback, ms, ...rest);
+	};
+</script>
 <script type="module">
 	import { io } from "/client.js";
 	const sockets = Array.from({ length: 4 }, () => io());
@@ -99,15 +108,21 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 			server.start()
 
 			var returns []int
+			var drawn []float64 // how long clients waited by their own choice or the server's
 			for _, p := range tabs {
 				// Nobody but the client itself joins again.
 				p.until("back, and in the room", `returns.length === 4 && joined === 8`)
 				returns = append(returns, evaluate[[]int](p, `returns`)...)
+				drawn = append(drawn, evaluate[[]float64](p, `[...waits].filter((ms) => ms < 6000)`)...)
 			}
 			slices.Sort(returns)
+			slices.Sort(drawn)
+			drawn = slices.Compact(drawn)
 			spread := time.Duration(returns[len(returns)-1]-returns[0]) * time.Millisecond
-			t.Logf("%d clients came back within %s", len(returns), spread)
-			require.Greater(t, spread, 250*time.Millisecond, "not all at once")
+			t.Logf("%d clients came back within %s, after waits of %.0f ms", len(returns), spread, drawn)
+			// A busy machine bundles what was spread: what they chose is judged.
+			require.Greater(t, len(drawn), len(returns)/2, "each waits for a time of its own")
+			require.Greater(t, drawn[len(drawn)-1]-drawn[0], 500.0, "not all at once")
 		})
 	}
 }
