@@ -96,7 +96,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 		select {
 		case <-first.done:
 		case <-r.Context().Done():
-			return nil // nobody waits for the answer any more
+			return r.Context().Err() // nobody waits for the answer any more
 		}
 	}
 	return first.reply.send(w)

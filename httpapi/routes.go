@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -135,6 +137,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if problem := problemFor(err); problem != nil {
 		problem.write(w)
 		return
+	}
+	if errors.Is(err, context.Canceled) {
+		// The client is gone. But one that has only closed its half of the
+		// connection would take for the answer what net/http makes of none.
+		panic(http.ErrAbortHandler)
 	}
 	a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)

@@ -241,6 +241,25 @@ func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 	p.quiet()
 }
 
+// Who closes its half of the connection while it waits gets the true answer or
+// none. The answer that net/http makes of none, an empty one of 200, once was
+// taken for events.
+func TestHalfAConnectionIsNotAnsweredWithNothing(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	p.hangUp()
+	connection, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	defer connection.Close()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+	_, err = fmt.Fprintf(connection, "GET /events/poll?wait=60 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", p.token)
+	require.NoError(t, err)
+	require.NoError(t, connection.(*net.TCPConn).CloseWrite())
+	answer, err := io.ReadAll(connection)
+	require.NoError(t, err)
+	require.Empty(t, string(answer))
+}
+
 // The room-joined of a large room is larger than an outbox may usually be.
 func TestALargeRoomCanBeJoinedAndResumed(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 20_000, RetainedEvents: 100, RetainedBytes: 20_000}

@@ -28,15 +28,17 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 // {"events": […], "lastEventId": "…"}, with as many events as there are and as
 // one answer may hold. Where there is none it waits for one, and answers an
 // empty list when the wait is over. A new socket's first event is connected.
-// With [ErrDraining] or [ErrAtCapacity] nothing was written.
+// With [ErrDraining] or [ErrAtCapacity] nothing was written. Nor was it with the
+// error of the request's context, when the client is gone.
 func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request, position *EventID, wait time.Duration, c Client) error {
 	p, err := openReader(h, position, c, func(s *socket, resumed bool) *poll { return newPoll(s, w, resumed) })
 	if err != nil {
 		return err
 	}
 	defer h.closeReader(p.socket, p)
-	if p.await(r.Context(), wait) {
-		p.answer()
+	if !p.await(r.Context(), wait) {
+		return r.Context().Err()
 	}
+	p.answer()
 	return nil
 }
