@@ -62,7 +62,9 @@ func hears(m *machine, c *modelClient) bool {
 	return hasLine(m, c) && !isSilent(m, c) && c.line.reader.transport == sse.OverStream
 }
 
-func canGoOn(m *machine, c *modelClient) bool { return canAsk(m, c) && lives(m, c) && c.seen >= c.socket.forgotten }
+func canGoOn(m *machine, c *modelClient) bool {
+	return canAsk(m, c) && lives(m, c) && c.seen >= c.socket.forgotten
+}
 
 // canAsk tells whether a client can try to go on. If its room hears that it is
 // back, and that fills the outbox of somebody whose end fills its own, then
