@@ -65,7 +65,7 @@ func (e *joinRoom) normalize() {
 }
 
 func (e *joinRoom) accept(a *API, socketID string) error {
-	return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata))
+	return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata), rooms.Permit{})
 }
 
 type leaveRoom struct{}

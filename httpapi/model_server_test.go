@@ -42,7 +42,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 		members.Observe(socketID)
 	}
 	s.hub = sse.NewHub(options)
-	members = rooms.New(httpapi.Courier{Hub: s.hub}, maxMembers, logger)
+	members = rooms.New(httpapi.Courier{Hub: s.hub}, rooms.Limits{Members: maxMembers}, logger)
 	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
 	require.NoError(t, err)
 

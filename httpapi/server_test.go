@@ -53,7 +53,7 @@ func startServer(t testing.TB, options sse.Options, maxMembers int, origins []st
 	options.OnRead, options.OnDelivery = metrics.ReaderBegan, metrics.EventDelivered
 	options.OnPresence = func(socketID string) { members.Observe(socketID) }
 	hub := sse.NewHub(options)
-	members = rooms.New(httpapi.Courier{Hub: hub}, maxMembers, logger)
+	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: maxMembers}, logger)
 	var err error
 	api, err = httpapi.New(httpapi.Options{
 		Hub:         hub,

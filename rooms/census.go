@@ -8,6 +8,7 @@ type Info struct {
 	Members      []MemberInfo // in order of joining
 	CreatedAt    time.Time
 	LastActivity time.Time
+	IsLocked     bool // nobody else is let in
 }
 
 // MemberInfo describes a member of a room to operators.
@@ -20,9 +21,7 @@ type MemberInfo struct {
 
 // Room describes one room, if it exists.
 func (rs *Rooms) Room(roomID string) (Info, bool) {
-	rs.mu.RLock()
-	r := rs.rooms[roomID]
-	rs.mu.RUnlock()
+	r := rs.find(roomID)
 	if r == nil {
 		return Info{}, false
 	}
@@ -70,6 +69,7 @@ func (r *room) info() (Info, bool) {
 		Members:      make([]MemberInfo, len(r.members)),
 		CreatedAt:    r.createdAt,
 		LastActivity: time.Unix(0, r.lastActivity.Load()),
+		IsLocked:     r.locked,
 	}
 	for i, m := range r.members {
 		info.Members[i] = MemberInfo{m.userID, m.socketID, m.joinedAt, !m.awaySince.IsZero()}

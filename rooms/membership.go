@@ -2,33 +2,38 @@ package rooms
 
 import "encoding/json"
 
-// left is why those who leave on their own are gone.
-const left = "left"
+// Why a member is out of its room, beside the reasons for which sockets end.
+const (
+	left       = "left"        // it said so
+	kicked     = "kicked"      // its permit has run out
+	roomClosed = "room closed" // by an operator
+)
 
 // Join takes a socket out of the room it is in and into another. The others
 // there are told by user-connected, and the joiner by room-joined who is there.
 // Joining again what it has joined already, as the same user, tells the joiner
-// alone: so a join whose answer was lost can be repeated. The metadata is
-// compact JSON, or nil.
+// alone: so a join whose answer was lost can be repeated, and a permit renewed.
+// The metadata is compact JSON, or nil.
 //
-// With ErrRoomFull the socket stays where it was. Any other error is the
-// courier's: the joiner itself cannot be told.
-func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage) error {
+// With ErrRoomFull, ErrRoomLocked or ErrTooManyRooms the socket stays where it
+// was. Any other error is the courier's: the joiner itself cannot be told.
+func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage, permit Permit) error {
 	s := rs.takeSeat(socketID)
 	defer rs.leaveSeat(socketID, s)
 
 	if s.room != nil && s.room.id == roomID && s.member.is(userID, metadata) {
+		s.member.permit = permit
 		s.room.mu.Lock()
 		defer s.room.mu.Unlock()
 		return s.room.welcome(s.member, rs.courier)
 	}
-	r, err := rs.reserve(roomID, s.room)
+	r, err := rs.reserve(roomID, s.room, permit.MaxMembers)
 	if err != nil {
 		return err
 	}
 	rs.vacate(s, left)
 
-	m := newMember(socketID, userID, metadata)
+	m := newMember(socketID, userID, metadata, permit)
 	r.mu.Lock()
 	err = r.admit(m, rs.courier)
 	rs.unlockRoom(r)
@@ -49,10 +54,16 @@ func (rs *Rooms) Leave(socketID string) error {
 		return err
 	}
 	defer rs.leaveSeat(socketID, s)
-	roomID := s.room.id
-	rs.vacate(s, left)
-	_ = rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, left)))
+	rs.putOut(socketID, s, left)
 	return nil
+}
+
+// putOut vacates a seat in which somebody sits, and tells him why, unless he is
+// past being told anything.
+func (rs *Rooms) putOut(socketID string, s *seat, reason string) {
+	roomID := s.room.id
+	rs.vacate(s, reason)
+	_ = rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, reason)))
 }
 
 // Remove takes a socket that has ended out of its room, if it is in one, and

@@ -61,6 +61,13 @@ type presence struct {
 	Timestamp string `json:"timestamp"`
 }
 
+type announcement struct {
+	Type      string          `json:"type"`
+	RoomID    string          `json:"roomId"`
+	Data      json.RawMessage `json:"data"`
+	Timestamp string          `json:"timestamp"`
+}
+
 type newMessage struct {
 	Type      string `json:"type"`
 	ID        string `json:"id"`

@@ -7,13 +7,17 @@ import (
 )
 
 // Signal relays an event from a socket to one other member of its room. The
-// error is ErrNotInRoom, ErrTargetNotFound, ErrOverflow or ErrDraining.
+// error is ErrNotInRoom, ErrNotPermitted, ErrTargetNotFound, ErrOverflow or
+// ErrDraining.
 func (rs *Rooms) Signal(socketID, target string, relay Relay) error {
 	s, err := rs.seated(socketID)
 	if err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
+	if s.member.permit.NoSignals {
+		return ErrNotPermitted
+	}
 	if target == socketID {
 		return ErrTargetNotFound
 	}
@@ -31,17 +35,17 @@ func (rs *Rooms) Signal(socketID, target string, relay Relay) error {
 }
 
 // SignalAll relays an event from a socket to all other members of its room. The
-// error is ErrNotInRoom or ErrDraining.
+// error is ErrNotInRoom, ErrNotPermitted or ErrDraining.
 func (rs *Rooms) SignalAll(socketID string, relay Relay) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) error {
+	return rs.broadcast(socketID, Permit.signals, func(r *room, sender *member) error {
 		return r.tell(sender, rs.courier, relay.Kind, relay.encode(socketID))
 	})
 }
 
 // Chat sends a message to everyone in the socket's room, itself included. The
-// error is ErrNotInRoom or ErrDraining.
+// error is ErrNotInRoom, ErrNotPermitted or ErrDraining.
 func (rs *Rooms) Chat(socketID, message string) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) error {
+	return rs.broadcast(socketID, Permit.chats, func(r *room, sender *member) error {
 		return r.tell(nil, rs.courier, "new-message", encode(newMessage{
 			Type:      "new-message",
 			ID:        rand.Text(),
@@ -55,21 +59,24 @@ func (rs *Rooms) Chat(socketID, message string) error {
 }
 
 // Typing tells the others in the socket's room that it is writing, or no
-// longer. The error is ErrNotInRoom or ErrDraining.
+// longer. The error is ErrNotInRoom, ErrNotPermitted or ErrDraining.
 func (rs *Rooms) Typing(socketID string, isTyping bool) error {
-	return rs.broadcast(socketID, func(r *room, sender *member) error {
+	return rs.broadcast(socketID, Permit.chats, func(r *room, sender *member) error {
 		return r.tell(sender, rs.courier, "user-typing", encode(userTyping{"user-typing", sender.userID, sender.socketID, isTyping}))
 	})
 }
 
 // broadcast runs say while nothing else is said in the socket's room, so that
 // all members hear everything in one order.
-func (rs *Rooms) broadcast(socketID string, say func(*room, *member) error) error {
+func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, say func(*room, *member) error) error {
 	s, err := rs.seated(socketID)
 	if err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
+	if !may(s.member.permit) {
+		return ErrNotPermitted
+	}
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	s.room.touch()

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/rooms"
 )
 
 func TestTheOthersAreToldWhoIsAwayAndBack(t *testing.T) {
@@ -37,7 +39,7 @@ func TestAJoinerIsToldWhoIsAway(t *testing.T) {
 	box.setAway("a", true)
 	rs.Observe("a")
 	box.take("b")
-	require.NoError(t, rs.Join("c", "room", "C", nil))
+	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
 	told := box.take("c")
 	require.Len(t, told, 2)
 	require.Equal(t, "room-joined", told[0].kind)
@@ -51,7 +53,7 @@ func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {
 	join(t, rs, box, "room", "a")
 	box.setAway("b", true)
 	rs.Observe("b") // in no room yet
-	require.NoError(t, rs.Join("b", "room", "B", nil))
+	require.NoError(t, rs.Join("b", "room", "B", nil, rooms.Permit{}))
 	told := box.take("a")
 	require.Len(t, told, 2)
 	require.Equal(t, "user-connected", told[0].kind)

@@ -22,6 +22,7 @@ type room struct {
 	members  []*member    // in order of joining
 	bySocket map[string]*member
 	reserved int  // places held for those who are about to join
+	locked   bool // nobody else is let in
 	closed   bool // empty, and out of the register
 }
 
@@ -34,6 +35,7 @@ type member struct {
 	joinedAt time.Time
 	entry    json.RawMessage // its place in users, serialised once
 
+	permit    Permit    // the seat's lock guards it
 	awaySince time.Time // zero: it is there; the room's lock guards it
 }
 
@@ -43,8 +45,8 @@ func newRoom(id string) *room {
 	return r
 }
 
-func newMember(socketID, userID string, metadata json.RawMessage) *member {
-	m := &member{socketID: socketID, userID: userID, metadata: metadata, joinedAt: time.Now()}
+func newMember(socketID, userID string, metadata json.RawMessage, permit Permit) *member {
+	m := &member{socketID: socketID, userID: userID, metadata: metadata, permit: permit, joinedAt: time.Now()}
 	m.entry = encode(m.user())
 	return m
 }

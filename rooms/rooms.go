@@ -14,6 +14,14 @@ var (
 	ErrTargetNotFound = errors.New("no such socket in the room")
 	// ErrRoomFull: the room has as many members as it may have.
 	ErrRoomFull = errors.New("the room is full")
+	// ErrRoomLocked: an operator lets nobody in any more.
+	ErrRoomLocked = errors.New("the room is locked")
+	// ErrTooManyRooms: there are as many rooms as there may be.
+	ErrTooManyRooms = errors.New("there are too many rooms")
+	// ErrNotPermitted: the member was admitted without leave to do this.
+	ErrNotPermitted = errors.New("the member has no leave to do this")
+	// ErrNoRoom: there is no such room.
+	ErrNoRoom = errors.New("there is no such room")
 )
 
 // Rooms is the register of all rooms and of who sits in them. Its methods may
@@ -21,9 +29,9 @@ var (
 // other.
 type Rooms struct {
 	// set once
-	courier    Courier
-	maxMembers int
-	logger     *slog.Logger
+	courier Courier
+	limits  Limits
+	logger  *slog.Logger
 
 	mu      sync.RWMutex // guards what follows; held for look-ups only
 	rooms   map[string]*room
@@ -39,14 +47,20 @@ type seat struct {
 	gone   bool // out of the register: look it up again
 }
 
-// New makes an empty register, of rooms that admit maxMembers each.
-func New(courier Courier, maxMembers int, logger *slog.Logger) *Rooms {
+// Limits bound a register.
+type Limits struct {
+	Members int // of one room
+	Rooms   int // in all; 0: as many as there are sockets
+}
+
+// New makes an empty register.
+func New(courier Courier, limits Limits, logger *slog.Logger) *Rooms {
 	return &Rooms{
-		courier:    courier,
-		maxMembers: maxMembers,
-		logger:     logger,
-		rooms:      make(map[string]*room),
-		seats:      make(map[string]*seat),
+		courier: courier,
+		limits:  limits,
+		logger:  logger,
+		rooms:   make(map[string]*room),
+		seats:   make(map[string]*seat),
 	}
 }
 
@@ -96,12 +110,20 @@ func (rs *Rooms) leaveSeat(socketID string, s *seat) {
 	s.mu.Unlock()
 }
 
-// reserve holds a place in a room, which it makes where there is none. A place
-// in the joiner's own room will be free when it has left that.
-func (rs *Rooms) reserve(roomID string, own *room) (*room, error) {
+// reserve holds a place in a room, which it makes where there is none, for a
+// joiner who is content with so many members (0: as many as may be). A place in
+// the joiner's own room will be free when it has left that.
+func (rs *Rooms) reserve(roomID string, own *room, maxMembers int) (*room, error) {
+	if maxMembers == 0 || maxMembers > rs.limits.Members {
+		maxMembers = rs.limits.Members
+	}
 	for {
 		rs.mu.Lock()
 		r := rs.rooms[roomID]
+		if r == nil && rs.limits.Rooms > 0 && len(rs.rooms) >= rs.limits.Rooms {
+			rs.mu.Unlock()
+			return nil, ErrTooManyRooms
+		}
 		if r == nil {
 			r = newRoom(roomID)
 			rs.rooms[roomID] = r
@@ -110,11 +132,14 @@ func (rs *Rooms) reserve(roomID string, own *room) (*room, error) {
 		rs.mu.Unlock()
 
 		r.mu.Lock()
-		full := r.places(own) >= rs.maxMembers
+		full := r.places(own) >= maxMembers
 		switch {
 		case r.closed: // its last member has just left; the next room of this name is another
 			r.mu.Unlock()
 			continue
+		case r.locked && own != r:
+			r.mu.Unlock()
+			return nil, ErrRoomLocked
 		case full:
 			r.mu.Unlock()
 			return nil, ErrRoomFull

@@ -18,13 +18,13 @@ func (nowhere) IsAway(string) bool                   { return false }
 func BenchmarkJoin(b *testing.B) {
 	for _, size := range []int{10, 100, 500, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
-			rs := rooms.New(nowhere{}, 10_000, slog.New(slog.DiscardHandler))
+			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
-				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil)
+				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil, rooms.Permit{})
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = rs.Join("joiner", "room", "user", nil)
+				_ = rs.Join("joiner", "room", "user", nil, rooms.Permit{})
 				_ = rs.Leave("joiner")
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/member")
@@ -37,9 +37,9 @@ func BenchmarkJoin(b *testing.B) {
 func BenchmarkBroadcast(b *testing.B) {
 	for _, size := range []int{2, 100, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
-			rs := rooms.New(nowhere{}, 10_000, slog.New(slog.DiscardHandler))
+			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
-				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil)
+				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil, rooms.Permit{})
 			}
 			b.ReportAllocs()
 			for b.Loop() {

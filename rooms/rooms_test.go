@@ -92,14 +92,14 @@ func (p *postbox) none(t *testing.T, socketIDs ...string) {
 
 func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
 	box := newPostbox()
-	return rooms.New(box, maxMembers, slog.New(slog.DiscardHandler)), box
+	return rooms.New(box, rooms.Limits{Members: maxMembers}, slog.New(slog.DiscardHandler)), box
 }
 
 // join takes sockets into a room and forgets what they were told.
 func join(t *testing.T, rs *rooms.Rooms, box *postbox, roomID string, socketIDs ...string) {
 	t.Helper()
 	for _, id := range socketIDs {
-		require.NoError(t, rs.Join(id, roomID, "user of "+id, nil))
+		require.NoError(t, rs.Join(id, roomID, "user of "+id, nil, rooms.Permit{}))
 	}
 	for _, id := range socketIDs {
 		box.take(id)
@@ -115,21 +115,21 @@ func users(event map[string]any) (socketIDs []string) {
 
 func TestTheJoinerLearnsWhoIsThereAndTheOthersLearnOfTheJoiner(t *testing.T) {
 	rs, box := newRooms(10)
-	require.NoError(t, rs.Join("a", "room", "Ada", json.RawMessage(`{"color":"<red>"}`)))
+	require.NoError(t, rs.Join("a", "room", "Ada", json.RawMessage(`{"color":"<red>"}`), rooms.Permit{}))
 	joined := box.one(t, "a", "room-joined")
 	require.Equal(t, "room", joined["roomId"])
 	require.Equal(t, "Ada", joined["userId"])
 	require.Equal(t, []string{"a"}, users(joined))
 	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`, joined["timestamp"])
 
-	require.NoError(t, rs.Join("b", "room", "Bob", nil))
+	require.NoError(t, rs.Join("b", "room", "Bob", nil, rooms.Permit{}))
 	arrived := box.one(t, "a", "user-connected")
 	require.Equal(t, "b", arrived["socketId"])
 	require.Equal(t, "Bob", arrived["userId"])
 	require.NotContains(t, arrived, "metadata")
 	box.take("b")
 
-	require.NoError(t, rs.Join("c", "room", "Cyd", nil))
+	require.NoError(t, rs.Join("c", "room", "Cyd", nil, rooms.Permit{}))
 	raw := box.take("c")
 	require.Equal(t, []string{"a", "b", "c"}, users(raw[0].json), "in order of joining")
 	require.Contains(t, string(raw[0].data), `"metadata":{"color":"<red>"}`, "as it was written")
@@ -141,7 +141,7 @@ func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "old", "a", "b")
 	join(t, rs, box, "new", "c")
-	require.NoError(t, rs.Join("a", "new", "A", nil))
+	require.NoError(t, rs.Join("a", "new", "A", nil, rooms.Permit{}))
 	gone := box.one(t, "b", "user-disconnected")
 	require.Equal(t, "a", gone["socketId"])
 	require.Equal(t, "user of a", gone["userId"])
@@ -157,7 +157,7 @@ func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
 func TestRepeatingAJoinTellsTheJoinerAlone(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Join("a", "room", "user of a", nil))
+	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}))
 	require.Equal(t, []string{"a", "b"}, users(box.one(t, "a", "room-joined")))
 	box.none(t, "b")
 }
@@ -165,7 +165,7 @@ func TestRepeatingAJoinTellsTheJoinerAlone(t *testing.T) {
 func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
 	rs, box := newRooms(2)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Join("a", "room", "other", nil), "its own place is free for it in a full room")
+	require.NoError(t, rs.Join("a", "room", "other", nil, rooms.Permit{}), "its own place is free for it in a full room")
 	all := box.take("b")
 	require.Len(t, all, 2)
 	require.Equal(t, "user-disconnected", all[0].kind)
@@ -175,7 +175,7 @@ func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
 
 	alone, box := newRooms(1)
 	join(t, alone, box, "room", "a")
-	require.NoError(t, alone.Join("a", "room", "other", nil))
+	require.NoError(t, alone.Join("a", "room", "other", nil, rooms.Permit{}))
 	require.Equal(t, []string{"a"}, users(box.one(t, "a", "room-joined")))
 }
 
@@ -183,8 +183,8 @@ func TestAFullRoomAdmitsNobodyAndTheSocketStaysWhereItWas(t *testing.T) {
 	rs, box := newRooms(2)
 	join(t, rs, box, "full", "a", "b")
 	join(t, rs, box, "other", "c", "d")
-	require.ErrorIs(t, rs.Join("c", "full", "C", nil), rooms.ErrRoomFull)
-	require.ErrorIs(t, rs.Join("e", "full", "E", nil), rooms.ErrRoomFull)
+	require.ErrorIs(t, rs.Join("c", "full", "C", nil, rooms.Permit{}), rooms.ErrRoomFull)
+	require.ErrorIs(t, rs.Join("e", "full", "E", nil, rooms.Permit{}), rooms.ErrRoomFull)
 	box.none(t, "a", "b", "c", "d", "e")
 	require.NoError(t, rs.Chat("c", "still here"))
 	box.one(t, "d", "new-message")
@@ -260,8 +260,8 @@ func TestASocketThatCannotBeToldOfItsRoomIsNoMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	box.refuse["b"] = rooms.ErrGone
-	require.ErrorIs(t, rs.Join("b", "room", "B", nil), rooms.ErrGone)
-	require.ErrorIs(t, rs.Join("b", "empty", "B", nil), rooms.ErrGone)
+	require.ErrorIs(t, rs.Join("b", "room", "B", nil, rooms.Permit{}), rooms.ErrGone)
+	require.ErrorIs(t, rs.Join("b", "empty", "B", nil, rooms.Permit{}), rooms.ErrGone)
 	box.none(t, "a")
 	require.Len(t, rs.All(), 1)
 	_, members, _ := rs.Counts()
@@ -323,7 +323,7 @@ func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
 					rs.Remove(id, "transport close")
 				default:
 					roomID := fmt.Sprint("room", random.IntN(3))
-					if err := rs.Join(id, roomID, id, nil); err != nil {
+					if err := rs.Join(id, roomID, id, nil, rooms.Permit{}); err != nil {
 						panic(err)
 					}
 				}

@@ -89,7 +89,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		OnDelivery: metrics.EventDelivered,
 		Logger:     logger,
 	})
-	members = rooms.New(httpapi.Courier{Hub: hub}, c.MaxRoomMembers, logger)
+	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: c.MaxRoomMembers}, logger)
 	api, err = httpapi.New(httpapi.Options{
 		Hub:         hub,
 		Rooms:       members,

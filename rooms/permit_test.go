@@ -1,0 +1,88 @@
+package rooms_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/rooms"
+)
+
+func TestAMemberDoesNoMoreThanItMay(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a")
+	signal := rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}
+	deeds := map[string]func(id string) error{
+		"signal":     func(id string) error { return rs.Signal(id, "a", signal) },
+		"signal all": func(id string) error { return rs.SignalAll(id, signal) },
+		"chat":       func(id string) error { return rs.Chat(id, "hello") },
+		"type":       func(id string) error { return rs.Typing(id, true) },
+	}
+	for id, c := range map[string]struct {
+		permit rooms.Permit
+		may    map[string]bool
+	}{
+		"everything": {rooms.Permit{}, map[string]bool{"signal": true, "signal all": true, "chat": true, "type": true}},
+		"signals":    {rooms.Permit{NoChat: true}, map[string]bool{"signal": true, "signal all": true}},
+		"chat":       {rooms.Permit{NoSignals: true}, map[string]bool{"chat": true, "type": true}},
+		"nothing":    {rooms.Permit{NoSignals: true, NoChat: true}, nil},
+	} {
+		require.NoError(t, rs.Join(id, "room", id, nil, c.permit))
+		for name, do := range deeds {
+			box.take("a")
+			err := do(id)
+			if c.may[name] {
+				require.NoError(t, err, "%s: %s", id, name)
+				require.Len(t, box.take("a"), 1)
+				continue
+			}
+			require.ErrorIs(t, err, rooms.ErrNotPermitted, "%s: %s", id, name)
+			box.none(t, "a")
+		}
+	}
+	require.NoError(t, rs.Join("nothing", "room", "nothing", nil, rooms.Permit{}), "a join may be repeated with a better permit")
+	require.NoError(t, rs.Chat("nothing", "at last"))
+}
+
+func TestAPermitSaysHowManyMayBeThere(t *testing.T) {
+	rs, box := newRooms(3)
+	join(t, rs, box, "room", "a", "b")
+	require.ErrorIs(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 2}), rooms.ErrRoomFull)
+	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 100}))
+	require.ErrorIs(t, rs.Join("d", "room", "D", nil, rooms.Permit{MaxMembers: 100}), rooms.ErrRoomFull, "the server's own limit stands")
+}
+
+func TestWhosePermitRunsOutIsPutOutOnlyWhereThatIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs, box := newRooms(10)
+		join(t, rs, box, "room", "for ever")
+		require.NoError(t, rs.Join("brief", "room", "B", nil, rooms.Permit{Expires: time.Now().Add(10 * time.Second)}))
+		require.NoError(t, rs.Join("renewed", "room", "R", nil, rooms.Permit{Expires: time.Now().Add(10 * time.Second)}))
+		require.NoError(t, rs.Join("renewed", "room", "R", nil, rooms.Permit{Expires: time.Now().Add(time.Minute)}))
+		time.Sleep(20 * time.Second)
+		require.NoError(t, rs.Chat("brief", "nobody watches"))
+		for _, id := range []string{"for ever", "brief", "renewed"} {
+			box.take(id)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { rs.Run(ctx) })
+		time.Sleep(2 * time.Second)
+		left := box.one(t, "brief", "room-left")
+		require.Equal(t, "kicked", left["reason"])
+		require.Equal(t, "kicked", box.one(t, "for ever", "user-disconnected")["reason"])
+		require.ErrorIs(t, rs.Chat("brief", "out"), rooms.ErrNotInRoom)
+		require.NoError(t, rs.Chat("renewed", "still here"))
+
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, rs.Chat("renewed", "out as well"), rooms.ErrNotInRoom)
+		require.NoError(t, rs.Chat("for ever", "alone"))
+		cancel()
+		running.Wait()
+	})
+}
