@@ -1,0 +1,316 @@
+package access
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// allKinds are verifiers by every kind of key but a JWK Set.
+func allKinds(t testing.TB) map[string]*Verifier {
+	return map[string]*Verifier{
+		"secret": verifierOf(t, Keys{Secret: secret}),
+		"RSA":    verifierOf(t, Keys{PublicKey: rsaKey().Public()}),
+		"ECDSA":  verifierOf(t, Keys{PublicKey: ecKey().Public()}),
+		"EdDSA":  verifierOf(t, Keys{PublicKey: edKey.Public()}),
+	}
+}
+
+func TestUnsignedTokensAreInvalid(t *testing.T) {
+	claims := saying("")
+	for kind, v := range allKinds(t) {
+		// “none” is a registered algorithm, and libraries compared its name loosely.
+		for _, alg := range []string{"none", "None", "NONE", "nOnE", "none ", " none", "non\\u0065", "none\\u0000", ""} {
+			header := `{"alg":"` + alg + `","typ":"JWT"}`
+			for _, signature := range []string{"", encoded("x"), encoded(header)} {
+				_, err := v.Verify(encoded(header)+"."+encoded(claims)+"."+signature, room, user)
+				requireDenied(t, Invalid, err)
+			}
+		}
+		for _, header := range []string{
+			`{}`, `null`, `[]`, `"HS256"`, ``, // a header that says no algorithm
+			`{"alg":null}`, `{"alg":256}`, `{"alg":["HS256"]}`, `{"alg":{"alg":"HS256"}}`, // an algorithm that is no text
+			`{"ALG":"HS256"}`, `{"alg":"hs256"}`, // names are exact
+			`{"alg":"HS256","alg":"none"}`, // the last of two is what package jwt takes
+		} {
+			_, err := v.Verify(signed(t, jwt.SigningMethodHS256, secret, header, claims), room, user)
+			requireDenied(t, Invalid, err)
+			_, err = v.Verify(encoded(header)+"."+encoded(claims)+".", room, user)
+			require.Error(t, err, kind)
+		}
+	}
+}
+
+func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
+	type forgery struct {
+		method jwt.SigningMethod
+		key    any
+	}
+	forgeries := map[string][]forgery{
+		"secret": {
+			// A token of a public key must not be taken where a secret is expected.
+			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
+			// The right secret with another hash is not what was agreed on.
+			{jwt.SigningMethodHS384, secret}, {jwt.SigningMethodHS512, secret},
+			// Secrets that somebody forgot to set.
+			{jwt.SigningMethodHS256, []byte{}}, {jwt.SigningMethodHS256, []byte("secret")}, {jwt.SigningMethodHS256, secret[:32]},
+		},
+		"RSA": {
+			// Algorithm confusion: everybody knows the public key, and here it is the secret.
+			{jwt.SigningMethodHS256, pemOf(t, rsaKey().Public())}, {jwt.SigningMethodHS512, pemOf(t, rsaKey().Public())},
+			{jwt.SigningMethodHS256, rsaKey().N.Bytes()},
+			// The right key with another padding or hash, such as SHA-1's successors.
+			{jwt.SigningMethodPS256, rsaKey()}, {jwt.SigningMethodRS384, rsaKey()}, {jwt.SigningMethodRS512, rsaKey()},
+			// Right signatures by keys of other types.
+			{jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
+		},
+		"ECDSA": {
+			// Algorithm confusion with the key of a curve.
+			{jwt.SigningMethodHS256, pemOf(t, ecKey().Public())},
+			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodEdDSA, edKey},
+		},
+		"EdDSA": {
+			// Algorithm confusion with the 32 bytes of a key, which are as long as a secret.
+			{jwt.SigningMethodHS256, pemOf(t, edKey.Public())}, {jwt.SigningMethodHS256, []byte(edKey[32:])},
+			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()},
+			// Another key of the same type.
+			{jwt.SigningMethodEdDSA, otherKey},
+		},
+	}
+	verifiers := allKinds(t)
+	for kind, all := range forgeries {
+		for _, f := range all {
+			token := signed(t, f.method, f.key, `{"alg":"`+f.method.Alg()+`"}`, saying(""))
+			_, err := verifiers[kind].Verify(token, room, user)
+			requireDenied(t, Invalid, err)
+		}
+	}
+	// A header that claims the expected algorithm for a signature of another.
+	for kind, alg := range map[string]string{"secret": "HS256", "RSA": "RS256", "ECDSA": "ES256", "EdDSA": "EdDSA"} {
+		_, err := verifiers[kind].Verify(signed(t, jwt.SigningMethodHS384, secret, `{"alg":"`+alg+`"}`, saying("")), room, user)
+		requireDenied(t, Invalid, err)
+	}
+}
+
+func TestSignaturesAreOfThisTokenOnly(t *testing.T) {
+	tokens := map[string]string{
+		"secret": signedBySecret(t, saying("")),
+		"RSA":    signed(t, jwt.SigningMethodRS256, rsaKey(), `{"alg":"RS256"}`, saying("")),
+		"ECDSA":  signed(t, jwt.SigningMethodES256, ecKey(), `{"alg":"ES256"}`, saying("")),
+		"EdDSA":  signed(t, jwt.SigningMethodEdDSA, edKey, `{"alg":"EdDSA"}`, saying("")),
+	}
+	for kind, v := range allKinds(t) {
+		token := tokens[kind]
+		_, err := v.Verify(token, room, user)
+		require.NoError(t, err)
+		parts := strings.Split(token, ".")
+		with := func(at int, part string) string {
+			changed := slices.Clone(parts)
+			changed[at] = part
+			return strings.Join(changed, ".")
+		}
+		signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+		require.NoError(t, err)
+		flipped := func(at int) string {
+			changed := slices.Clone(signature)
+			changed[at] ^= 1
+			return with(2, base64.RawURLEncoding.EncodeToString(changed))
+		}
+		zeros := base64.RawURLEncoding.EncodeToString(make([]byte, len(signature)))
+		for reason, forged := range map[string]string{
+			// Somebody makes themselves somebody else, under a signature that was right.
+			"payload changed": with(1, encoded(strings.Replace(saying(""), "Ada", "Eve", 1))),
+			"room changed":    with(1, encoded(strings.Replace(saying(""), "lobby", "*", 1))),
+			"header changed":  with(0, encoded(`{"alg":"none"}`)),
+			// One bit anywhere, or a part of a signature, is not the signature.
+			"first bit":        flipped(0),
+			"last bit":         flipped(len(signature) - 1),
+			"no signature":     with(2, ""),
+			"half of it":       with(2, parts[2][:len(parts[2])/2]),
+			"longer":           with(2, base64.RawURLEncoding.EncodeToString(append(slices.Clone(signature), 0))),
+			"nothing but 0":    with(2, zeros), // r = s = 0 was a signature of everything in Java
+			"swapped parts":    parts[1] + "." + parts[0] + "." + parts[2],
+			"payload, no sign": parts[0] + "." + parts[1],
+		} {
+			_, err := v.Verify(forged, room, user)
+			var denial *Denial
+			require.ErrorAs(t, err, &denial, reason)
+			require.Equal(t, Invalid, denial.Reason, kind+": "+reason)
+		}
+	}
+}
+
+// One token is written in one way, so that whoever notes tokens down to take
+// none twice can rely on their text.
+func TestTokensAreWrittenInOneWay(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	token := signedBySecret(t, saying(""))
+	last := token[len(token)-1]
+	for _, other := range []string{
+		// Dots, and what follows them, make other numbers of parts.
+		token + ".", "." + token, token + ".x", token + "..", token + "." + token, ".", "..", "...", strings.Repeat(".", 5000),
+		// White space, line ends and garbage around or in it.
+		token + "\n", token + "\r\n", " " + token, token + " ", token + "\x00", token[:9] + "\n" + token[9:], token + "#", "Bearer " + token,
+		// Padding, and the other alphabet of base64.
+		token + "=", token + "==", token[:len(token)-1] + "+", token[:len(token)-1] + "/",
+		// The last character has bits that stand for nothing, which must be 0.
+		token[:len(token)-1] + string(last+1),
+		// JSON instead of the compact form (RFC 7515, 7.2).
+		`{"payload":"` + encoded(saying("")) + `","signatures":[]}`,
+		// What is not even ASCII.
+		"…", "\xff\xfe", "é.é.é",
+	} {
+		_, err := v.Verify(other, room, user)
+		requireDenied(t, Invalid, err)
+	}
+	_, err := v.Verify("", room, user)
+	requireDenied(t, Missing, err)
+}
+
+func TestWhatIsTooLongIsNotRead(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	fitting := func(size int) string {
+		n := size * 3 / 4
+		for {
+			token := signedBySecret(t, saying(fmt.Sprintf(`,"x":%q`, strings.Repeat("x", n))))
+			if len(token) <= size {
+				return token
+			}
+			n--
+		}
+	}
+	_, err := v.Verify(fitting(maxTokenSize), room, user)
+	require.NoError(t, err)
+	longer := fitting(maxTokenSize + 4)
+	require.Greater(t, len(longer), maxTokenSize)
+	_, err = v.Verify(longer, room, user)
+	requireDenied(t, Invalid, err)
+	// Nesting is bounded by the size.
+	_, err = v.Verify(signedBySecret(t, saying(`,"x":`+strings.Repeat("[", 2800)+strings.Repeat("]", 2800))), room, user)
+	require.NoError(t, err)
+}
+
+func TestClaimsThatCannotBeAreInvalid(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	exp := time.Now().Add(time.Hour).Unix()
+	of := func(members string) string { return fmt.Sprintf(`{%s,"exp":%d}`, members, exp) }
+	for _, payload := range []string{
+		// Without an end a token is one forever.
+		`{"sub":"Ada","room":"lobby"}`, until("null"),
+		// An end that only some libraries can read, or that is none.
+		until(fmt.Sprintf("%q", fmt.Sprint(exp))), until(`"tomorrow"`), until("true"), until("[]"), until("{}"), until(`""`),
+		until("1e300"), until("1e999"), until("-1e300"), until("-1"), until("9223372036854775808"), until("253402300800"), until("NaN"), until("Infinity"),
+		// Beginnings of the same kind.
+		saying(`,"nbf":"0"`), saying(`,"nbf":null`), saying(`,"nbf":-1`), saying(`,"nbf":1e300`), saying(`,"iat":"0"`), saying(`,"iat":[]`), saying(`,"iat":1e300`),
+		// A user or a room that is nobody or nothing.
+		of(`"room":"lobby"`), of(`"sub":"","room":"lobby"`), of(`"sub":null,"room":"lobby"`), of(`"sub":1,"room":"lobby"`), of(`"sub":["Ada"],"room":"lobby"`),
+		of(`"sub":"Ada"`), of(`"sub":"Ada","room":""`), of(`"sub":"Ada","room":null`), of(`"sub":"Ada","room":["lobby"]`), of(`"sub":"Ada","room":true`), of(`"sub":"Ada","room":{"$ne":""}`),
+		// Limits that are none.
+		saying(`,"max":0`), saying(`,"max":-1`), saying(`,"max":1.5`), saying(`,"max":"4"`), saying(`,"max":null`), saying(`,"max":[4]`), saying(`,"max":1e3`), saying(`,"max":18446744073709551617`),
+		// Capabilities that nobody knows, or that are no list.
+		saying(`,"can":"chat"`), saying(`,"can":"signal chat"`), saying(`,"can":null`), saying(`,"can":[]`), saying(`,"can":["Chat"]`), saying(`,"can":["chat","admin"]`),
+		saying(`,"can":[1]`), saying(`,"can":[null]`), saying(`,"can":[["chat"]]`), saying(`,"can":{"chat":true}`), saying(`,"can":7`), saying(`,"can":["*"]`), saying(`,"can":[""]`),
+		// Of two claims of one name, one reader takes the first and another the last.
+		saying(`,"sub":"Ada"`), saying(`,"room":"*"`), saying(`,"exp":9999999999`), saying(`,"\u0073ub":"Ada"`), saying(`,"x":1,"x":1`), saying(`,"x":{"y":1,"y":2}`),
+		// What is no object, and no JSON.
+		``, `null`, `[]`, `"Ada"`, `1`, `{`, `{}`, saying("") + "x", saying("") + saying(""), "\xef\xbb\xbf" + saying(""), saying(`,"x":"` + "\xff" + `"`), saying(`,"x":"\ud800"`), saying(`,`),
+	} {
+		_, err := v.Verify(signedBySecret(t, payload), room, user)
+		var denial *Denial
+		require.ErrorAs(t, err, &denial, payload)
+		require.Equal(t, Invalid, denial.Reason, payload)
+	}
+}
+
+func TestReasonsAreToldOnlyOfSignedTokens(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	past, future := time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix()
+	for _, c := range []struct {
+		payload string
+		reason  Reason
+	}{
+		{until(fmt.Sprint(past)), Expired},
+		{until("0"), Expired},
+		{saying(fmt.Sprintf(`,"nbf":%d`, future)), NotYetValid},
+		{saying(fmt.Sprintf(`,"iat":%d`, future)), NotYetValid},
+		{fmt.Sprintf(`{"sub":"Ada","room":"other","exp":%d}`, future), OtherRoom},
+		{fmt.Sprintf(`{"sub":"Eve","room":"lobby","exp":%d}`, future), OtherUser},
+		{fmt.Sprintf(`{"sub":"Eve","room":"other","exp":%d}`, future), OtherRoom},
+		{fmt.Sprintf(`{"sub":"Eve","room":"other","exp":%d}`, past), Expired},
+	} {
+		_, err := v.Verify(signedBySecret(t, c.payload), room, user)
+		requireDenied(t, c.reason, err)
+		_, err = v.Verify(signed(t, jwt.SigningMethodHS256, otherSecret, hsHead, c.payload), room, user)
+		requireDenied(t, Invalid, err)
+	}
+}
+
+var otherSecret = []byte("of thirty-two bytes, or some less")
+
+func TestHeadersNameNoKeysOfTheirOwn(t *testing.T) {
+	v := verifierOf(t, Keys{PublicKey: edKey.Public()})
+	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q}`, base64.RawURLEncoding.EncodeToString(otherKey[32:]))
+	for _, header := range []string{
+		// A token brings the key along that it is signed with.
+		`{"alg":"EdDSA","jwk":` + jwk + `}`, `{"alg":"EdDSA","x5c":["MIIB"]}`,
+		// A token says where its key may be fetched. Nobody answers there, nor is asked.
+		`{"alg":"EdDSA","jku":"http://127.0.0.1:1/jwks"}`, `{"alg":"EdDSA","x5u":"http://127.0.0.1:1/cert"}`,
+		// Names of keys that readers took for files, queries or commands.
+		`{"alg":"EdDSA","kid":"../../../../dev/null"}`, `{"alg":"EdDSA","kid":"/proc/sys/kernel/randomize_va_space"}`,
+		`{"alg":"EdDSA","kid":"x' UNION SELECT 'key"}`, `{"alg":"EdDSA","kid":"|id"}`, `{"alg":"EdDSA","kid":{"a":1}}`,
+	} {
+		_, err := v.Verify(signed(t, jwt.SigningMethodEdDSA, otherKey, header, saying("")), room, user)
+		requireDenied(t, Invalid, err)
+		// The same headers do no harm to a token that is signed.
+		_, err = v.Verify(signed(t, jwt.SigningMethodEdDSA, edKey, header, saying("")), room, user)
+		require.NoError(t, err, header)
+	}
+	// Extensions that must be understood are not (RFC 7515, 4.1.11), or else a
+	// payload that is not encoded (RFC 7797) would be read as one that is.
+	for _, header := range []string{
+		`{"alg":"EdDSA","crit":["b64"],"b64":false}`, `{"alg":"EdDSA","crit":["exp"],"exp":0}`, `{"alg":"EdDSA","crit":[]}`, `{"alg":"EdDSA","crit":null}`,
+	} {
+		_, err := v.Verify(signed(t, jwt.SigningMethodEdDSA, edKey, header, saying("")), room, user)
+		requireDenied(t, Invalid, err)
+	}
+}
+
+// Of a signature of ECDSA there is always a second one, (r, n-s), which anybody
+// can compute. It is of the same token, so it grants what that does.
+func TestTheOtherSignatureOfECDSAGrantsNothingMore(t *testing.T) {
+	v := verifierOf(t, Keys{PublicKey: ecKey().Public()})
+	token := signed(t, jwt.SigningMethodES256, ecKey(), `{"alg":"ES256"}`, saying(`,"can":["observe"]`))
+	text, last, _ := strings.Cut(token[strings.Index(token, ".")+1:], ".")
+	signature, err := base64.RawURLEncoding.DecodeString(last)
+	require.NoError(t, err)
+	s := new(big.Int).Sub(ecKey().Params().N, new(big.Int).SetBytes(signature[32:]))
+	s.FillBytes(signature[32:])
+	granted, err := v.Verify(encoded(`{"alg":"ES256"}`)+"."+text+"."+base64.RawURLEncoding.EncodeToString(signature), room, user)
+	require.NoError(t, err)
+	require.Equal(t, Observe, granted.Can)
+}
+
+func TestADenialTellsNothingOfTheTokenOrTheKeys(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	for _, token := range []string{
+		signed(t, jwt.SigningMethodHS256, otherSecret, `{"alg":"HS256","kid":"canary"}`, saying(`,"x":"canary"`)),
+		signedBySecret(t, `{"sub":"canary","room":"canary","exp":9999999999}`), "canary", encoded(`{"alg":"canary"}`) + ".e30.e30",
+		encoded(`canary`) + ".e30.e30",
+	} {
+		_, err := v.Verify(token, room, user)
+		var denial *Denial
+		require.ErrorAs(t, err, &denial)
+		for _, told := range []string{fmt.Sprintf("%+v %#v", err, denial), denial.Error(), denial.Sentence()} {
+			require.NotContains(t, told, "canary")
+			require.NotContains(t, told, string(secret))
+			require.NotContains(t, told, token)
+		}
+	}
+}

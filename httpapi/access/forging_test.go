@@ -1,0 +1,96 @@
+package access
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// The tests' tokens are written out, since most of them are such as no library
+// writes. What they are about is Ada, in the lobby.
+const (
+	room   = "lobby"
+	user   = "Ada"
+	hsHead = `{"alg":"HS256","typ":"JWT"}`
+)
+
+var secret = []byte("of thirty-two bytes, or some more")
+
+// The keys are made once, as those of RSA take a while.
+var (
+	rsaKey   = sync.OnceValue(func() *rsa.PrivateKey { return made(rsa.GenerateKey(rand.Reader, 2048)) })
+	ecKey    = sync.OnceValue(func() *ecdsa.PrivateKey { return made(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
+	edKey    = ed25519.NewKeyFromSeed([]byte("thirty-two bytes are an Ed25519 "))
+	otherKey = ed25519.NewKeyFromSeed([]byte("and these thirty-two are another"))
+)
+
+func made[K any](key K, err error) K {
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// saying is a payload that grants everything for an hour, with more members.
+func saying(more string) string {
+	return fmt.Sprintf(`{"sub":"Ada","room":"lobby","exp":%d%s}`, time.Now().Add(time.Hour).Unix(), more)
+}
+
+// until is a payload without an end but the given.
+func until(exp string) string { return `{"sub":"Ada","room":"lobby","exp":` + exp + `}` }
+
+func encoded(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// signed is a token of a header and a payload as they are.
+func signed(t testing.TB, method jwt.SigningMethod, key any, header, payload string) string {
+	t.Helper()
+	text := encoded(header) + "." + encoded(payload)
+	signature, err := method.Sign(text, key)
+	require.NoError(t, err)
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// signedBySecret is a token as a back end issues it, with the given payload.
+func signedBySecret(t testing.TB, payload string) string {
+	t.Helper()
+	return signed(t, jwt.SigningMethodHS256, secret, hsHead, payload)
+}
+
+// verifierOf makes a verifier that ends with the test.
+func verifierOf(t testing.TB, keys Keys) *Verifier {
+	t.Helper()
+	v, err := NewVerifier(t.Context(), keys, nil)
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+func requireDenied(t testing.TB, reason Reason, err error) {
+	t.Helper()
+	var denial *Denial
+	require.ErrorAs(t, err, &denial)
+	require.Equal(t, reason, denial.Reason)
+	require.True(t, strings.HasSuffix(denial.Sentence(), "."), "a sentence for the client")
+}
+
+// pemOf is a public key as an operator has it.
+func pemOf(t testing.TB, key crypto.PublicKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}

@@ -1,0 +1,183 @@
+package access
+
+import (
+	"crypto"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+)
+
+func TestATokenGrantsWhatItSays(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	for more, want := range map[string]Grant{
+		``:                                    {Can: Signal | Chat},
+		`,"max":4`:                            {MaxMembers: 4, Can: Signal | Chat},
+		`,"can":["observe"]`:                  {Can: Observe},
+		`,"can":["signal"],"max":1`:           {MaxMembers: 1, Can: Signal},
+		`,"can":["chat","chat"]`:              {Can: Chat},
+		`,"can":["chat","observe","signal"]`:  {Can: Signal | Chat | Observe},
+		`,"aud":"us","iss":"them","x":[{}]`:   {Can: Signal | Chat},
+		`,"SUB":"Eve","Room":"*","CAN":["x"]`: {Can: Signal | Chat},
+	} {
+		payload := saying(more)
+		granted, err := v.Verify(signedBySecret(t, payload), room, user)
+		require.NoError(t, err, payload)
+		require.WithinDuration(t, time.Now().Add(time.Hour), granted.ExpiresAt, time.Minute)
+		granted.ExpiresAt = time.Time{}
+		require.Equal(t, want, granted, payload)
+	}
+}
+
+func TestCapabilitiesAreASet(t *testing.T) {
+	require.True(t, (Signal | Chat).Has(Chat))
+	require.True(t, (Signal | Chat).Has(Signal|Chat))
+	require.False(t, Observe.Has(Chat))
+	require.False(t, Signal.Has(Signal|Chat))
+}
+
+func TestEveryKindOfKeyTakesTokensOfItsOwn(t *testing.T) {
+	for _, kind := range []struct {
+		method  jwt.SigningMethod
+		public  crypto.PublicKey
+		private any
+	}{
+		{jwt.SigningMethodRS256, rsaKey().Public(), rsaKey()},
+		{jwt.SigningMethodES256, ecKey().Public(), ecKey()},
+		{jwt.SigningMethodEdDSA, edKey.Public(), edKey},
+	} {
+		parsed, err := ParsePublicKey(pemOf(t, kind.public))
+		require.NoError(t, err)
+		v := verifierOf(t, Keys{PublicKey: parsed})
+		token := signed(t, kind.method, kind.private, `{"alg":"`+kind.method.Alg()+`"}`, saying(""))
+		_, err = v.Verify(token, room, user)
+		require.NoError(t, err, kind.method.Alg())
+	}
+}
+
+func TestARoomMayBeAPattern(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	for _, c := range []struct {
+		pattern, room string
+		matches       bool
+	}{
+		{"lobby", "lobby", true},
+		{"lobby", "lobby2", false},
+		{"lobby", "Lobby", false},
+		{"lobby", "", false},
+		{"team-*", "team-", true},
+		{"team-*", "team-1", true},
+		{"team-*", "team", false},
+		{"team-*", "my-team-1", false},
+		{"*", "whatever", true},
+		{"a*b", "a*b", true}, // a room's ID may have a “*”
+		{"a*b", "axb", false},
+		{"a*b*", "a*bc", true},
+		{"**", "*x", true},
+		{"**", "x", false},
+		{"*x", "yx", false},
+		{".*", "x", false}, // it is no regular expression
+		{"team-?", "team-1", false},
+		{"räume/*", "räume/1", true},
+	} {
+		token := signedBySecret(t, fmt.Sprintf(`{"sub":"Ada","room":%q,"exp":%d}`, c.pattern, time.Now().Add(time.Hour).Unix()))
+		_, err := v.Verify(token, c.room, user)
+		if c.matches {
+			require.NoError(t, err, c)
+		} else {
+			requireDenied(t, OtherRoom, err)
+		}
+	}
+}
+
+func TestATokenIsForOneUser(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	token := signedBySecret(t, saying(""))
+	for _, other := range []string{
+		"", "Bob", "ada", "ADA", "Ada ", " Ada", "Ad", "Adaa", "Ada\x00",
+		"Аda",                // a Cyrillic А looks the same
+		"\uff21\uff44\uff41", // full width folds to the same under NFKC
+		"Ada\u200b",          // nobody sees a space of no width
+		"\u202eadA",          // turned around it is shown the same
+		"A\u0308da", "\xffA", // combining marks, and what is no UTF-8
+	} {
+		_, err := v.Verify(token, room, other)
+		requireDenied(t, OtherUser, err)
+	}
+	// What JSON lets one write in two ways is one name.
+	_, err := v.Verify(signedBySecret(t, strings.Replace(saying(""), "Ada", `\u0041da`, 1)), room, user)
+	require.NoError(t, err)
+	// One letter with its accent is not two that look the same.
+	token = signedBySecret(t, strings.Replace(saying(""), "Ada", "\u00c4da", 1))
+	_, err = v.Verify(token, room, "A\u0308da")
+	requireDenied(t, OtherUser, err)
+	_, err = v.Verify(token, room, "\u00c4da")
+	require.NoError(t, err)
+}
+
+func TestATokenHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := verifierOf(t, Keys{Secret: secret})
+		in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+		hour := signedBySecret(t, saying(""))
+		early := signedBySecret(t, saying(fmt.Sprintf(`,"nbf":%d`, in(31*time.Second))))
+		ahead := signedBySecret(t, saying(fmt.Sprintf(`,"iat":%d`, in(31*time.Second))))
+		skewed := signedBySecret(t, saying(fmt.Sprintf(`,"iat":%d,"nbf":%d`, in(30*time.Second), in(30*time.Second))))
+		inFractions := signedBySecret(t, until(fmt.Sprintf("%d.5", in(time.Hour))))
+		never := signedBySecret(t, fmt.Sprintf(`{"sub":"Ada","room":"lobby","exp":%d,"nbf":%d}`, in(-time.Minute), in(time.Hour)))
+
+		_, err := v.Verify(early, room, user)
+		requireDenied(t, NotYetValid, err)
+		_, err = v.Verify(ahead, room, user)
+		requireDenied(t, NotYetValid, err)
+		_, err = v.Verify(skewed, room, user)
+		require.NoError(t, err, "the issuer's clock may be ahead a little")
+		_, err = v.Verify(never, room, user)
+		requireDenied(t, Expired, err)
+
+		time.Sleep(time.Second)
+		for _, token := range []string{early, ahead, hour} {
+			_, err = v.Verify(token, room, user)
+			require.NoError(t, err)
+		}
+
+		time.Sleep(time.Hour - time.Second - time.Millisecond)
+		granted, err := v.Verify(hour, room, user)
+		require.NoError(t, err)
+		require.Equal(t, time.Millisecond, time.Until(granted.ExpiresAt))
+		time.Sleep(time.Millisecond)
+		_, err = v.Verify(hour, room, user)
+		requireDenied(t, Expired, err)
+		_, err = v.Verify(hour, "elsewhere", "Eve")
+		requireDenied(t, Expired, err)
+
+		granted, err = v.Verify(inFractions, room, user)
+		require.NoError(t, err)
+		require.Equal(t, 500*time.Millisecond, time.Until(granted.ExpiresAt))
+		time.Sleep(500 * time.Millisecond)
+		_, err = v.Verify(inFractions, room, user)
+		requireDenied(t, Expired, err)
+	})
+}
+
+func TestManyMayVerifyAtOnce(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	token := signedBySecret(t, saying(""))
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := v.Verify(token, room, user); err != nil {
+				t.Error(err)
+			}
+			if _, err := v.Verify(token, "elsewhere", user); err == nil {
+				t.Error("granted elsewhere")
+			}
+		})
+	}
+	all.Wait()
+}
