@@ -53,7 +53,7 @@ func NewMetrics() *Metrics {
 		readers: newCounters(registry, "signaling_streams_opened_total", "transport",
 			"Streams and polls that began.", sse.OverStream, sse.OverPoll),
 		ended: newCounters(registry, "signaling_sockets_ended_total", "reason",
-			"Sockets that ended.", sse.ClientDisconnect, sse.TransportClose, sse.SlowConsumer),
+			"Sockets that ended.", sse.ClientDisconnect, sse.TransportClose, sse.SlowConsumer, sse.Kicked),
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m

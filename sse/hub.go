@@ -174,9 +174,20 @@ func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
 // End ends a socket at once, and tells OnEnd before it returns. It does nothing
 // where the socket has ended already.
 func (h *Hub) End(socketID string, reason Reason) {
-	if s := h.socket(socketID); s != nil && s.end(reason) {
-		h.bury(s)
+	h.end(socketID, reason, "")
+}
+
+// Kick ends a socket for an operator, whose words of why its client is told. It
+// says whether the socket still lived.
+func (h *Hub) Kick(socketID, why string) bool { return h.end(socketID, Kicked, why) }
+
+func (h *Hub) end(socketID string, reason Reason, detail string) bool {
+	s := h.socket(socketID)
+	if s == nil || !s.end(reason, detail) {
+		return false
 	}
+	h.bury(s)
+	return true
 }
 
 // Info describes one living socket.

@@ -380,6 +380,26 @@ func TestEndingASocketEndsItsStreamAtOnce(t *testing.T) {
 	})
 }
 
+func TestAKickedClientIsToldWhyAndItsSocketIsGone(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID := c.socketID()
+		require.True(t, hub.Kick(socketID, "not here"))
+		require.Equal(t, []sse.Reason{sse.Kicked}, ended.of(socketID), "told before Kick returns")
+		<-c.returned
+		events := c.events()
+		last := events[len(events)-1]
+		require.Equal(t, []any{"disconnected", "kicked", "not here"}, []any{last.member("type"), last.member("reason"), last.member("detail")})
+		require.False(t, hub.Kick(socketID, "again"), "there is nobody of that name")
+
+		again := connect(t, hub, c.position())
+		synctest.Wait()
+		require.False(t, again.resumed())
+		again.disconnect()
+	})
+}
+
 // The last chunk of a response is net/http's to write: it must not hang either.
 func TestTheEndOfAResponseHasADeadline(t *testing.T) {
 	inBubble(t, sse.Options{WriteTimeout: 8 * time.Second}, func(t *testing.T, hub *sse.Hub, _ *ends) {

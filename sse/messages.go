@@ -31,6 +31,7 @@ type heartbeat struct {
 type disconnected struct {
 	Type       string `json:"type"`
 	Reason     string `json:"reason"`
+	Detail     string `json:"detail,omitempty"`
 	RetryAfter int64  `json:"retryAfter,omitempty"`
 	Timestamp  string `json:"timestamp"`
 }
@@ -68,8 +69,8 @@ func newHeartbeat() event {
 
 func newPong() event { return newEvent("pong", pong{"pong", time.Now().UnixMilli()}) }
 
-func newDisconnected(reason string, retryAfter time.Duration) event {
-	e := newEvent("disconnected", disconnected{"disconnected", reason, retryAfter.Milliseconds(), timestamp()})
+func newDisconnected(reason, detail string, retryAfter time.Duration) event {
+	e := newEvent("disconnected", disconnected{"disconnected", reason, detail, retryAfter.Milliseconds(), timestamp()})
 	e.retry = retryAfter
 	return e
 }

@@ -15,6 +15,6 @@ func Refuse(w http.ResponseWriter, reason string, retryAfter time.Duration) {
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-cache, no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
-	e := newDisconnected(reason, retryAfter)
+	e := newDisconnected(reason, "", retryAfter)
 	fmt.Fprintf(w, "event: %s\nretry: %d\ndata: %s\n\n", e.kind, e.retry.Milliseconds(), e.data)
 }

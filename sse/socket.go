@@ -14,6 +14,7 @@ const (
 	ClientDisconnect Reason = "client disconnect" // it said so
 	TransportClose   Reason = "transport close"   // the resume window ran out
 	SlowConsumer     Reason = "slow consumer"     // its outbox was full, or its connection took nothing any more
+	Kicked           Reason = "kicked"            // an operator ended it
 )
 
 // Transport says how a socket is being read.
@@ -90,7 +91,7 @@ func (s *socket) deliver(kind string, data []byte) error {
 	case s.farewell != nil:
 		return ErrDraining
 	case !s.outbox.put(entry{kind, data, s.hub.clock()}):
-		s.endLocked(SlowConsumer)
+		s.endLocked(SlowConsumer, "")
 		s.hub.endLater(s)
 		return ErrOverflow
 	}
@@ -119,7 +120,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	}
 	before, wasAway = s.reader, s.away
 	if before != nil {
-		replaced := newDisconnected("replaced", 0)
+		replaced := newDisconnected("replaced", "", 0)
 		before.end(true, &replaced, partingTime)
 	}
 	s.confirm(position)
@@ -148,14 +149,15 @@ func (s *socket) detach(r reader) {
 	}
 }
 
-// end ends the socket for a reason, and says whether it still lived.
-func (s *socket) end(reason Reason) bool {
+// end ends the socket for a reason, and says whether it still lived. Its client is
+// told a reason that is not its own, with what there is to say of it.
+func (s *socket) end(reason Reason, detail string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.endLocked(reason)
+	return s.endLocked(reason, detail)
 }
 
-func (s *socket) endLocked(reason Reason) bool {
+func (s *socket) endLocked(reason Reason, detail string) bool {
 	if s.ended != "" {
 		return false
 	}
@@ -165,8 +167,8 @@ func (s *socket) endLocked(reason Reason) bool {
 	}
 	if s.reader != nil {
 		var lastWord *event
-		if reason == SlowConsumer {
-			e := newDisconnected(string(reason), 0)
+		if reason == SlowConsumer || reason == Kicked {
+			e := newDisconnected(string(reason), detail, 0)
 			lastWord = &e
 		}
 		s.reader.end(true, lastWord, partingTime)
@@ -209,7 +211,7 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 		if s.stalled {
 			reason = SlowConsumer
 		}
-		return false, s.endLocked(reason)
+		return false, s.endLocked(reason, "")
 	case unread >= s.hub.options.AwayAfter && !s.away && s.ended == "":
 		s.away = true
 		s.hub.away.Add(1)
