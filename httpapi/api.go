@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"signaling-server/httpapi/access"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -18,6 +19,10 @@ type Options struct {
 	Hub    *sse.Hub
 	Rooms  *rooms.Rooms
 	Logger *slog.Logger
+
+	// Access decides who may join a room, and do what there; nil: anybody may join
+	// any, and do everything.
+	Access *access.Verifier
 
 	// Metrics are told by GET /metrics; nil: those of the sockets and rooms alone.
 	Metrics *Metrics
@@ -41,6 +46,7 @@ type API struct {
 	rooms       *rooms.Rooms
 	logger      *slog.Logger
 	metrics     *Metrics
+	access      *access.Verifier // nil: it is asked for no tokens
 	environment string
 	port        int
 	version     string
@@ -69,6 +75,7 @@ func New(o Options) (*API, error) {
 		rooms:       o.Rooms,
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
+		access:      o.Access,
 		environment: o.Environment,
 		port:        o.Port,
 		version:     o.Version,

@@ -65,7 +65,11 @@ func (e *joinRoom) normalize() {
 }
 
 func (e *joinRoom) accept(a *API, socketID string) error {
-	return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata), rooms.Permit{})
+	permit, err := a.permit(e)
+	if err != nil {
+		return err
+	}
+	return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata), permit)
 }
 
 type leaveRoom struct{}

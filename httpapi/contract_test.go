@@ -19,7 +19,6 @@ import (
 // notYet are the facts of the contract that nothing brings about so far, and
 // what will.
 var notYet = map[string]string{
-	"sendEvent 403 access-denied":            "access tokens",
 	"sendEvent 429 rate-limited":             "limits on rates",
 	"streamEvents 429 rate-limited":          "limits on rates",
 	"streamEventsByPost 429 rate-limited":    "limits on rates",
@@ -46,6 +45,7 @@ var scenarios = []struct {
 	{"peers signal", peersSignal},
 	{"peers come and go", peersComeAndGo},
 	{"peers are away and back", peersAreAwayAndBack},
+	{"access tokens", accessTokens},
 	{"batches", batches},
 	{"beacons", beacons},
 	{"polls", polls},
@@ -208,6 +208,14 @@ func peersAreAwayAndBack(t *testing.T, w *witness) {
 	s.poll(t, b.token, "wait=0")
 	a.next("user-back")
 	s.ask(t, http.StatusOK, http.MethodGet, "/connections", nil)
+}
+
+func accessTokens(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100, withAccessTokens(t))
+	a, stranger := s.connect(t), s.connect(t)
+	a.send(joinWith(accessToken(t, "room", "Ada", nil), "room", "Ada"))
+	a.next("room-joined")
+	stranger.refuse(http.StatusForbidden, "access-denied", `{"type":"join-room","roomId":"room","userId":"Eve"}`)
 }
 
 func beacons(t *testing.T, w *witness) {

@@ -44,8 +44,8 @@ func newWitness(t *testing.T, c *contract) *witness {
 }
 
 // newServer starts a server that the witness listens to.
-func (w *witness) newServer(t *testing.T, options sse.Options, maxMembers int) *server {
-	s := newServer(t, options, maxMembers)
+func (w *witness) newServer(t *testing.T, options sse.Options, maxMembers int, others ...func(*setup)) *server {
+	s := newServer(t, options, maxMembers, others...)
 	s.Client().Transport = &wire{s.Client().Transport.(*http.Transport), w}
 	return s
 }

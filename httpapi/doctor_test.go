@@ -120,9 +120,11 @@ func (s *server) listen(t *testing.T, seconds int) *peer {
 }
 
 func TestASilentStreamIsSilentForAsLongAsItWasAsked(t *testing.T) {
-	s := newServerWith(t, sse.Options{}, func(server *http.Server) {
-		server.ReadTimeout = 200 * time.Millisecond // it outlives both
-		server.WriteTimeout = 200 * time.Millisecond
+	s := newServer(t, sse.Options{}, 100, func(u *setup) {
+		u.http = func(server *http.Server) {
+			server.ReadTimeout = 200 * time.Millisecond // it outlives both
+			server.WriteTimeout = 200 * time.Millisecond
+		}
 	})
 	p := s.listen(t, 1)
 	require.Equal(t, "no-cache, no-store, no-transform", p.response.Header.Get("Cache-Control"))

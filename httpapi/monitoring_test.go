@@ -319,7 +319,9 @@ func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
 }
 
 func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
-	s := newServerFor(t, sse.Options{}, 100, "https://app.example.com", "https://*.example.org")
+	s := newServer(t, sse.Options{}, 100, func(u *setup) {
+		u.api.CORSOrigins = []string{"https://app.example.com", "https://*.example.org"}
+	})
 	for origin, allowed := range map[string]bool{
 		"https://app.example.com":      true,
 		"https://a.example.org":        true,

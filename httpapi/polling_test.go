@@ -119,12 +119,12 @@ func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
 // The server gives a request half a second and an answer a second, in these
 // tests. Both are for requests that are answered at once.
 func TestAPollMayWaitLongerThanTheServersTimeouts(t *testing.T) {
-	s := newServerWith(t, sse.Options{}, shortTimeouts)
+	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	requireLongWait(t, s)
 }
 
 func TestAPollOverHTTP2MayWaitLongerThanTheServersTimeouts(t *testing.T) {
-	s := newServerWith(t, sse.Options{}, shortTimeouts)
+	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true
 	shortTimeouts(secure.Config)

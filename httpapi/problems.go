@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"signaling-server/httpapi/access"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -86,6 +87,7 @@ func (p *Problem) Error() string { return p.name + ": " + p.Detail }
 // error that is nobody's but ours.
 func problemFor(err error) *Problem {
 	var p *Problem
+	var denial *access.Denial
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -95,6 +97,10 @@ func problemFor(err error) *Problem {
 		return targetNotFound.with("No other member of your room has this socket ID.")
 	case errors.Is(err, rooms.ErrRoomFull):
 		return roomFull.with("The room has as many members as it may have.")
+	case errors.As(err, &denial):
+		return accessDenied.with(denial.Sentence())
+	case errors.Is(err, rooms.ErrNotPermitted):
+		return accessDenied.with("The access token with which you joined the room does not allow you this.")
 	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
 		return targetOverflow.with("The socket that was to receive it did not read its events for too long, and is being disconnected.")
 	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):

@@ -25,48 +25,50 @@ type server struct {
 	hub *sse.Hub
 }
 
-// newServer starts a server that ends with the test.
-func newServer(t testing.TB, options sse.Options, maxMembers int) *server {
-	return newServerFor(t, options, maxMembers, "*")
+// setup says what a test's server is.
+type setup struct {
+	sse   sse.Options
+	rooms rooms.Limits
+	api   httpapi.Options
+	http  func(*http.Server)
 }
 
-// newServerFor starts a server that the pages of some origins may use.
-func newServerFor(t testing.TB, options sse.Options, maxMembers int, origins ...string) *server {
-	return startServer(t, options, maxMembers, origins, func(*http.Server) {})
-}
-
-// newServerWith starts a server with settings of net/http's.
-func newServerWith(t testing.TB, options sse.Options, set func(*http.Server)) *server {
-	return startServer(t, options, 100, []string{"*"}, set)
-}
-
-func startServer(t testing.TB, options sse.Options, maxMembers int, origins []string, set func(*http.Server)) *server {
+// newServer starts a server that ends with the test. What the usual setup does
+// not say, others may.
+func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func(*setup)) *server {
 	logger := cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
+	metrics := httpapi.NewMetrics()
+	u := setup{
+		sse:   options,
+		rooms: rooms.Limits{Members: maxMembers},
+		api: httpapi.Options{
+			Logger:      logger,
+			Metrics:     metrics,
+			CORSOrigins: []string{"*"},
+			Environment: "test",
+			Port:        3002,
+			Version:     signalingserver.Version,
+			OpenAPI:     signalingserver.OpenAPI,
+			Static:      static.Files,
+		},
+		http: func(*http.Server) {},
+	}
+	for _, other := range others {
+		other(&u)
+	}
 	var members *rooms.Rooms
 	var api *httpapi.API
-	metrics := httpapi.NewMetrics()
-	options.OnEnd = func(socketID string, reason sse.Reason) {
+	u.sse.OnEnd = func(socketID string, reason sse.Reason) {
 		members.Remove(socketID, string(reason))
 		api.Forget(socketID)
 		metrics.SocketEnded(reason)
 	}
-	options.OnRead, options.OnDelivery = metrics.ReaderBegan, metrics.EventDelivered
-	options.OnPresence = func(socketID string) { members.Observe(socketID) }
-	hub := sse.NewHub(options)
-	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: maxMembers}, logger)
-	var err error
-	api, err = httpapi.New(httpapi.Options{
-		Hub:         hub,
-		Rooms:       members,
-		Logger:      logger,
-		Metrics:     metrics,
-		CORSOrigins: origins,
-		Environment: "test",
-		Port:        3002,
-		Version:     signalingserver.Version,
-		OpenAPI:     signalingserver.OpenAPI,
-		Static:      static.Files,
-	})
+	u.sse.OnRead, u.sse.OnDelivery = metrics.ReaderBegan, metrics.EventDelivered
+	u.sse.OnPresence = func(socketID string) { members.Observe(socketID) }
+	hub := sse.NewHub(u.sse)
+	members = rooms.New(httpapi.Courier{Hub: hub}, u.rooms, logger)
+	u.api.Hub, u.api.Rooms = hub, members
+	api, err := httpapi.New(u.api)
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -75,7 +77,7 @@ func startServer(t testing.TB, options sse.Options, maxMembers int, origins []st
 	s := &server{httptest.NewUnstartedServer(api), hub}
 	s.Config.ReadTimeout = time.Second
 	s.Config.IdleTimeout = time.Minute
-	set(s.Config)
+	u.http(s.Config)
 	s.Start()
 	t.Cleanup(func() {
 		s.CloseClientConnections()
