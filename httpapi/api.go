@@ -10,9 +10,14 @@ import (
 	"github.com/rs/cors"
 
 	"signaling-server/httpapi/access"
+	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
+
+// production is the environment in which the server is on guard.
+const production = "production"
 
 // Options say what an [API] is about.
 type Options struct {
@@ -23,6 +28,18 @@ type Options struct {
 	// Access decides who may join a room, and do what there; nil: anybody may join
 	// any, and do everything.
 	Access *access.Verifier
+
+	// Limits bound what anyone may ask; nil: nobody is bounded.
+	Limits *limits.Limits
+	// TrustedProxies are believed where they say from whom a request comes.
+	TrustedProxies clientip.Proxies
+	// MaxBody is how many bytes a body may have, and MaxBatch how many events a
+	// batch: as many as the contract promises, unless it is more.
+	MaxBody, MaxBatch int
+
+	// AdminToken is what operators are known by. Empty: in production nobody is
+	// one, elsewhere everybody.
+	AdminToken string
 
 	// Metrics are told by GET /metrics; nil: those of the sockets and rooms alone.
 	Metrics *Metrics
@@ -47,6 +64,11 @@ type API struct {
 	logger      *slog.Logger
 	metrics     *Metrics
 	access      *access.Verifier // nil: it is asked for no tokens
+	limits      *limits.Limits
+	proxies     clientip.Proxies
+	maxBody     int64
+	maxBatch    int
+	operators   operators
 	environment string
 	port        int
 	version     string
@@ -54,6 +76,7 @@ type API struct {
 	openAPI     contract
 	pages       pages
 	routes      []route
+	headers     headers
 	crossOrigin *cors.Cors
 	router      http.Handler
 	repeats     repeats
@@ -66,7 +89,8 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := newPages(o.Static)
+	isProduction := o.Environment == production
+	pages, err := newPages(o.Static, isProduction)
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +100,18 @@ func New(o Options) (*API, error) {
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
 		access:      o.Access,
+		limits:      cmp.Or(o.Limits, limits.New(limits.Options{})),
+		proxies:     o.TrustedProxies,
+		maxBody:     int64(max(o.MaxBody, minMaxBody)),
+		maxBatch:    max(o.MaxBatch, minMaxBatch),
+		operators:   newOperators(o.AdminToken, isProduction),
 		environment: o.Environment,
 		port:        o.Port,
 		version:     o.Version,
 		started:     time.Now(),
 		openAPI:     contract,
 		pages:       pages,
+		headers:     newHeaders(noParts, noDevices, isProduction),
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
 		silences:    make(chan struct{}, maxSilences),
@@ -95,9 +125,17 @@ func New(o Options) (*API, error) {
 // ServeHTTP answers one request. Whatever stands between here and a stream is
 // on the stack of each open stream: there are no layers of middleware.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := a.headers.set(w, r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	a.crossOrigin.HandlerFunc(w, r)
 	if isPreflight(r) {
 		return // that was its answer
+	}
+	if err := a.checkOrigin(r); err != nil {
+		a.fail(w, r, err)
+		return
 	}
 	if hasEscapedSlash(r) {
 		r = withEscapedPath(r)
@@ -108,21 +146,3 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Forget drops what is remembered of a socket. It must be called when the
 // socket has ended; any goroutine may.
 func (a *API) Forget(socketID string) { a.repeats.forget(socketID) }
-
-// isPreflight tells whether a browser asks what another origin's page may do
-// (Fetch, 4.8).
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-}
-
-// newCrossOrigin lets pages of other origins use the API. There are no cookies:
-// whoever has a token was given it.
-func newCrossOrigin(origins []string) *cors.Cors {
-	return cors.New(cors.Options{
-		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"},
-		ExposedHeaders: []string{"Allow", "Link", "Retry-After"},
-		MaxAge:         86400, // seconds; browsers cut it to what they allow
-	})
-}

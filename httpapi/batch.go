@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBatch is how many events one batch may hold.
-const maxBatch = 64
+// minMaxBatch is how many events one batch may hold in any case.
+const minMaxBatch = 64
 
 type batchAnswer struct {
 	Results []any `json:"results"` // one for each event, in their order
@@ -22,12 +22,15 @@ type accepted struct {
 // sendEvents takes several client events (POST /events/batch) in their order,
 // and answers for each of them. One that is refused stops no other.
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, body, err := a.readPost(w, r)
+	socketID, body, err := a.readWithin(w, r, a.readPost)
 	if err != nil {
 		return err
 	}
-	events, err := decodeBatch(body)
+	events, err := decodeBatch(body, a.maxBatch)
 	if err != nil {
+		return err
+	}
+	if err := a.limits.Send(a.networkOf(r), socketID, len(events)); err != nil {
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
@@ -53,14 +56,14 @@ func (a *API) result(socketID string, event jsontext.Value) (any, error) {
 	if err == nil {
 		return accepted{http.StatusAccepted}, nil
 	}
-	if problem := problemFor(err); problem != nil {
+	if problem := a.problemOf(err); problem != nil {
 		return problem.document(), nil
 	}
 	return nil, err
 }
 
 // decodeBatch reads the events of a batch, each as it was written.
-func decodeBatch(body []byte) ([]jsontext.Value, error) {
+func decodeBatch(body []byte, maxEvents int) ([]jsontext.Value, error) {
 	members, err := parseObject(body)
 	if err != nil {
 		return nil, err
@@ -81,8 +84,8 @@ func decodeBatch(body []byte) ([]jsontext.Value, error) {
 			return nil, malformed(err)
 		}
 	}
-	if len(events) < 1 || len(events) > maxBatch {
-		return nil, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxBatch)})
+	if len(events) < 1 || len(events) > maxEvents {
+		return nil, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)})
 	}
 	return events, nil
 }

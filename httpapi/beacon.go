@@ -17,11 +17,11 @@ func isBeacon(r *http.Request) bool {
 	return r.Header.Get("Authorization") == "" && isMediaType(r.Header.Get("Content-Type"), "text/plain")
 }
 
-// readBeacon tells which socket a beacon is from, and the event in it: all of its
+// readBeacon is the [reading] of a beacon. The event is all of its
 // JSON but the token, which stands there in place of the header and goes no
 // further.
 func (a *API) readBeacon(w http.ResponseWriter, r *http.Request) (socketID string, event []byte, err error) {
-	body, err := readPlain(w, r)
+	body, err := a.readPlain(w, r)
 	if err != nil {
 		return "", nil, err
 	}

@@ -17,14 +17,15 @@ type clientEvent interface {
 	accept(a *API, socketID string) error
 }
 
-// eventType is one of the types that a client may post.
+// eventType is one of the types that may be posted.
 type eventType struct {
-	empty  func() clientEvent
+	empty  func() any
 	fields map[string][]int            // by their names in JSON, as reflect finds them
 	inner  map[string]map[string][]int // those of the fields that are objects themselves
 }
 
-var eventTypes = map[string]eventType{
+// clientEvents are all that a client may post; each is a [clientEvent].
+var clientEvents = vocabulary{
 	"join-room":     newEventType[joinRoom](),
 	"leave-room":    newEventType[leaveRoom](),
 	"offer":         newEventType[offer](),
@@ -38,11 +39,8 @@ var eventTypes = map[string]eventType{
 	"disconnect":    newEventType[disconnect](),
 }
 
-func newEventType[T any, P interface {
-	*T
-	clientEvent
-}]() eventType {
-	t := eventType{func() clientEvent { return P(new(T)) }, fieldsOf(reflect.TypeFor[T]()), make(map[string]map[string][]int)}
+func newEventType[T any]() eventType {
+	t := eventType{func() any { return new(T) }, fieldsOf(reflect.TypeFor[T]()), make(map[string]map[string][]int)}
 	for name, index := range t.fields {
 		if field := reflect.TypeFor[T]().FieldByIndex(index).Type; field.Kind() == reflect.Struct {
 			t.inner[name] = fieldsOf(field)

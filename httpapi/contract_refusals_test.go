@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi/limits"
 	"signaling-server/sse"
 )
 
@@ -92,6 +93,70 @@ func atCapacity(t *testing.T, w *witness) {
 		require.NotEmpty(t, bye.retry)
 		refused.ended()
 	}
+}
+
+func ratesAreLimited(t *testing.T, w *witness) {
+	once := limits.Rates{Opens: 1, Posts: 1, Events: 1}
+	s := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{PerAddress: once, PerSocket: once}))
+	p := s.connect(t)
+	for range 4 { // what is left of the burst
+		s.connect(t)
+	}
+	paths := maps.Clone(readingMethods)
+	paths["/silence?seconds=1"] = http.MethodGet
+	for path, method := range paths {
+		require.NotEmpty(t, s.ask(t, http.StatusTooManyRequests, method, path, anything).Get("Retry-After"))
+	}
+	for path, method := range streamMethods {
+		refused := s.stream(t, method, path, nil)
+		bye := refused.next("disconnected")
+		require.Equal(t, "rate limited", bye.json["reason"])
+		require.NotEmpty(t, bye.retry)
+		refused.ended()
+	}
+	for range 5 {
+		p.send(`{"type":"ping"}`)
+	}
+	p.refuse(http.StatusTooManyRequests, "rate-limited", `{"type":"ping"}`)
+	status, _ := p.batch(`{"events":[{"type":"ping"}]}`)
+	require.Equal(t, http.StatusTooManyRequests, status)
+
+	few := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 1}), func(u *setup) { u.rooms.Rooms = 1 })
+	few.join(t, "room", "Ada")
+	for path, method := range readingMethods {
+		few.ask(t, http.StatusServiceUnavailable, method, path, anything)
+	}
+	crowded := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.rooms.Rooms = 1 })
+	crowded.join(t, "room", "Ada")
+	crowded.connect(t).refuse(http.StatusServiceUnavailable, "at-capacity", `{"type":"join-room","roomId":"another","userId":"Bob"}`)
+}
+
+func limitedTo(o limits.Options) func(*setup) {
+	return func(u *setup) { u.api.Limits = limits.New(o) }
+}
+
+func foreignPagesAreRefused(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.api.CORSOrigins = []string{"https://app.example.com"} })
+	refused := func(r *http.Request) {
+		r.Header.Set("Origin", "https://evil.example")
+		status, problem := s.do(t, r)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Equal(t, "/problems/origin-not-allowed", problem["type"])
+	}
+	p := s.connect(t)
+	for path, body := range map[string]string{"/events": `{"type":"ping"}`, "/events/batch": `{"events":[{"type":"ping"}]}`, "/events/stream": ""} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+p.token)
+		refused(r)
+	}
+	for _, o := range operations {
+		if o.method != http.MethodGet {
+			refused(o.request(t, s))
+		}
+	}
+	p.quiet()
 }
 
 func draining(t *testing.T, w *witness) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/sse"
@@ -19,19 +20,6 @@ import (
 // notYet are the facts of the contract that nothing brings about so far, and
 // what will.
 var notYet = map[string]string{
-	"sendEvent 429 rate-limited":             "limits on rates",
-	"streamEvents 429 rate-limited":          "limits on rates",
-	"streamEventsByPost 429 rate-limited":    "limits on rates",
-	"pollEvents 429 rate-limited":            "limits on rates",
-	"event disconnected reason rate limited": "limits on rates",
-
-	"event announcement":                         "the operators' commands",
-	"event disconnected reason kicked":           "the operators' commands",
-	"event room-left reason kicked":              "the operators' commands",
-	"event room-left reason room closed":         "the operators' commands",
-	"event user-disconnected reason kicked":      "the operators' commands",
-	"event user-disconnected reason room closed": "the operators' commands",
-
 	"event user-disconnected reason server shutdown": "several nodes: one that stops takes all its rooms along",
 	"event user-disconnected reason node lost":       "several nodes",
 }
@@ -54,6 +42,10 @@ var scenarios = []struct {
 	{"wrong events are refused", wrongEventsAreRefused},
 	{"wrong streams are refused", wrongStreamsAreRefused},
 	{"at capacity", atCapacity},
+	{"rates are limited", ratesAreLimited},
+	{"foreign pages are refused", foreignPagesAreRefused},
+	{"operators operate", operatorsOperate},
+	{"strangers are no operators", strangersAreNoOperators},
 	{"draining", draining},
 	{"silences", silences},
 	{"monitoring", monitoring},
@@ -216,6 +208,12 @@ func accessTokens(t *testing.T, w *witness) {
 	a.send(joinWith(accessToken(t, "room", "Ada", nil), "room", "Ada"))
 	a.next("room-joined")
 	stranger.refuse(http.StatusForbidden, "access-denied", `{"type":"join-room","roomId":"room","userId":"Eve"}`)
+
+	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.enforcesExpiry = true })
+	brief := strict.connect(t)
+	brief.send(joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}), "room", "Ada"))
+	brief.next("room-joined")
+	require.Equal(t, "kicked", brief.next("room-left").json["reason"])
 }
 
 func beacons(t *testing.T, w *witness) {

@@ -13,18 +13,21 @@ import (
 // maxFieldErrors is how many wrong fields a problem names.
 const maxFieldErrors = 20
 
-// decodeEvent reads one client event from a body, and tells its type. Whatever is
-// wrong with it is a [Problem].
-func decodeEvent(body []byte) (kind string, event clientEvent, err error) {
+// vocabulary is the types of events that may be posted somewhere, by their names.
+type vocabulary map[string]eventType
+
+// decode reads one event from a body, and tells its type. Whatever is wrong with
+// it is a [Problem].
+func (v vocabulary) decode(body []byte) (kind string, event any, err error) {
 	members, err := parseObject(body)
 	if err != nil {
 		return "", nil, err
 	}
-	if kind, err = kindOf(members); err != nil {
+	if kind, err = v.kindOf(members); err != nil {
 		return "", nil, err
 	}
-	event = eventTypes[kind].empty()
-	if wrong := bind(members, kind, event); len(wrong) > 0 {
+	event = v[kind].empty()
+	if wrong := v[kind].bind(members, kind, event); len(wrong) > 0 {
 		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ normalize() }); ok {
@@ -46,45 +49,40 @@ func invalid(wrong ...FieldError) *Problem {
 }
 
 // kindOf finds the type of an event.
-func kindOf(members object) (string, error) {
+func (v vocabulary) kindOf(members object) (string, error) {
 	i := slices.IndexFunc(members, func(m member) bool { return m.name == "type" })
 	if i < 0 {
-		return "", invalid(FieldError{"type", "required", "is required: one of " + kinds()})
+		return "", invalid(FieldError{"type", "required", "is required: one of " + v.kinds()})
 	}
 	kind, err := jsontext.AppendUnquote(nil, members[i].value)
-	if err != nil || !isKind(string(kind)) {
-		return "", invalid(FieldError{"type", "oneof", "must be one of " + kinds()})
+	if _, known := v[string(kind)]; err != nil || !known {
+		return "", invalid(FieldError{"type", "oneof", "must be one of " + v.kinds()})
 	}
 	return string(kind), nil
 }
 
-func isKind(kind string) bool { _, ok := eventTypes[kind]; return ok }
-
-func kinds() string {
-	return strings.Join(slices.Sorted(maps.Keys(eventTypes)), ", ")
-}
+func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
 
 // bind sets an event's fields from the members of their names. It refuses the
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func bind(members object, kind string, event clientEvent) (wrong []FieldError) {
+func (t eventType) bind(members object, kind string, event any) (wrong []FieldError) {
 	value := reflect.ValueOf(event).Elem()
-	fields := eventTypes[kind].fields
 	_, open := event.(interface{ isOpen() })
 	seen := make([]string, 0, 8)
 	for _, m := range members {
-		index, known := fields[m.name]
+		index, known := t.fields[m.name]
 		switch {
 		case !known && m.name != "type":
-			if !open || isLookalike(m.name, fields) {
-				wrong = append(wrong, unknownMember(m.name, kind, fields))
+			if !open || isLookalike(m.name, t.fields) {
+				wrong = append(wrong, unknownMember(m.name, kind, t.fields))
 			}
 			continue
 		case slices.Contains(seen, m.name):
 			wrong = append(wrong, FieldError{m.name, "unique", "must stand there once"})
 		case known:
-			if err := set(value.FieldByIndex(index), m, eventTypes[kind].inner[m.name]); err != nil {
+			if err := set(value.FieldByIndex(index), m, t.inner[m.name]); err != nil {
 				wrong = append(wrong, *err)
 			}
 		}

@@ -14,7 +14,7 @@ func BenchmarkDecodeOffer(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := decodeEvent(body); err != nil {
+		if _, _, err := clientEvents.decode(body); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"signaling-server/httpapi/clientip"
 )
 
 // diagnosis is what the server sees of one request and its way here. It tells
@@ -49,7 +51,7 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 		Version:           a.version,
 		Protocol:          r.Proto,
 		TLS:               tlsVersion(r.TLS),
-		RemoteAddress:     clientOf(r).IP,
+		RemoteAddress:     clientip.Proxies(nil).Of(r).String(),
 		ForwardedFor:      forwardedFor(r.Header),
 		RequestHeaders:    append([]headerField{{"Host", shortened(r.Host)}}, headerFields(r.Header)...),
 		ResponseHeaders:   headerFields(header),

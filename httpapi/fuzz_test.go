@@ -25,7 +25,7 @@ func FuzzDecodeEvent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		original := string(body)
-		_, event, err := decodeEvent(body)
+		_, event, err := clientEvents.decode(body)
 		if string(body) != original {
 			t.Fatal("the body was changed")
 		}

@@ -1,13 +1,16 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -23,6 +26,8 @@ type Metrics struct {
 	waited    prometheus.Histogram
 	readers   map[sse.Transport]prometheus.Counter
 	ended     map[sse.Reason]prometheus.Counter
+	byProblem map[string]prometheus.Counter      // refusals
+	byLimit   map[limits.Name]prometheus.Counter // refusals for a limit
 }
 
 // deliverySeconds are the bounds of the histogram: from what a good network
@@ -54,17 +59,17 @@ func NewMetrics() *Metrics {
 			"Streams and polls that began.", sse.OverStream, sse.OverPoll),
 		ended: newCounters(registry, "signaling_sockets_ended_total", "reason",
 			"Sockets that ended.", sse.ClientDisconnect, sse.TransportClose, sse.SlowConsumer, sse.Kicked),
+		byProblem: newCounters(registry, "signaling_refused_total", "problem",
+			"Requests, and events of batches, that were refused by a problem.", problemNames()...),
+		byLimit: newCounters(registry, "signaling_limit_reached_total", "limit",
+			"Requests, and events of batches, that were refused because a limit was reached.", limitNames()...),
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m
 }
 
 func clientEventTypes() []string {
-	types := make([]string, 0, len(eventTypes))
-	for kind := range eventTypes {
-		types = append(types, kind)
-	}
-	return types
+	return slices.Collect(maps.Keys(clientEvents))
 }
 
 // newCounters makes one counter for each value of a label. The list is closed,
@@ -94,6 +99,22 @@ func (m *Metrics) SocketEnded(reason sse.Reason) { m.ended[reason].Inc() }
 
 // accepted counts a client's event.
 func (m *Metrics) accepted(kind string) { m.byType[kind].Inc() }
+
+// refused counts a refusal, and for which limit it was, if for any.
+func (m *Metrics) refused(problem string, limit limits.Name) {
+	m.byProblem[problem].Inc()
+	if limit != "" {
+		m.byLimit[limit].Inc()
+	}
+}
+
+func problemNames() []string {
+	var names []string
+	for _, t := range problemTypes {
+		names = append(names, t.name)
+	}
+	return names
+}
 
 // watch has the metrics tell what sockets and rooms there are when they are
 // asked for.

@@ -170,11 +170,13 @@ func TestMetricsTellNothingOfAnybody(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"reason", "state", "transport", "type"}, slices.Sorted(maps.Keys(labels)))
+	require.Equal(t, []string{"limit", "problem", "reason", "state", "transport", "type"}, slices.Sorted(maps.Keys(labels)))
 	require.ElementsMatch(t, []string{"connected", "away"}, labels["state"])
 	require.ElementsMatch(t, []string{"stream", "poll"}, labels["transport"])
-	require.ElementsMatch(t, []string{"client disconnect", "transport close", "slow consumer"}, labels["reason"])
+	require.ElementsMatch(t, []string{"client disconnect", "transport close", "slow consumer", "kicked"}, labels["reason"])
 	require.Len(t, labels["type"], 11)
+	require.Len(t, labels["problem"], 19)
+	require.Contains(t, labels["limit"], "posts per address")
 	for _, family := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes"} {
 		require.Contains(t, m.families, family)
 	}

@@ -156,6 +156,7 @@ type roomInfo struct {
 	UserList     []userInfo `json:"userList"`
 	CreatedAt    string     `json:"createdAt"`
 	LastActivity string     `json:"lastActivity"`
+	Locked       bool       `json:"locked,omitempty"`
 }
 
 type userInfo struct {
@@ -170,7 +171,7 @@ func newRoomInfo(r rooms.Info) roomInfo {
 	for i, m := range r.Members {
 		users[i] = userInfo{m.UserID, m.SocketID, timestamp(m.JoinedAt), m.IsAway}
 	}
-	return roomInfo{r.RoomID, len(users), users, timestamp(r.CreatedAt), timestamp(r.LastActivity)}
+	return roomInfo{r.RoomID, len(users), users, timestamp(r.CreatedAt), timestamp(r.LastActivity), r.IsLocked}
 }
 
 func (a *API) listRooms(w http.ResponseWriter, r *http.Request, _ params) error {
@@ -201,7 +202,7 @@ func roomTexts(r rooms.Info) []string {
 func (a *API) getRoom(w http.ResponseWriter, _ *http.Request, p params) error {
 	room, ok := a.rooms.Room(p.ByName("roomId"))
 	if !ok {
-		return notFound.with("There is no room of this ID: nobody is in it.")
+		return noSuchRoom
 	}
 	return writeJSON(w, newRoomInfo(room))
 }

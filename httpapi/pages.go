@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
@@ -14,14 +15,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/unrolled/secure"
 )
 
 // pages are the embedded web files.
 type pages struct {
 	files   map[string]file
-	headers *secure.Secure
+	headers map[string]headers // of pages, by their folder
 }
 
 type file struct {
@@ -44,8 +43,8 @@ func newFile(content []byte) file {
 }
 
 // newPages reads all files once; they cannot change while the server runs.
-func newPages(files fs.FS) (pages, error) {
-	p := pages{make(map[string]file), pageHeaders()}
+func newPages(files fs.FS, isProduction bool) (pages, error) {
+	p := pages{make(map[string]file), newPageHeaders(isProduction)}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -63,17 +62,34 @@ func newPages(files fs.FS) (pages, error) {
 	return p, nil
 }
 
-// pageHeaders let a page run exactly its own parts.
-func pageHeaders() *secure.Secure {
-	return secure.New(secure.Options{
-		ContentSecurityPolicy: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-			"connect-src 'self'; media-src 'self' blob:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		ContentTypeNosniff:      true,
-		FrameDeny:               true,
-		ReferrerPolicy:          "no-referrer",
-		PermissionsPolicy:       "camera=(self), microphone=(self), geolocation=()",
-		CrossOriginOpenerPolicy: "same-origin",
-	})
+// itsParts lets a page run its own scripts and styles, show its own pictures,
+// and ask its own server.
+const itsParts = "script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
+
+// policies are what the parts of each page may do: what it does not need, it may
+// not. The landing page has no folder.
+var policies = map[string]string{
+	"":          itsParts,
+	"demo":      itsParts,
+	"doctor":    itsParts,
+	"dashboard": itsParts,
+	"problems":  "style-src 'self'; img-src 'self'",
+}
+
+// devices is the permissions policy of the one page that calls.
+var devices = map[string]string{"demo": "camera=(self), microphone=(self), geolocation=()"}
+
+func newPageHeaders(isProduction bool) map[string]headers {
+	all := make(map[string]headers, len(policies))
+	for folder, policy := range policies {
+		all[folder] = newHeaders(noParts+"; "+policy, cmp.Or(devices[folder], noDevices), isProduction)
+	}
+	return all
+}
+
+// allow lets the page that an answer is do what it needs to.
+func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) error {
+	return p.headers[folder].set(w, r)
 }
 
 // serve answers with one of the files. Browsers keep it, and ask whether it has
@@ -83,8 +99,10 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	if !ok {
 		return notFound.with("There is no such page.")
 	}
-	if err := p.headers.Process(w, r); err != nil {
-		return err
+	if path.Ext(name) == ".html" {
+		if err := p.allow(w, r, strings.TrimSuffix(path.Dir(name), ".")); err != nil {
+			return err
+		}
 	}
 	content, etag := f.content, f.etag
 	if f.gzipped != nil {
@@ -181,7 +199,7 @@ func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error
 	if i < 0 {
 		return notFound.with("There is no problem of this name.")
 	}
-	if err := a.pages.headers.Process(w, r); err != nil {
+	if err := a.pages.allow(w, r, "problems"); err != nil {
 		return err
 	}
 	t := problemTypes[i]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signaling-server/httpapi/access"
+	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -42,8 +43,14 @@ var (
 		"The body of the request could not be read as one JSON value in UTF-8 (RFC 8259). The detail says at which byte it went wrong. JSON nested more than 100 levels deep and unpaired surrogates in strings are refused as well, because many receivers cannot read them."}
 	unknownSession = problemType{"unknown-session", http.StatusUnauthorized, "The session is not known",
 		"The request needs the session token that the event “connected” brought, as “Authorization: Bearer <token>”. It had none, a malformed one, or one whose socket has ended: it disconnected, or stayed away longer than the resume window. Open a new stream (GET /events), take the token from its first event, and join the room again."}
+	unknownOperator = problemType{"unknown-operator", http.StatusUnauthorized, "This is for the operators of the server",
+		"What is going on in the server is told to its operators only. The request needs the token that the server was given as ADMIN_TOKEN, as “Authorization: Bearer <token>”. It had none, or another."}
 	accessDenied = problemType{"access-denied", http.StatusForbidden, "Access to the room was denied",
 		"This server admits to its rooms only those who show an access token. The one in “accessToken” is missing, wrong, expired, or for another room or user. Ask whoever issues the tokens for a new one."}
+	originNotAllowed = problemType{"origin-not-allowed", http.StatusForbidden, "Pages of this origin may not use the server",
+		"A browser sent this for a page of another origin, which is not among those that the server's operator allows (CORS_ORIGIN). It did nothing."}
+	operatorsOnly = problemType{"operators-only", http.StatusForbidden, "This is for the operators of the server",
+		"What is going on in the server is told to its operators only, and this one, which runs in production, knows none. Whoever runs it sets ADMIN_TOKEN to a secret of 16 characters or more, and sends that as “Authorization: Bearer <token>”."}
 	targetNotFound = problemType{"target-not-found", http.StatusNotFound, "The target is not in your room",
 		"A member may signal only other sockets of its own room. The target is no member's socket ID: it may have left, be in another room, be yourself, or never have been. Watch “user-disconnected” to know when a peer is gone."}
 	notFound = problemType{"not-found", http.StatusNotFound, "There is nothing here",
@@ -54,8 +61,10 @@ var (
 		"This event is for the members of a room, and the socket is in none. Send join-room first. A socket that could not be resumed is a new one, and joins again."}
 	roomFull = problemType{"room-full", http.StatusConflict, "The room is full",
 		"The room has as many members as this server allows. Try again when someone has left, or use another room."}
+	roomLocked = problemType{"room-locked", http.StatusConflict, "The room is locked",
+		"An operator lets nobody else into this room. Its members stay. Try again later, or use another room."}
 	payloadTooLarge = problemType{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large",
-		"A body may have 64 KiB at most. Large data belongs into a data channel between the peers."}
+		"A body may have 64 KiB, or as much more as the operator of the server allows. Large data belongs into a data channel between the peers."}
 	unsupportedMediaType = problemType{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body's media type is not supported",
 		"Send “Content-Type: application/json”, in UTF-8 and without a Content-Encoding."}
 	validationFailed = problemType{"validation-failed", http.StatusUnprocessableEntity, "The request is not valid",
@@ -73,13 +82,22 @@ var (
 // sessionEnded is the problem of a token that was once good.
 var sessionEnded = unknownSession.with("The socket of this token has ended. Open a new stream, and join again.")
 
+// noSuchRoom is the problem of operators who look for a room.
+var noSuchRoom = notFound.with("There is no room of this ID: nobody is in it.")
+
 // problemTypes lists all problems, for the pages that explain them.
 var problemTypes = []problemType{
-	malformedJSON, unknownSession, accessDenied, targetNotFound, notFound, methodNotAllowed, notInRoom, roomFull,
-	payloadTooLarge, unsupportedMediaType, validationFailed, rateLimited, targetOverflow, shuttingDown, atCapacity,
+	malformedJSON, unknownSession, unknownOperator, accessDenied, originNotAllowed, operatorsOnly, targetNotFound, notFound, methodNotAllowed,
+	notInRoom, roomFull, roomLocked, payloadTooLarge, unsupportedMediaType, validationFailed, rateLimited, targetOverflow, shuttingDown, atCapacity,
 }
 
 func (t problemType) with(detail string) *Problem { return &Problem{problemType: t, Detail: detail} }
+
+// after says when the client may try again.
+func (p *Problem) after(wait time.Duration) *Problem {
+	p.RetryAfter = wait
+	return p
+}
 
 func (p *Problem) Error() string { return p.name + ": " + p.Detail }
 
@@ -88,6 +106,7 @@ func (p *Problem) Error() string { return p.name + ": " + p.Detail }
 func problemFor(err error) *Problem {
 	var p *Problem
 	var denial *access.Denial
+	var exceeded *limits.Exceeded
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -96,23 +115,27 @@ func problemFor(err error) *Problem {
 	case errors.Is(err, rooms.ErrTargetNotFound):
 		return targetNotFound.with("No other member of your room has this socket ID.")
 	case errors.Is(err, rooms.ErrRoomFull):
-		return roomFull.with("The room has as many members as it may have.")
+		return roomFull.with("The room has as many members as it may have.").after(sse.ReconnectAfter())
+	case errors.Is(err, rooms.ErrRoomLocked):
+		return roomLocked.with("An operator lets nobody else into this room.")
+	case errors.Is(err, rooms.ErrTooManyRooms):
+		return atCapacity.with("There are as many rooms as there may be. Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
+	case errors.Is(err, rooms.ErrNoRoom):
+		return noSuchRoom
 	case errors.As(err, &denial):
 		return accessDenied.with(denial.Sentence())
 	case errors.Is(err, rooms.ErrNotPermitted):
 		return accessDenied.with("The access token with which you joined the room does not allow you this.")
 	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
-		return targetOverflow.with("The socket that was to receive it did not read its events for too long, and is being disconnected.")
+		return targetOverflow.with("The socket that was to receive it did not read its events for too long, and is being disconnected.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):
 		return sessionEnded
 	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):
-		p = shuttingDown.with("Reconnect after the time given.")
-		p.RetryAfter = sse.ReconnectAfter()
-		return p
+		return shuttingDown.with("Reconnect after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, sse.ErrAtCapacity):
-		p = atCapacity.with("Try again after the time given.")
-		p.RetryAfter = sse.ReconnectAfter()
-		return p
+		return atCapacity.with("Try again after the time given.").after(sse.ReconnectAfter())
+	case errors.As(err, &exceeded):
+		return exceededProblem(exceeded)
 	}
 	return nil
 }

@@ -34,11 +34,16 @@ func (a *API) allRoutes() []route {
 		{http.MethodPost, "/events/stream", a.streamEvents},
 		{http.MethodGet, "/events/poll", a.pollEvents},
 		{http.MethodGet, "/health", a.getHealth},
-		{http.MethodGet, "/rooms", a.listRooms},
-		{http.MethodGet, "/rooms/:roomId", a.getRoom},
-		{http.MethodGet, "/connections", a.listConnections},
-		{http.MethodGet, "/stats", a.getStats},
-		{http.MethodGet, "/metrics", a.getMetrics},
+		{http.MethodGet, "/rooms", a.forOperators(a.listRooms)},
+		{http.MethodGet, "/rooms/:roomId", a.forOperators(a.getRoom)},
+		{http.MethodDelete, "/rooms/:roomId", a.forOperators(a.closeRoom)},
+		{http.MethodPost, "/rooms/:roomId/lock", a.forOperators(a.lockRoom)},
+		{http.MethodDelete, "/rooms/:roomId/lock", a.forOperators(a.unlockRoom)},
+		{http.MethodPost, "/rooms/:roomId/events", a.forOperators(a.announce)},
+		{http.MethodGet, "/connections", a.forOperators(a.listConnections)},
+		{http.MethodDelete, "/connections/:socketId", a.forOperators(a.kickSocket)},
+		{http.MethodGet, "/stats", a.forOperators(a.getStats)},
+		{http.MethodGet, "/metrics", a.forOperators(a.getMetrics)},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
@@ -127,14 +132,23 @@ func (a *API) serve(h handler) http.Handler {
 
 // answer runs a handler and tells the client of its error.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := h(w, r, p); err != nil {
 		a.fail(w, r, err)
 	}
 }
 
+// problemOf is what a client is told of an error, if it is anything of its
+// own. Each is counted.
+func (a *API) problemOf(err error) *Problem {
+	problem := problemFor(err)
+	if problem != nil {
+		a.metrics.refused(problem.name, limitOf(err))
+	}
+	return problem
+}
+
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if problem := problemFor(err); problem != nil {
+	if problem := a.problemOf(err); problem != nil {
 		problem.write(w)
 		return
 	}

@@ -83,11 +83,12 @@ func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
 func TestTheDocumentHasTheServersClientEventsAndNoOthers(t *testing.T) {
 	document := readDocument(t)
 	union := unionOf(t, document, "ClientEvent")
-	require.ElementsMatch(t, slices.Collect(maps.Keys(eventTypes)), slices.Collect(maps.Keys(union)))
+	require.ElementsMatch(t, slices.Collect(maps.Keys(clientEvents)), slices.Collect(maps.Keys(union)))
 	for kind, schema := range union {
-		members := append(slices.Collect(maps.Keys(eventTypes[kind].fields)), "type")
+		members := append(slices.Collect(maps.Keys(clientEvents[kind].fields)), "type")
 		require.ElementsMatch(t, members, slices.Collect(maps.Keys(schema.Properties)), kind)
-		_, isOpen := eventTypes[kind].empty().(interface{ isOpen() })
+		require.Implements(t, (*clientEvent)(nil), clientEvents[kind].empty())
+		_, isOpen := clientEvents[kind].empty().(interface{ isOpen() })
 		has := schema.AdditionalProperties.Has
 		require.Equal(t, isOpen, has == nil || *has, "%s: additionalProperties", kind)
 	}

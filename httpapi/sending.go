@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -10,8 +11,8 @@ import (
 	"signaling-server/sse"
 )
 
-// maxBody is how many bytes a body may have.
-const maxBody = 64 << 10
+// minMaxBody is how many bytes a body may have in any case.
+const minMaxBody = 64 << 10
 
 // sendEvent takes one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
@@ -19,8 +20,11 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	if isBeacon(r) {
 		read = a.readBeacon
 	}
-	socketID, body, err := read(w, r)
+	socketID, body, err := a.readWithin(w, r, read)
 	if err != nil {
+		return err
+	}
+	if err := a.limits.Send(a.networkOf(r), socketID, 1); err != nil {
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
@@ -28,22 +32,33 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	})
 }
 
-// readPost tells which socket posts, and what.
+// readWithin reads a request that sends events, if its address may send another.
+func (a *API) readWithin(w http.ResponseWriter, r *http.Request, read reading) (socketID string, body []byte, err error) {
+	if err := a.limits.Post(a.networkOf(r)); err != nil {
+		return "", nil, err
+	}
+	return read(w, r)
+}
+
+// reading tells which socket posts, and what.
+type reading func(w http.ResponseWriter, r *http.Request) (socketID string, body []byte, err error)
+
+// readPost is the usual [reading].
 func (a *API) readPost(w http.ResponseWriter, r *http.Request) (socketID string, body []byte, err error) {
 	if socketID, err = a.authenticate(r); err != nil {
 		return "", nil, err
 	}
-	body, err = readJSON(w, r)
+	body, err = a.readJSON(w, r)
 	return socketID, body, err
 }
 
 // accept does what one event, as it was posted, asks for.
 func (a *API) accept(socketID string, body []byte) error {
-	kind, event, err := decodeEvent(body)
+	kind, event, err := clientEvents.decode(body)
 	if err != nil {
 		return err
 	}
-	if err := event.accept(a, socketID); err != nil {
+	if err := event.(clientEvent).accept(a, socketID); err != nil {
 		return err
 	}
 	a.metrics.accepted(kind)
@@ -70,19 +85,24 @@ func (a *API) socketOf(token sse.Token) (socketID string, err error) {
 
 // bearer reads a session token from the header Authorization (RFC 6750, 2.1).
 func bearer(r *http.Request) (sse.Token, bool) {
+	return sse.ParseToken(bearerText(r))
+}
+
+// bearerText is the token as it was written, "" where there is none.
+func bearerText(r *http.Request) string {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return sse.Token{}, false
+		return ""
 	}
-	return sse.ParseToken(strings.TrimSpace(text))
+	return strings.TrimSpace(text)
 }
 
 // readJSON reads a body that claims to be JSON.
-func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (a *API) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
 	}
-	return readPlain(w, r)
+	return a.readPlain(w, r)
 }
 
 func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
@@ -97,31 +117,35 @@ func isMediaType(contentType, want string) bool {
 }
 
 // readPlain reads a body that nothing was done to on the way.
-func readPlain(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (a *API) readPlain(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
 	}
-	return readBody(w, r)
+	return a.readBody(w, r)
 }
 
 // readBody reads a body of bounded size. The server's ReadTimeout bounds the
 // time that it takes.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
+func (a *API) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	switch {
-	case r.ContentLength > maxBody:
-		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
+	case r.ContentLength > a.maxBody:
+		return nil, a.bodyTooLarge()
 	case r.ContentLength >= 0:
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(r.Body, body)
 	default:
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, payloadTooLarge.with("A body may have 64 KiB at most.")
+		return nil, a.bodyTooLarge()
 	case err != nil:
 		return nil, malformedJSON.with("The body did not arrive whole.")
 	}
 	return body, nil
+}
+
+func (a *API) bodyTooLarge() error {
+	return payloadTooLarge.with(fmt.Sprintf("A body may have %d KiB at most.", a.maxBody>>10))
 }

@@ -31,6 +31,8 @@ type setup struct {
 	rooms rooms.Limits
 	api   httpapi.Options
 	http  func(*http.Server)
+
+	enforcesExpiry bool // of permits
 }
 
 // newServer starts a server that ends with the test. What the usual setup does
@@ -74,6 +76,9 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { hub.Run(ctx) })
+	if u.enforcesExpiry {
+		running.Go(func() { members.Run(ctx) })
+	}
 	s := &server{httptest.NewUnstartedServer(api), hub}
 	s.Config.ReadTimeout = time.Second
 	s.Config.IdleTimeout = time.Minute

@@ -45,9 +45,14 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 	if err != nil {
 		return err
 	}
-	if _, err := readBody(w, r); err != nil { // net/http sees that a client is gone only behind it
+	if _, err := a.readBody(w, r); err != nil { // net/http sees that a client is gone only behind it
 		return err
 	}
+	done, err := a.admitReader(r, nil)
+	if err != nil {
+		return err
+	}
+	defer done()
 	release, err := a.takeSilence()
 	if err != nil {
 		return err
@@ -86,8 +91,7 @@ func (a *API) takeSilence() (release func(), err error) {
 	case a.silences <- struct{}{}:
 		return func() { <-a.silences }, nil
 	default:
-		full := atCapacity.with(fmt.Sprintf("%d silent streams are open, as many as there may be. Try again after the time given.", maxSilences))
-		full.RetryAfter = sse.ReconnectAfter()
+		full := atCapacity.with(fmt.Sprintf("%d silent streams are open, as many as there may be. Try again after the time given.", maxSilences)).after(sse.ReconnectAfter())
 		return nil, full
 	}
 }

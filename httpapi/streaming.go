@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"errors"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,16 +15,25 @@ import (
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	// Whatever the method: net/http reads a body before it writes an answer, and
 	// sees that a client is gone only behind it.
-	if _, err := readBody(w, r); err != nil {
+	if _, err := a.readBody(w, r); err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
-	err := a.hub.ServeStream(w, r, position(r), clientOf(r))
+	err := a.serveStream(w, r, position(r))
 	if err != nil && namesEventStream(r) {
-		refuse(w, err)
+		a.refuse(w, err)
 		return nil
 	}
 	return err
+}
+
+func (a *API) serveStream(w http.ResponseWriter, r *http.Request, at *sse.EventID) error {
+	done, err := a.admitReader(r, at)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return a.hub.ServeStream(w, r, at, a.clientOf(r))
 }
 
 // pollEvents answers one poll (GET /events/poll).
@@ -35,15 +42,20 @@ func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err != nil {
 		return err
 	}
-	if _, err := readBody(w, r); err != nil {
+	if _, err := a.readBody(w, r); err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a poll may outlast the server's ReadTimeout
-	var position *sse.EventID
+	var position *sse.EventID                                      // nil: the client wants a new socket
 	if token, ok := bearer(r); ok {
 		position = &sse.EventID{Token: token, Sequence: after}
 	}
-	return a.hub.ServePoll(w, r, position, wait, clientOf(r))
+	done, err := a.admitReader(r, position)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return a.hub.ServePoll(w, r, position, wait, a.clientOf(r))
 }
 
 // How long a poll waits for an event.
@@ -94,15 +106,6 @@ func position(r *http.Request) *sse.EventID {
 	return &id
 }
 
-// clientOf is what operators are told of a client.
-func clientOf(r *http.Request) sse.Client {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = r.RemoteAddr
-	}
-	return sse.Client{IP: ip, UserAgent: strings.Clone(r.UserAgent())} // a part of the header would keep all of it
-}
-
 // namesEventStream tells whether the client is one that asks for a stream by
 // its type, as EventSource does.
 func namesEventStream(r *http.Request) bool {
@@ -117,10 +120,13 @@ func namesEventStream(r *http.Request) bool {
 }
 
 // refuse turns an EventSource away in a way that it comes back from.
-func refuse(w http.ResponseWriter, err error) {
-	reason := "at capacity"
-	if errors.Is(err, sse.ErrDraining) {
+func (a *API) refuse(w http.ResponseWriter, err error) {
+	reason, p := "at capacity", a.problemOf(err)
+	switch p.name {
+	case shuttingDown.name:
 		reason = "draining"
+	case rateLimited.name:
+		reason = "rate limited"
 	}
-	sse.Refuse(w, reason, sse.ReconnectAfter())
+	sse.Refuse(w, reason, p.RetryAfter)
 }

@@ -59,7 +59,7 @@ func isCandidate(value jsontext.Value) bool {
 }
 
 // validate checks an event's fields against the rules in their tags.
-func validate(event clientEvent) (wrong []FieldError) {
+func validate(event any) (wrong []FieldError) {
 	err := validator10.Struct(event)
 	if err == nil {
 		return nil

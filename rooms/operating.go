@@ -35,7 +35,6 @@ func (rs *Rooms) SetLocked(roomID string, locked bool) error {
 		return ErrNoRoom
 	}
 	r.locked = locked
-	rs.logger.Info("room lock set", "roomId", roomID, "locked", locked)
 	return nil
 }
 

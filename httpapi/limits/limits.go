@@ -18,20 +18,21 @@ type Name string
 
 // The limits.
 const (
-	ReadersPerAddress Name = "readers per address"
-	OpensPerAddress   Name = "opens per address"
-	OpensPerSocket    Name = "opens per socket"
-	PostsPerAddress   Name = "posts per address"
-	PostsPerSocket    Name = "posts per socket"
-	EventsPerAddress  Name = "events per address"
-	EventsPerSocket   Name = "events per socket"
-	GuessesPerAddress Name = "guesses per address"
+	ReadersPerAddress   Name = "readers per address"
+	OpensPerAddress     Name = "opens per address"
+	OpensPerSocket      Name = "opens per socket"
+	PostsPerAddress     Name = "posts per address"
+	PostsPerSocket      Name = "posts per socket"
+	EventsPerAddress    Name = "events per address"
+	EventsPerSocket     Name = "events per socket"
+	GuessesPerAddress   Name = "guesses per address"
+	IceServersPerSocket Name = "ICE servers per socket"
 )
 
 // Names lists all limits.
 func Names() []Name {
 	return []Name{
-		ReadersPerAddress, OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress,
+		ReadersPerAddress, OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket,
 	}
 }
 
@@ -47,8 +48,12 @@ type Rates struct {
 // Burst is how much of what was not used may be done at once.
 const Burst = 5 * time.Second
 
-// guesses are how often wrong secrets may come from one network in a second.
-const guesses = 2
+// What nobody needs to do often, and so is no setting: in a second, on the
+// average.
+const (
+	guesses    = 2 // wrong secrets, from one network
+	iceServers = 2 // requests for ICE servers, of one socket
+)
 
 // maxRemembered is how many networks, and how many sockets, are remembered. Of
 // the one that was not seen for the longest a new start is granted: memory has an
@@ -138,6 +143,11 @@ func (l *Limits) Guess(network netip.Prefix, isRight bool) error {
 	return l.ofNetwork(network).guesses.ask(1, !isRight, GuessesPerAddress)
 }
 
+// IceServers asks whether a socket may be told its ICE servers.
+func (l *Limits) IceServers(socketID string) error {
+	return l.ofSocket(socketID).iceServers.take(1, IceServersPerSocket)
+}
+
 // Read counts a stream or a poll of a network until done is called, if there is
 // no error.
 func (l *Limits) Read(network netip.Prefix) (done func(), err error) {
@@ -178,10 +188,10 @@ func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates)
 }
 
 // buckets are what one network or socket may still ask.
-type buckets struct{ opens, posts, events, guesses bucket }
+type buckets struct{ opens, posts, events, guesses, iceServers bucket }
 
 func newBuckets(r Rates) *buckets {
-	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses)}
+	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses), newBucket(iceServers)}
 }
 
 // bucket refills steadily. The zero one never empties.

@@ -1,0 +1,147 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/sse"
+)
+
+const adminToken = "the operators' own token"
+
+// withAdminToken makes a server that knows its operators.
+func withAdminToken(u *setup) { u.api.AdminToken = adminToken }
+
+// operation is something that is for operators.
+type operation struct{ method, path string }
+
+// request makes a request for an operation that is as it should be, but bears no
+// token.
+func (o operation) request(t *testing.T, s *server) *http.Request {
+	t.Helper()
+	body := ""
+	if strings.HasSuffix(o.path, "/events") {
+		body = `{"type":"announcement","data":1}`
+	}
+	r, err := http.NewRequestWithContext(t.Context(), o.method, s.URL+o.path, strings.NewReader(body))
+	require.NoError(t, err)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
+var operations = []operation{
+	{http.MethodGet, "/rooms"},
+	{http.MethodGet, "/rooms/standup"},
+	{http.MethodDelete, "/rooms/standup"},
+	{http.MethodPost, "/rooms/standup/lock"},
+	{http.MethodDelete, "/rooms/standup/lock"},
+	{http.MethodPost, "/rooms/standup/events"},
+	{http.MethodGet, "/connections"},
+	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw"},
+	{http.MethodGet, "/stats"},
+	{http.MethodGet, "/metrics"},
+}
+
+// operate sends what an operator sends, and requires a status.
+func (s *server) operate(t *testing.T, status int, method, path, body string) map[string]any {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+adminToken)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	got, answer := s.do(t, r)
+	require.Equal(t, status, got, "%s %s: %v", method, path, answer)
+	return answer
+}
+
+func operatorsOperate(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100, withAdminToken)
+	a, b := s.join(t, "standup", "Ada"), s.join(t, "standup", "Bob")
+	a.next("user-connected")
+
+	s.operate(t, http.StatusAccepted, http.MethodPost, "/rooms/standup/events", `{"type":"announcement","data":{"text":"soon"}}`)
+	a.next("announcement")
+	b.next("announcement")
+	s.operate(t, http.StatusNoContent, http.MethodPost, "/rooms/standup/lock", "")
+	require.Equal(t, true, s.operate(t, http.StatusOK, http.MethodGet, "/rooms/standup", "")["locked"])
+	s.operate(t, http.StatusOK, http.MethodGet, "/rooms", "")
+	s.connect(t).refuse(http.StatusConflict, "room-locked", `{"type":"join-room","roomId":"standup","userId":"Cyd"}`)
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/rooms/standup/lock", "")
+	c := s.join(t, "standup", "Cyd")
+	a.next("user-connected")
+
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/connections/"+c.socketID+"?reason=Please%20keep%20to%20the%20subject.", "")
+	bye := c.next("disconnected")
+	require.Equal(t, "kicked", bye.json["reason"])
+	require.Equal(t, "Please keep to the subject.", bye.json["detail"])
+	c.ended()
+	require.Equal(t, "kicked", a.next("user-disconnected").json["reason"])
+	s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/connections/"+b.socketID+"?reason=a%0Ab", "")
+
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/rooms/standup", "")
+	require.Equal(t, "room closed", a.next("room-left").json["reason"])
+	require.Equal(t, "room closed", s.lastLeft(b))
+	for _, o := range operations {
+		if strings.HasPrefix(o.path, "/rooms/") || strings.HasPrefix(o.path, "/connections/") {
+			require.Equal(t, http.StatusNotFound, s.tryToken(t, o, adminToken))
+		}
+	}
+	for body, status := range map[string]int{
+		`{"type":`:                               http.StatusBadRequest,
+		`{"type":"announcement"}`:                http.StatusUnprocessableEntity,
+		`{"type":"announcement","data":1,"x":1}`: http.StatusUnprocessableEntity,
+		`{"type":"signal","data":1}`:             http.StatusUnprocessableEntity,
+		strings.Repeat(" ", 64<<10+1):            http.StatusRequestEntityTooLarge,
+		"":                                       http.StatusUnsupportedMediaType,
+	} {
+		s.operate(t, status, http.MethodPost, "/rooms/standup/events", body)
+	}
+
+	stopping := w.newServer(t, sse.Options{}, 100, withAdminToken)
+	d := stopping.join(t, "standup", "Dan")
+	require.NoError(t, stopping.hub.Drain(t.Context()))
+	d.next("server-shutdown")
+	stopping.operate(t, http.StatusServiceUnavailable, http.MethodPost, "/rooms/standup/events", `{"type":"announcement","data":1}`)
+}
+
+// lastLeft tells for what reason a peer is out of its room, which may have told
+// it of others before.
+func (s *server) lastLeft(p *peer) any {
+	for e := range p.events {
+		if e.kind == "room-left" {
+			return e.json["reason"]
+		}
+	}
+	return nil
+}
+
+func strangersAreNoOperators(t *testing.T, w *witness) {
+	guarded := w.newServer(t, sse.Options{}, 100, withAdminToken)
+	closed := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.api.Environment = "production" })
+	for _, o := range operations {
+		header := guarded.ask(t, http.StatusUnauthorized, o.method, o.path, nil)
+		require.Equal(t, "Bearer", header.Get("WWW-Authenticate"))
+		status, _ := closed.do(t, o.request(t, closed))
+		require.Equal(t, http.StatusForbidden, status)
+	}
+	for _, o := range operations {
+		for guarded.tryToken(t, o, "wrong") != http.StatusTooManyRequests {
+		}
+	}
+}
+
+// tryToken does what only operators may, with a token, and returns the status.
+func (s *server) tryToken(t *testing.T, o operation, token string) (status int) {
+	t.Helper()
+	r := o.request(t, s)
+	r.Header.Set("Authorization", "Bearer "+token)
+	status, _ = s.do(t, r)
+	return status
+}

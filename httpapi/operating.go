@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What operators may do. All of it is logged.
+
+// operatorEvents are all that an operator may post to a room.
+var operatorEvents = vocabulary{"announcement": newEventType[announcement]()}
+
+type announcement struct {
+	Data jsontext.Value `json:"data" validate:"required"`
+}
+
+// maxReason is how many characters an operator's words of why may have.
+const maxReason = 256
+
+// kickSocket ends a socket (DELETE /connections/{socketId}).
+func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
+	why := r.URL.Query().Get("reason")
+	if utf8.RuneCountInString(why) > maxReason || why != "" && !isName(why) {
+		return invalid(FieldError{"reason", "name", "must be up to 256 visible characters, without control characters or line ends"})
+	}
+	socketID := p.ByName("socketId")
+	if !a.hub.Kick(socketID, why) {
+		return notFound.with("There is no connection of this socket ID.")
+	}
+	a.logger.Info("operator kicked a socket", "socketId", socketID, "reason", why)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// closeRoom puts all out of a room (DELETE /rooms/{roomId}).
+func (a *API) closeRoom(w http.ResponseWriter, _ *http.Request, p params) error {
+	return a.operate(w, "operator closed a room", p, http.StatusNoContent, a.rooms.Close)
+}
+
+// lockRoom lets nobody else into a room (POST /rooms/{roomId}/lock).
+func (a *API) lockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
+	return a.operate(w, "operator locked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+}
+
+// unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
+func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
+	return a.operate(w, "operator unlocked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+}
+
+// announce tells all in a room something (POST /rooms/{roomId}/events).
+func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	_, event, err := operatorEvents.decode(body)
+	if err != nil {
+		return err
+	}
+	data := appendCompact(nil, event.(*announcement).Data)
+	return a.operate(w, "operator announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, data) })
+}
+
+// operate does something to the room that the path names, and logs it.
+func (a *API) operate(w http.ResponseWriter, what string, p params, status int, do func(roomID string) error) error {
+	roomID := p.ByName("roomId")
+	if err := do(roomID); err != nil {
+		return err
+	}
+	a.logger.Info(what, "roomId", roomID)
+	w.WriteHeader(status)
+	return nil
+}
