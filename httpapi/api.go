@@ -11,6 +11,7 @@ import (
 
 	"signaling-server/httpapi/access"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/iceservers"
 	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -36,6 +37,9 @@ type Options struct {
 	// MaxBody is how many bytes a body may have, and MaxBatch how many events a
 	// batch: as many as the contract promises, unless it is more.
 	MaxBody, MaxBatch int
+
+	// ICEServers are told to those who call each other.
+	ICEServers iceservers.Provider
 
 	// AdminToken is what operators are known by. Empty: in production nobody is
 	// one, elsewhere everybody.
@@ -69,6 +73,7 @@ type API struct {
 	maxBody     int64
 	maxBatch    int
 	operators   operators
+	iceServers  iceservers.Provider
 	environment string
 	port        int
 	version     string
@@ -105,6 +110,7 @@ func New(o Options) (*API, error) {
 		maxBody:     int64(max(o.MaxBody, minMaxBody)),
 		maxBatch:    max(o.MaxBatch, minMaxBatch),
 		operators:   newOperators(o.AdminToken, isProduction),
+		iceServers:  o.ICEServers,
 		environment: o.Environment,
 		port:        o.Port,
 		version:     o.Version,

@@ -86,7 +86,7 @@ func pages(t *testing.T, w *witness) {
 // are those of the document's examples, which must be true as well.
 func methods(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
-	s.join(t, "standup", "alice")
+	session := map[string]string{"Authorization": "Bearer " + s.join(t, "standup", "alice").token}
 	for template, item := range w.document.Paths.Map() {
 		path := template
 		for _, operation := range item.Operations() {
@@ -98,8 +98,8 @@ func methods(t *testing.T, w *witness) {
 			s.ask(t, http.StatusMethodNotAllowed, http.MethodHead, path, nil)
 			continue
 		}
-		get := s.ask(t, http.StatusOK, http.MethodGet, path, nil)
-		head := s.ask(t, http.StatusOK, http.MethodHead, path, nil)
+		get := s.ask(t, http.StatusOK, http.MethodGet, path, session)
+		head := s.ask(t, http.StatusOK, http.MethodHead, path, session)
 		require.Equal(t, get.Get("Content-Type"), head.Get("Content-Type"), path)
 	}
 }

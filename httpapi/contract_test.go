@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi/iceservers"
 	"signaling-server/sse"
 )
 
@@ -34,6 +35,7 @@ var scenarios = []struct {
 	{"peers come and go", peersComeAndGo},
 	{"peers are away and back", peersAreAwayAndBack},
 	{"access tokens", accessTokens},
+	{"ICE servers", iceServers},
 	{"batches", batches},
 	{"beacons", beacons},
 	{"polls", polls},
@@ -214,6 +216,21 @@ func accessTokens(t *testing.T, w *witness) {
 	brief.send(joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}), "room", "Ada"))
 	brief.next("room-joined")
 	require.Equal(t, "kicked", brief.next("room-left").json["reason"])
+}
+
+func iceServers(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100, func(u *setup) {
+		u.api.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: "secret", TTL: time.Hour}
+	})
+	p := s.connect(t)
+	s.poll(t, "", "")
+	bearer := map[string]string{"Authorization": "Bearer " + p.token}
+	require.Equal(t, "no-store", s.ask(t, http.StatusOK, http.MethodGet, "/ice-servers", bearer).Get("Cache-Control"))
+	s.ask(t, http.StatusUnauthorized, http.MethodGet, "/ice-servers", nil)
+	for range 9 { // what is left of the burst
+		s.ask(t, http.StatusOK, http.MethodGet, "/ice-servers", bearer)
+	}
+	require.NotEmpty(t, s.ask(t, http.StatusTooManyRequests, http.MethodGet, "/ice-servers", bearer).Get("Retry-After"))
 }
 
 func beacons(t *testing.T, w *witness) {

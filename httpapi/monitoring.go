@@ -72,6 +72,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"poll":         "GET /events/poll",
 			"send":         "POST /events",
 			"sendBatch":    "POST /events/batch",
+			"iceServers":   "GET /ice-servers",
 			"health":       "GET /health",
 			"rooms":        "GET /rooms",
 			"room":         "GET /rooms/{roomId}",

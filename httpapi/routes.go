@@ -33,6 +33,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodPost, "/events/batch", a.sendEvents},
 		{http.MethodPost, "/events/stream", a.streamEvents},
 		{http.MethodGet, "/events/poll", a.pollEvents},
+		{http.MethodGet, "/ice-servers", a.getICEServers},
 		{http.MethodGet, "/health", a.getHealth},
 		{http.MethodGet, "/rooms", a.forOperators(a.listRooms)},
 		{http.MethodGet, "/rooms/:roomId", a.forOperators(a.getRoom)},

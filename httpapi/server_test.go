@@ -66,6 +66,7 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 		metrics.SocketEnded(reason)
 	}
 	u.sse.OnRead, u.sse.OnDelivery = metrics.ReaderBegan, metrics.EventDelivered
+	u.sse.ICEServers = httpapi.ICEServers(u.api.ICEServers)
 	u.sse.OnPresence = func(socketID string) { members.Observe(socketID) }
 	hub := sse.NewHub(u.sse)
 	members = rooms.New(httpapi.Courier{Hub: hub}, u.rooms, logger)

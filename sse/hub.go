@@ -3,6 +3,7 @@ package sse
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -33,6 +34,10 @@ type Options struct {
 	MaxSockets int
 	// Outbox bounds what each socket holds.
 	Outbox OutboxLimits
+	// ICEServers is asked, for each connected, through which servers the socket's
+	// client may reach its peers: a JSON array, or nil to say nothing of them. It may
+	// be called by several goroutines at once.
+	ICEServers func(socketID string) json.RawMessage
 	// OnEnd is told of each socket that has ended, and why: once, when nothing
 	// more can be delivered to it, with none of the hub's locks held. It may be
 	// called by several goroutines at once.
@@ -66,6 +71,7 @@ func DefaultOptions() Options {
 			RetainedEvents: 4096,
 			RetainedBytes:  1 << 20,
 		},
+		ICEServers: func(string) json.RawMessage { return nil },
 		OnEnd:      func(string, Reason) {},
 		OnPresence: func(string) {},
 		OnRead:     func(Transport) {},
@@ -102,6 +108,9 @@ func NewHub(o Options) *Hub {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, d.WriteTimeout)
 	o.MaxSockets = cmp.Or(o.MaxSockets, d.MaxSockets)
 	o.Outbox = cmp.Or(o.Outbox, d.Outbox)
+	if o.ICEServers == nil {
+		o.ICEServers = d.ICEServers
+	}
 	if o.OnEnd == nil {
 		o.OnEnd = d.OnEnd
 	}

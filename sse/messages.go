@@ -14,13 +14,14 @@ func timestamp() string { return time.Now().UTC().Format(timeLayout) }
 // who deliver them.
 
 type connected struct {
-	Type              string `json:"type"`
-	SocketID          string `json:"socketId"`
-	Token             string `json:"token"`
-	Resumed           bool   `json:"resumed"`
-	HeartbeatInterval int64  `json:"heartbeatInterval"`
-	ResumeWindow      int64  `json:"resumeWindow"`
-	Timestamp         string `json:"timestamp"`
+	Type              string          `json:"type"`
+	SocketID          string          `json:"socketId"`
+	Token             string          `json:"token"`
+	Resumed           bool            `json:"resumed"`
+	HeartbeatInterval int64           `json:"heartbeatInterval"`
+	ResumeWindow      int64           `json:"resumeWindow"`
+	ICEServers        json.RawMessage `json:"iceServers,omitempty"`
+	Timestamp         string          `json:"timestamp"`
 }
 
 type heartbeat struct {
@@ -57,6 +58,7 @@ func newConnected(s *socket, resumed bool) event {
 		Resumed:           resumed,
 		HeartbeatInterval: options.HeartbeatInterval.Milliseconds(),
 		ResumeWindow:      options.ResumeWindow.Milliseconds(),
+		ICEServers:        options.ICEServers(s.id),
 		Timestamp:         timestamp(),
 	})
 	e.retry = reconnectionTime
