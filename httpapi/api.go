@@ -17,8 +17,8 @@ import (
 	"signaling-server/sse"
 )
 
-// production is the environment in which the server is on guard.
-const production = "production"
+// Production is the environment in which the server is on guard.
+const Production = "production"
 
 // Options say what an [API] is about.
 type Options struct {
@@ -94,7 +94,7 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	isProduction := o.Environment == production
+	isProduction := o.Environment == Production
 	pages, err := newPages(o.Static, isProduction)
 	if err != nil {
 		return nil, err
@@ -131,6 +131,14 @@ func New(o Options) (*API, error) {
 // ServeHTTP answers one request. Whatever stands between here and a stream is
 // on the stack of each open stream: there are no layers of middleware.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.logger.Enabled(r.Context(), slog.LevelDebug) {
+		a.logged(w, r)
+		return
+	}
+	a.serveHTTP(w, r)
+}
+
+func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := a.headers.set(w, r); err != nil {
 		a.fail(w, r, err)
 		return

@@ -16,19 +16,56 @@ import (
 
 // config is everything that can be set. Each field's tags are the one source of
 // what is read, what is allowed, and what -h and the README say of it.
+//
+// Of a limit, 0 is none. What is marked as a secret is told to nobody again.
 type config struct {
-	Port              int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
-	Host              string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address to listen on. Empty: all of them."`
-	CORSOrigins       []string      `env:"CORS_ORIGIN" envDefault:"*" validate:"min=1,dive,origin" allowed:"*, or a comma-separated list of origins such as https://app.example.com or https://*.example.com" help:"Origins whose pages may use the server."`
-	Environment       string        `env:"ENVIRONMENT" validate:"omitempty,max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment, told by the monitoring endpoints. In production the log is JSON. Empty: NODE_ENV."`
-	NodeEnv           string        `env:"NODE_ENV" envDefault:"development" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Read where ENVIRONMENT is not set."`
-	LogLevel          string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"What the log tells: this and what is more serious."`
+	Port            int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
+	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address to listen on. Empty: all of them."`
+	Environment     string        `env:"ENVIRONMENT" validate:"omitempty,max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment, told by the monitoring endpoints. In production the log is JSON, and monitoring needs ADMIN_TOKEN. Empty: NODE_ENV."`
+	NodeEnv         string        `env:"NODE_ENV" envDefault:"development" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Read where ENVIRONMENT is not set."`
+	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"What the log tells: this and what is more serious. With debug, every request."`
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients are given to read the last events when the server stops."`
+	CORSOrigins     []string      `env:"CORS_ORIGIN" envDefault:"*" validate:"min=1,dive,origin" allowed:"*, or a comma-separated list of origins such as https://app.example.com or https://*.example.com" help:"Origins whose pages may use the server."`
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"dive,cidr|ip" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1" help:"Proxies that are believed where they say, by X-Forwarded-For or Forwarded, from whom a request comes."`
+
+	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"Certificate, and those that vouch for it. The files are read again when they change. With it the server speaks HTTPS and HTTP/2."`
+	TLSKey         string   `env:"TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with TLS_CERT" help:"Its private key."`
+	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Names for which certificates are had from Let's Encrypt, whose terms of service you accept by it. PORT must be reachable as 443."`
+	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Where Let's Encrypt writes to when something is wrong."`
+	ACMECache      string   `env:"ACME_CACHE" envDefault:"acme" allowed:"the path of a folder" help:"Where those certificates are kept. It must outlive the server, or soon no more are given."`
+	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS as well, to a proxy that does."`
+
 	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" envDefault:"10s" validate:"min=1s,max=10m" allowed:"a duration from 1s to 10m" help:"Silence on a stream after which a heartbeat is sent."`
 	ResumeWindow      time.Duration `env:"RESUME_WINDOW" envDefault:"10s" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client whose stream dropped may take to resume before its room is told that it is gone."`
 	AwayAfter         time.Duration `env:"AWAY_AFTER" envDefault:"3s" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may have neither stream nor poll before its room is told that it is away."`
-	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients are given to read the last events when the server stops."`
-	MaxConnections    int           `env:"MAX_CONNECTIONS" envDefault:"20000" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
-	MaxRoomMembers    int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
+
+	AccessSecret        string `env:"ACCESS_SECRET" secret:"true" validate:"omitempty,min=32,excluded_with=AccessPublicKey,excluded_with=AccessJWKSURL" allowed:"32 characters or more, without ACCESS_PUBLIC_KEY and ACCESS_JWKS_URL" help:"Makes join-room need an access token, signed with this secret (HS256)."`
+	AccessPublicKey     string `env:"ACCESS_PUBLIC_KEY" validate:"omitempty,excluded_with=AccessJWKSURL" allowed:"a public key in PEM (RSA, ECDSA on P-256, or Ed25519), or the path of a file with one, without ACCESS_JWKS_URL" help:"The same, for tokens signed with its private key (RS256, ES256, EdDSA)."`
+	AccessJWKSURL       string `env:"ACCESS_JWKS_URL" secret:"true" validate:"omitempty,http_url" allowed:"an address of http or https" help:"The same, for tokens signed with one of the keys there (a JWK Set)."`
+	AccessEnforceExpiry bool   `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" allowed:"true or false" help:"Put members out of their room when their access token runs out. Otherwise they may stay."`
+	AdminToken          string `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"What operators are known by. In production monitoring is closed without one."`
+
+	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}]" help:"STUN and TURN servers that clients are told of."`
+	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which clients get credentials that run out."`
+	TURNSecret string        `env:"TURN_SECRET" secret:"true" validate:"required_with=TURNURLs" allowed:"the secret of those servers (of coturn, static-auth-secret), together with TURN_URLS" help:"What these credentials are signed with."`
+	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1m,max=168h" allowed:"a duration from 1m to 168h" help:"How long a credential is good. Calls that last longer must ask for another."`
+
+	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
+	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls that may be open at once from one address (of IPv6, one /64)."`
+	OpensPerAddress  int           `env:"OPENS_PER_ADDRESS" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets a second from one address, over five seconds."`
+	OpensPerSocket   int           `env:"OPENS_PER_SOCKET" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls a second of one socket."`
+	PostsPerAddress  int           `env:"POSTS_PER_ADDRESS" envDefault:"500" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second that send events from one address."`
+	PostsPerSocket   int           `env:"POSTS_PER_SOCKET" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
+	EventsPerAddress int           `env:"EVENTS_PER_ADDRESS" envDefault:"2000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
+	EventsPerSocket  int           `env:"EVENTS_PER_SOCKET" envDefault:"200" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
+	MaxRoomMembers   int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
+	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
+	MaxBody          int           `env:"MAX_BODY" envDefault:"65536" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Size of a request's body."`
+	MaxBatch         int           `env:"MAX_BATCH" envDefault:"64" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Events of one batch."`
+	OutboxEvents     int           `env:"OUTBOX_EVENTS" envDefault:"4096" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Events that may wait for one client to read them, or be kept for it to resume."`
+	OutboxBytes      int           `env:"OUTBOX_BYTES" envDefault:"4194304" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Their size while they wait. A quarter of it is kept for resuming."`
+	HeaderTimeout    time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
+	BodyTimeout      time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long it may take to send the whole request."`
 }
 
 // loadConfig reads the configuration from environment variables. An empty one
@@ -48,8 +85,10 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
-	for i, origin := range c.CORSOrigins {
-		c.CORSOrigins[i] = strings.TrimSpace(origin)
+	for _, list := range [][]string{c.CORSOrigins, c.ACMEDomains, c.TrustedProxies, c.TURNURLs} {
+		for i, one := range list {
+			list[i] = strings.TrimSpace(one)
+		}
 	}
 	var wrong validator.ValidationErrors
 	if errors.As(configValidator().Struct(c), &wrong) {
@@ -65,8 +104,15 @@ func loadConfig(environment []string) (config, error) {
 // notAllowed says which variable has which value, and what is allowed.
 func notAllowed(fieldName string, set map[string]string) error {
 	field, _ := reflect.TypeFor[config]().FieldByName(fieldName)
-	name := field.Tag.Get("env")
-	return fmt.Errorf("%s is %q, but must be %s", name, set[name], field.Tag.Get("allowed"))
+	name, allowed := field.Tag.Get("env"), field.Tag.Get("allowed")
+	value, isSet := set[name]
+	switch {
+	case !isSet:
+		return fmt.Errorf("%s is not set, but must be %s", name, allowed)
+	case field.Tag.Get("secret") != "":
+		return fmt.Errorf("%s must be %s", name, allowed)
+	}
+	return fmt.Errorf("%s is %q, but must be %s", name, value, allowed)
 }
 
 func configValidator() *validator.Validate {

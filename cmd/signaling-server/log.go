@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
+
+	"signaling-server/httpapi"
 )
 
 // newLogger makes a log that machines read in production and people elsewhere.
@@ -15,7 +17,7 @@ func newLogger(w io.Writer, c config) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(err) // the configuration was validated
 	}
-	if c.Environment == "production" {
+	if c.Environment == httpapi.Production {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}))

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,11 @@ func dispatch(p process) error {
 
 // serve runs the server until it is told to stop.
 func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
+	parts, err := newParts(c, logger)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
 	listener, err := listen(c)
 	if err != nil {
 		return listenError(c, err)
@@ -79,6 +85,8 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		ResumeWindow:      c.ResumeWindow,
 		AwayAfter:         c.AwayAfter,
 		MaxSockets:        c.MaxConnections,
+		Outbox:            c.outbox(),
+		ICEServers:        httpapi.ICEServers(parts.iceServers),
 		OnEnd: func(socketID string, reason sse.Reason) {
 			members.Remove(socketID, string(reason))
 			api.Forget(socketID)
@@ -89,18 +97,25 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		OnDelivery: metrics.EventDelivered,
 		Logger:     logger,
 	})
-	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: c.MaxRoomMembers}, logger)
+	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: c.MaxRoomMembers, Rooms: c.MaxRooms}, logger)
 	api, err = httpapi.New(httpapi.Options{
-		Hub:         hub,
-		Rooms:       members,
-		Logger:      logger,
-		Metrics:     metrics,
-		CORSOrigins: c.CORSOrigins,
-		Environment: c.Environment,
-		Port:        c.Port,
-		Version:     signalingserver.Version,
-		OpenAPI:     signalingserver.OpenAPI,
-		Static:      static.Files,
+		Hub:            hub,
+		Rooms:          members,
+		Logger:         logger,
+		Metrics:        metrics,
+		Access:         parts.access,
+		AdminToken:     c.AdminToken,
+		Limits:         c.limits(),
+		TrustedProxies: parts.proxies,
+		MaxBody:        c.MaxBody,
+		MaxBatch:       c.MaxBatch,
+		ICEServers:     parts.iceServers,
+		CORSOrigins:    c.CORSOrigins,
+		Environment:    c.Environment,
+		Port:           c.Port,
+		Version:        signalingserver.Version,
+		OpenAPI:        signalingserver.OpenAPI,
+		Static:         static.Files,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -111,10 +126,13 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	walking, stopWalking := context.WithCancel(context.Background())
 	defer stopWalking()
 	running.Go(func() { hub.Run(walking) })
+	if c.AccessEnforceExpiry {
+		running.Go(func() { members.Run(walking) })
+	}
 
-	server := newServer(api, logger)
+	server := newServer(c, api, parts.tls, logger)
 	failed := make(chan error, 1)
-	running.Go(func() { failed <- server.Serve(listener) })
+	running.Go(func() { failed <- serveOn(listener, server) })
 
 	announce(c, logger)
 	select {
@@ -128,16 +146,35 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 
 // newServer bounds what a client may take: streams set deadlines of their own
 // for each write, all other answers are short.
-func newServer(api http.Handler, logger *slog.Logger) *http.Server {
+func newServer(c config, api http.Handler, ours *tls.Config, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(ours != nil)
+	protocols.SetUnencryptedHTTP2(c.H2C)
 	return &http.Server{
 		Handler:           api,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       20 * time.Second, // header and body, and what net/http discards of a body
+		TLSConfig:         ours,
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ReadHeaderTimeout: c.HeaderTimeout,
+		ReadTimeout:       c.BodyTimeout, // header and body, and what net/http discards of a body
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// maxStreams is how many streams one HTTP/2 connection may have: a proxy puts all
+// its clients on a few.
+const maxStreams = 1000
+
+// serveOn serves until the server is shut down.
+func serveOn(listener net.Listener, server *http.Server) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "") // the configuration has the certificates
+	}
+	return server.Serve(listener)
 }
 
 // announce tells whoever started the server where to look.
@@ -146,8 +183,18 @@ func announce(c config, logger *slog.Logger) {
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = ""
 	}
-	base := "http://" + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
+	scheme := "http://"
+	if c.usesTLS() {
+		scheme = "https://"
+	}
+	if len(c.ACMEDomains) > 0 {
+		host = c.ACMEDomains[0]
+	}
+	base := scheme + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
 	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
+	if c.Environment == httpapi.Production && c.AdminToken == "" {
+		logger.Warn("monitoring is closed to everybody: set ADMIN_TOKEN to open it to who knows that")
+	}
 	logger.Info("landing page", "url", base+"/")
 	logger.Info("demo", "url", base+"/demo/")
 	logger.Info("doctor", "url", base+"/doctor/")

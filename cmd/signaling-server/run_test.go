@@ -54,7 +54,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-var address = regexp.MustCompile(`address=(http://\S+)`)
+var address = regexp.MustCompile(`address=(https?://\S+)`)
 
 func start(t *testing.T, variables ...string) *started {
 	t.Helper()
@@ -168,25 +168,40 @@ func TestATakenPortIsToldInOneSentence(t *testing.T) {
 
 func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
 	for variable, want := range map[string]string{
-		"PORT=http":                     `PORT is "http", but must be a port number from 0 (any free port) to 65535`,
-		"PORT=65536":                    `PORT is "65536", but must be a port number from 0 (any free port) to 65535`,
-		"PORT=-1":                       `PORT is "-1", but must be a port number`,
-		"HOST=not a host":               `HOST is "not a host", but must be an IP address`,
-		"CORS_ORIGIN=example.com":       `CORS_ORIGIN is "example.com", but must be *, or a comma-separated list of origins`,
-		"CORS_ORIGIN=https://a.com/x":   `CORS_ORIGIN is "https://a.com/x", but must be`,
-		"CORS_ORIGIN=https://a.com,*.b": `CORS_ORIGIN is "https://a.com,*.b", but must be`,
-		"SHUTDOWN_TIMEOUT=10":           `SHUTDOWN_TIMEOUT is "10", but must be a duration from 0s to 1h`,
-		"RESUME_WINDOW=1ms":             `RESUME_WINDOW is "1ms", but must be a duration from 1s to 1h`,
-		"HEARTBEAT_INTERVAL=never":      `HEARTBEAT_INTERVAL is "never", but must be a duration from 1s to 10m`,
-		"MAX_CONNECTIONS=0":             `MAX_CONNECTIONS is "0", but must be a whole number from 1`,
-		"LOG_LEVEL=loud":                `LOG_LEVEL is "loud", but must be debug, info, warn or error`,
-		"ENVIRONMENT=a\nb":              `ENVIRONMENT is "a\nb", but must be a word`,
+		"PORT=http":                       `PORT is "http", but must be a port number from 0 (any free port) to 65535`,
+		"PORT=65536":                      `PORT is "65536", but must be a port number from 0 (any free port) to 65535`,
+		"PORT=-1":                         `PORT is "-1", but must be a port number`,
+		"HOST=not a host":                 `HOST is "not a host", but must be an IP address`,
+		"CORS_ORIGIN=example.com":         `CORS_ORIGIN is "example.com", but must be *, or a comma-separated list of origins`,
+		"CORS_ORIGIN=https://a.com/x":     `CORS_ORIGIN is "https://a.com/x", but must be`,
+		"CORS_ORIGIN=https://a.com,*.b":   `CORS_ORIGIN is "https://a.com,*.b", but must be`,
+		"SHUTDOWN_TIMEOUT=10":             `SHUTDOWN_TIMEOUT is "10", but must be a duration from 0s to 1h`,
+		"RESUME_WINDOW=1ms":               `RESUME_WINDOW is "1ms", but must be a duration from 1s to 1h`,
+		"HEARTBEAT_INTERVAL=never":        `HEARTBEAT_INTERVAL is "never", but must be a duration from 1s to 10m`,
+		"MAX_CONNECTIONS=0":               `MAX_CONNECTIONS is "0", but must be a whole number from 1`,
+		"LOG_LEVEL=loud":                  `LOG_LEVEL is "loud", but must be debug, info, warn or error`,
+		"ENVIRONMENT=a\nb":                `ENVIRONMENT is "a\nb", but must be a word`,
+		"TRUSTED_PROXIES=10.0.0.0/8,x":    `TRUSTED_PROXIES is "10.0.0.0/8,x", but must be a comma-separated list of networks`,
+		"TLS_CERT=cert.pem":               `TLS_KEY is not set, but must be the path of a file in PEM, together with TLS_CERT`,
+		"TLS_KEY=key.pem":                 `TLS_CERT is not set, but must be`,
+		"ACME_DOMAINS=no name":            `ACME_DOMAINS is "no name", but must be`,
+		"TURN_URLS=turn:a":                `TURN_SECRET is not set, but must be the secret of those servers`,
+		"ICE_SERVERS=hush":                `ICE_SERVERS cannot be used: it is a JSON array`,
+		"ADMIN_TOKEN=hush":                `ADMIN_TOKEN must be 16 visible ASCII characters or more`,
+		"ADMIN_TOKEN=hush hush hush hush": `ADMIN_TOKEN must be 16 visible`,
+		"ACCESS_SECRET=hush":              `ACCESS_SECRET must be 32 characters or more`,
+		"ACCESS_PUBLIC_KEY=hush":          `ACCESS_PUBLIC_KEY cannot be used: a public key is one block of PEM`,
+		"ACCESS_JWKS_URL=ftp://hush":      `ACCESS_JWKS_URL must be an address of http or https`,
+		"MAX_BODY=1024":                   `MAX_BODY is "1024", but must be a number of bytes from 65536`,
+		"BODY_TIMEOUT=5s":                 `BODY_TIMEOUT is "5s", but must be a duration from HEADER_TIMEOUT`,
+		"H2C=perhaps":                     `H2C is "perhaps", but must be true or false`,
 	} {
 		var stderr bytes.Buffer
 		code := run(process{environment: []string{variable}, stdout: io.Discard, stderr: &stderr})
 		require.Equal(t, 1, code, variable)
 		require.Contains(t, stderr.String(), want)
 		require.Equal(t, 1, strings.Count(stderr.String(), "\n"))
+		require.NotContains(t, stderr.String(), "hush", "of a secret nothing is repeated")
 	}
 	var stderr bytes.Buffer
 	require.Equal(t, 1, run(process{args: []string{"start"}, stdout: io.Discard, stderr: &stderr}))
@@ -237,7 +252,7 @@ func TestTheReadmeTellsTheSameOfEveryVariable(t *testing.T) {
 }
 
 func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
-	s := start(t)
+	s := start(t, "OPENS_PER_ADDRESS=0")
 	var streams []*bufio.Reader
 	for range 1000 {
 		_, stream, _ := s.open(t)
@@ -352,7 +367,7 @@ func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
 // Written is not received: what the kernel took for a client that did not read
 // is still held for it when its connection is reset.
 func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
-	s := start(t)
+	s := start(t, "EVENTS_PER_SOCKET=0", "POSTS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0")
 	stalled, _, stalledToken := s.open(t)
 	_, _, token := s.open(t)
 	require.Equal(t, http.StatusAccepted, s.post(t, stalledToken, `{"type":"join-room","roomId":"r","userId":"stalled"}`))

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// usesTLS tells whether the server speaks HTTPS.
+func (c config) usesTLS() bool { return c.TLSCertificate != "" || len(c.ACMEDomains) > 0 }
+
+// newTLS makes what the server's side of TLS is, nil where it has none. The error
+// is a sentence for the operator.
+func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
+	switch {
+	case len(c.ACMEDomains) > 0:
+		manager := autocert.Manager{
+			Prompt:     autocert.AcceptTOS,
+			Cache:      autocert.DirCache(c.ACMECache),
+			HostPolicy: autocert.HostWhitelist(c.ACMEDomains...),
+			Email:      c.ACMEEmail,
+		}
+		return manager.TLSConfig(), nil
+	case c.TLSCertificate != "":
+		certificate := &certificate{certFile: c.TLSCertificate, keyFile: c.TLSKey, logger: logger}
+		if err := certificate.load(); err != nil {
+			return nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", err)
+		}
+		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12}, nil
+	}
+	return nil, nil
+}
+
+// certificate is one that stands in files, and is read again when those have
+// changed: it is renewed every few weeks, and the server is not to be started anew
+// for that. One that cannot be read leaves the one before in use.
+type certificate struct {
+	certFile, keyFile string
+	logger            *slog.Logger
+
+	mu      sync.Mutex // guards what follows; held while the files are read
+	looked  time.Time  // when the files were last looked at
+	changed time.Time  // when the newer of those in use was written
+	current *tls.Certificate
+}
+
+// lookAgain is how often the files are looked at.
+const lookAgain = 5 * time.Second
+
+// get implements GetCertificate of [tls.Config]. Any goroutine may call it.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.looked) >= lookAgain {
+		c.reload()
+	}
+	return c.current, nil
+}
+
+// reload reads the files if they have changed.
+func (c *certificate) reload() {
+	c.looked = time.Now()
+	changed, err := c.lastChange()
+	if err == nil && changed.Equal(c.changed) {
+		return
+	}
+	if err == nil {
+		err = c.load()
+	}
+	if err != nil {
+		c.logger.Error("the new TLS certificate cannot be read; the one before stays in use", "error", err)
+		c.changed = changed // one that is wrong is told of once
+		return
+	}
+	c.logger.Info("new TLS certificate", "validUntil", c.current.Leaf.NotAfter)
+}
+
+// load reads the files. Those who call it have the lock, or the certificate to
+// themselves.
+func (c *certificate) load() error {
+	changed, err := c.lastChange() // before they are read: what is written meanwhile is newer
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return err
+	}
+	c.current, c.changed, c.looked = &pair, changed, time.Now()
+	return nil
+}
+
+// lastChange tells when the newer of the files was written.
+func (c *certificate) lastChange() (last time.Time, err error) {
+	for _, name := range []string{c.certFile, c.keyFile} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return last, err
+		}
+		if info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last, nil
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// files are a certificate and its key.
+type files struct{ certificate, key string }
+
+func newFiles(t *testing.T) files {
+	dir := t.TempDir()
+	return files{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+}
+
+func (f files) settings() []string { return []string{"TLS_CERT=" + f.certificate, "TLS_KEY=" + f.key} }
+
+// write makes a certificate for localhost, told apart by its number.
+func (f files) write(t *testing.T, number int64) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(number),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{f.certificate: {Type: "CERTIFICATE", Bytes: certificate}, f.key: {Type: "PRIVATE KEY", Bytes: private}} {
+		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
+		changed := time.Unix(number, 0) // a file system may not tell apart what is written at once
+		require.NoError(t, os.Chtimes(name, changed, changed))
+	}
+}
+
+func TestACertificateIsReadAgainWhenItsFilesHaveChanged(t *testing.T) {
+	f := newFiles(t)
+	synctest.Test(t, func(t *testing.T) {
+		f.write(t, 1)
+		var log bytes.Buffer
+		ours, err := newTLS(config{TLSCertificate: f.certificate, TLSKey: f.key}, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		inUse := func() int64 {
+			certificate, err := ours.GetCertificate(nil)
+			require.NoError(t, err)
+			return certificate.Leaf.SerialNumber.Int64()
+		}
+		require.EqualValues(t, 1, inUse())
+
+		f.write(t, 2)
+		require.EqualValues(t, 1, inUse(), "the files are not looked at all the time")
+		time.Sleep(lookAgain)
+		require.EqualValues(t, 2, inUse())
+
+		require.NoError(t, os.WriteFile(f.key, []byte("half a ke"), 0o600))
+		for range 3 {
+			time.Sleep(lookAgain)
+			require.EqualValues(t, 2, inUse(), "better an old one than none")
+		}
+		require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), "told once: %s", log.String())
+		f.write(t, 3)
+		time.Sleep(lookAgain)
+		require.EqualValues(t, 3, inUse())
+	})
+}
+
+func TestACertificateThatCannotBeUsedIsToldInOneSentence(t *testing.T) {
+	var stderr bytes.Buffer
+	code := run(process{environment: []string{"PORT=0", "TLS_CERT=/nowhere/cert.pem", "TLS_KEY=/nowhere/key.pem"}, stdout: io.Discard, stderr: &stderr})
+	require.Equal(t, 1, code)
+	require.Equal(t, "signaling-server: TLS_CERT and TLS_KEY cannot be used: stat /nowhere/cert.pem: no such file or directory.\n", stderr.String())
+}
+
+func TestOnlyTheDomainsOfTheListGetACertificateFromLetsEncrypt(t *testing.T) {
+	c, err := loadConfig([]string{"ACME_DOMAINS=signaling.example.com, example.org", "ACME_CACHE=" + t.TempDir()})
+	require.NoError(t, err)
+	ours, err := newTLS(c, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.Subset(t, ours.NextProtos, []string{"h2", "http/1.1", "acme-tls/1"})
+	_, err = ours.GetCertificate(&tls.ClientHelloInfo{ServerName: "evil.example.com"})
+	require.ErrorContains(t, err, "not configured in HostWhitelist")
+	require.True(t, c.usesTLS())
+}
+
+// browser makes a client that speaks HTTP/2, over one connection to each server,
+// and counts those.
+func browser(t *testing.T, cleartext bool) (client *http.Client, connections *atomic.Int64) {
+	connections = new(atomic.Int64)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(!cleartext)
+	protocols.SetUnencryptedHTTP2(cleartext)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the test's own certificate
+		Protocols:       protocols,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			connections.Add(1)
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}, connections
+}
+
+// stream is one of many over a connection.
+type stream struct {
+	*bufio.Reader
+	token, socketID string
+	close           func() error
+}
+
+func openOver(t *testing.T, client *http.Client, url string) *stream {
+	t.Helper()
+	response, err := client.Get(url + "/events")
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/2.0", response.Proto)
+	t.Cleanup(func() { response.Body.Close() })
+	s := &stream{Reader: bufio.NewReader(response.Body), close: response.Body.Close}
+	hello := s.until(t, `"type":"connected"`)
+	_, rest, _ := strings.Cut(hello, `"token":"`)
+	s.token = rest[:22]
+	_, rest, _ = strings.Cut(hello, `"socketId":"`)
+	s.socketID = rest[:22]
+	return s
+}
+
+// until reads up to the line that holds a text.
+func (s *stream) until(t *testing.T, text string) string {
+	t.Helper()
+	for {
+		line, err := s.ReadString('\n')
+		require.NoError(t, err, "waiting for %s", text)
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+}
+
+func postOver(t *testing.T, client *http.Client, url, token, body string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url+"/events", strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
+}
+
+var noLimits = []string{"OPENS_PER_ADDRESS=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
+
+// Over HTTP/1.1 a browser has six connections to a server, for all its tabs.
+func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
+	f := newFiles(t)
+	f.write(t, 1)
+	for name, way := range map[string]struct {
+		settings  []string
+		cleartext bool
+	}{"TLS": {f.settings(), false}, "h2c": {[]string{"H2C=true"}, true}} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, append(way.settings, noLimits...)...)
+			client, connections := browser(t, way.cleartext)
+			const many = 500
+			streams := make([]*stream, many)
+			for i := range streams {
+				streams[i] = openOver(t, client, s.url)
+				postOver(t, client, s.url, streams[i].token, fmt.Sprintf(`{"type":"join-room","roomId":"r%d","userId":"u"}`, i/2))
+			}
+			for i, one := range streams {
+				postOver(t, client, s.url, one.token, fmt.Sprintf(`{"type":"signal","target":%q,"data":"n%d."}`, streams[i^1].socketID, i))
+			}
+			for i, one := range streams {
+				one.until(t, fmt.Sprintf(`"n%d."`, i^1))
+			}
+			require.EqualValues(t, 1, connections.Load())
+
+			require.Zero(t, s.stop(t))
+			for _, one := range streams {
+				one.until(t, "event: server-shutdown")
+				_, err := io.ReadAll(one)
+				require.NoError(t, err, "a clean end")
+			}
+		})
+	}
+}
+
+// The streams of one connection share it, and what is not read of one is held back
+// by its own flow control (RFC 9113, 5.2). Its neighbours go on, and it ends as a
+// slow consumer.
+func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
+	f := newFiles(t)
+	f.write(t, 1)
+	s := start(t, append(append(f.settings(), noLimits...), "OUTBOX_EVENTS=256", "OUTBOX_BYTES=1048576")...)
+	client, connections := browser(t, false)
+	unread, sender, neighbour := openOver(t, client, s.url), openOver(t, client, s.url), openOver(t, client, s.url)
+	for i, one := range []*stream{unread, sender, neighbour} {
+		postOver(t, client, s.url, one.token, fmt.Sprintf(`{"type":"join-room","roomId":"r","userId":"u%d"}`, i))
+	}
+	large := strings.Repeat("x", 60_000)
+	var reading sync.WaitGroup
+	ended := make(chan struct{})
+	reading.Go(func() {
+		sender.until(t, `"reason":"slow consumer"`)
+		close(ended)
+	})
+	var slowest time.Duration
+	posted := 0
+	for isOver := false; !isOver; posted++ {
+		require.Less(t, posted, 1000, "the unread stream never ends")
+		began := time.Now()
+		postOver(t, client, s.url, sender.token, fmt.Sprintf(`{"type":"signal","data":"%d.%s"}`, posted, large))
+		neighbour.until(t, `"data":"`+strconv.Itoa(posted)+".")
+		slowest = max(slowest, time.Since(began))
+		select {
+		case <-ended:
+			isOver = true
+		default:
+		}
+	}
+	reading.Wait()
+	t.Logf("%d events, of which the neighbour waited for none longer than %v", posted, slowest)
+	require.EqualValues(t, 1, connections.Load())
+	require.NoError(t, unread.close())
+	require.Zero(t, s.stop(t))
+}
+
+func TestTheHealthcheckSpeaksTLSToo(t *testing.T) {
+	f := newFiles(t)
+	f.write(t, 1)
+	s := start(t, f.settings()...)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "https://"))
+	require.NoError(t, err)
+	var stderr bytes.Buffer
+	require.Zero(t, run(process{
+		args:        []string{"healthcheck"},
+		environment: append(f.settings(), "HOST=127.0.0.1", "PORT="+port),
+		stdout:      io.Discard, stderr: &stderr,
+	}), stderr.String())
+	require.Zero(t, s.stop(t))
+}

@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// logged answers a request and logs it. Of the query it tells the parameters that
+// are no secret, and of the others that they were there: an event's id holds the
+// session token.
+func (a *API) logged(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	answer := &recordedAnswer{ResponseWriter: w}
+	defer func() {
+		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("query", loggedQuery(r.URL.RawQuery)),
+			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
+			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
+	}()
+	a.serveHTTP(answer, r)
+}
+
+// plainParameters are those that hold nobody's secret.
+var plainParameters = []string{"after", "cursor", "limit", "q", "reason", "seconds", "wait"}
+
+// loggedQuery is a query in which all is blotted out that may be a secret: what is
+// not known to be none, names included.
+func loggedQuery(raw string) string {
+	values, _ := url.ParseQuery(raw) // what cannot be read is left out
+	var told []string
+	for name, all := range values {
+		for _, value := range all {
+			switch {
+			case slices.Contains(plainParameters, name):
+				told = append(told, name+"="+value)
+			case name == "lastEventId":
+				told = append(told, name+"=[hidden]")
+			default:
+				told = append(told, "[hidden]")
+			}
+		}
+	}
+	slices.Sort(told)
+	return strings.Join(told, "&")
+}
+
+// recordedAnswer remembers what was answered.
+type recordedAnswer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *recordedAnswer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (a *recordedAnswer) Write(part []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(part)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for [http.ResponseController].
+func (a *recordedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
