@@ -5,13 +5,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// logged answers a request and logs it. Of the query it tells the parameters that
-// are no secret, and of the others that they were there: an event's id holds the
-// session token.
+// logged answers a request and logs it, without what may be a secret.
 func (a *API) logged(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	answer := &recordedAnswer{ResponseWriter: w}
@@ -24,24 +23,24 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request) {
 	a.serveHTTP(answer, r)
 }
 
-// plainParameters are those that hold nobody's secret.
-var plainParameters = []string{"after", "cursor", "limit", "q", "reason", "seconds", "wait"}
+// parameters are those that the API knows.
+var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reason", "seconds", "wait"}
 
-// loggedQuery is a query in which all is blotted out that may be a secret: what is
-// not known to be none, names included.
+// loggedQuery is a query in which all is blotted out that may be a secret: names
+// that are not known, and values that are no numbers. People put tokens where they
+// do not belong.
 func loggedQuery(raw string) string {
 	values, _ := url.ParseQuery(raw) // what cannot be read is left out
 	var told []string
 	for name, all := range values {
+		if !slices.Contains(parameters, name) {
+			name = "[hidden]"
+		}
 		for _, value := range all {
-			switch {
-			case slices.Contains(plainParameters, name):
-				told = append(told, name+"="+value)
-			case name == "lastEventId":
-				told = append(told, name+"=[hidden]")
-			default:
-				told = append(told, "[hidden]")
+			if _, err := strconv.ParseUint(value, 10, 32); err != nil {
+				value = "[hidden]"
 			}
+			told = append(told, name+"="+value)
 		}
 	}
 	slices.Sort(told)
