@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/cors"
@@ -86,6 +87,8 @@ type API struct {
 	router      http.Handler
 	repeats     repeats
 	silences    chan struct{} // holds one for each silent stream
+
+	proxyNoticed atomic.Bool
 }
 
 // New makes the API. The error is about the files it is to serve.
@@ -139,6 +142,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	a.noticeProxy(r)
 	if err := a.headers.set(w, r); err != nil {
 		a.fail(w, r, err)
 		return

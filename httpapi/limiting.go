@@ -16,6 +16,15 @@ import (
 // of, as far as one client has it all.
 func (a *API) networkOf(r *http.Request) netip.Prefix { return clientip.Network(a.proxies.Of(r)) }
 
+// noticeProxy tells the operator, once, of a proxy that is not trusted: all its
+// clients count as one, and soon reach the limits of one address.
+func (a *API) noticeProxy(r *http.Request) {
+	if len(a.proxies) > 0 || r.Header.Get("X-Forwarded-For") == "" || !a.proxyNoticed.CompareAndSwap(false, true) {
+		return
+	}
+	a.logger.Warn("requests come through a proxy that is not trusted, and count as one address: if it is yours, set TRUSTED_PROXIES", "ip", a.clientOf(r).IP)
+}
+
 // clientOf is what operators are told of a client.
 func (a *API) clientOf(r *http.Request) sse.Client {
 	c := sse.Client{UserAgent: strings.Clone(r.UserAgent())} // a part of the header would keep all of it
