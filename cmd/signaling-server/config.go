@@ -48,7 +48,7 @@ type config struct {
 	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}]" help:"STUN and TURN servers that clients are told of."`
 	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which clients get credentials that run out."`
 	TURNSecret string        `env:"TURN_SECRET" secret:"true" validate:"required_with=TURNURLs" allowed:"the secret of those servers (of coturn, static-auth-secret), together with TURN_URLS" help:"What these credentials are signed with."`
-	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1m,max=168h" allowed:"a duration from 1m to 168h" help:"How long a credential is good. Calls that last longer must ask for another."`
+	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1s,max=168h" allowed:"a duration from 1s to 168h" help:"How long a credential is good. Calls that last longer must ask for another."`
 
 	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
 	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls that may be open at once from one address (of IPv6, one /64)."`
