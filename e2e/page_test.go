@@ -238,3 +238,11 @@ func (p *tab) tabTo(id string) {
 	}
 	require.FailNow(p.t, "the tabulator key does not lead to "+id, p.name)
 }
+
+// forgive forgets what the page's console told of errors, except of one kind if
+// there is to be any.
+func (p *tab) forgive(exceptOf string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = slices.DeleteFunc(p.problems, func(line string) bool { return exceptOf == "" || !strings.Contains(line, exceptOf) })
+}

@@ -19,6 +19,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	read := a.readPost
 	if isBeacon(r) {
 		read = a.readBeacon
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser would complain of an answer that nobody reads
 	}
 	socketID, body, err := a.readWithin(w, r, read)
 	if err != nil {

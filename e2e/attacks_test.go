@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Attacks on browsers, and by them. Each test is one; SECURITY.md lists them.
+
+// payloads would run in a page that takes text for markup. The last two would
+// where it takes an address that it was given.
+var payloads = []string{
+	`<img src=x onerror="window.pwned=1">`,
+	`<details open ontoggle="window.pwned=1">x</details>`,
+	`"><script>window.pwned=1</script>`,
+	`<iframe srcdoc="<script>parent.pwned=1</script>"></iframe>`,
+	`javascript:window.pwned=1`,
+	`{{constructor.constructor("window.pwned=1")()}}`,
+}
+
+// serveEvil serves a page at an origin of its own.
+func serveEvil(t *testing.T, page string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, page)
+	}))
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	return s.URL
+}
+
+// isUnharmed makes sure that nothing of what a page was given has become a part of
+// it. That nothing ran is not enough: the policy would have stopped it, and that
+// is the second line.
+func (p *tab) isUnharmed(shown string) {
+	p.t.Helper()
+	p.until("showing what it was given", fmt.Sprintf(`document.body.textContent.includes(%q)`, shown))
+	require.Zero(p.t, evaluate[int](p, `document.querySelectorAll('img[src="x"], details[ontoggle], iframe, [onerror], a[href^="javascript:"]').length`))
+	require.False(p.t, evaluate[bool](p, `"pwned" in window`))
+}
+
+// The payloads are worth something: a page that takes them for markup runs them.
+func TestThePayloadsRunWhereTheyCan(t *testing.T) {
+	takesTurns(t)
+	p := openTab(t, "a careless page", serveEvil(t, `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`))
+	p.expectFailedRequests() // for the picture x
+	for _, payload := range payloads[:2] {
+		encoded, err := json.Marshal(payload)
+		require.NoError(t, err)
+		p.until("overrun by "+payload, fmt.Sprintf(`{ if (!window.tried) { window.tried = true; document.body.innerHTML = %s; } return "pwned" in window; }`, encoded))
+		evaluate[any](p, `delete window.pwned, delete window.tried, null`)
+	}
+}
+
+// Names, chat and descriptions of whoever joins a room are shown to the others.
+func TestAttackScriptsThroughNamesChatAndSDPInTheDemo(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	ada := openDemo(t, url, "ward", "Ada", withoutCamera)
+	for _, payload := range payloads {
+		eve := connect(t, url)
+		require.NoError(t, eve.send(bounded(t), fields{"type": "join-room", "roomId": "ward", "userId": payload, "metadata": fields{"displayName": payload, payload: payload}}))
+		require.NoError(t, eve.send(bounded(t), fields{"type": "send-message", "message": payload}))
+		require.NoError(t, eve.send(bounded(t), fields{"type": "typing-start"}))
+		require.NoError(t, eve.send(bounded(t), fields{"type": "signal", "data": fields{"name": payload, "html": payload}}))
+		ada.isUnharmed(payload)
+	}
+	eve := connect(t, url)
+	eve.join("ward", "Eve")
+	for _, description := range []string{payloads[0], "v=0\r\ns=" + payloads[0] + "\r\n"} {
+		require.NoError(t, eve.send(bounded(t), fields{"type": "offer", "target": ada.socketID, "offer": fields{"type": "offer", "sdp": description}}))
+	}
+	require.NoError(t, eve.send(bounded(t), fields{"type": "ice-candidate", "target": ada.socketID, "candidate": fields{"candidate": payloads[0], "sdpMid": payloads[1]}}))
+	eve.join("ward", "the last")
+	ada.isUnharmed("the last")
+	ada.forgive("Content Security Policy") // the browser may complain of such descriptions
+}
+
+// A link with a room or a name in it is what people are sent.
+func TestAttackScriptsThroughTheDemosAddress(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	for _, payload := range payloads {
+		p := openTab(t, "a victim of a link", url+"/demo/?room="+escaped(payload)+"&name="+escaped(payload))
+		p.until("filled in", fmt.Sprintf(`document.querySelector("#room").value === %q`, payload))
+		require.False(t, evaluate[bool](p, `"pwned" in window`))
+	}
+}
+
+func escaped(text string) string {
+	return strings.NewReplacer(`<`, "%3C", `>`, "%3E", `"`, "%22", " ", "%20", "=", "%3D", "{", "%7B", "}", "%7D").Replace(text)
+}
+
+// The dashboard shows operators what strangers call themselves and their
+// programs: who runs a script there has the operators' token.
+func TestAttackScriptsThroughNamesAndProgramsInTheDashboard(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	for _, payload := range payloads {
+		eve := connectBy(t, named(payload), url)
+		require.NoError(t, eve.send(bounded(t), fields{"type": "join-room", "roomId": payload, "userId": payload}))
+	}
+	p := openDashboard(t, url)
+	for _, payload := range payloads {
+		p.isUnharmed(payload)
+	}
+	p.until("showing the members", `{
+		for (const row of document.querySelectorAll('#room-list [aria-expanded="false"]')) row.click();
+		return document.querySelectorAll("#room-list .members:not([hidden])").length >= 6;
+	}`)
+	p.write("#room-search", payloads[0])
+	p.until("finding one", `document.querySelectorAll("#room-list tbody").length === 1`)
+	p.isUnharmed(payloads[0])
+}
+
+// named calls its program something.
+type named string
+
+// RoundTrip implements http.RoundTripper.
+func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", string(n))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A page that somebody visits sends what it likes to a server that his browser can
+// reach, as that person: forms, beacons, and requests for which browsers ask no
+// leave. The server has no cookies, so none of it can bear a token; but where it
+// needs none it must not be obeyed.
+func TestAttackFromAHostilePage(t *testing.T) {
+	takesTurns(t)
+	for name, settings := range map[string][]string{
+		"a developer's server, open to all": nil,
+		"one for pages of some origins":     {"CORS_ORIGIN=https://app.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := startServer(t, settings...)
+			victim := connect(t, url)
+			victim.join("ward", "Ada")
+			p := openTab(t, "a hostile page", serveEvil(t, `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`))
+			defer p.forgive("") // its console is full of refusals
+			evaluate[any](p, fmt.Sprintf(`(async () => {
+				const url = %q, tries = [];
+				const send = (path, options) => tries.push(fetch(url + path, options).catch(() => null));
+				for (const mode of ["cors", "no-cors"]) {
+					send("/rooms/ward/lock", { method: "POST", mode });
+					send("/rooms/ward/events", { method: "POST", mode, body: '{"type":"announcement","data":"evil"}', headers: { "Content-Type": "text/plain" } });
+					send("/events/batch", { method: "POST", mode, body: '{"events":[]}' });
+				}
+				send("/rooms/ward", { method: "DELETE" });
+				send("/connections/%s", { method: "DELETE" });
+				send("/rooms/ward/events", { method: "POST", body: '{"type":"announcement","data":"evil"}', headers: { "Content-Type": "application/json" } });
+				navigator.sendBeacon(url + "/rooms/ward/lock");
+				navigator.sendBeacon(url + "/events", JSON.stringify({ type: "disconnect", token: "%s" }));
+				for (const path of ["/rooms/ward/lock", "/rooms/ward/events", "/events"]) {
+					const frame = document.body.appendChild(Object.assign(document.createElement("iframe"), { name: "f" + Math.random() }));
+					const form = document.body.appendChild(Object.assign(document.createElement("form"), { method: "post", action: url + path, target: frame.name, enctype: "text/plain" }));
+					form.append(Object.assign(document.createElement("input"), { name: '{"type":"announcement","data":"', value: '"}' }));
+					form.submit();
+				}
+				await Promise.all(tries);
+				return null;
+			})()`, url, victim.id(), victim.id()))
+
+			bob := connect(t, url)
+			bob.join("ward", "Bob") // it is not locked, and of all that the victim hears this is next
+			victim.await("user-connected", &struct{}{})
+			if settings != nil {
+				require.Equal(t, "none", evaluate[string](p, fmt.Sprintf(`fetch(%q).then((answer) => answer.text(), () => "none")`, url+"/rooms")))
+			}
+		})
+	}
+}
+
+// Data of others becomes objects of the page. A member "__proto__" in it must not
+// become the prototype of all others, through the client or what it hands on.
+func TestAttackPollutingPrototypesThroughTheClient(t *testing.T) {
+	takesTurns(t)
+	server := startServer(t)
+	url := servePage(t, server, `<!doctype html><title>x</title><link rel="icon" href="data:,"><script type="module">
+		import { io } from "/client.js";
+		import { joinRoom } from "/peers.js";
+		window.heard = [];
+		window.socket = io();
+		for (const type of ["signal", "user-connected", "new-message", "offer", "ice-candidate"]) socket.on(type, (...args) => heard.push([type, ...args]));
+		window.room = await joinRoom(socket, "ward", { userId: "Ada", connect: false });
+	</script>`)
+	ada := openTab(t, "Ada", url+"/page.html")
+	ada.until("in the room", `window.room?.members.size`)
+	eve := connect(t, server)
+	poison := json.RawMessage(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}`)
+	target := evaluate[string](ada, `socket.id`)
+	for _, event := range []fields{
+		{"type": "join-room", "roomId": "ward", "userId": "__proto__", "metadata": poison},
+		{"type": "signal", "data": poison},
+		{"type": "signal", "target": target, "data": poison},
+		{"type": "send-message", "message": "__proto__"},
+		{"type": "ice-candidate", "target": target, "candidate": fields{"candidate": "", "sdpMid": "__proto__"}, "__proto__": poison, "constructor": poison},
+		{"type": "offer", "target": target, "offer": fields{"type": "offer", "sdp": "__proto__"}, "__proto__": poison, "callback": poison},
+	} {
+		require.NoError(t, eve.send(bounded(t), event))
+	}
+	ada.until("hearing all of it", `["user-connected", "signal", "new-message", "ice-candidate", "offer"].every((type) => heard.some(([one]) => one === type))`)
+	require.True(t, evaluate[bool](ada, `({}).polluted === undefined && [].polluted === undefined && socket.polluted === undefined && room.polluted === undefined`))
+	require.True(t, evaluate[bool](ada, `heard.every(([, ...args]) => args.every((arg) => arg?.polluted === undefined))`))
+	ada.forgive("Content Security Policy") // the browser complains of such an offer
+}
