@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -24,18 +23,6 @@ var payloads = []string{
 	`{{constructor.constructor("window.pwned=1")()}}`,
 }
 
-// serveEvil serves a page at an origin of its own.
-func serveEvil(t *testing.T, page string) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprint(w, page)
-	}))
-	t.Cleanup(s.Close)
-	t.Cleanup(s.CloseClientConnections)
-	return s.URL
-}
-
 // isUnharmed makes sure that nothing of what a page was given has become a part of
 // it. That nothing ran is not enough: the policy would have stopped it, and that
 // is the second line.
@@ -49,7 +36,7 @@ func (p *tab) isUnharmed(shown string) {
 // The payloads are worth something: a page that takes them for markup runs them.
 func TestThePayloadsRunWhereTheyCan(t *testing.T) {
 	takesTurns(t)
-	p := openTab(t, "a careless page", serveEvil(t, `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`))
+	p := openTab(t, "a careless page", serveElsewhere(t, blankPage))
 	p.expectFailedRequests() // for the picture x
 	for _, payload := range payloads[:2] {
 		encoded, err := json.Marshal(payload)
@@ -144,7 +131,7 @@ func TestAttackFromAHostilePage(t *testing.T) {
 			url := startServer(t, settings...)
 			victim := connect(t, url)
 			victim.join("ward", "Ada")
-			p := openTab(t, "a hostile page", serveEvil(t, `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`))
+			p := openTab(t, "a hostile page", serveElsewhere(t, blankPage))
 			defer p.forgive("") // its console is full of refusals
 			evaluate[any](p, fmt.Sprintf(`(async () => {
 				const url = %q, tries = [];

@@ -25,13 +25,13 @@ const leavesByBeacon = `
 	});`
 
 func TestAPageOfAnotherOriginLeavesByBeacon(t *testing.T) {
-	url, elsewhere := startServer(t), startServer(t)
+	url, elsewhere := startServer(t), serveElsewhere(t, blankPage)
 	member := connect(t, url)
 	member.join("room", "member")
-	p := openTab(t, "page", elsewhere+"/livez")
+	p := openTab(t, "page", elsewhere)
 	p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(leavesByBeacon, url), replMode))
 	p.until("joined", `window.joined === true`)
-	p.do(chromedp.Navigate(elsewhere + "/readyz"))
+	p.do(chromedp.Navigate(elsewhere + "/other"))
 	var gone struct{ UserID, Reason string }
 	member.await("user-disconnected", &gone)
 	require.Equal(t, "page", gone.UserID)

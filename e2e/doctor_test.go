@@ -391,7 +391,7 @@ const allWell = `({
 // finding must come of it.
 func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	takesTurns(t)
-	p := openTab(t, "advice", startServer(t)+"/livez")
+	p := openTab(t, "advice", servePage(t, startServer(t), blankPage)+"/page.html")
 	for _, c := range []struct{ change, id, level, words, verdict string }{
 		{``, "eventSource", "good", "Nothing to change", "good"},
 		{`r.rungs.eventSource.state = "lumps"; r.rungs.eventSource.lump = 4; r.rungs.eventSource.heldFor = 900`, "eventSource", "warn", "proxy_buffering off", "warn"},
@@ -459,7 +459,7 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 // they were asked for.
 func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 	takesTurns(t)
-	p := openTab(t, "spacing", startServer(t)+"/livez")
+	p := openTab(t, "spacing", servePage(t, startServer(t), blankPage)+"/page.html")
 	for _, c := range []struct {
 		at, left string // of each event
 		lumpy    bool

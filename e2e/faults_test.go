@@ -21,7 +21,7 @@ import (
 // lost was lost by the server.
 func TestWhatIsAcceptedArrivesOnceAndInOrderThroughAFaultyNetwork(t *testing.T) {
 	plan := readFaultPlan(t)
-	server := startServer(t, "HEARTBEAT_INTERVAL=1s", "RESUME_WINDOW=5m")
+	server := startServer(t, append(noLimits, "HEARTBEAT_INTERVAL=1s", "RESUME_WINDOW=5m")...)
 	network := startFaultyProxy(t, server, plan.seed)
 	figures := &clientFigures{}
 	crowd := newCrowd(t, network.url, plan, figures)

@@ -59,6 +59,22 @@ func servePage(t *testing.T, serverURL, page string) string {
 	return s.URL
 }
 
+// blankPage is for what a test has it do. The server's own answers may run
+// nothing.
+const blankPage = `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`
+
+// serveElsewhere serves a page at an origin of its own.
+func serveElsewhere(t *testing.T, page string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, page)
+	}))
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	return s.URL
+}
+
 func openMesh(t *testing.T, url, name, more string) *tab {
 	p := openTab(t, name, url+"/page.html?name="+name+more)
 	p.until("in the room", `window.room?.members.size`)

@@ -55,8 +55,8 @@ func TestATenLineBrowserStart(t *testing.T) {
 	require.NoError(t, err)
 	match := connectTwoPeers.FindSubmatch(readme)
 	require.NotNil(t, match, "README.md has no js block behind <!-- test:connect-two-peers -->")
-	url := startServer(t)
-	tabs := []*tab{openTab(t, "the first", url+"/livez"), openTab(t, "the second", url+"/livez")}
+	url := servePage(t, startServer(t), blankPage) + "/page.html"
+	tabs := []*tab{openTab(t, "the first", url), openTab(t, "the second", url)}
 	for _, p := range tabs {
 		p.do(chromedp.Evaluate[chromedp.Void](string(match[1]), replMode))
 	}
@@ -104,7 +104,7 @@ func TestAPollingPageTakesPartInARoom(t *testing.T) {
 	url := startServer(t)
 	member := connect(t, url)
 	member.join("room", "member")
-	p := openTab(t, "polling", url+"/livez")
+	p := openTab(t, "polling", servePage(t, url, blankPage)+"/page.html")
 	p.do(chromedp.Evaluate[chromedp.Void](string(match[1])+`
 		window.heard = [];
 		const post = (event) => fetch("/events", { method: "POST", body: JSON.stringify(event),

@@ -62,6 +62,9 @@ func testsLookForRaces() bool {
 	return false
 }
 
+// noLimits are for what many clients of one address do at once.
+var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
+
 var readyLine = regexp.MustCompile(`signaling server is ready address=(http://\S+)`)
 
 // startServer runs a server of the test's own and answers its address. When the

@@ -54,9 +54,9 @@ type config struct {
 	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls that may be open at once from one address (of IPv6, one /64)."`
 	OpensPerAddress  int           `env:"OPENS_PER_ADDRESS" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets a second from one address, over five seconds."`
 	OpensPerSocket   int           `env:"OPENS_PER_SOCKET" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls a second of one socket."`
-	PostsPerAddress  int           `env:"POSTS_PER_ADDRESS" envDefault:"500" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second that send events from one address."`
-	PostsPerSocket   int           `env:"POSTS_PER_SOCKET" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
-	EventsPerAddress int           `env:"EVENTS_PER_ADDRESS" envDefault:"2000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
+	PostsPerAddress  int           `env:"POSTS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second that send events from one address."`
+	PostsPerSocket   int           `env:"POSTS_PER_SOCKET" envDefault:"100" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
+	EventsPerAddress int           `env:"EVENTS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
 	EventsPerSocket  int           `env:"EVENTS_PER_SOCKET" envDefault:"200" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
 	MaxRoomMembers   int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
 	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
