@@ -87,6 +87,7 @@ type API struct {
 	router      http.Handler
 	repeats     repeats
 	silences    chan struct{} // holds one for each silent stream
+	heldBack    chan struct{} // holds one for each refusal that waits
 
 	proxyNoticed atomic.Bool
 }
@@ -123,6 +124,7 @@ func New(o Options) (*API, error) {
 		headers:     newHeaders(noParts, noDevices, isProduction),
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
+		heldBack:    make(chan struct{}, maxHeldBack),
 		silences:    make(chan struct{}, maxSilences),
 	}
 	a.metrics.watch(a.hub, a.rooms)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/limits"
@@ -105,6 +106,37 @@ var exceededSentences = map[limits.Name]string{
 	limits.EventsPerSocket:     "You send too many events.",
 	limits.IceServersPerSocket: "You ask for ICE servers too often.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
+}
+
+const (
+	// holdBackFor is how long a refusal waits for which somebody has asked too often.
+	// Were it long, a bucket would fill meanwhile, and be emptied in lumps that others
+	// feel.
+	holdBackFor = 2 * time.Millisecond
+	// maxHeldBack is how many may wait at once. Further ones do not.
+	maxHeldBack = 1024
+)
+
+// holdBack lets a refusal wait of who has asked too often: over one connection he
+// asks no faster then than he is answered, and the flood stays where it comes from.
+func (a *API) holdBack(r *http.Request, err error) {
+	var exceeded *limits.Exceeded
+	if !errors.As(err, &exceeded) || exceeded.RetryAfter == 0 {
+		return
+	}
+	select {
+	case a.heldBack <- struct{}{}:
+		defer func() { <-a.heldBack }()
+	default:
+		return
+	}
+	timer := time.NewTimer(holdBackFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	case <-a.hub.Stopping():
+	}
 }
 
 // exceededProblem is what whoever asked too much is told.

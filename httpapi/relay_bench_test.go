@@ -171,21 +171,29 @@ func relayServer(b *testing.B, pairs int) {
 	address := newServer(b, sse.Options{}, 1000).Listener.Addr().String()
 	var post, next []func()
 	for pair := range pairs {
-		caller, callee := openRaw(b, address), openRaw(b, address)
-		callerToken, _ := caller.token(b)
-		calleeToken, calleeID := callee.token(b)
-		from := newSender(b, address)
-		join := fmt.Sprintf(`{"type":"join-room","roomId":"room %d","userId":"u"}`, pair)
-		from.post(b, request(calleeToken, join))
-		from.post(b, request(callerToken, join))
-		for !bytes.Contains(callee.data(b), []byte("user-connected")) {
-		}
-		offer := request(callerToken, offerTo(calleeID))
-		post = append(post, func() { from.post(b, offer) })
-		next = append(next, func() {
-			for !bytes.HasPrefix(callee.data(b), []byte(`{"type":"offer"`)) {
-			}
-		})
+		onePost, oneNext := newCall(b, address, fmt.Sprint("room ", pair))
+		post, next = append(post, onePost), append(next, oneNext)
 	}
 	relay(b, post, next)
+}
+
+// newCall brings two into a room, of whom the one posts offers and the other
+// takes them from its stream.
+func newCall(b *testing.B, address, room string) (post, next func()) {
+	caller, callee := openRaw(b, address), openRaw(b, address)
+	callerToken, _ := caller.token(b)
+	calleeToken, calleeID := callee.token(b)
+	from := newSender(b, address)
+	join := fmt.Sprintf(`{"type":"join-room","roomId":%q,"userId":"u"}`, room)
+	from.post(b, request(calleeToken, join))
+	from.post(b, request(callerToken, join))
+	for !bytes.Contains(callee.data(b), []byte("user-connected")) {
+	}
+	offer := request(callerToken, offerTo(calleeID))
+	post = func() { from.post(b, offer) }
+	next = func() {
+		for !bytes.HasPrefix(callee.data(b), []byte(`{"type":"offer"`)) {
+		}
+	}
+	return post, next
 }

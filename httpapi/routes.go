@@ -149,6 +149,7 @@ func (a *API) problemOf(err error) *Problem {
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a.holdBack(r, err)
 	if problem := a.problemOf(err); problem != nil {
 		problem.write(w)
 		return

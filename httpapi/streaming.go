@@ -21,6 +21,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
 	err := a.serveStream(w, r, position(r))
 	if err != nil && namesEventStream(r) {
+		a.holdBack(r, err)
 		a.refuse(w, err)
 		return nil
 	}
