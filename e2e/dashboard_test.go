@@ -275,3 +275,60 @@ func TestTheDashboardsFiguresAreRight(t *testing.T) {
 		})
 	}
 }
+
+// gate waits for the dashboard to ask for the token.
+func (p *tab) gate() {
+	p.t.Helper()
+	p.until("asking for the token", `!document.querySelector("#gate").hidden && document.activeElement.id === "gate-token"`)
+	require.False(p.t, evaluate[bool](p, `document.querySelector(".tiles").checkVisibility()`))
+}
+
+func (p *tab) enterToken(text string) {
+	p.t.Helper()
+	evaluate[any](p, `document.querySelector("#gate-token").value = "", null`)
+	p.write("#gate-token", text)
+	p.do(chromedp.KeyEvent(kb.Enter))
+}
+
+func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
+	takesTurns(t)
+	const token = "no-operator-but-me"
+	url := startServer(t, "ADMIN_TOKEN="+token)
+	ada := connect(t, url)
+	ada.join("guarded", "Ada")
+
+	p := openTab(t, "the guarded dashboard", url+"/dashboard/")
+	p.expectFailedRequests()
+	p.gate()
+	require.Empty(t, evaluate[string](p, `document.querySelector("#gate-problem").textContent`))
+	p.isAccessible("the form for the token")
+	p.enterToken("not the token")
+	p.shows("gate-problem", "That is not the token.")
+	p.gate()
+	p.enterToken(token)
+	p.shows("figure-connections", "1")
+	p.until("listing Ada", `document.querySelector("#connection-list tbody")?.innerText.includes("Ada")`)
+	require.False(t, evaluate[bool](p, `document.querySelector("#gate").checkVisibility()`))
+
+	p.do(chromedp.Reload())
+	p.shows("figure-connections", "1")
+	require.False(t, evaluate[bool](p, `JSON.stringify(localStorage).includes("`+token+`") || location.href.includes("`+token+`") || document.cookie !== ""`))
+	require.False(t, evaluate[bool](p, `performance.getEntriesByType("resource").some(({ name }) => name.includes("`+token+`"))`))
+
+	p.click("#forget")
+	p.gate()
+	require.Zero(t, evaluate[int](p, `sessionStorage.length`))
+
+	evaluate[any](p, `Promise.all(Array.from({ length: 40 }, () => fetch("/stats", { headers: { "Authorization": "Bearer guess" } }))).then(() => null)`)
+	p.enterToken("guess")
+	p.until("told to wait", `document.querySelector("#gate-problem").textContent.includes("Try again in")`)
+}
+
+func TestInProductionTheDashboardSaysWhatToSet(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t, "ENVIRONMENT=production")
+	p := openTab(t, "the closed dashboard", url+"/dashboard/")
+	p.expectFailedRequests()
+	p.until("closed", `document.querySelector("#gate-text").textContent.includes("sets ADMIN_TOKEN")`)
+	require.False(t, evaluate[bool](p, `document.querySelector("#gate-form").checkVisibility()`))
+}

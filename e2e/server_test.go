@@ -65,7 +65,7 @@ func testsLookForRaces() bool {
 // noLimits are for what many clients of one address do at once.
 var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
 
-var readyLine = regexp.MustCompile(`signaling server is ready address=(http://\S+)`)
+var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(http://[^\s"]+)`) // as text, and in production as JSON
 
 // startServer runs a server of the test's own and answers its address. When the
 // test is over the server must end well: with exit code 0 (a race detected in

@@ -19,16 +19,21 @@ async function read(path) {
 
 async function refresh() {
   try {
-    const [health, stats] = await Promise.all([read("/health"), read("/stats")]);
-    show("connections", number.format(stats.activeConnections));
-    show("rooms", number.format(stats.activeRooms));
-    show("total", number.format(stats.totalConnections));
-    show("uptime", stats.uptimeFormatted);
+    const health = await read("/health");
+    show("connections", number.format(health.connections.active));
+    show("rooms", number.format(health.rooms.active));
+    show("total", number.format(health.connections.total));
+    show("uptime", duration(health.uptime));
     show("version", health.version);
     state("up", `The server is up: ${health.status}`);
   } catch {
     state("down", "The server does not answer. Asking again.");
   }
+}
+
+function duration(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 3600)}h ${Math.floor(whole / 60) % 60}m ${whole % 60}s`;
 }
 
 function show(figure, text) {

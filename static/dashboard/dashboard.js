@@ -1,7 +1,8 @@
 // The dashboard: when it asks the server, and what it does with the answer.
 
-import { readFigures } from "./endpoints.js";
+import { Closed, readFigures } from "./endpoints.js";
 import { lists } from "./lists.js";
+import { hideGate, showGate, watchToken } from "./operator.js";
 import { Plots } from "./plots.js";
 import { INTERVAL, Meter, Samples } from "./samples.js";
 import { byId, endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
@@ -17,6 +18,8 @@ const plots = new Plots(samples, span());
 let timer = 0;
 let asking = false;
 let paused = false;
+let shut = false; // to whoever looks, until there is another token
+let reopening = 0;
 let failures = 0;
 let outageSince = null;
 let listsRead = 0;
@@ -28,7 +31,7 @@ function span() {
 
 // Whoever does not look asks nothing of the server.
 function isWatching() {
-  return !paused && !document.hidden;
+  return !paused && !shut && !document.hidden;
 }
 
 async function tick() {
@@ -39,7 +42,8 @@ async function tick() {
   try {
     take(await readFigures());
   } catch (error) {
-    miss(begin, error);
+    if (error instanceof Closed) shutOut(error);
+    else miss(begin, error);
   } finally {
     asking = false;
   }
@@ -52,6 +56,7 @@ function wait() {
 }
 
 function take(reading) {
+  hideGate();
   failures = 0;
   outageSince = null;
   endOutage();
@@ -75,6 +80,21 @@ function miss(time, error) {
   leaveGap(time);
   showOutage(outageSince);
   showState("down", "No answer");
+}
+
+// Whoever is no operator asks no more, until there is a token to try, or it is time.
+function shutOut(closed) {
+  shut = true;
+  endOutage();
+  showGate(closed);
+  showState("shut", "Closed");
+  clearTimeout(reopening);
+  if (closed.status === 429) reopening = setTimeout(tryAgain, closed.retryAfter);
+}
+
+function tryAgain() {
+  shut = false;
+  tick();
 }
 
 // Where nothing was measured the plots show nothing.
@@ -109,6 +129,7 @@ function watchAgainOrStop() {
 
 byId("pause").addEventListener("click", () => pause(!paused));
 byId("retry").addEventListener("click", tick);
+watchToken(tryAgain);
 document.addEventListener("visibilitychange", watchAgainOrStop);
 byId("spans").addEventListener("change", () => {
   plots.show(span());

@@ -1,25 +1,38 @@
-// What is read from the server: the public endpoints of monitoring, and nothing else.
+// What is read from the server: the endpoints of monitoring, and nothing else.
 
+import { token } from "./operator.js";
 import { parseMetrics } from "./prometheus.js";
 
 const TIMEOUT = 5000;
 
+// What the server says to those who are no operators, and to those of whom it cannot
+// know, since too many wrong tokens came from where they are.
+const CLOSED = [401, 403, 429];
+
+export class Closed extends Error {
+  constructor({ status, headers }, { detail }) {
+    super(detail);
+    this.status = status;
+    this.retryAfter = 1000 * (Number(headers.get("Retry-After")) || 0); // milliseconds
+  }
+}
+
 async function ask(path, signal) {
   const timeout = AbortSignal.timeout(TIMEOUT);
-  const response = await fetch(path, {
-    headers: { "Accept": "application/json, text/plain;q=0.9" },
-    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-  });
+  const headers = { "Accept": "application/json, text/plain;q=0.9" };
+  if (token()) headers["Authorization"] = `Bearer ${token()}`;
+  const response = await fetch(path, { headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+  if (CLOSED.includes(response.status)) throw new Closed(response, await response.json());
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return response;
 }
 
 // All figures of one moment.
 export async function readFigures() {
-  const [metrics, health, stats] = await Promise.all([
+  const stats = await ask("/stats").then((response) => response.json()); // a wrong token is told once, not by each
+  const [metrics, health] = await Promise.all([
     ask("/metrics").then((response) => response.text()),
     ask("/health").then((response) => response.json()),
-    ask("/stats").then((response) => response.json()),
   ]);
   return { time: Date.now(), metrics: parseMetrics(metrics), health, stats };
 }

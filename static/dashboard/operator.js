@@ -1,0 +1,51 @@
+// Who looks: the token of operators, and the form that asks for it. It is kept for as
+// long as the tab, and goes nowhere but into the header of requests.
+
+const KEY = "operator-token";
+const byId = (id) => document.getElementById(id);
+
+export function token() {
+  return sessionStorage.getItem(KEY) ?? "";
+}
+
+function keep(text) {
+  if (text) sessionStorage.setItem(KEY, text);
+  else sessionStorage.removeItem(KEY);
+}
+
+// Shows nothing but why it shows nothing, and the form where a token would help.
+export function showGate({ status, message, retryAfter }) {
+  const wasShut = "gated" in document.body.dataset;
+  const tried = token();
+  document.body.dataset.gated = "";
+  byId("gate").hidden = false;
+  byId("forget").hidden = true;
+  byId("gate-form").hidden = status === 403;
+  byId("gate-text").textContent = status === 403 ? message : "The server tells what is going on in it to those who know its ADMIN_TOKEN.";
+  byId("gate-problem").textContent =
+    status === 429 ? `${message} Try again in ${Math.ceil(retryAfter / 1000)} s.`
+    : status === 401 && tried ? "That is not the token." : "";
+  if (status === 401) keep("");
+  byId("gate-token").toggleAttribute("aria-invalid", status === 401 && Boolean(tried));
+  if (!wasShut || tried) byId("gate-token").focus();
+}
+
+export function hideGate() {
+  delete document.body.dataset.gated;
+  byId("gate").hidden = true;
+  byId("gate-token").value = "";
+  byId("forget").hidden = !token();
+}
+
+// Tells of each token that somebody enters, or has the page forget.
+export function watchToken(changed) {
+  byId("gate-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    keep(byId("gate-token").value.trim());
+    changed();
+  });
+  byId("forget").addEventListener("click", () => {
+    keep("");
+    location.reload(); // with it goes what was shown
+  });
+}
