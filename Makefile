@@ -4,7 +4,7 @@
 # make run    the server, on port 3002
 
 GO         ?= go
-FUZZTIME   ?= 10s
+FUZZTIME   ?= 5s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector needs a C compiler.
@@ -37,6 +37,10 @@ unit:
 fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 e2e: browser proxies
 	cd e2e && $(GO) test $(RACE) ./...
