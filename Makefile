@@ -5,6 +5,7 @@
 
 GO         ?= go
 FUZZTIME   ?= 5s
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector needs a C compiler.
@@ -14,12 +15,17 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test lint unit fuzz e2e browser proxies client bench run
+.PHONY: test vulnerabilities lint unit fuzz e2e browser proxies client bench run
 
 test: lint unit fuzz e2e
 	@echo "All tests passed."
 
-lint:
+# Needs the vulnerability database: vuln.go.dev, or a copy at GOVULNDB, with which
+# it is a part of the tests.
+vulnerabilities:
+	$(GO) run $(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
+
+lint: $(if $(GOVULNDB),vulnerabilities)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./...
