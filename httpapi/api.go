@@ -94,10 +94,6 @@ type API struct {
 
 // New makes the API. The error is about the files it is to serve.
 func New(o Options) (*API, error) {
-	contract, err := newContract(o.OpenAPI)
-	if err != nil {
-		return nil, err
-	}
 	isProduction := o.Environment == Production
 	pages, err := newPages(o.Static, isProduction)
 	if err != nil {
@@ -119,7 +115,7 @@ func New(o Options) (*API, error) {
 		port:        o.Port,
 		version:     o.Version,
 		started:     time.Now(),
-		openAPI:     contract,
+		openAPI:     newContract(o.OpenAPI),
 		pages:       pages,
 		headers:     newHeaders(noParts, noDevices, isProduction),
 		crossOrigin: newCrossOrigin(o.CORSOrigins),

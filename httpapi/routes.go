@@ -49,6 +49,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
 		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
+		{http.MethodGet, "/openapi-3.2.yaml", a.getOpenAPI32YAML},
 		{http.MethodGet, "/problems/:name", a.getProblem},
 		{http.MethodGet, "/demo", redirectTo("/demo/")},
 		{http.MethodGet, "/demo/*file", a.getPage("demo")},

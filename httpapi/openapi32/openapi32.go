@@ -1,0 +1,171 @@
+// Package openapi32 makes an OpenAPI 3.2 document, whose streams are typed, of one
+// in 3.1.
+//
+// A document in 3.1 can say of a stream no more than what stands in one event. In
+// 3.2 it says what a stream is made of: frames, each with a type of its own
+// (OpenAPI 3.2, Sequential Media Types). Most generators of clients read 3.1, so
+// that is the one that is written, and the other is derived.
+package openapi32
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// From31 makes an OpenAPI 3.2 document of one in 3.1, both in YAML. The order of
+// members stays; comments do not. The error is about a document that is none, or
+// that has a stream whose schema is not a union with a mapping of its types.
+func From31(document []byte) ([]byte, error) {
+	var root yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(document, &root, yaml.UseOrderedMap()); err != nil {
+		return nil, err
+	}
+	replace(root, "openapi", "3.2.0")
+	schemas, ok := at(root, "components", "schemas").(yaml.MapSlice)
+	if !ok {
+		return nil, fmt.Errorf("the document has no components.schemas")
+	}
+	frames := make(map[string]yaml.MapSlice) // by the names of their schemas
+	if err := typeStreams(root, schemas, frames); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(schemas); i++ {
+		name := schemas[i].Key.(string) + "Frame"
+		if frame, isStreamed := frames[name]; isStreamed {
+			i++
+			schemas = append(schemas[:i], append(yaml.MapSlice{{Key: name, Value: frame}}, schemas[i:]...)...)
+		}
+	}
+	replace(at(root, "components").(yaml.MapSlice), "schemas", schemas)
+
+	var text bytes.Buffer
+	text.WriteString("# Made from openapi.yaml, which is the one to read and to generate clients from.\n")
+	encoder := yaml.NewEncoder(&text, yaml.UseLiteralStyleIfMultiline(true), yaml.IndentSequence(true))
+	if err := encoder.Encode(root); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+// typeStreams puts itemSchema in the place of the schema of each stream, wherever
+// it stands, and remembers the schemas of frames that this wants.
+func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlice) error {
+	switch node := node.(type) {
+	case []any:
+		for _, item := range node {
+			if err := typeStreams(item, schemas, frames); err != nil {
+				return err
+			}
+		}
+	case yaml.MapSlice:
+		for _, member := range node {
+			if member.Key == "text/event-stream" {
+				if err := typeStream(member.Value.(yaml.MapSlice), schemas, frames); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := typeStreams(member.Value, schemas, frames); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// typeStream turns one media type object: from that of an event's data to that of
+// the frames.
+func typeStream(media, schemas yaml.MapSlice, frames map[string]yaml.MapSlice) error {
+	ref, _ := at(media, "schema", "$ref").(string)
+	union := ref[strings.LastIndex(ref, "/")+1:]
+	mapping, ok := at(schemas, union, "discriminator", "mapping").(yaml.MapSlice)
+	if !ok {
+		return fmt.Errorf("a stream's schema %q is no union with a mapping", ref)
+	}
+	frames[union+"Frame"] = frameOf(union, mapping)
+	for i := range media {
+		switch media[i].Key {
+		case "schema":
+			media[i] = yaml.MapItem{Key: "itemSchema", Value: yaml.MapSlice{{Key: "$ref", Value: ref + "Frame"}}}
+		case "examples":
+			for _, example := range media[i].Value.(yaml.MapSlice) {
+				if err := serialize(example.Value.(yaml.MapSlice)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// frameOf is the schema of a frame, by the types of the events that it may hold.
+func frameOf(union string, mapping yaml.MapSlice) yaml.MapSlice {
+	data := func(ref string) yaml.MapSlice {
+		return yaml.MapSlice{
+			{Key: "type", Value: "string"},
+			{Key: "contentMediaType", Value: "application/json"},
+			{Key: "contentSchema", Value: yaml.MapSlice{{Key: "$ref", Value: ref}}},
+		}
+	}
+	var kinds []any
+	for _, kind := range mapping {
+		kinds = append(kinds, yaml.MapSlice{{Key: "required", Value: []any{"event", "data"}}, {Key: "properties", Value: yaml.MapSlice{
+			{Key: "event", Value: yaml.MapSlice{{Key: "const", Value: kind.Key}}},
+			{Key: "data", Value: data(kind.Value.(string))},
+		}}})
+	}
+	return yaml.MapSlice{
+		{Key: "type", Value: "object"},
+		{Key: "description", Value: "One frame of a stream: its fields, as the WHATWG's HTML standard names them (9.2.6). `data` is one line of JSON."},
+		{Key: "properties", Value: yaml.MapSlice{
+			{Key: "id", Value: yaml.MapSlice{{Key: "type", Value: "string"}, {Key: "description", Value: "What a client that resumes sends as `Last-Event-ID`."}}},
+			{Key: "event", Value: yaml.MapSlice{{Key: "type", Value: "string"}, {Key: "description", Value: "The type of the event, which `data` tells as well."}}},
+			{Key: "data", Value: data("#/components/schemas/" + union)},
+			{Key: "retry", Value: yaml.MapSlice{{Key: "type", Value: "integer"}, {Key: "minimum", Value: 0}, {Key: "description", Value: "After how many milliseconds to reconnect."}}},
+		}},
+		{Key: "oneOf", Value: kinds},
+	}
+}
+
+// serialize turns an example of an event's data into one of a stream that holds
+// it (OpenAPI 3.2, 4.19, Example Object).
+func serialize(example yaml.MapSlice) error {
+	for i := range example {
+		if example[i].Key != "value" {
+			continue
+		}
+		data, err := yaml.MarshalWithOptions(example[i].Value, yaml.JSON())
+		if err != nil {
+			return err
+		}
+		frame := fmt.Sprintf("event: %s\ndata: %s\n\n", at(example[i].Value, "type"), bytes.TrimSpace(data))
+		example[i] = yaml.MapItem{Key: "serializedValue", Value: frame}
+	}
+	return nil
+}
+
+// at is the value that some names lead to, nil where one leads nowhere.
+func at(node any, names ...string) any {
+	for _, name := range names {
+		members, _ := node.(yaml.MapSlice)
+		node = nil
+		for _, member := range members {
+			if member.Key == name {
+				node = member.Value
+			}
+		}
+	}
+	return node
+}
+
+// replace replaces a member that is there.
+func replace(members yaml.MapSlice, name string, value any) {
+	for i := range members {
+		if members[i].Key == name {
+			members[i].Value = value
+		}
+	}
+}
