@@ -76,7 +76,7 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 // operation finds what a request asks for. The path is "" where there is none
 // of this kind, the operation nil where the path does not take the method.
 func (c *contract) operation(r *http.Request) (path string, operation *openapi3.Operation) {
-	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" && p != "/doctor/" && p != "/dashboard/" {
+	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" && p != "/doctor/" && p != "/dashboard/" && p != "/docs/" {
 		return "", nil // the router would take it for the path without the slash
 	}
 	route, _ := c.router.FindRoute(r) // of another method, if there is an error and a route

@@ -57,14 +57,14 @@ func monitoring(t *testing.T, w *witness) {
 func pages(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
-	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil} // by what is asked for besides
+	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil, "/docs": nil, "/docs/": nil} // by what is asked for besides
 	require.NoError(t, fs.WalkDir(static.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch folder, file, _ := strings.Cut(name, "/"); {
 		case entry.IsDir() || file == "":
 		case folder == "client":
 			paths["/"+path.Base(file)] = nil
 		default:
-			paths["/"+name] = nil
+			paths["/"+strings.TrimSuffix(name, ".gz")] = nil // packed files are served as what they hold
 		}
 		return err
 	}))
@@ -77,7 +77,7 @@ func pages(t *testing.T, w *witness) {
 	s.ask(t, http.StatusOK, http.MethodGet, "/", nil)
 	s.ask(t, http.StatusOK, http.MethodGet, "/openapi.yaml", nil)
 	s.ask(t, http.StatusOK, http.MethodGet, "/openapi.json", nil)
-	for _, path := range []string{"/demo/none.js", "/doctor/none.js", "/dashboard/none.js", "/assets/none.css", "/problems/none", "/nothing", "/events/", "/demo/none/none.js"} {
+	for _, path := range []string{"/demo/none.js", "/doctor/none.js", "/dashboard/none.js", "/docs/none.js", "/assets/none.css", "/problems/none", "/nothing", "/events/", "/demo/none/none.js"} {
 		s.ask(t, http.StatusNotFound, http.MethodGet, path, nil)
 	}
 }

@@ -84,6 +84,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"openapiYaml":  "GET /openapi.yaml",
 			"openapiJson":  "GET /openapi.json",
 			"demo":         "GET /demo/",
+			"docs":         "GET /docs/",
 			"doctor":       "GET /doctor/",
 			"doctorJson":   "GET /doctor.json",
 			"silence":      "GET /silence",

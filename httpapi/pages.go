@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -24,14 +25,13 @@ type pages struct {
 }
 
 type file struct {
-	content []byte
+	content []byte // nil where it is held gzipped alone
 	gzipped []byte // nil where that would not be smaller
 	etag    string
 }
 
 func newFile(content []byte) file {
-	sum := sha256.Sum256(content)
-	f := file{content: content, etag: base64.RawURLEncoding.EncodeToString(sum[:12])}
+	f := file{content: content, etag: etagOf(content)}
 	var gzipped bytes.Buffer
 	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // a level that exists
 	_, _ = compressor.Write(content)                                     // memory takes everything
@@ -40,6 +40,27 @@ func newFile(content []byte) file {
 		f.gzipped = gzipped.Bytes()
 	}
 	return f
+}
+
+// newPackedFile is a file that is kept gzipped, because it is large: it is
+// unpacked for nobody but the rare client that does not take gzip.
+func newPackedFile(gzipped []byte) file { return file{gzipped: gzipped, etag: etagOf(gzipped)} }
+
+func etagOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// plain is the file's content as it is.
+func (f file) plain() ([]byte, error) {
+	if f.content != nil {
+		return f.content, nil
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(f.gzipped))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(unpacked)
 }
 
 // newPages reads all files once; they cannot change while the server runs.
@@ -52,6 +73,10 @@ func newPages(files fs.FS, isProduction bool) (pages, error) {
 		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
+		}
+		if packed, isPacked := strings.CutSuffix(name, ".gz"); isPacked {
+			p.files[packed] = newPackedFile(content)
+			return nil
 		}
 		p.files[name] = newFile(content)
 		return nil
@@ -74,6 +99,8 @@ var policies = map[string]string{
 	"doctor":    itsParts,
 	"dashboard": itsParts,
 	"problems":  "style-src 'self'; img-src 'self'",
+	// The reference draws itself, with styles that it writes.
+	"docs": "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
 }
 
 // devices is the permissions policy of the one page that calls.
@@ -104,14 +131,19 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 			return err
 		}
 	}
-	content, etag := f.content, f.etag
 	if f.gzipped != nil {
 		w.Header().Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r) {
-			content, etag = f.gzipped, etag+"-gzip" // another representation has another tag (RFC 9110, 8.8.3.3)
-			w.Header().Set("Content-Encoding", "gzip")
-			w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	}
+	content, etag := f.gzipped, f.etag+"-gzip" // another representation has another tag (RFC 9110, 8.8.3.3)
+	if f.gzipped != nil && acceptsGzip(r) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	} else {
+		var err error
+		if content, err = f.plain(); err != nil {
+			return err
 		}
+		etag = f.etag
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", `"`+etag+`"`)
@@ -182,7 +214,7 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path class="mark-down" d="M8 3v18"/><path class="mark-up" d="M16 3v18"/></svg>
 <span>signaling-server</span>
 </a>
-<nav class="bar-end" aria-label="Main"><a class="button small" href="/openapi.yaml">Contract</a></nav>
+<nav class="bar-end" aria-label="Main"><a class="button small" href="/docs/">Reference</a></nav>
 </header>
 <main class="prose">
 <p class="status">{{.Status}} {{.Name}}</p>

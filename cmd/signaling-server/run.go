@@ -197,6 +197,7 @@ func announce(c config, logger *slog.Logger) {
 	}
 	logger.Info("landing page", "url", base+"/")
 	logger.Info("demo", "url", base+"/demo/")
+	logger.Info("reference", "url", base+"/docs/")
 	logger.Info("doctor", "url", base+"/doctor/")
 	logger.Info("dashboard", "url", base+"/dashboard/")
 	logger.Info("health", "url", base+"/health")
