@@ -23,13 +23,18 @@ type npmFolder struct {
 	err    error
 }
 
-// dir answers the folder, and skips the test where there is no npm, unless
-// REQUIRE_NODE forbids it.
-func (f *npmFolder) dir(t *testing.T) string {
+// requireNode skips a test where there is no npm, unless REQUIRE_NODE forbids it.
+func requireNode(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
 		t.Skip("NOT TESTED: there is no npm; install Node.js 20 or newer")
 	}
+}
+
+// dir answers the folder.
+func (f *npmFolder) dir(t *testing.T) string {
+	t.Helper()
+	requireNode(t)
 	f.once.Do(f.install)
 	require.NoError(t, f.err, f.output)
 	return f.path

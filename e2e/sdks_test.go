@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// example is a copy of one of the examples, beside a copy of the contract as in the
+// repository. What is generated in it is never left there.
+type example struct {
+	t   *testing.T
+	dir string
+}
+
+func copyExample(t *testing.T, name string) example {
+	t.Helper()
+	root := t.TempDir()
+	dir := filepath.Join(root, "examples", name)
+	tracked, err := exec.Command("git", "-C", "../examples/"+name, "ls-files").Output()
+	require.NoError(t, err, "which files are of the example is for git to say")
+	for file := range strings.Lines(string(tracked)) {
+		file = strings.TrimSpace(file)
+		content, err := os.ReadFile(filepath.Join("../examples", name, file))
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), content, 0o644))
+	}
+	contract, err := os.ReadFile("../openapi.yaml")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "openapi.yaml"), contract, 0o644))
+	return example{t, dir}
+}
+
+// run runs a command in the example, which must succeed.
+func (e example) run(name string, args ...string) string {
+	e.t.Helper()
+	command := exec.CommandContext(bounded(e.t), name, args...)
+	command.Dir = e.dir
+	output, err := command.CombinedOutput()
+	require.NoError(e.t, err, "%s %v:\n%s", name, args, output)
+	return string(output)
+}
+
+// The clients are generated, compiled, and have a call set up, as each example does.
+func TestGeneratedGoClientsSetUpACall(t *testing.T) {
+	t.Parallel()
+	e := copyExample(t, "sdk-go")
+	e.run("go", "generate", "./...")
+	e.run("go", "vet", "./...")
+	url := startServer(t)
+	for program, refused := range map[string]string{
+		"./oapicodegen": "roomId is required",
+		"./ogen":        "message must have 4096 characters at most",
+	} {
+		require.Equal(t,
+			fmt.Sprintf("In the room as well: callee\nOffered: v=0 (offer)\nAnswered: v=0 (answer)\nRefused: %s\n", refused),
+			e.run("go", "run", program, url), program)
+	}
+}
+
+func TestGeneratedTypeScriptClientsSetUpACall(t *testing.T) {
+	t.Parallel()
+	requireNode(t)
+	e := copyExample(t, "sdk-typescript")
+	e.run("npm", "ci", "--no-audit", "--no-fund")
+	e.run("npm", "run", "generate")
+	e.run("npm", "run", "build") // which checks all types
+	url := startServer(t)
+	for _, program := range []string{"start:openapi-fetch", "start:hey-api"} {
+		require.Equal(t,
+			"In the room: caller, callee\nOffered: v=0 (offer)\nAnswered: v=0 (answer)\nRefused: roomId is required\n",
+			e.run("npm", "run", "--silent", program, url), program)
+	}
+}
+
+// The recommended rules of both linters, and no word from either.
+func TestLintersFindNothingInTheContract(t *testing.T) {
+	t.Parallel()
+	dir := webTools.dir(t)
+	url := startServer(t)
+	for _, document := range []string{"/openapi.yaml", "/openapi-3.2.yaml"} {
+		path := filepath.Join(t.TempDir(), filepath.Base(document))
+		response, err := http.Get(url + document)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o644))
+		redocly := exec.CommandContext(bounded(t), "npx", "--no-install", "redocly", "lint", "--format=json", path)
+		redocly.Dir = dir
+		output, err := redocly.Output()
+		require.NoError(t, err, string(output))
+		require.Contains(t, string(output), `"warnings": 0`, document)
+		if document == "/openapi-3.2.yaml" {
+			continue // which Spectral does not know yet
+		}
+		spectral := exec.CommandContext(bounded(t), "npx", "--no-install", "spectral", "lint", "--fail-severity=hint", "--ruleset=spectral.yaml", path)
+		spectral.Dir = dir
+		output, err = spectral.CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+}
