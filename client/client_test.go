@@ -129,14 +129,14 @@ func TestDialTellsWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "connection refused")
 
 	s := newServer(t, sse.Options{})
-	s.between(func(w http.ResponseWriter, r *http.Request) bool {
+	s.Between(func(w http.ResponseWriter, r *http.Request) bool {
 		http.Error(w, "<html>Please log in</html>", http.StatusForbidden)
 		return true
 	})
 	_, err = client.Dial(t.Context(), s.URL)
 	require.ErrorContains(t, err, "is there a proxy on the way?")
-	require.NoError(t, s.hub.Drain(t.Context()))
-	s.between(func(http.ResponseWriter, *http.Request) bool { return false })
+	require.NoError(t, s.Hub.Drain(t.Context()))
+	s.Between(func(http.ResponseWriter, *http.Request) bool { return false })
 	_, err = client.Dial(t.Context(), s.URL)
 	require.ErrorContains(t, err, "draining")
 }
@@ -151,13 +151,14 @@ func TestWhatIsSentMeanwhileGoesTogetherAndInOrder(t *testing.T) {
 
 	held, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	s.between(func(_ http.ResponseWriter, r *http.Request) bool {
+	var posts atomic.Int32
+	s.Between(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
+			posts.Add(1)
 			once.Do(func() { close(held); <-release })
 		}
 		return false
 	})
-	before := s.posts.Load()
 	var sending sync.WaitGroup
 	results := make(chan error, 101)
 	send := func(m client.Message) { sending.Go(func() { results <- a.Send(t.Context(), m) }) }
@@ -182,7 +183,7 @@ func TestWhatIsSentMeanwhileGoesTogetherAndInOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, refused)
-	require.EqualValues(t, 3, s.posts.Load()-before, "one, 64 and 36 events")
+	require.EqualValues(t, 3, posts.Load(), "one, 64 and 36 events")
 	for range 100 {
 		next[client.SignalEvent](b)
 	}
@@ -198,7 +199,7 @@ func TestEventsArriveOnceAndInOrderOverABadNetwork(t *testing.T) {
 			b.join("room", "Bob")
 			next[client.UserConnectedEvent](a)
 			var requests, lost atomic.Int32
-			s.between(func(w http.ResponseWriter, r *http.Request) bool {
+			s.Between(func(w http.ResponseWriter, r *http.Request) bool {
 				if requests.Add(1)%3 != 0 {
 					return false
 				}
@@ -222,7 +223,7 @@ func TestEventsArriveOnceAndInOrderOverABadNetwork(t *testing.T) {
 			})
 			for i := range count {
 				if i%20 == 0 {
-					s.cut()
+					s.Cut()
 				}
 				require.Equal(t, fmt.Sprint(i), string(next[client.SignalEvent](b).Data))
 			}
@@ -248,7 +249,7 @@ func TestWhereStreamsAreHeldBackEventsComeByPolling(t *testing.T) {
 	for name, holdBack := range ways {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, sse.Options{})
-			s.between(func(w http.ResponseWriter, r *http.Request) bool {
+			s.Between(func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != "/events" || r.Method != http.MethodGet {
 					return false
 				}
@@ -269,7 +270,7 @@ func TestAStreamThatFallsSilentIsOpenedAgain(t *testing.T) {
 	a := s.dial(t, client.Options{Patience: 200 * time.Millisecond})
 	a.join("room", "Ada")
 	var silenced atomic.Bool
-	s.between(func(w http.ResponseWriter, r *http.Request) bool {
+	s.Between(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet && silenced.CompareAndSwap(false, true) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.(http.Flusher).Flush()
@@ -278,7 +279,7 @@ func TestAStreamThatFallsSilentIsOpenedAgain(t *testing.T) {
 		}
 		return false
 	})
-	s.cut()
+	s.Cut()
 	a.send(client.PingMessage{})
 	next[client.PongEvent](a)
 	require.True(t, silenced.Load())
@@ -288,7 +289,7 @@ func TestWhoseSocketIsGoneIsANewOneAndIsTold(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
 	before := a.SocketID()
-	s.hub.End(before, sse.TransportClose)
+	s.Hub.End(before, sse.TransportClose)
 	require.NotEqual(t, before, next[client.ConnectedEvent](a).SocketID)
 	a.join("room", "Ada")
 }
@@ -296,7 +297,7 @@ func TestWhoseSocketIsGoneIsANewOneAndIsTold(t *testing.T) {
 func TestWhoIsKickedStaysOut(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
-	s.hub.Kick(a.SocketID(), "Be nice")
+	s.Hub.Kick(a.SocketID(), "Be nice")
 	told := next[client.DisconnectedEvent](a)
 	require.Equal(t, "kicked", told.Reason)
 	require.Equal(t, "Be nice", told.Detail)
@@ -312,13 +313,13 @@ func TestErrorsAreToldWhileTheServerIsGone(t *testing.T) {
 	a := s.dial(t, client.Options{})
 	var gone atomic.Bool
 	gone.Store(true)
-	s.between(func(w http.ResponseWriter, _ *http.Request) bool {
+	s.Between(func(w http.ResponseWriter, _ *http.Request) bool {
 		if gone.Load() {
 			http.Error(w, "Bad gateway", http.StatusBadGateway)
 		}
 		return gone.Load()
 	})
-	s.cut()
+	s.Cut()
 	require.ErrorContains(t, <-a.errs, "status 502")
 	gone.Store(false)
 	a.send(client.PingMessage{})
@@ -328,7 +329,7 @@ func TestErrorsAreToldWhileTheServerIsGone(t *testing.T) {
 func TestSendGivesUpWithItsContext(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
-	s.between(func(w http.ResponseWriter, r *http.Request) bool {
+	s.Between(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
 			http.Error(w, "", http.StatusBadGateway)
 		}
@@ -337,7 +338,7 @@ func TestSendGivesUpWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, a.Send(ctx, client.PingMessage{}), context.DeadlineExceeded)
-	s.between(func(http.ResponseWriter, *http.Request) bool { return false })
+	s.Between(func(http.ResponseWriter, *http.Request) bool { return false })
 	a.send(client.PingMessage{})
 	next[client.PongEvent](a)
 }
