@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,9 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// building is how long it may take to install or to compile something, beside all
+// other tests on two processors.
+const building = 4 * time.Minute
 
 // example is a copy of one of the examples, beside a copy of the contract as in the
 // repository. What is generated in it is never left there.
@@ -42,7 +48,9 @@ func copyExample(t *testing.T, name string) example {
 // run runs a command in the example, which must succeed.
 func (e example) run(name string, args ...string) string {
 	e.t.Helper()
-	command := exec.CommandContext(bounded(e.t), name, args...)
+	ctx, cancel := context.WithTimeout(e.t.Context(), building)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = e.dir
 	output, err := command.CombinedOutput()
 	require.NoError(e.t, err, "%s %v:\n%s", name, args, output)

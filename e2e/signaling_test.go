@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -269,6 +270,9 @@ func post(ctx context.Context, client *http.Client, url, token string, message f
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
+	// A proxy may close an idle connection just as this is on its way: net/http sends
+	// it again where it has a key (RFC 9110, 9.2.2).
+	request.Header.Set("Idempotency-Key", rand.Text())
 	response, err := client.Do(request)
 	if err != nil {
 		return err
