@@ -162,8 +162,9 @@ func explain(errs []*errors.ValidationError) (lines []string) {
 
 // A fact is something that the document says may happen: an answer of an
 // operation, as "getStats 200 application/json" or, for a problem, "sendEvent
-// 409 not-in-room"; or an event, as "event pong", or "event room-left reason
-// kicked" for each value that such a member may have.
+// 409 not-in-room", and each member of an answer, as "getStats has uptime"; or an
+// event, as "event pong", each member of it, as "event pong has timestamp", and
+// "event room-left reason kicked" for each value that such a member may have.
 
 func answerFact(operation *openapi3.Operation, status, kind string) string {
 	return strings.TrimSpace(operation.OperationID + " " + status + " " + kind)
@@ -177,12 +178,20 @@ func factsOf(document *openapi3.T) map[string]bool {
 				for _, kind := range kindsOf(response.Value) {
 					all[answerFact(operation, status, kind)] = true
 				}
+				if answer := response.Value.Content["application/json"]; answer != nil {
+					for _, member := range membersOf(answer.Schema.Value, "") {
+						all[operation.OperationID+" has "+member] = true
+					}
+				}
 			}
 		}
 	}
 	for _, union := range []string{"ServerEvent", "SilenceEvent"} {
 		for kind, one := range document.Components.Schemas[union].Value.Discriminator.Mapping {
 			all["event "+kind] = true
+			for _, member := range membersOf(document.Components.Schemas[schemaName(one.Ref)].Value, "") {
+				all["event "+kind+" has "+member] = true
+			}
 			for member, schema := range document.Components.Schemas[schemaName(one.Ref)].Value.Properties {
 				for _, value := range schema.Value.Enum {
 					all[fmt.Sprintf("event %s %s %v", kind, member, value)] = true
@@ -191,6 +200,35 @@ func factsOf(document *openapi3.T) map[string]bool {
 		}
 	}
 	return all
+}
+
+// membersOf are the paths to all members that a schema names, such as
+// "rooms[].userList[].away". Unions are told by facts of their own.
+func membersOf(schema *openapi3.Schema, path string) (members []string) {
+	if schema.Items != nil {
+		members = membersOf(schema.Items.Value, path+"[]")
+	}
+	for name, property := range schema.Properties {
+		member := strings.TrimPrefix(path+"."+name, ".")
+		members = append(append(members, member), membersOf(property.Value, member)...)
+	}
+	return members
+}
+
+// membersHeard are the paths to all members that a value has.
+func membersHeard(value any, path string) (heard []string) {
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			heard = append(heard, membersHeard(item, path+"[]")...)
+		}
+	case map[string]any:
+		for name, inner := range value {
+			member := strings.TrimPrefix(path+"."+name, ".")
+			heard = append(append(heard, member), membersHeard(inner, member)...)
+		}
+	}
+	return heard
 }
 
 // unionOf names the events of an operation's stream.
@@ -239,6 +277,9 @@ func problemName(problem any) string {
 // eventFacts are what is heard with one event.
 func (c *contract) eventFacts(kind string, data map[string]any) []string {
 	facts := []string{"event " + kind}
+	for _, member := range membersHeard(data, "") {
+		facts = append(facts, "event "+kind+" has "+member)
+	}
 	for _, member := range slices.Sorted(maps.Keys(data)) {
 		if fact := fmt.Sprintf("event %s %s %v", kind, member, data[member]); c.facts[fact] {
 			facts = append(facts, fact)

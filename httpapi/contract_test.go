@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ var scenarios = []struct {
 	{"strangers are no operators", strangersAreNoOperators},
 	{"draining", draining},
 	{"silences", silences},
+	{"the doctor over TLS", theDoctorOverTLS},
 	{"monitoring", monitoring},
 	{"pages", pages},
 	{"methods", methods},
@@ -132,6 +134,14 @@ func silences(t *testing.T, w *witness) {
 	quiet.next("silence-ended")
 	quiet.ended()
 	stopping.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", nil)
+}
+
+func theDoctorOverTLS(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	secure := &server{httptest.NewTLSServer(s.Config.Handler), s.hub}
+	t.Cleanup(secure.Close)
+	secure.Client().Transport = &wire{secure.Client().Transport.(*http.Transport), w}
+	secure.ask(t, http.StatusOK, http.MethodGet, "/doctor.json", nil)
 }
 
 func peersSignal(t *testing.T, w *witness) {
@@ -259,10 +269,10 @@ func batches(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
-	status, answer := a.batch(fmt.Sprintf(`{"events":[{"type":"ping"},{"type":"signal","target":%q,"data":1},{"type":"signal","target":%q,"data":2}]}`,
+	status, answer := a.batch(fmt.Sprintf(`{"events":[{"type":"ping"},{"type":"signal","target":%q,"data":1},{"type":"join-room"},{"type":"signal","target":%q,"data":2}]}`,
 		sse.NewToken().SocketID(), b.socketID))
 	require.Equal(t, http.StatusOK, status)
-	require.Len(t, answer["results"], 3)
+	require.Len(t, answer["results"], 4)
 	a.next("pong")
 	b.next("signal")
 	for body, want := range map[string]int{

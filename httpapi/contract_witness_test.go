@@ -142,6 +142,9 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 	}
 	fact := answerFact(operation, fmt.Sprint(response.StatusCode), kindHeard(documented.Value, response, decoded))
 	w.hear(fact)
+	for _, member := range membersHeard(decoded, "") {
+		w.hear(operation.OperationID + " has " + member)
+	}
 	if !w.facts[fact] {
 		w.object(about, "the document has no such answer: "+fact)
 	}
