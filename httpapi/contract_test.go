@@ -269,8 +269,8 @@ func batches(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
-	status, answer := a.batch(fmt.Sprintf(`{"events":[{"type":"ping"},{"type":"signal","target":%q,"data":1},{"type":"join-room"},{"type":"signal","target":%q,"data":2}]}`,
-		sse.NewToken().SocketID(), b.socketID))
+	status, answer := a.batch(fmt.Sprintf(`{"events":[{"type":"ping"},{"type":"signal","target":%q,"data":1},{"type":"send-message","message":%q},{"type":"signal","target":%q,"data":2}]}`,
+		sse.NewToken().SocketID(), strings.Repeat("x", 4097), b.socketID))
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, answer["results"], 4)
 	a.next("pong")
