@@ -66,6 +66,13 @@ func (w *witness) object(about string, wrong ...string) {
 	}
 }
 
+// soFar is what the witness has objected to until now.
+func (w *witness) soFar() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.wrong)
+}
+
 // wire is the way to one server, past a witness.
 type wire struct {
 	*http.Transport
@@ -173,12 +180,13 @@ func undressed(r *http.Request, sent []byte) []byte {
 	return body
 }
 
-// refusesForm tells whether a status says that the request itself was wrong.
+// refusesForm tells whether a status says that the request itself was wrong, or that
+// a target in it, which may be any text, was not found.
 // Such a request need not follow the document. All others must, so what the
 // server accepts, the document allows.
 func refusesForm(status int) bool {
 	switch status {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return true
 	}
 	return false
