@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// ErrClosed is the error of what is asked of a client that has ended: by
-// [Client.Close], by the context that it was dialled with, or by the server.
+// ErrClosed is the error of what is asked of a client that has ended, by
+// [Client.Close] or by the context that it was dialled with.
 var ErrClosed = errors.New("the client has ended")
 
 // Options say how a client works. The zero value is good.
@@ -90,7 +91,7 @@ func (o Options) Dial(ctx context.Context, server string) (*Client, error) {
 		reader:   reader{polls: o.Polling},
 	}
 	if c.http == nil {
-		c.http, c.ownsHTTP = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, true
+		c.http, c.ownsHTTP = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}}, true
 	}
 	if c.patience == 0 {
 		c.patience = defaultPatience
@@ -115,7 +116,7 @@ func (c *Client) SocketID() string {
 // Close ends the socket at once, of which its room is told, and the client. It
 // waits for what belongs to the client to end, a request under way included. The
 // error says that the server could not be told; it will find out by itself.
-// Whoever ranges over the events comes to their end.
+// Whoever ranges over the events comes to their end, and may be who closes.
 func (c *Client) Close() error {
 	c.stopHearing()
 	if c.ctx.Err() != nil {
@@ -135,21 +136,22 @@ func (c *Client) Close() error {
 
 // end ends everything that belongs to the client.
 func (c *Client) end() {
-	c.cancel()
+	c.cancel() // the source of events as well, which is left to whoever reads it
 	c.sender.Wait()
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	c.reader.close()
+	if c.reading.TryLock() {
+		c.reader.close()
+		c.reading.Unlock()
+	}
 	if c.ownsHTTP {
 		c.http.CloseIdleConnections()
 	}
 }
 
 // request makes a request that speaks for the socket of a token, if there is one.
-func (c *Client) request(ctx context.Context, method, path, token string, query url.Values) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, method, path, token string, query url.Values, body []byte) (*http.Request, error) {
 	address := c.server.JoinPath(path)
 	address.RawQuery = query.Encode()
-	r, err := http.NewRequestWithContext(ctx, method, address.String(), nil)
+	r, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -342,3 +342,26 @@ func TestSendGivesUpWithItsContext(t *testing.T) {
 	a.send(client.PingMessage{})
 	next[client.PongEvent](a)
 }
+
+// Whoever has heard enough closes where it hears.
+func TestAClientMayBeClosedWithinItsEvents(t *testing.T) {
+	s := newServer(t, sse.Options{})
+	for _, options := range []client.Options{{}, {Polling: true}} {
+		c, err := options.Dial(t.Context(), s.URL)
+		require.NoError(t, err)
+		done := make(chan error, 1)
+		go func() { // ends with the loop
+			var closing error
+			for range c.Events() {
+				closing = c.Close()
+			}
+			done <- closing
+		}()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(patience):
+			require.Fail(t, "closing waits for the loop that it stands in")
+		}
+	}
+}

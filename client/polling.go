@@ -35,7 +35,7 @@ func (p *polling) read(time.Duration) ([]received, error) {
 		query.Set("after", lastID[dot+1:])
 	}
 	_, token := p.client.identity.get()
-	r, err := p.client.request(ctx, http.MethodGet, "events/poll", token, query)
+	r, err := p.client.request(ctx, http.MethodGet, "events/poll", token, query, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (c *Client) Events() iter.Seq2[Event, error] {
 			yield(nil, ErrReading)
 			return
 		}
-		defer c.reading.Unlock()
+		defer c.stopReading()
 		for !c.reader.isOver {
 			event, err := c.next()
 			if c.hearing.Err() != nil || !yield(event, err) {
@@ -75,6 +75,14 @@ func (c *Client) Events() iter.Seq2[Event, error] {
 			}
 		}
 	}
+}
+
+// stopReading leaves the source for the next who reads, unless there will be none.
+func (c *Client) stopReading() {
+	if c.hearing.Err() != nil {
+		c.reader.close()
+	}
+	c.reading.Unlock()
 }
 
 // meet waits for the first event, which tells who the client is.

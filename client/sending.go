@@ -118,14 +118,11 @@ func (c *Client) deliver(batch []*outgoing) {
 	}
 	results, err := c.insist(batch, path, body)
 	for i, o := range batch {
-		switch {
-		case err != nil:
+		if err != nil {
 			o.result <- err
-		case results[i] != nil:
-			o.result <- results[i]
-		default:
-			o.result <- nil
+			continue
 		}
+		o.result <- results[i]
 	}
 }
 
@@ -183,13 +180,12 @@ func isAwaited(batch []*outgoing) bool {
 func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]error, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, postTimeout)
 	defer cancel()
-	r, err := c.request(ctx, http.MethodPost, path, token, nil)
+	r, err := c.request(ctx, http.MethodPost, path, token, nil, body)
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	response, err := c.http.Do(r)
 	if err != nil {
 		return nil, err

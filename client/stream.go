@@ -66,7 +66,7 @@ func (s *stream) cause(err error) error {
 
 func (s *stream) open() error {
 	_, token := s.client.identity.get()
-	r, err := s.client.request(s.ctx, http.MethodGet, "events", token, nil)
+	r, err := s.client.request(s.ctx, http.MethodGet, "events", token, nil, nil)
 	if err != nil {
 		return err
 	}
