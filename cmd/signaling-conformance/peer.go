@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,7 +119,7 @@ func (t *trial) listen(method, path string, headers map[string]string) *stream {
 		t.fail("%s %s\nexpected: a stream\nseen:     %v", method, path, err)
 	}
 	s := &stream{response.Header, response.StatusCode, make(chan frame, 4096), hangUp}
-	go s.read(ctx, response.Body) // ends with the stream, or with the try
+	t.background.Go(func() { s.read(ctx, response.Body) })
 	if s.status != http.StatusOK {
 		t.fail("%s %s\nexpected: 200\nseen:     %d", method, path, s.status)
 	}
@@ -205,23 +206,33 @@ func (p *peer) hangUp() {
 	}
 }
 
-// next takes the next event that is no heartbeat. It must be of this type.
-func (p *peer) next(kind string) frame {
+// next takes the next event that is no heartbeat, unless that is asked for. It must
+// be of one of these types.
+func (p *peer) next(kinds ...string) frame {
+	wanted := strings.Join(kinds, " or ")
 	for {
-		f, open := p.t.frame(p.stream, kind)
+		f, open := p.t.frame(p.stream, wanted)
 		if !open {
-			p.t.fail("a stream\nexpected: %s\nseen:     its end", kind)
+			p.t.fail("a stream\nexpected: %s\nseen:     its end", wanted)
 		}
 		if f.id != "" {
 			p.lastID = f.id
 		}
-		if f.event == "heartbeat" && kind != "heartbeat" {
-			continue
+		switch {
+		case slices.Contains(kinds, f.event):
+			return f
+		case f.event != "heartbeat":
+			p.t.fail("a stream\nexpected: %s\nseen:     %s %s", wanted, f.event, shortened(f.data))
 		}
-		if f.event != kind {
-			p.t.fail("a stream\nexpected: %s\nseen:     %s %s", kind, f.event, shortened(f.data))
+	}
+}
+
+// gone waits until the peer is told that another is gone, who may be away before.
+func (p *peer) gone() frame {
+	for {
+		if f := p.next("user-disconnected", "user-away"); f.event == "user-disconnected" {
+			return f
 		}
-		return f
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -50,6 +51,8 @@ type trial struct {
 	http     *http.Client
 	result   *result
 	peers    []*peer
+
+	background sync.WaitGroup // what the try has begun, and what ends with ctx
 }
 
 // try tries a rule, in a goroutine that ends before it returns.
@@ -69,6 +72,8 @@ func try(ctx context.Context, s settings, r rule) result {
 	}()
 	<-done
 	res.took = time.Since(began)
+	cancel()
+	t.background.Wait()
 	return res
 }
 

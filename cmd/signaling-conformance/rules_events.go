@@ -112,20 +112,17 @@ func concurrentJoins(t *trial) {
 	for _, p := range peers {
 		p.send(`{"type":"ping"}`)
 		for over := false; !over; {
-			f, open := t.frame(p.stream, "user-connected or pong")
-			switch {
-			case !open:
-				t.fail("a stream\nexpected: user-connected or pong\nseen:     its end")
-			case f.event == "user-connected":
+			switch f := p.next("room-joined", "user-connected", "pong"); f.event {
+			case "user-connected":
 				told[pair{p.socketID, fmt.Sprint(f.json["socketId"])}]++
-			case f.event == "room-joined":
+			case "room-joined":
 				users, _ := f.json["users"].([]any)
 				for _, each := range users {
 					if other := fmt.Sprint(each.(map[string]any)["socketId"]); other != p.socketID {
 						found[pair{other, p.socketID}]++
 					}
 				}
-			case f.event == "pong":
+			case "pong":
 				over = true
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,7 +11,7 @@ var promiseRules = []rule{
 		a, b := t.pair()
 		const count = 300
 		sent := make(chan string, 1)
-		go func() { // ends when all is sent, or with the try
+		t.background.Go(func() {
 			for i := range count {
 				answer, err := t.do("POST", "/events", a.bearer("Content-Type", "application/json"), fmt.Sprintf(`{"type":"signal","target":%q,"data":%d}`, b.socketID, i))
 				if err != nil || answer.status != 202 {
@@ -19,7 +20,7 @@ var promiseRules = []rule{
 				}
 			}
 			sent <- ""
-		}()
+		})
 		for i := range count {
 			if i%25 == 0 {
 				b.resume()
@@ -52,12 +53,7 @@ var promiseRules = []rule{
 			t.skip("the resume window is %v", window)
 		}
 		b.hangUp()
-		for {
-			if f := a.next2("user-disconnected", "user-away"); f.event == "user-disconnected" {
-				t.expect("the reason", "transport close", f.json["reason"])
-				return
-			}
-		}
+		t.expect("the reason", "transport close", a.gone().json["reason"])
 	}},
 	{promises, "who-says-goodbye-is-reported-at-once", "One that says disconnect is reported at once.", func(t *trial) {
 		a, b := t.pair()
@@ -84,20 +80,11 @@ var promiseRules = []rule{
 		}
 		b.send(`{"type":"leave-room"}`)
 		for {
-			if f := b.next2("room-left", "signal"); f.event == "room-left" {
+			if f := b.next("room-left", "signal"); f.event == "room-left" {
 				return
 			}
 		}
 	}},
 }
 
-func nested(depth int) string {
-	text := make([]byte, 0, 2*depth)
-	for range depth {
-		text = append(text, '[')
-	}
-	for range depth {
-		text = append(text, ']')
-	}
-	return string(text)
-}
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }

@@ -142,12 +142,7 @@ var streamRules = []rule{
 		b.hangUp()
 		ahead := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.token + ".4000000"}))
 		t.expect("resumed, with a sequence that was never sent", false, ahead.hello["resumed"])
-		for {
-			if f := a.next2("user-disconnected", "user-away"); f.event == "user-disconnected" {
-				t.expect("who is gone", b.socketID, f.json["socketId"])
-				return
-			}
-		}
+		t.expect("who is gone", b.socketID, a.gone().json["socketId"])
 	}},
 	{streams, "a-second-stream-takes-over", "A second stream for the same socket takes over: the first ends at once.", func(t *trial) {
 		p := t.connect()
@@ -185,22 +180,4 @@ var streamRules = []rule{
 func (p *peer) interval(member string) time.Duration {
 	ms, _ := p.hello[member].(float64)
 	return time.Duration(ms) * time.Millisecond
-}
-
-// next2 takes the next event, which must be of one of two types.
-func (p *peer) next2(one, other string) frame {
-	for {
-		f, open := p.t.frame(p.stream, one+" or "+other)
-		if !open {
-			p.t.fail("a stream\nexpected: %s or %s\nseen:     its end", one, other)
-		}
-		switch f.event {
-		case one, other:
-			p.lastID = f.id
-			return f
-		case "heartbeat":
-		default:
-			p.t.fail("a stream\nexpected: %s or %s\nseen:     %s %s", one, other, f.event, shortened(f.data))
-		}
-	}
 }
