@@ -327,7 +327,7 @@ func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 }
 
 func behindALoopbackProxy(u *setup) {
-	u.api.TrustedProxies = clientip.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	u.API.TrustedProxies = clientip.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
 // Headers that name another address each time, so that no limit of an address is

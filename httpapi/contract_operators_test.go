@@ -13,7 +13,7 @@ import (
 const adminToken = "the operators' own token"
 
 // withAdminToken makes a server that knows its operators.
-func withAdminToken(u *setup) { u.api.AdminToken = adminToken }
+func withAdminToken(u *setup) { u.API.AdminToken = adminToken }
 
 // operation is something that is for operators.
 type operation struct{ method, path string }
@@ -124,7 +124,7 @@ func (s *server) lastLeft(p *peer) any {
 
 func strangersAreNoOperators(t *testing.T, w *witness) {
 	guarded := w.newServer(t, sse.Options{}, 100, withAdminToken)
-	closed := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.api.Environment = "production" })
+	closed := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Environment = "production" })
 	for _, o := range operations {
 		header := guarded.ask(t, http.StatusUnauthorized, o.method, o.path, nil)
 		require.Equal(t, "Bearer", header.Get("WWW-Authenticate"))

@@ -121,22 +121,22 @@ func ratesAreLimited(t *testing.T, w *witness) {
 	status, _ := p.batch(`{"events":[{"type":"ping"}]}`)
 	require.Equal(t, http.StatusTooManyRequests, status)
 
-	few := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 1}), func(u *setup) { u.rooms.Rooms = 1 })
+	few := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 1}), func(u *setup) { u.Rooms.Rooms = 1 })
 	few.join(t, "room", "Ada")
 	for path, method := range readingMethods {
 		few.ask(t, http.StatusServiceUnavailable, method, path, anything)
 	}
-	crowded := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.rooms.Rooms = 1 })
+	crowded := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.Rooms.Rooms = 1 })
 	crowded.join(t, "room", "Ada")
 	crowded.connect(t).refuse(http.StatusServiceUnavailable, "at-capacity", `{"type":"join-room","roomId":"another","userId":"Bob"}`)
 }
 
 func limitedTo(o limits.Options) func(*setup) {
-	return func(u *setup) { u.api.Limits = limits.New(o) }
+	return func(u *setup) { u.API.Limits = limits.New(o) }
 }
 
 func foreignPagesAreRefused(t *testing.T, w *witness) {
-	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.api.CORSOrigins = []string{"https://app.example.com"} })
+	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.CORSOrigins = []string{"https://app.example.com"} })
 	refused := func(r *http.Request) {
 		r.Header.Set("Origin", "https://evil.example")
 		status, problem := s.do(t, r)

@@ -221,7 +221,7 @@ func accessTokens(t *testing.T, w *witness) {
 	a.next("room-joined")
 	stranger.refuse(http.StatusForbidden, "access-denied", `{"type":"join-room","roomId":"room","userId":"Eve"}`)
 
-	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.enforcesExpiry = true })
+	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.EnforcesExpiry = true })
 	brief := strict.connect(t)
 	brief.send(joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}), "room", "Ada"))
 	brief.next("room-joined")
@@ -230,7 +230,7 @@ func accessTokens(t *testing.T, w *witness) {
 
 func iceServers(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100, func(u *setup) {
-		u.api.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: "secret", TTL: time.Hour}
+		u.API.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: "secret", TTL: time.Hour}
 	})
 	p := s.connect(t)
 	s.poll(t, "", "")

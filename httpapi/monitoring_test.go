@@ -323,7 +323,7 @@ func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
 
 func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
-		u.api.CORSOrigins = []string{"https://app.example.com", "https://*.example.org"}
+		u.API.CORSOrigins = []string{"https://app.example.com", "https://*.example.org"}
 	})
 	for origin, allowed := range map[string]bool{
 		"https://app.example.com":      true,
@@ -391,5 +391,34 @@ func TestPagesAreCompressedForThoseWhoTakeIt(t *testing.T) {
 		answer, body := get("/client.js", encodings)
 		require.Empty(t, answer.Header.Get("Content-Encoding"), encodings)
 		require.Equal(t, text, body)
+	}
+}
+
+// A large file is kept packed, and is the same to those who cannot unpack it.
+func TestAPackedFileIsServedToWhoeverAsks(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	fetch := func(accepts string) (*http.Response, []byte) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/docs/scalar-1.72.1.standalone.js", nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept-Encoding", accepts)
+		response, err := s.Client().Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response, body
+	}
+	packed, zipped := fetch("gzip")
+	require.Equal(t, "gzip", packed.Header.Get("Content-Encoding"))
+	require.Equal(t, "text/javascript; charset=utf-8", packed.Header.Get("Content-Type"))
+	unpacker, err := gzip.NewReader(bytes.NewReader(zipped))
+	require.NoError(t, err)
+	unpacked, err := io.ReadAll(unpacker)
+	require.NoError(t, err)
+	for range 2 {
+		plain, text := fetch("identity")
+		require.Empty(t, plain.Header.Get("Content-Encoding"))
+		require.NotEqual(t, packed.Header.Get("ETag"), plain.Header.Get("ETag"))
+		require.True(t, bytes.Equal(unpacked, text))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,13 +26,13 @@ type pages struct {
 }
 
 type file struct {
-	content []byte // nil where it is held gzipped alone
+	plain   func() ([]byte, error)
 	gzipped []byte // nil where that would not be smaller
 	etag    string
 }
 
 func newFile(content []byte) file {
-	f := file{content: content, etag: etagOf(content)}
+	f := file{plain: func() ([]byte, error) { return content, nil }, etag: etagOf(content)}
 	var gzipped bytes.Buffer
 	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // a level that exists
 	_, _ = compressor.Write(content)                                     // memory takes everything
@@ -42,25 +43,33 @@ func newFile(content []byte) file {
 	return f
 }
 
-// newPackedFile is a file that is kept gzipped, because it is large: it is
-// unpacked for nobody but the rare client that does not take gzip.
-func newPackedFile(gzipped []byte) file { return file{gzipped: gzipped, etag: etagOf(gzipped)} }
+// newPackedFile is a file that is kept gzipped, because it is large. It is unpacked
+// once, when the first of the rare clients that do not take gzip asks for it: as
+// often as they ask would be work that anybody could have done without end.
+func newPackedFile(gzipped []byte) file {
+	unpack := func() ([]byte, error) {
+		unpacked, err := gzip.NewReader(bytes.NewReader(gzipped))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(unpacked)
+	}
+	return file{plain: sync.OnceValues(unpack), gzipped: gzipped, etag: etagOf(gzipped)}
+}
 
 func etagOf(content []byte) string {
 	sum := sha256.Sum256(content)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// plain is the file's content as it is.
-func (f file) plain() ([]byte, error) {
-	if f.content != nil {
-		return f.content, nil
+// representation is the file as one of the two that there are of it, each with a
+// tag of its own (RFC 9110, 8.8.3.3).
+func (f file) representation(asGzip bool) (content []byte, etag string, err error) {
+	if asGzip {
+		return f.gzipped, f.etag + "-gzip", nil
 	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(f.gzipped))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(unpacked)
+	content, err = f.plain()
+	return content, f.etag, err
 }
 
 // newPages reads all files once; they cannot change while the server runs.
@@ -134,16 +143,14 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	if f.gzipped != nil {
 		w.Header().Add("Vary", "Accept-Encoding")
 	}
-	content, etag := f.gzipped, f.etag+"-gzip" // another representation has another tag (RFC 9110, 8.8.3.3)
-	if f.gzipped != nil && acceptsGzip(r) {
+	asGzip := f.gzipped != nil && acceptsGzip(r)
+	content, etag, err := f.representation(asGzip)
+	if err != nil {
+		return err
+	}
+	if asGzip {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	} else {
-		var err error
-		if content, err = f.plain(); err != nil {
-			return err
-		}
-		etag = f.etag
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", `"`+etag+`"`)

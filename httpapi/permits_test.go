@@ -20,7 +20,7 @@ const accessSecret = "a secret of a test, known to its back end"
 func withAccessTokens(t *testing.T) func(*setup) {
 	verifier, err := access.NewVerifier(t.Context(), access.Keys{Secret: []byte(accessSecret)}, nil)
 	require.NoError(t, err)
-	return func(u *setup) { u.api.Access = verifier }
+	return func(u *setup) { u.API.Access = verifier }
 }
 
 // accessToken makes a token as a back end does, with further claims perhaps.

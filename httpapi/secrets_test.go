@@ -42,7 +42,7 @@ func TestNoSecretIsToldToAnybodyElse(t *testing.T) {
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	const turnSecret = "the secret of the TURN server"
 	s := newServer(t, sse.Options{Logger: logger}, 100, withAccessTokens(t), withAdminToken, func(u *setup) {
-		u.api.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: turnSecret, TTL: time.Hour}
+		u.API.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: turnSecret, TTL: time.Hour}
 	})
 	access := accessToken(t, "room", "Ada", nil)
 	p, other := s.connect(t), s.connect(t)

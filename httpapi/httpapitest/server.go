@@ -3,6 +3,7 @@
 package httpapitest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -41,36 +42,59 @@ type Meddler func(w http.ResponseWriter, r *http.Request) bool
 // before.
 func (s *Server) Between(m Meddler) { s.meddle.Store(&m) }
 
-// Start starts a server that ends with the test. Nobody's rates are limited.
-func Start(t *testing.T, options sse.Options) *Server {
+// Parts say what a server is. Of the API's options, those that name other parts are
+// filled in.
+type Parts struct {
+	SSE   sse.Options
+	Rooms rooms.Limits
+	API   httpapi.Options
+
+	EnforcesExpiry bool // of permits
+}
+
+// Run puts the parts of a server together as the command does, and runs them until
+// the test and what it has begun since have ended.
+func Run(t testing.TB, p Parts) (*httpapi.API, *sse.Hub) {
 	var members *rooms.Rooms
 	var api *httpapi.API
-	options.OnEnd = func(socketID string, reason sse.Reason) {
+	p.API.Metrics = cmp.Or(p.API.Metrics, httpapi.NewMetrics())
+	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
+	p.SSE.OnEnd = func(socketID string, reason sse.Reason) {
 		members.Remove(socketID, string(reason))
 		api.Forget(socketID)
+		p.API.Metrics.SocketEnded(reason)
 	}
-	options.OnPresence = func(socketID string) { members.Observe(socketID) }
-	s := &Server{Hub: sse.NewHub(options)}
-	logger := slog.New(slog.DiscardHandler)
-	members = rooms.New(httpapi.Courier{Hub: s.Hub}, rooms.Limits{Members: 100}, logger)
-	api, err := httpapi.New(httpapi.Options{
-		Hub:     s.Hub,
-		Rooms:   members,
-		Logger:  logger,
-		Static:  static.Files,
-		OpenAPI: signalingserver.OpenAPI,
-		Version: signalingserver.Version,
-	})
+	p.SSE.OnRead, p.SSE.OnDelivery = p.API.Metrics.ReaderBegan, p.API.Metrics.EventDelivered
+	p.SSE.OnPresence = func(socketID string) { members.Observe(socketID) }
+	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
+	hub := sse.NewHub(p.SSE)
+	members = rooms.New(httpapi.Courier{Hub: hub}, p.Rooms, p.API.Logger)
+	p.API.Hub, p.API.Rooms = hub, members
+	p.API.OpenAPI, p.API.Version, p.API.Static = signalingserver.OpenAPI, signalingserver.Version, static.Files
+	api, err := httpapi.New(p.API)
 	require.NoError(t, err)
+
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.Hub.Run(ctx) })
+	running.Go(func() { hub.Run(ctx) })
+	if p.EnforcesExpiry {
+		running.Go(func() { members.Run(ctx) })
+	}
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return api, hub
+}
+
+// Start starts a server that ends with the test. Nobody's rates are limited.
+func Start(t *testing.T, options sse.Options) *Server {
+	api, hub := Run(t, Parts{SSE: options, Rooms: rooms.Limits{Members: 100}})
+	s := &Server{Hub: hub}
 	behind := httptest.NewServer(api)
 	t.Cleanup(func() {
 		behind.CloseClientConnections()
 		behind.Close()
-		cancel()
-		running.Wait()
 	})
 
 	proxy := Proxy(t, behind.URL)

@@ -32,14 +32,15 @@ func From31(document []byte) ([]byte, error) {
 	if err := typeStreams(root, schemas, frames); err != nil {
 		return nil, err
 	}
-	for i := 0; i < len(schemas); i++ {
-		name := schemas[i].Key.(string) + "Frame"
+	var withFrames yaml.MapSlice
+	for _, schema := range schemas {
+		withFrames = append(withFrames, schema)
+		name := schema.Key.(string) + "Frame"
 		if frame, isStreamed := frames[name]; isStreamed {
-			i++
-			schemas = append(schemas[:i], append(yaml.MapSlice{{Key: name, Value: frame}}, schemas[i:]...)...)
+			withFrames = append(withFrames, yaml.MapItem{Key: name, Value: frame})
 		}
 	}
-	replace(at(root, "components").(yaml.MapSlice), "schemas", schemas)
+	replace(at(root, "components").(yaml.MapSlice), "schemas", withFrames)
 
 	var text bytes.Buffer
 	text.WriteString("# Made from openapi.yaml, which is the one to read and to generate clients from.\n")
