@@ -45,6 +45,7 @@ func TestPagesInScreenshots(t *testing.T) {
 	form.until("connected", `document.querySelector("#status").dataset.state === "open"`)
 	form.shoot(dir, "demo-form")
 
+	openReference(t, url, "").shoot(dir, "docs")
 	shootDoctor(t, url, dir)
 
 	ada := openDemo(t, url, "tea-time", "Ada Lovelace")
