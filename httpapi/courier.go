@@ -27,4 +27,4 @@ func (c Courier) Deliver(socketID, kind string, data []byte) error {
 }
 
 // IsAway implements [rooms.Courier].
-func (c Courier) IsAway(socketID string) bool { return c.Hub.IsAway(socketID) }
+func (c Courier) IsAway(socketID string) (away, lives bool) { return c.Hub.IsAway(socketID) }

@@ -172,11 +172,11 @@ func (m *oracleMember) event(kind, timestamp string) fact {
 	return fact{"type": kind, "userId": m.userID, "socketId": m.socket.id, "timestamp": timestamp}
 }
 
-// observe tells a room that a member went away or came back, if it did.
+// observe tells a room that a member went away or came back, if it did and lives.
 func (o *oracle) observe(s *oracleSocket) {
 	m := s.member
 	switch {
-	case s.room == nil:
+	case s.room == nil, s.ended:
 	case s.away && m.awaySince == "":
 		m.awaySince = o.timestamp()
 		o.tell(s.room, s, m.event("user-away", m.awaySince))

@@ -134,7 +134,12 @@ func (p *peer) ended() {
 func (p *peer) goAway() {
 	p.t.Helper()
 	p.hangUp()
-	require.Eventually(p.t, func() bool { return p.server.hub.IsAway(p.socketID) }, patience, time.Millisecond)
+	require.Eventually(p.t, p.isAway, patience, time.Millisecond)
+}
+
+func (p *peer) isAway() bool {
+	away, _ := p.server.hub.IsAway(p.socketID)
+	return away
 }
 
 // send posts an event that must be accepted.

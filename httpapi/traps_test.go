@@ -79,7 +79,7 @@ func TestTrapTheOldStreamsCleanupComesAfterTheNewStreamIsLive(t *testing.T) {
 		require.True(t, resumed)
 		old.hangUp()
 	}
-	require.Never(t, func() bool { return s.hub.IsAway(a.socketID) }, 400*time.Millisecond, 10*time.Millisecond)
+	require.Never(t, a.isAway, 400*time.Millisecond, 10*time.Millisecond)
 	a.quiet()
 	b.quiet()
 }

@@ -11,8 +11,9 @@ type Courier interface {
 	// is, or wraps, ErrGone, ErrOverflow or ErrDraining.
 	Deliver(socketID, kind string, data []byte) error
 	// IsAway tells whether the socket's client is not there to read, and may still
-	// come back. It must not block, nor call back into this package.
-	IsAway(socketID string) bool
+	// come back. Of a socket that has ended only that is told: lives is false. It
+	// must not block, nor call back into this package.
+	IsAway(socketID string) (away, lives bool)
 }
 
 // What a courier may answer.

@@ -100,3 +100,20 @@ func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
 	}
 	require.Equal(t, "user-away", kind)
 }
+
+// Its outbox was full, and its room is not told of the end yet.
+func TestWhoHasEndedIsNeitherAwayNorBack(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b", "c")
+	box.setAway("b", true)
+	rs.Observe("b")
+	box.one(t, "a", "user-away")
+	box.refuse["b"] = rooms.ErrGone
+	box.refuse["c"] = rooms.ErrGone
+	box.setAway("c", true)
+	rs.Observe("b")
+	rs.Observe("c")
+	box.none(t, "a")
+	rs.Remove("b", "slow consumer")
+	require.Equal(t, "slow consumer", box.one(t, "a", "user-disconnected")["reason"])
+}

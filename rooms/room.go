@@ -104,11 +104,12 @@ func (r *room) welcome(m *member, courier Courier) error {
 }
 
 // observe tells the others if m went away or came back since they were last
-// told.
+// told. Of one that has ended they will be told just that.
 func (r *room) observe(m *member, courier Courier) {
-	isAway, wasAway := courier.IsAway(m.socketID), !m.awaySince.IsZero()
-	now := time.Now()
+	isAway, lives := courier.IsAway(m.socketID)
+	wasAway, now := !m.awaySince.IsZero(), time.Now()
 	switch {
+	case !lives:
 	case isAway && !wasAway:
 		m.awaySince = now
 		_ = r.tell(m, courier, "user-away", encode(m.presence("user-away", now)))

@@ -11,7 +11,7 @@ import (
 type nowhere struct{}
 
 func (nowhere) Deliver(string, string, []byte) error { return nil }
-func (nowhere) IsAway(string) bool                   { return false }
+func (nowhere) IsAway(string) (away, lives bool)     { return false, true }
 
 // BenchmarkJoin tells what it costs to join a room and leave it again, for
 // rooms of several sizes: it must grow with the members, no faster.

@@ -53,10 +53,11 @@ func (p *postbox) Deliver(socketID, kind string, data []byte) error {
 	return nil
 }
 
-func (p *postbox) IsAway(socketID string) bool {
+func (p *postbox) IsAway(socketID string) (away, lives bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.away[socketID]
+	lives = p.refuse[socketID] == nil
+	return lives && p.away[socketID], lives
 }
 
 // setAway says whether a socket is away, as IsAway will.

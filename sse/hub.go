@@ -208,10 +208,14 @@ func (h *Hub) Info(socketID string) (Info, bool) {
 	return s.info(), true
 }
 
-// IsAway tells whether a socket lives that nobody has read for a while.
-func (h *Hub) IsAway(socketID string) bool {
-	info, _ := h.Info(socketID)
-	return info.Transport == Away
+// IsAway tells whether a socket lives, and whether nobody has read it for a while.
+// One whose outbox was full lives no more, though OnEnd may not have been told yet.
+func (h *Hub) IsAway(socketID string) (away, lives bool) {
+	s := h.socket(socketID)
+	if s == nil {
+		return false, false
+	}
+	return s.isAway()
 }
 
 // Infos describes all living sockets, in no order.

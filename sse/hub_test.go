@@ -453,6 +453,8 @@ func TestABoundOnBytesHoldsButOneLargeEventAlwaysFits(t *testing.T) {
 		c.disconnect()
 		require.NoError(t, hub.Deliver(socketID, "signal", large))
 		require.ErrorIs(t, hub.Deliver(socketID, "signal", large), sse.ErrOverflow)
+		_, lives := hub.IsAway(socketID)
+		require.False(t, lives, "at once, though its end is told later")
 		synctest.Wait()
 	})
 }
@@ -504,7 +506,7 @@ func TestAFailedWriteEndsTheStream(t *testing.T) {
 		deliver(t, hub, c.socketID(), 1, 1)
 		<-c.returned
 		time.Sleep(4 * time.Second)
-		require.True(t, hub.IsAway(c.socketID()))
+		require.True(t, isAway(hub, c.socketID()))
 	})
 }
 

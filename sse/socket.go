@@ -162,7 +162,7 @@ func (s *socket) endLocked(reason Reason, detail string) bool {
 		return false
 	}
 	s.ended = reason
-	if s.away { // it stays so: its room may ask before it is told of the end
+	if s.away {
 		s.hub.away.Add(-1)
 	}
 	if s.reader != nil {
@@ -232,6 +232,13 @@ func (s *socket) wrote(sequence uint64) {
 func (s *socket) confirm(position uint64) {
 	now := s.hub.clock()
 	s.outbox.confirm(position, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+}
+
+func (s *socket) isAway() (away, lives bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lives = s.ended == ""
+	return lives && s.away, lives
 }
 
 func (s *socket) info() Info {
