@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/client"
+	"signaling-server/httpapi"
+	"signaling-server/httpapi/httpapitest"
+	"signaling-server/httpapi/iceservers"
 	"signaling-server/sse"
 )
 
@@ -364,4 +367,26 @@ func TestAClientMayBeClosedWithinItsEvents(t *testing.T) {
 			require.Fail(t, "closing waits for the loop that it stands in")
 		}
 	}
+}
+
+func TestICEServersComeWithFreshCredentials(t *testing.T) {
+	provider := iceservers.Provider{
+		Static: []iceservers.Server{{URLs: []string{"stun:stun.example.com"}}},
+		TURN:   []string{"turn:turn.example.com"}, Secret: "of the TURN server", TTL: time.Hour,
+	}
+	s := server{httpapitest.Start(t, httpapitest.Parts{API: httpapi.Options{ICEServers: provider}})}
+	b := s.dial(t, client.Options{})
+	servers, err := b.ICEServers(t.Context())
+	require.NoError(t, err)
+	require.Len(t, servers, 2)
+	require.Equal(t, client.ICEServer{URLs: []string{"stun:stun.example.com"}}, servers[0])
+	require.Equal(t, []string{"turn:turn.example.com"}, servers[1].URLs)
+	require.Contains(t, servers[1].Username, b.SocketID())
+	require.NotEmpty(t, servers[1].Credential)
+
+	require.NoError(t, b.Close())
+	_, err = b.ICEServers(t.Context())
+	var problem *client.Problem
+	require.ErrorAs(t, err, &problem)
+	require.Equal(t, "unknown-session", problem.Name())
 }

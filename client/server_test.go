@@ -19,7 +19,7 @@ const patience = 20 * time.Second
 type server struct{ *httpapitest.Server }
 
 func newServer(t *testing.T, options sse.Options) server {
-	return server{httpapitest.Start(t, options)}
+	return server{httpapitest.Start(t, httpapitest.Parts{SSE: options})}
 }
 
 // bot is a client that keeps what it hears until it is asked for.

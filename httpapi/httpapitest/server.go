@@ -87,9 +87,11 @@ func Run(t testing.TB, p Parts) (*httpapi.API, *sse.Hub) {
 	return api, hub
 }
 
-// Start starts a server that ends with the test. Nobody's rates are limited.
-func Start(t *testing.T, options sse.Options) *Server {
-	api, hub := Run(t, Parts{SSE: options, Rooms: rooms.Limits{Members: 100}})
+// Start starts a server that ends with the test. Where its parts do not say so,
+// nobody's rates are limited.
+func Start(t *testing.T, p Parts) *Server {
+	p.Rooms.Members = cmp.Or(p.Rooms.Members, 100)
+	api, hub := Run(t, p)
 	s := &Server{Hub: hub}
 	behind := httptest.NewServer(api)
 	t.Cleanup(func() {
