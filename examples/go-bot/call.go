@@ -1,0 +1,194 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
+	"signaling-server/client"
+)
+
+// codecs are what the bot speaks. VP8 asks for a new picture where one was lost.
+var codecs = map[webrtc.RTPCodecType]webrtc.RTPCodecParameters{
+	webrtc.RTPCodecTypeAudio: {
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
+		PayloadType:        111,
+	},
+	webrtc.RTPCodecTypeVideo: {
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000, RTCPFeedback: []webrtc.RTCPFeedback{
+			{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"},
+		}},
+		PayloadType: 96,
+	},
+}
+
+// call is this end of a call. All that it begins ends with it.
+type call struct {
+	connection *webrtc.PeerConnection
+	session    uint64 // the caller's (RFC 8866, 5.2): another one begins another call
+	send       func(to func(target string) client.Message) error
+	running    sync.WaitGroup
+}
+
+// sessionOf is the session ID of a description, which all those of one connection
+// share.
+func sessionOf(d webrtc.SessionDescription) (uint64, error) {
+	parsed, err := d.Unmarshal()
+	if err != nil {
+		return 0, err
+	}
+	return parsed.Origin.SessionID, nil
+}
+
+// reflect prepares the call to send back what comes: sound, pictures, and what is
+// said over data channels.
+func (c *call) reflect() error {
+	mirrors := make(map[webrtc.RTPCodecType]*mirror)
+	for kind, codec := range codecs {
+		track, err := webrtc.NewTrackLocalStaticRTP(codec.RTPCodecCapability, kind.String(), "echo")
+		if err != nil {
+			return err
+		}
+		sender, err := c.connection.AddTrack(track)
+		if err != nil {
+			return err
+		}
+		m := &mirror{connection: c.connection, track: track}
+		mirrors[kind] = m
+		c.running.Go(func() { m.watch(sender) })
+	}
+	c.connection.OnTrack(func(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { mirrors[remote.Kind()].reflect(remote) })
+	c.connection.OnICECandidate(func(candidate *webrtc.ICECandidate) { c.pass(candidate) })
+
+	// Agreed upon with the browser client's peers, so that no one has to wait for it.
+	agreed, id := true, uint16(0)
+	channel, err := c.connection.CreateDataChannel("peer", &webrtc.DataChannelInit{Negotiated: &agreed, ID: &id})
+	if err != nil {
+		return err
+	}
+	echo(channel)
+	c.connection.OnDataChannel(echo)
+	return nil
+}
+
+// answer answers an offer. The answer is sent before it is applied, which begins
+// to look for candidates: they must come behind it.
+func (c *call) answer(offer webrtc.SessionDescription) error {
+	if err := c.connection.SetRemoteDescription(offer); err != nil {
+		return err
+	}
+	answer, err := c.connection.CreateAnswer(nil)
+	if err != nil {
+		return err
+	}
+	err = c.send(func(target string) client.Message {
+		return client.AnswerMessage{Target: target, Answer: client.SessionDescription{Type: answer.Type.String(), SDP: answer.SDP}}
+	})
+	if err != nil {
+		return err
+	}
+	return c.connection.SetLocalDescription(answer)
+}
+
+// pass tells the caller of a candidate; nil: there are no more.
+func (c *call) pass(candidate *webrtc.ICECandidate) {
+	var passed *client.ICECandidate
+	if candidate != nil {
+		found := client.ICECandidate(candidate.ToJSON())
+		passed = &found
+	}
+	err := c.send(func(target string) client.Message {
+		return client.ICECandidateMessage{Target: target, Candidate: passed}
+	})
+	if err != nil {
+		slog.Debug("a candidate was not passed on", "error", err) // the caller has gone, or the bot goes
+	}
+}
+
+// end hangs up, and waits for all that belongs to the call.
+func (c *call) end() error {
+	err := c.connection.GracefulClose()
+	c.running.Wait()
+	return err
+}
+
+// mirror sends one kind of media back.
+type mirror struct {
+	connection *webrtc.PeerConnection
+	track      *webrtc.TrackLocalStaticRTP
+	source     atomic.Uint32 // the SSRC that comes in; 0: none yet
+}
+
+// reflect sends back what comes, until it ends. A connection that closes waits for
+// that.
+func (m *mirror) reflect(remote *webrtc.TrackRemote) {
+	m.source.Store(uint32(remote.SSRC()))
+	for {
+		packet, _, err := remote.ReadRTP()
+		if err != nil {
+			return // the track has ended
+		}
+		packet.Extension, packet.Extensions = false, nil // they are numbered by the caller
+		if err := m.track.WriteRTP(packet); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			slog.Debug("a packet was not sent back", "error", err)
+		}
+	}
+}
+
+// watch hands on what the caller says of what was sent back: who cannot show it
+// needs a whole picture again, and makes it himself.
+func (m *mirror) watch(sender *webrtc.RTPSender) {
+	for {
+		packets, _, err := sender.ReadRTCP()
+		if err != nil {
+			return // the connection has ended
+		}
+		for _, p := range packets {
+			switch p.(type) {
+			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+				m.wantPicture()
+			}
+		}
+	}
+}
+
+func (m *mirror) wantPicture() {
+	source := m.source.Load()
+	if source == 0 {
+		return
+	}
+	if err := m.connection.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: source}}); err != nil {
+		slog.Debug("no whole picture was asked for", "error", err)
+	}
+}
+
+// echo sends back what is said over a data channel. The demo's pings it answers as
+// the demo does.
+func echo(channel *webrtc.DataChannel) {
+	channel.OnMessage(func(m webrtc.DataChannelMessage) {
+		var ping struct {
+			Type string  `json:"type"`
+			At   float64 `json:"at"`
+		}
+		data := m.Data
+		if json.Unmarshal(data, &ping) == nil && ping.Type == "ping" {
+			ping.Type = "pong"
+			data, _ = json.Marshal(ping) // which never fails for these
+		}
+		var err error
+		if m.IsString {
+			err = channel.SendText(string(data))
+		} else {
+			err = channel.Send(data)
+		}
+		if err != nil {
+			slog.Debug("a message was not sent back", "error", err)
+		}
+	})
+}
