@@ -162,9 +162,10 @@ func explain(errs []*errors.ValidationError) (lines []string) {
 
 // A fact is something that the document says may happen: an answer of an
 // operation, as "getStats 200 application/json" or, for a problem, "sendEvent
-// 409 not-in-room", and each member of an answer, as "getStats has uptime"; or an
-// event, as "event pong", each member of it, as "event pong has timestamp", and
-// "event room-left reason kicked" for each value that such a member may have.
+// 409 not-in-room", and each member of an answer or its example, as "getStats has
+// uptime" or "problem not-in-room has detail"; or an event, as "event pong", each
+// member of it, as "event pong has timestamp", and "event room-left reason kicked"
+// for each value that such a member may have.
 
 func answerFact(operation *openapi3.Operation, status, kind string) string {
 	return strings.TrimSpace(operation.OperationID + " " + status + " " + kind)
@@ -181,6 +182,13 @@ func factsOf(document *openapi3.T) map[string]bool {
 				if answer := response.Value.Content["application/json"]; answer != nil {
 					for _, member := range membersOf(answer.Schema.Value, "") {
 						all[operation.OperationID+" has "+member] = true
+					}
+				}
+				for mediaType, content := range response.Value.Content {
+					for _, example := range content.Examples {
+						for _, fact := range memberFacts(operation, mediaType, example.Value.Value) {
+							all[fact] = true
+						}
 					}
 				}
 			}
@@ -200,6 +208,22 @@ func factsOf(document *openapi3.T) map[string]bool {
 		}
 	}
 	return all
+}
+
+// memberFacts tell which members an answer of an operation, a problem, or an event
+// of a stream has.
+func memberFacts(operation *openapi3.Operation, mediaType string, answer any) (facts []string) {
+	owner := operation.OperationID
+	switch mediaType {
+	case "application/problem+json":
+		owner = "problem " + typeName(answer)
+	case "text/event-stream":
+		owner = "event " + typeName(answer)
+	}
+	for _, member := range membersHeard(answer, "") {
+		facts = append(facts, owner+" has "+member)
+	}
+	return facts
 }
 
 // membersOf are the paths to all members that a schema names, such as
@@ -245,7 +269,7 @@ func kindsOf(response *openapi3.Response) (kinds []string) {
 			continue
 		}
 		for _, example := range content.Examples {
-			kinds = append(kinds, problemName(example.Value.Value))
+			kinds = append(kinds, typeName(example.Value.Value))
 		}
 	}
 	if len(kinds) == 0 {
@@ -259,7 +283,7 @@ func kindHeard(documented *openapi3.Response, answer *http.Response, body any) s
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch {
 	case mediaType == "application/problem+json":
-		return problemName(body)
+		return typeName(body)
 	case documented.Content["*/*"] != nil:
 		return "*/*"
 	case answer.StatusCode == http.StatusPermanentRedirect:
@@ -268,8 +292,9 @@ func kindHeard(documented *openapi3.Response, answer *http.Response, body any) s
 	return mediaType
 }
 
-func problemName(problem any) string {
-	members, _ := problem.(map[string]any)
+// typeName is the type of an event, or the last part of that of a problem.
+func typeName(value any) string {
+	members, _ := value.(map[string]any)
 	name, _ := members["type"].(string)
 	return strings.TrimPrefix(name, "/problems/")
 }

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -32,6 +31,7 @@ var scenarios = []struct {
 	name string
 	run  func(*testing.T, *witness)
 }{
+	{"examples are sent", examplesAreSent},
 	{"peers signal", peersSignal},
 	{"peers come and go", peersComeAndGo},
 	{"peers are away and back", peersAreAwayAndBack},
@@ -90,31 +90,6 @@ func TestTheContractIsValidAndSoAreItsExamples(t *testing.T) {
 	c, err := theContract()
 	require.NoError(t, err)
 	require.NoError(t, c.document.Validate(t.Context(), openapi3.EnableExamplesValidation()))
-}
-
-// Who copies an example out of the documentation, and puts in a target of their
-// own, is not refused.
-func TestEveryExampleOfAClientEventIsAccepted(t *testing.T) {
-	c, err := theContract()
-	require.NoError(t, err)
-	examples := c.document.Paths.Value("/events").Post.RequestBody.Value.Content["application/json"].Examples
-	require.NotEmpty(t, examples)
-	s := newWitness(t, c).newServer(t, sse.Options{}, 100)
-	for name, example := range examples {
-		t.Run(name, func(t *testing.T) {
-			event := maps.Clone(example.Value.Value.(map[string]any))
-			p := s.connect(t)
-			if event["type"] != "join-room" {
-				p.send(`{"type":"join-room","roomId":"examples","userId":"alice"}`)
-			}
-			if _, needed := event["target"]; needed {
-				event["target"] = s.join(t, "examples", "bob").socketID
-			}
-			body, err := json.Marshal(event)
-			require.NoError(t, err)
-			p.send(string(body))
-		})
-	}
 }
 
 func silences(t *testing.T, w *witness) {
@@ -257,7 +232,7 @@ func polls(t *testing.T, w *witness) {
 	opened := s.poll(t, "", "")
 	p := opened.peer(t, s)
 	p.send(`{"type":"join-room","roomId":"room","userId":"Ada"}`)
-	p.send(`{"type":"ping"}`)
+	s.join(t, "room", "Bob").send(`{"type":"typing-start"}`)
 	s.poll(t, p.token, "after=0&wait=60")
 	s.poll(t, p.token, "after=2&wait=0")
 	for _, query := range []string{"wait=61", "wait=-1", "wait=soon", "after=01", "after=-1", "after=9007199254740992"} {

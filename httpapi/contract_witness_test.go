@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"slices"
@@ -149,8 +150,9 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 	}
 	fact := answerFact(operation, fmt.Sprint(response.StatusCode), kindHeard(documented.Value, response, decoded))
 	w.hear(fact)
-	for _, member := range membersHeard(decoded, "") {
-		w.hear(operation.OperationID + " has " + member)
+	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	for _, fact := range memberFacts(operation, mediaType, decoded) {
+		w.hear(fact)
 	}
 	if !w.facts[fact] {
 		w.object(about, "the document has no such answer: "+fact)
@@ -216,13 +218,16 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 	if err := json.Unmarshal(body, &problem); err != nil {
 		return append(wrong, err.Error())
 	}
-	if response.StatusCode != status || problemName(problem) != name || response.Header.Get("Content-Type") != "application/problem+json" {
+	if response.StatusCode != status || typeName(problem) != name || response.Header.Get("Content-Type") != "application/problem+json" {
 		wrong = append(wrong, fmt.Sprintf("not the problem %s", name))
 	}
 	if path != "" {
 		for _, operation := range w.document.Paths.Value(path).Operations() {
 			if operation.Responses.Value("405") != nil {
 				w.hear(answerFact(operation, "405", name))
+			}
+			for _, fact := range memberFacts(operation, "application/problem+json", problem) {
+				w.hear(fact)
 			}
 		}
 	}
