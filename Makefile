@@ -1,6 +1,7 @@
 # make test   everything that CI runs; installs Chromium where apt can
 # make client the browser client, after its sources have changed
 # make bench  the figures of the README
+# make release  takes openapi.yaml for released: the next must tell by its version what has changed
 # make run    the server, on port 3002
 
 GO         ?= go
@@ -17,7 +18,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test vulnerabilities lint unit fuzz e2e browser proxies client bench run
+.PHONY: test vulnerabilities lint unit fuzz e2e browser proxies client bench release run
 
 test: lint unit fuzz e2e
 	@echo "All tests passed."
@@ -77,6 +78,9 @@ proxies:
 bench:
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi -run '^$$' -bench . -count 5
+
+release:
+	cp openapi.yaml e2e/testdata/released.yaml
 
 run:
 	$(GO) run ./cmd/signaling-server

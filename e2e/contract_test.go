@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oasdiff/oasdiff/checker"
+	"github.com/oasdiff/oasdiff/diff"
+	"github.com/oasdiff/oasdiff/load"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/semver"
+)
+
+// released is the contract of the last release, the copy of which is made anew with
+// each.
+const released = "testdata/released.yaml"
+
+func readContract(t *testing.T, path string) *openapi3.T {
+	t.Helper()
+	document, err := openapi3.NewLoader().LoadFromFile(path)
+	require.NoError(t, err)
+	return document
+}
+
+// changes are what a client may notice of another contract, in words.
+type changes struct{ breaking, harmless []string }
+
+func changesFrom(t *testing.T, before, after *openapi3.T) (c changes) {
+	t.Helper()
+	difference, sources, err := diff.GetWithOperationsSourcesMap(diff.NewConfig(), &load.SpecInfo{Url: "before", Spec: before}, &load.SpecInfo{Url: "after", Spec: after})
+	require.NoError(t, err)
+	checks := checker.NewConfig(checker.GetAllChecks())
+	words := checker.NewDefaultLocalizer()
+	for _, change := range checker.CheckBackwardCompatibilityUntilLevel(checks, difference, sources, checker.INFO) {
+		text := change.GetOperationId() + ": " + change.GetUncolorizedText(words)
+		switch {
+		case change.GetId() == "api-version-not-bumped": // which is judged here
+		case change.GetLevel() == checker.INFO:
+			c.harmless = append(c.harmless, text)
+		default:
+			c.breaking = append(c.breaking, text)
+		}
+	}
+	return c
+}
+
+// isTold tells whether a version says of these changes what it must (Semantic
+// Versioning 2.0.0, 7 and 8).
+func (c changes) isTold(before, after string) bool {
+	switch before, after = "v"+before, "v"+after; {
+	case !semver.IsValid(after):
+		return false
+	case len(c.breaking) > 0:
+		return semver.Compare(semver.Major(before), semver.Major(after)) < 0
+	case len(c.harmless) > 0:
+		return semver.Compare(semver.MajorMinor(before), semver.MajorMinor(after)) < 0
+	}
+	return semver.Compare(before, after) <= 0
+}
+
+func TestClientsOfTheLastReleaseSurviveOrTheVersionSaysSo(t *testing.T) {
+	before, after := readContract(t, released), readContract(t, "../openapi.yaml")
+	c := changesFrom(t, before, after)
+	require.True(t, c.isTold(before.Info.Version, after.Info.Version),
+		"%s after %s does not tell what has changed: set info.version of openapi.yaml higher, the major number for what breaks clients, the minor for all else.\nWhat breaks them: %q\nAll else: %q",
+		after.Info.Version, before.Info.Version, c.breaking, c.harmless)
+
+	changelog, err := os.ReadFile("../CHANGELOG.md")
+	require.NoError(t, err)
+	require.Contains(t, string(changelog), "\n## "+after.Info.Version+" (", "the changelog tells of this version")
+}
+
+// What tells breaking changes from others must itself be right.
+func TestChangesThatBreakClientsAreToldFromOthers(t *testing.T) {
+	schema := func(d *openapi3.T, name string) *openapi3.Schema { return d.Components.Schemas[name].Value }
+	const breaks, adds, nothing = "2.0.0", "1.1.0", "1.0.0"
+	for name, step := range map[string]struct {
+		version string // the lowest that is enough after 1.0.0
+		change  func(d *openapi3.T)
+	}{
+		"none":                {nothing, func(*openapi3.T) {}},
+		"another description": {nothing, func(d *openapi3.T) { d.Paths.Value("/events").Get.Description = "Streams." }},
+		"another operation":   {adds, func(d *openapi3.T) { d.Paths.Set("/other", &openapi3.PathItem{Get: d.Paths.Value("/livez").Get}) }},
+		"another member":      {adds, func(d *openapi3.T) { schema(d, "PongEvent").Properties["more"] = openapi3.NewStringSchema().NewRef() }},
+		"an operation less":   {breaks, func(d *openapi3.T) { d.Paths.Delete("/ice-servers") }},
+		"a member less":       {breaks, func(d *openapi3.T) { delete(schema(d, "RoomJoinedEvent").Properties, "users") }},
+		"a member of another type": {breaks, func(d *openapi3.T) {
+			schema(d, "PongEvent").Properties["timestamp"] = openapi3.NewStringSchema().NewRef()
+		}},
+		"more to ask for": {breaks, func(d *openapi3.T) {
+			s := schema(d, "ChatMessage")
+			s.Properties["subject"] = openapi3.NewStringSchema().NewRef()
+			s.Required = append(s.Required, "subject")
+		}},
+		"an event that clients do not know": {breaks, func(d *openapi3.T) {
+			d.Components.Schemas["OtherEvent"] = openapi3.NewObjectSchema().NewRef()
+			schema(d, "ServerEvent").OneOf = append(schema(d, "ServerEvent").OneOf, openapi3.NewSchemaRef("#/components/schemas/OtherEvent", openapi3.NewObjectSchema()))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := readContract(t, released), readContract(t, released)
+			step.change(after)
+			c := changesFrom(t, before, after)
+			for _, version := range []string{nothing, adds, breaks} {
+				require.Equal(t, semver.Compare("v"+version, "v"+step.version) >= 0, c.isTold("1.0.0", version), "%s: %+v", version, c)
+			}
+		})
+	}
+	require.False(t, changes{}.isTold("1.0.0", "next"))
+}
