@@ -1,8 +1,8 @@
-# make test   everything that CI runs; installs Chromium where apt can
-# make client the browser client, after its sources have changed
-# make bench  the figures of the README
-# make release  takes openapi.yaml for released: the next must tell by its version what has changed
-# make run    the server, on port 3002
+# make test    everything that CI runs; installs Chromium where apt can
+# make client  the browser client, after its sources have changed
+# make bench   the figures of the README
+# make release takes the contract for released: the next must tell by its version what has changed
+# make run     the server, on port 3002
 
 GO         ?= go
 # A number of tries, not a time: at the end of a time Go's fuzzing sometimes fails

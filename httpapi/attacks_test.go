@@ -202,7 +202,7 @@ func TestAttackInjectingHeadersThroughNames(t *testing.T) {
 
 // JSON that is small and costs much to read, here or at the receivers.
 func TestAttackJSONBombs(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100)
+	s := newServer(t, sse.Options{}, 100, unheard)
 	a, b := victims(t, s)
 	members := new(strings.Builder)
 	for n := range 6000 {

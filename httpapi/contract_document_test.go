@@ -24,12 +24,13 @@ import (
 // contract is openapi.yaml as two libraries read it: pb33f's checks requests
 // and responses, but no events of a stream; getkin's checks those.
 type contract struct {
-	document  *openapi3.T
-	model     *v3.Document
-	options   *config.ValidationOptions
-	validator validator.Validator
-	router    router.Router
-	facts     map[string]bool // all that the document says may happen
+	document *openapi3.T
+	model    *v3.Document
+	options  *config.ValidationOptions
+	strict   validator.Validator // to which what the document does not name is wrong, even where it is open
+	open     validator.Validator
+	router   router.Router
+	facts    map[string]bool // all that the document says may happen
 }
 
 // theContract is read once: its validator takes a tenth of a second to make.
@@ -46,10 +47,9 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []config.Option{
-		config.WithFormatAssertions(),
-		config.WithRejectUndeclaredRequestBody(),
-		config.WithStrictMode(), // what the document does not name is wrong, even where it is open
+	open := []config.Option{config.WithFormatAssertions(), config.WithRejectUndeclaredRequestBody()}
+	options := append(slices.Clone(open),
+		config.WithStrictMode(),
 		config.WithStrictIgnorePaths(
 			"$.body.metadata", "$.body.users[*].metadata", "$.body.data", "$.body.events[*].metadata", "$.body.events[*].data", // the application's own
 			"$.body.callId",    // a member that only these tests send, to see it travel along
@@ -62,14 +62,15 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 			"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
 			"Timing-Allow-Origin", "X-Content-Type-Options", "X-Frame-Options",
 		),
-	}
+	)
 	return &contract{
-		document:  document,
-		model:     &model.Model,
-		options:   config.NewValidationOptions(options...),
-		validator: validator.NewValidatorFromV3Model(&model.Model, options...),
-		router:    router.NewRouter(&model.Model, router.WithPathOnlyMatching()),
-		facts:     factsOf(document),
+		document: document,
+		model:    &model.Model,
+		options:  config.NewValidationOptions(options...),
+		strict:   validator.NewValidatorFromV3Model(&model.Model, options...),
+		open:     validator.NewValidatorFromV3Model(&model.Model, open...),
+		router:   router.NewRouter(&model.Model, router.WithPathOnlyMatching()),
+		facts:    factsOf(document),
 	}, nil
 })
 
@@ -111,13 +112,13 @@ func (c *contract) allow(path string) string {
 
 // wrongWithEvent holds an event's data to the one schema that its type stands
 // for, and to the union of all, whose errors tell little.
-func (c *contract) wrongWithEvent(unionName, kind string, data any) []string {
+func (c *contract) wrongWithEvent(unionName, kind string, data any, isStrict bool) []string {
 	union := c.document.Components.Schemas[unionName].Value
 	one, known := union.Discriminator.Mapping[kind]
 	if !known {
 		return []string{"the type is none of " + unionName + "'s"}
 	}
-	if wrong := c.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
+	if wrong := c.wrongWith(schemaName(one.Ref), data, isStrict); len(wrong) > 0 {
 		return wrong
 	}
 	if err := visit(union, data); err != nil {
@@ -128,11 +129,14 @@ func (c *contract) wrongWithEvent(unionName, kind string, data any) []string {
 
 func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 
-// wrongWith holds a value to one of the document's schemas, and looks for
-// members that the schema does not name.
-func (c *contract) wrongWith(name string, value any) (wrong []string) {
+// wrongWith holds a value to one of the document's schemas, and where it is to be
+// strict, looks for members that the schema does not name.
+func (c *contract) wrongWith(name string, value any, isStrict bool) (wrong []string) {
 	if err := visit(c.document.Components.Schemas[name].Value, value); err != nil {
 		wrong = append(wrong, "as "+name+": "+err.Error())
+	}
+	if !isStrict {
+		return wrong
 	}
 	schema := c.model.Components.Schemas.GetOrZero(name).Schema()
 	for _, u := range strict.ValidateBody(schema, value, strict.DirectionResponse, c.options, 3.1).UndeclaredValues {

@@ -21,8 +21,14 @@ type server struct {
 // setup says what a test's server is.
 type setup struct {
 	httpapitest.Parts
-	http func(*http.Server)
+	http    func(*http.Server)
+	witness *witness // that listens to it; nil: one of its own
+	unheard bool     // nobody does
 }
+
+// unheard is for servers whose clients say too much for a witness to keep up, or
+// what it cannot read.
+func unheard(u *setup) { u.unheard = true }
 
 // newServer starts a server that ends with the test. What the usual setup does
 // not say, others may.
@@ -43,12 +49,17 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	for _, other := range others {
 		other(&u)
 	}
+	w := u.witness
+	if w == nil && !u.unheard {
+		w = newListener(t)
+	}
 	api, hub := httpapitest.Run(t, u.Parts)
 	s := &server{httptest.NewUnstartedServer(api), hub}
 	s.Config.ReadTimeout = time.Second
 	s.Config.IdleTimeout = time.Minute
 	u.http(s.Config)
 	s.Start()
+	w.listenTo(s)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()

@@ -165,7 +165,7 @@ func TestHeartbeatsComeInSilence(t *testing.T) {
 // With 1,000 streams open, one of them never read, the server drains: every
 // stream has everything that was accepted, and server-shutdown last.
 func TestAThousandStreamsAreDrained(t *testing.T) {
-	s := newServer(t, sse.Options{}, 2000)
+	s := newServer(t, sse.Options{}, 2000, unheard)
 	const streams = 1000
 	peers := make([]*peer, streams)
 	for n := range peers {

@@ -245,7 +245,7 @@ func TestTrapARoomsLastTwoMembersDropAtOnce(t *testing.T) {
 // of each coming and going once, by turns, and is alone again at the end.
 func TestTrapFourThousandJoinsAndLeavesASecondIntoOneRoom(t *testing.T) {
 	const visitors, batches, visits = 10, 10, 20 // two events each
-	s := newServer(t, sse.Options{}, 100)
+	s := newServer(t, sse.Options{}, 100, unheard)
 	host := s.join(t, "room", "host")
 	var all []*peer
 	for n := range visitors {
