@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,14 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// building is how long it may take to install or to compile something, beside all
-// other tests on two processors.
-const building = 4 * time.Minute
 
 // example is a copy of one of the examples, beside a copy of the contract as in the
 // repository. What is generated in it is never left there.
@@ -48,11 +42,7 @@ func copyExample(t *testing.T, name string) example {
 // run runs a command in the example, which must succeed.
 func (e example) run(name string, args ...string) string {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), building)
-	defer cancel()
-	command := exec.CommandContext(ctx, name, args...)
-	command.Dir = e.dir
-	output, err := command.CombinedOutput()
+	output, err := tool(e.t, e.dir, name, args...).CombinedOutput()
 	require.NoError(e.t, err, "%s %v:\n%s", name, args, output)
 	return string(output)
 }
@@ -102,17 +92,13 @@ func TestLintersFindNothingInTheContract(t *testing.T) {
 		response.Body.Close()
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, text, 0o644))
-		redocly := exec.CommandContext(bounded(t), "npx", "--no-install", "redocly", "lint", "--format=json", path)
-		redocly.Dir = dir
-		output, err := redocly.Output()
+		output, err := tool(t, dir, "npx", "--no-install", "redocly", "lint", "--format=json", path).Output()
 		require.NoError(t, err, string(output))
 		require.Contains(t, string(output), `"warnings": 0`, document)
 		if document == "/openapi-3.2.yaml" {
 			continue // which Spectral does not know yet
 		}
-		spectral := exec.CommandContext(bounded(t), "npx", "--no-install", "spectral", "lint", "--fail-severity=hint", "--ruleset=spectral.yaml", path)
-		spectral.Dir = dir
-		output, err = spectral.CombinedOutput()
+		output, err = tool(t, dir, "npx", "--no-install", "spectral", "lint", "--fail-severity=hint", "--ruleset=spectral.yaml", path).CombinedOutput()
 		require.NoError(t, err, string(output))
 	}
 }

@@ -163,3 +163,13 @@ func bounded(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// tool is a program that installs, compiles or tests something in a folder. It is
+// ended after four minutes: it runs beside all other tests, on few processors.
+func tool(t *testing.T, folder, name string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	t.Cleanup(cancel)
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = folder
+	return command
+}

@@ -81,9 +81,7 @@ func TestTheClientsTypesHold(t *testing.T) {
 	t.Parallel()
 	dir := webTools.dir(t)
 	for _, project := range []string{"tsconfig.json", "tsconfig.bundler.json"} {
-		command := exec.Command("npx", "--no-install", "tsc", "-p", project)
-		command.Dir = dir
-		output, err := command.CombinedOutput()
+		output, err := tool(t, dir, "npx", "--no-install", "tsc", "-p", project).CombinedOutput()
 		require.NoError(t, err, "%s:\n%s", project, output)
 	}
 }
@@ -91,8 +89,7 @@ func TestTheClientsTypesHold(t *testing.T) {
 func TestTheClientRunsInNode(t *testing.T) {
 	t.Parallel()
 	dir := webTools.dir(t)
-	command := exec.CommandContext(bounded(t), "node", "--test", "--test-reporter=spec", "client.test.mjs")
-	command.Dir = dir
+	command := tool(t, dir, "node", "--test", "--test-reporter=spec", "client.test.mjs")
 	command.Env = append(os.Environ(), "SERVER="+startServer(t))
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, string(output))
@@ -103,15 +100,14 @@ func TestTheClientRunsInNode(t *testing.T) {
 func TestTheClientIsBundled(t *testing.T) {
 	t.Parallel()
 	dir := webTools.dir(t)
-	bundle := exec.CommandContext(bounded(t), "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2",
-		filepath.Join(dir, "relay.mjs"), "--bundle", "--platform=node", "--format=esm", "--outfile="+filepath.Join(dir, "bundled/relay.mjs"))
-	output, err := bundle.CombinedOutput()
+	output, err := tool(t, dir, "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2",
+		"relay.mjs", "--bundle", "--platform=node", "--format=esm", "--outfile=bundled/relay.mjs").CombinedOutput()
 	require.NoError(t, err, string(output))
 	url := startServer(t)
 	answers := make(chan error, 2)
 	for _, name := range []string{"first", "second"} {
 		go func() { // ends with its process
-			output, err := exec.CommandContext(bounded(t), "node", filepath.Join(dir, "bundled/relay.mjs"), url, name).CombinedOutput()
+			output, err := tool(t, dir, "node", "bundled/relay.mjs", url, name).CombinedOutput()
 			if err == nil && !strings.Contains(string(output), `"refused":[]`) {
 				err = errors.New(string(output))
 			}
