@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -110,6 +111,29 @@ func TestEventsAreReadByOneAtATimeAndGoOnWhereTheyWereLeft(t *testing.T) {
 		require.IsType(t, client.PongEvent{}, event)
 		break
 	}
+}
+
+func TestFurtherMembersOfSignalsTravelAlong(t *testing.T) {
+	s := newServer(t, sse.Options{})
+	a, b := s.dial(t, client.Options{}), s.dial(t, client.Options{})
+	a.join("room", "Ada")
+	b.join("room", "Bob")
+	further := map[string]any{"callId": uint64(9007199254740993), "tags": []string{"x"}}
+	want := map[string]json.RawMessage{"callId": json.RawMessage("9007199254740993"), "tags": json.RawMessage(`["x"]`)}
+
+	description := client.SessionDescription{Type: "offer", SDP: "v=0"}
+	a.send(client.OfferMessage{Target: b.SocketID(), Offer: description, Extra: further})
+	require.Equal(t, want, next[client.OfferEvent](b).Extra)
+	description.Type = "answer"
+	a.send(&client.AnswerMessage{Target: b.SocketID(), Answer: description, Extra: further})
+	require.Equal(t, want, next[client.AnswerEvent](b).Extra)
+	a.send(client.ICECandidateMessage{Target: b.SocketID(), Extra: further})
+	require.Equal(t, want, next[client.ICECandidateEvent](b).Extra)
+
+	var problem *client.Problem
+	err := a.Send(t.Context(), client.OfferMessage{Target: b.SocketID(), Offer: description, Extra: map[string]any{"target": "x"}})
+	require.ErrorAs(t, err, &problem)
+	require.Equal(t, "target", problem.Errors[0].Field)
 }
 
 func TestARefusalIsAProblem(t *testing.T) {

@@ -37,5 +37,6 @@
 // range over them holds up his own stream, until the server ends it as that of a
 // slow consumer.
 //
-// The types are those of the server's openapi.yaml, and bear its names.
+// The types are those of the server's openapi.yaml, and bear its names. What an
+// application adds to offers, answers and candidates is their Extra.
 package client

@@ -105,6 +105,8 @@ type OfferEvent struct {
 	From   string             `json:"from"`
 	Target string             `json:"target"`
 	Offer  SessionDescription `json:"offer"`
+
+	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
 }
 
 // AnswerEvent is another member's answer to an offer.
@@ -112,6 +114,8 @@ type AnswerEvent struct {
 	From   string             `json:"from"`
 	Target string             `json:"target"`
 	Answer SessionDescription `json:"answer"`
+
+	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
 }
 
 // ICECandidateEvent is a candidate of another member of the room; nil: there are
@@ -120,6 +124,8 @@ type ICECandidateEvent struct {
 	From      string        `json:"from"`
 	Target    string        `json:"target"`
 	Candidate *ICECandidate `json:"candidate"`
+
+	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
 }
 
 // SignalEvent is of the application's own. Target is empty where it was sent to
@@ -195,9 +201,9 @@ var decoders = map[string]func(data []byte) (Event, error){
 	"user-disconnected": decode[UserDisconnectedEvent],
 	"user-away":         decode[UserAwayEvent],
 	"user-back":         decode[UserBackEvent],
-	"offer":             decode[OfferEvent],
-	"answer":            decode[AnswerEvent],
-	"ice-candidate":     decode[ICECandidateEvent],
+	"offer":             decodeWithExtra("offer", func(e *OfferEvent) *extra { return &e.Extra }),
+	"answer":            decodeWithExtra("answer", func(e *AnswerEvent) *extra { return &e.Extra }),
+	"ice-candidate":     decodeWithExtra("candidate", func(e *ICECandidateEvent) *extra { return &e.Extra }),
 	"signal":            decode[SignalEvent],
 	"new-message":       decode[NewMessageEvent],
 	"user-typing":       decode[UserTypingEvent],
@@ -210,6 +216,31 @@ func decode[E Event](data []byte) (Event, error) {
 	var e E
 	err := json.Unmarshal(data, &e)
 	return e, err
+}
+
+// extra is what an event has beside its own members.
+type extra = map[string]json.RawMessage
+
+// decodeWithExtra reads an event whose further members go where it says. Its own
+// are the payload, and those that all events between members have.
+func decodeWithExtra[E Event](payload string, of func(*E) *extra) func(data []byte) (Event, error) {
+	return func(data []byte) (Event, error) {
+		var e E
+		if err := json.Unmarshal(data, &e); err != nil {
+			return e, err
+		}
+		var further extra
+		if err := json.Unmarshal(data, &further); err != nil {
+			return e, err
+		}
+		for _, own := range []string{"type", "from", "target", payload} {
+			delete(further, own)
+		}
+		if len(further) > 0 {
+			*of(&e) = further
+		}
+		return e, nil
+	}
 }
 
 // decodeEvent reads an event by the type that it bears.

@@ -1,6 +1,10 @@
 package client
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
 
 // Message is an event that a client may send.
 type Message interface {
@@ -23,12 +27,16 @@ type LeaveRoomMessage struct{}
 type OfferMessage struct {
 	Target string             `json:"target"`
 	Offer  SessionDescription `json:"offer"`
+
+	Extra map[string]any `json:"-"` // further members, which are passed on untouched
 }
 
 // AnswerMessage answers the offer of another member of the room.
 type AnswerMessage struct {
 	Target string             `json:"target"`
 	Answer SessionDescription `json:"answer"`
+
+	Extra map[string]any `json:"-"` // further members, which are passed on untouched
 }
 
 // ICECandidateMessage passes a candidate on to another member of the room. A nil
@@ -36,6 +44,8 @@ type AnswerMessage struct {
 type ICECandidateMessage struct {
 	Target    string        `json:"target"`
 	Candidate *ICECandidate `json:"candidate"`
+
+	Extra map[string]any `json:"-"` // further members, which are passed on untouched
 }
 
 // SignalMessage sends something of the application's own to one other member of
@@ -111,19 +121,25 @@ type ICECandidate struct {
 	UsernameFragment *string `json:"usernameFragment"`
 }
 
-// encode writes a message with its type.
+func (m OfferMessage) extra() map[string]any        { return m.Extra }
+func (m AnswerMessage) extra() map[string]any       { return m.Extra }
+func (m ICECandidateMessage) extra() map[string]any { return m.Extra }
+
+// encode writes a message with its type, and with its further members.
 func encode(m Message) ([]byte, error) {
-	members, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
+	objects := []any{map[string]string{"type": m.Type()}, m}
+	if open, isOpen := m.(interface{ extra() map[string]any }); isOpen && len(open.extra()) > 0 {
+		objects = append(objects, open.extra())
 	}
-	kind, err := json.Marshal(m.Type())
-	if err != nil {
-		return nil, err
+	var members [][]byte
+	for _, object := range objects {
+		encoded, err := json.Marshal(object)
+		if err != nil {
+			return nil, err
+		}
+		if inner := encoded[1 : len(encoded)-1]; len(inner) > 0 {
+			members = append(members, inner)
+		}
 	}
-	body := append([]byte(`{"type":`), kind...)
-	if len(members) > len(`{}`) {
-		body = append(body, ',')
-	}
-	return append(body, members[1:]...), nil
+	return fmt.Appendf(nil, "{%s}", bytes.Join(members, []byte(","))), nil
 }
