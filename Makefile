@@ -54,7 +54,7 @@ fuzz:
 	$(GO) test ./httpapi/iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 e2e: browser proxies
-	cd e2e && $(GO) test $(RACE) ./...
+	cd e2e && $(GO) test $(RACE) -timeout 15m ./...
 
 # Without a browser the tests that need one are skipped, and say so.
 browser:

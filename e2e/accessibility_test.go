@@ -36,6 +36,7 @@ func (p *tab) isAccessible(what string) {
 }
 
 func TestThePagesAreAccessible(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	landing := openTab(t, "landing", url+"/")
 	landing.until("filled in", `document.querySelector("#figure-version")?.textContent.match(/\d/)`)
@@ -66,6 +67,7 @@ func TestThePagesAreAccessible(t *testing.T) {
 
 // Without a mouse: in, speak, call, leave.
 func TestTheDemoIsUsedByKeyboard(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	bob := openDemo(t, url, "keys", "Bob", withoutCamera)
 	ada := openTab(t, "Ada", url+"/demo/?room=keys")

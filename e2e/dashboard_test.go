@@ -30,6 +30,7 @@ func listed(p *tab, list, column string) []string {
 }
 
 func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t, "AWAY_AFTER=1s", "RESUME_WINDOW=1m")
 	ada, bob := connect(t, url), connect(t, url)
 	ada.join("counted", "Ada")
@@ -57,6 +58,7 @@ func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
 const over = `document.querySelector("#plot-events .u-over").getBoundingClientRect()`
 
 func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada, bob := connect(t, url), connect(t, url)
 	ada.join("busy", "Ada")
@@ -108,6 +110,7 @@ func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
 }
 
 func TestTheDashboardFindsAndPagesRooms(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	const rooms = 53
 	for n := range rooms {
@@ -144,6 +147,7 @@ func TestTheDashboardFindsAndPagesRooms(t *testing.T) {
 }
 
 func TestARefreshOfTheDashboardDisturbsNobody(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada := connect(t, url)
 	ada.join("m", "Ada")
@@ -163,6 +167,7 @@ func TestARefreshOfTheDashboardDisturbsNobody(t *testing.T) {
 }
 
 func TestTheDashboardShowsNamesAsTheyAre(t *testing.T) {
+	takesTurns(t)
 	const attack = `<img src=x onerror="window.attacked = true">&amp;`
 	url := startServer(t)
 	connect(t, url).join(attack, attack)
@@ -177,6 +182,7 @@ func TestTheDashboardShowsNamesAsTheyAre(t *testing.T) {
 }
 
 func TestTheDashboardSaysWhatToDoWhereThereIsNothing(t *testing.T) {
+	takesTurns(t)
 	p := openDashboard(t, startServer(t))
 	p.until("saying how a room comes into being", `document.querySelector("#room-list [data-part=note]").innerText.includes("No rooms yet")`)
 	p.until("saying how to connect", `document.querySelector("#connection-list [data-part=note]").innerText.includes("Nobody is connected")`)
@@ -185,6 +191,7 @@ func TestTheDashboardSaysWhatToDoWhereThereIsNothing(t *testing.T) {
 }
 
 func TestTheDashboardTellsOfAServerThatIsGoneAndComesBackToIt(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	network := startProxy(t, url)
 	p := openDashboard(t, network.url)
@@ -206,6 +213,7 @@ func asked(p *tab) int {
 }
 
 func TestTheDashboardAsksNothingWhileNobodyLooks(t *testing.T) {
+	takesTurns(t)
 	p := openDashboard(t, startServer(t))
 	const quiet = 2500 * time.Millisecond // more than the interval
 
@@ -232,6 +240,7 @@ func TestTheDashboardAsksNothingWhileNobodyLooks(t *testing.T) {
 // The modules behind the page, where what they must get right takes more than a
 // server to bring about.
 func TestTheDashboardsFiguresAreRight(t *testing.T) {
+	takesTurns(t)
 	p := openDashboard(t, startServer(t))
 	for what, holds := range map[string]string{
 		"labels are read as they were written": `{
@@ -319,8 +328,10 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	p.gate()
 	require.Zero(t, evaluate[int](p, `sessionStorage.length`))
 
-	evaluate[any](p, `Promise.all(Array.from({ length: 40 }, () => fetch("/stats", { headers: { "Authorization": "Bearer guess" } }))).then(() => null)`)
-	p.enterToken("guess")
+	// At once, since guesses are allowed again by and by.
+	p.write("#gate-token", "guess")
+	evaluate[any](p, `Promise.all(Array.from({ length: 40 }, () => fetch("/stats", { headers: { "Authorization": "Bearer guess" } })))
+		.then(() => document.querySelector("#gate-form").requestSubmit())`)
 	p.until("told to wait", `document.querySelector("#gate-problem").textContent.includes("Try again in")`)
 }
 

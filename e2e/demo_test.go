@@ -142,6 +142,7 @@ func TestTheDemoWorksWithoutACamera(t *testing.T) {
 }
 
 func TestTheDemoChats(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada := openDemo(t, url, "chat", "Ada")
 	bob := openDemo(t, url, "chat", "Bob")
@@ -162,6 +163,7 @@ func TestTheDemoChats(t *testing.T) {
 }
 
 func TestTheDemoComesBackAfterItsStreamDropped(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	network := startProxy(t, url)
 	ada := openDemo(t, network.url, "drop", "Ada")
@@ -219,6 +221,7 @@ func TestAPionPeerAnswersTheDemo(t *testing.T) {
 }
 
 func TestTheDemoShowsWhoIsAwayAndBack(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada := openDemo(t, url, "tea-time", "Ada")
 	bob := connect(t, url)
