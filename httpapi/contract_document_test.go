@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"mime"
@@ -17,14 +18,17 @@ import (
 	"github.com/pb33f/libopenapi-validator/router"
 	"github.com/pb33f/libopenapi-validator/strict"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	signalingserver "signaling-server"
 )
 
-// contract is openapi.yaml as two libraries read it: pb33f's checks requests
-// and responses, but no events of a stream; getkin's checks those.
+// contract is openapi.yaml as three libraries read it: pb33f's checks requests
+// and responses, but no events of a stream, whose schemas are checked by
+// themselves; getkin's has the clearest model.
 type contract struct {
 	document *openapi3.T
+	schemas  map[string]*jsonschema.Schema // the components, by their names
 	model    *v3.Document
 	options  *config.ValidationOptions
 	strict   validator.Validator // to which what the document does not name is wrong, even where it is open
@@ -47,6 +51,10 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	if err != nil {
 		return nil, err
 	}
+	schemas, err := compileSchemas(document)
+	if err != nil {
+		return nil, err
+	}
 	open := []config.Option{config.WithFormatAssertions(), config.WithRejectUndeclaredRequestBody()}
 	options := append(slices.Clone(open),
 		config.WithStrictMode(),
@@ -65,6 +73,7 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	)
 	return &contract{
 		document: document,
+		schemas:  schemas,
 		model:    &model.Model,
 		options:  config.NewValidationOptions(options...),
 		strict:   validator.NewValidatorFromV3Model(&model.Model, options...),
@@ -121,7 +130,7 @@ func (c *contract) wrongWithEvent(unionName, kind string, data any, isStrict boo
 	if wrong := c.wrongWith(schemaName(one.Ref), data, isStrict); len(wrong) > 0 {
 		return wrong
 	}
-	if err := visit(union, data); err != nil {
+	if err := c.schemas[unionName].Validate(data); err != nil {
 		return []string{"as " + unionName + ": " + err.Error()}
 	}
 	return nil
@@ -132,7 +141,7 @@ func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] 
 // wrongWith holds a value to one of the document's schemas, and where it is to be
 // strict, looks for members that the schema does not name.
 func (c *contract) wrongWith(name string, value any, isStrict bool) (wrong []string) {
-	if err := visit(c.document.Components.Schemas[name].Value, value); err != nil {
+	if err := c.schemas[name].Validate(value); err != nil {
 		wrong = append(wrong, "as "+name+": "+err.Error())
 	}
 	if !isStrict {
@@ -145,11 +154,29 @@ func (c *contract) wrongWith(name string, value any, isStrict bool) (wrong []str
 	return wrong
 }
 
-// visit judges by JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. The
-// library's older rules ignore const, and refuse null where anything goes, as
-// in a signal's data.
-func visit(schema *openapi3.Schema, value any) error {
-	return schema.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation())
+// compileSchemas makes the document's schemas ready to judge by JSON Schema
+// 2020-12, which is what OpenAPI 3.1 speaks.
+func compileSchemas(document *openapi3.T) (map[string]*jsonschema.Schema, error) {
+	text, err := document.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("openapi.json", root); err != nil {
+		return nil, err
+	}
+	schemas := make(map[string]*jsonschema.Schema)
+	for name := range document.Components.Schemas {
+		if schemas[name], err = compiler.Compile("openapi.json#/components/schemas/" + name); err != nil {
+			return nil, err
+		}
+	}
+	return schemas, nil
 }
 
 // explain shortens the validator's errors, which hold the whole schema.
