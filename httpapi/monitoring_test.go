@@ -241,6 +241,18 @@ func TestUnknownPathsAndWrongMethodsAreProblems(t *testing.T) {
 	}
 }
 
+// A person at a terminal copies the header from it.
+func TestProblemsAreWrittenForPeople(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	response, err := s.Client().Post(s.URL+"/events", "application/json", strings.NewReader(`{"type":"ping"}`))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "“Authorization: Bearer <token>”")
+	require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"))
+}
+
 func TestEveryProblemIsExplained(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, name := range []string{

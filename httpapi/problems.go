@@ -152,7 +152,9 @@ func (p *Problem) write(w http.ResponseWriter) {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
 	w.WriteHeader(p.status)
-	_ = json.NewEncoder(w).Encode(p.document()) // the client may be gone; there is nobody else to tell
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)     // people read it, and no browser takes it for HTML
+	_ = encoder.Encode(p.document()) // the client may be gone; there is nobody else to tell
 }
 
 // problemDocument is a problem's JSON (RFC 9457, 3.1).
