@@ -64,7 +64,8 @@ func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlic
 	case yaml.MapSlice:
 		for _, member := range node {
 			if member.Key == "text/event-stream" {
-				if err := typeStream(member.Value.(yaml.MapSlice), schemas, frames); err != nil {
+				media, _ := member.Value.(yaml.MapSlice) // null has no schema, either
+				if err := typeStream(media, schemas, frames); err != nil {
 					return err
 				}
 				continue

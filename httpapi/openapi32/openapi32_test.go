@@ -51,6 +51,7 @@ func TestADocumentWhoseStreamsCannotBeTypedIsRefused(t *testing.T) {
 		"no mapping":  "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {schema: {$ref: '#/components/schemas/A'}}}}}}",
 		"no union":    "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {schema: {type: string}}}}}}",
 		"no schema":   "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {}}}}}",
+		"no media":    "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: null}}}}",
 		"no document": "",
 	} {
 		_, err := openapi32.From31([]byte(document))
