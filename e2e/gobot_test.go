@@ -1,10 +1,10 @@
 package e2e
 
 import (
-	"bytes"
+	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,47 +12,67 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startBot runs the example of a bot in a room, until it is stopped or the test
-// ends. It must end well.
-func startBot(t *testing.T, url, room string) (stop func()) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "go-bot")
-	args := []string{"build", "-o", path}
-	if testsLookForRaces() {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, ".")...)
-	build.Dir = "../examples/go-bot"
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, "building the bot:\n%s", output)
+var builtBot = binary{folder: "../examples/go-bot", program: "."}
 
-	var log bytes.Buffer // read when the bot has ended
-	bot := exec.Command(path, "-url", url, "-room", room)
-	bot.Stderr = &log
-	bot.WaitDelay = within
-	require.NoError(t, bot.Start())
-	var stopped bool
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		require.NoError(t, bot.Process.Signal(os.Interrupt))
-		kill := time.AfterFunc(within, func() { _ = bot.Process.Signal(syscall.SIGQUIT) }) // says where it hangs
-		defer kill.Stop()
-		require.NoError(t, bot.Wait(), "log of the bot:\n%s", &log)
-		if t.Failed() {
-			t.Logf("log of the bot:\n%s", &log)
-		}
+// bot is the example of one, at work.
+type bot struct {
+	t        *testing.T
+	command  *exec.Cmd
+	log      *serverLog
+	hasEnded bool
+}
+
+// startBot runs a bot in a room, until it is stopped, ends by itself as the test
+// expects, or the test ends.
+func startBot(t *testing.T, url, room string) *bot {
+	t.Helper()
+	path, err := builtBot.build()
+	require.NoError(t, err, "building the bot")
+	b := &bot{t: t, command: exec.Command(path, "-url", url, "-room", room)}
+	stderr, err := b.command.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, b.command.Start())
+	b.log = newServerLog(stderr)
+	t.Cleanup(b.stop)
+	return b
+}
+
+// stop interrupts the bot, which must end well.
+func (b *bot) stop() {
+	if b.hasEnded {
+		return
 	}
-	t.Cleanup(stop)
-	return stop
+	require.NoError(b.t, b.command.Process.Signal(os.Interrupt))
+	require.NoError(b.t, b.end(), "log of the bot:\n%s", b.log.text())
+	if b.t.Failed() {
+		b.t.Logf("log of the bot:\n%s", b.log.text())
+	}
+}
+
+// givesUp waits for the bot to end by itself, saying why.
+func (b *bot) givesUp(why string) {
+	b.t.Helper()
+	require.EqualError(b.t, b.end(), "exit status 1", "log of the bot:\n%s", b.log.text())
+	require.Contains(b.t, b.log.text(), why)
+}
+
+func (b *bot) end() error {
+	b.hasEnded = true
+	kill := time.AfterFunc(within, func() { _ = b.command.Process.Signal(syscall.SIGQUIT) }) // says where it hangs
+	defer kill.Stop()
+	<-b.log.ended
+	return b.command.Wait()
+}
+
+func (b *bot) says(text string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return strings.Contains(b.log.text(), text) }, within, 10*time.Millisecond, text)
 }
 
 // Who calls the bot sees himself, and hears what he says over the data channel.
 func TestTheBotAnswersCalls(t *testing.T) {
 	url := startServer(t)
-	stop := startBot(t, url, "echoes")
+	answering := startBot(t, url, "echoes")
 	ada := openDemo(t, url, "echoes", "Ada")
 	bot := &demo{tab: &tab{name: "Echo"}}
 	ada.until("aware of the bot", memberOf("Echo"))
@@ -76,7 +96,7 @@ func TestTheBotAnswersCalls(t *testing.T) {
 	for _, d := range []*demo{ada, cleo} {
 		d.expectFailedRequests() // candidates may come too late for the bot
 	}
-	stop()
+	answering.stop()
 	for _, d := range []*demo{ada, cleo} {
 		d.untilIn(5*time.Second, "told that the bot is gone", `!`+memberOf("Echo"))
 	}
@@ -90,4 +110,46 @@ func TestPionPeersAreEchoedByTheBot(t *testing.T) {
 	require.NoError(t, ada.channel.SendText("hello"))
 	require.Equal(t, "hello", await(t, ada.messages, "echo"))
 	await(t, ada.complete, "end of the bot's candidates")
+}
+
+// A server that takes nobody at the moment is asked again.
+func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, "MAX_CONNECTIONS=2", "RESUME_WINDOW=1s")
+	ada := connect(t, url)
+	ada.join("echoes", "Ada")
+	network := startProxy(t, url)
+	bot := startBot(t, network.url, "echoes")
+	ada.await("user-connected", nil)
+	network.goDown()
+	ada.await("user-disconnected", nil)
+	other := connect(t, url)
+	network.comeBack()
+	bot.says("at capacity")
+	other.pause()
+	ada.await("user-connected", nil)
+}
+
+func TestTheBotEndsWhereOperatorsPutItOut(t *testing.T) {
+	t.Parallel()
+	const token = "no-operator-but-me"
+	url := startServer(t, "ADMIN_TOKEN="+token)
+	ada := connect(t, url)
+	ada.join("echoes", "Ada")
+	for _, put := range []struct{ out, said string }{
+		{"/connections/%s", "out of the room: kicked"},
+		{"/rooms/echoes", "out of the room: room closed"},
+	} {
+		bot := startBot(t, url, "echoes")
+		var arrived struct{ SocketID string }
+		ada.await("user-connected", &arrived)
+		r, err := http.NewRequestWithContext(bounded(t), http.MethodDelete, url+strings.Replace(put.out, "%s", arrived.SocketID, 1), nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, 2, response.StatusCode/100, response.Status)
+		bot.givesUp(put.said)
+	}
 }

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	sharedBrowser.stop()
 	builtServer.remove()
+	builtBot.remove()
 	webTools.remove()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

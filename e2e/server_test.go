@@ -19,9 +19,12 @@ import (
 )
 
 // builtServer is the program under test, built when the first test wants it.
-var builtServer binary
+var builtServer = binary{folder: "..", program: "./cmd/signaling-server"}
 
+// binary is a program that is built once, with the race detector where the tests are.
 type binary struct {
+	folder, program string // of a module, and in it
+
 	once sync.Once
 	dir  string
 	path string
@@ -33,13 +36,13 @@ func (b *binary) build() (string, error) {
 		if b.dir, b.err = os.MkdirTemp("", "signaling-e2e-"); b.err != nil {
 			return
 		}
-		b.path = filepath.Join(b.dir, "signaling-server")
+		b.path = filepath.Join(b.dir, "program")
 		args := []string{"build", "-o", b.path}
 		if testsLookForRaces() {
 			args = append(args, "-race")
 		}
-		command := exec.Command("go", append(args, "./cmd/signaling-server")...)
-		command.Dir = ".."
+		command := exec.Command("go", append(args, b.program)...)
+		command.Dir = b.folder
 		command.Stderr = os.Stderr
 		b.err = command.Run()
 	})

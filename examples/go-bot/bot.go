@@ -60,8 +60,9 @@ func isHere(server string) bool {
 }
 
 // listen handles one event after another, until the client is closed. The error
-// says why the bot cannot be in the room.
+// says why the bot cannot be in the room any more.
 func (b *bot) listen() error {
+	var farewell client.DisconnectedEvent // the last; where the server wants no more of the bot, nothing comes behind it
 	for event, err := range b.client.Events() {
 		if err != nil {
 			slog.Warn("no events for now", "error", err)
@@ -84,10 +85,16 @@ func (b *bot) listen() error {
 				b.report(e.From, c.connection.AddICECandidate(webrtc.ICECandidateInit(*e.Candidate)))
 			}
 		case client.DisconnectedEvent:
-			return fmt.Errorf("out of the room: %s %s", e.Reason, e.Detail)
+			farewell = e
+			slog.Warn("disconnected by the server", "reason", e.Reason)
+		case client.RoomLeftEvent:
+			return fmt.Errorf("out of the room: %s", e.Reason)
 		}
 	}
-	return nil
+	if b.ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("out of the room: %s %s", farewell.Reason, farewell.Detail)
 }
 
 // answer answers an offer: one that begins a call, or changes it.
@@ -123,9 +130,8 @@ func (b *bot) begin(caller string, session uint64) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &call{connection: connection, session: session, send: func(m func(target string) client.Message) error {
-		return b.client.Send(b.ctx, m(caller))
-	}}
+	send := func(m client.Message) error { return b.client.Send(b.ctx, m) }
+	c := &call{connection: connection, caller: caller, session: session, send: send}
 	if err := c.reflect(); err != nil {
 		return nil, errors.Join(err, c.end())
 	}

@@ -31,8 +31,9 @@ var codecs = map[webrtc.RTPCodecType]webrtc.RTPCodecParameters{
 // call is this end of a call. All that it begins ends with it.
 type call struct {
 	connection *webrtc.PeerConnection
+	caller     string // the socket ID
 	session    uint64 // the caller's (RFC 8866, 5.2): another one begins another call
-	send       func(to func(target string) client.Message) error
+	send       func(client.Message) error
 	running    sync.WaitGroup
 }
 
@@ -87,9 +88,7 @@ func (c *call) answer(offer webrtc.SessionDescription) error {
 	if err != nil {
 		return err
 	}
-	err = c.send(func(target string) client.Message {
-		return client.AnswerMessage{Target: target, Answer: client.SessionDescription{Type: answer.Type.String(), SDP: answer.SDP}}
-	})
+	err = c.send(client.AnswerMessage{Target: c.caller, Answer: client.SessionDescription{Type: answer.Type.String(), SDP: answer.SDP}})
 	if err != nil {
 		return err
 	}
@@ -103,10 +102,7 @@ func (c *call) pass(candidate *webrtc.ICECandidate) {
 		found := client.ICECandidate(candidate.ToJSON())
 		passed = &found
 	}
-	err := c.send(func(target string) client.Message {
-		return client.ICECandidateMessage{Target: target, Candidate: passed}
-	})
-	if err != nil {
+	if err := c.send(client.ICECandidateMessage{Target: c.caller, Candidate: passed}); err != nil {
 		slog.Debug("a candidate was not passed on", "error", err) // the caller has gone, or the bot goes
 	}
 }
