@@ -16,7 +16,6 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/router"
-	"github.com/pb33f/libopenapi-validator/strict"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -119,40 +118,7 @@ func (c *contract) allow(path string) string {
 	return strings.Join(methods, ", ")
 }
 
-// wrongWithEvent holds an event's data to the one schema that its type stands
-// for, and to the union of all, whose errors tell little.
-func (c *contract) wrongWithEvent(unionName, kind string, data any, isStrict bool) []string {
-	union := c.document.Components.Schemas[unionName].Value
-	one, known := union.Discriminator.Mapping[kind]
-	if !known {
-		return []string{"the type is none of " + unionName + "'s"}
-	}
-	if wrong := c.wrongWith(schemaName(one.Ref), data, isStrict); len(wrong) > 0 {
-		return wrong
-	}
-	if err := c.schemas[unionName].Validate(data); err != nil {
-		return []string{"as " + unionName + ": " + err.Error()}
-	}
-	return nil
-}
-
 func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
-
-// wrongWith holds a value to one of the document's schemas, and where it is to be
-// strict, looks for members that the schema does not name.
-func (c *contract) wrongWith(name string, value any, isStrict bool) (wrong []string) {
-	if err := c.schemas[name].Validate(value); err != nil {
-		wrong = append(wrong, "as "+name+": "+err.Error())
-	}
-	if !isStrict {
-		return wrong
-	}
-	schema := c.model.Components.Schemas.GetOrZero(name).Schema()
-	for _, u := range strict.ValidateBody(schema, value, strict.DirectionResponse, c.options, 3.1).UndeclaredValues {
-		wrong = append(wrong, "as "+name+": undeclared "+u.Path)
-	}
-	return wrong
-}
 
 // compileSchemas makes the document's schemas ready to judge by JSON Schema
 // 2020-12, which is what OpenAPI 3.1 speaks.

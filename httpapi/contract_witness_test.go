@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pb33f/libopenapi-validator/strict"
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/sse"
@@ -271,7 +272,40 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 			}
 		}
 	}
-	return append(wrong, w.wrongWith("Problem", problem, w.isStrict)...)
+	return append(wrong, w.wrongWith("Problem", problem)...)
+}
+
+// wrongWithEvent holds an event's data to the one schema that its type stands
+// for, and to the union of all, whose errors tell little.
+func (w *witness) wrongWithEvent(unionName, kind string, data any) []string {
+	union := w.document.Components.Schemas[unionName].Value
+	one, known := union.Discriminator.Mapping[kind]
+	if !known {
+		return []string{"the type is none of " + unionName + "'s"}
+	}
+	if wrong := w.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
+		return wrong
+	}
+	if err := w.schemas[unionName].Validate(data); err != nil {
+		return []string{"as " + unionName + ": " + err.Error()}
+	}
+	return nil
+}
+
+// wrongWith holds a value to one of the document's schemas, and where the witness
+// is strict, looks for members that the schema does not name.
+func (w *witness) wrongWith(name string, value any) (wrong []string) {
+	if err := w.schemas[name].Validate(value); err != nil {
+		wrong = append(wrong, "as "+name+": "+err.Error())
+	}
+	if !w.isStrict {
+		return wrong
+	}
+	schema := w.model.Components.Schemas.GetOrZero(name).Schema()
+	for _, u := range strict.ValidateBody(schema, value, strict.DirectionResponse, w.options, 3.1).UndeclaredValues {
+		wrong = append(wrong, "as "+name+": undeclared "+u.Path)
+	}
+	return wrong
 }
 
 // streamWitness judges the events of a stream as they are read.
@@ -351,7 +385,7 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 	if token != s.token { // both are empty on a stream that is refused, or silent
 		wrong = append(wrong, "the id is not of this socket")
 	}
-	wrong = append(wrong, s.witness.wrongWithEvent(s.union, kind, data, s.witness.isStrict)...)
+	wrong = append(wrong, s.witness.wrongWithEvent(s.union, kind, data)...)
 	for _, fact := range s.witness.eventFacts(kind, data) {
 		s.witness.hear(fact)
 	}
