@@ -26,7 +26,7 @@ func openReference(t *testing.T, url, part string) *tab {
 // The reference is a program of others: that it runs under the page's policy, knows
 // what the contract has, and sends what is tried, is seen here alone.
 func TestTheReferenceShowsTheContractAndSendsRequests(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	p := openReference(t, startServer(t), "#tag/monitoring/GET/health")
 	p.until("telling of an operation", `document.body.innerText.includes("Health and load")`)
 	p.pressButton("Test Request")
