@@ -1,0 +1,81 @@
+// Package budget counts the memory that the server's holders keep for clients,
+// against one bound for the whole process.
+//
+// A holder charges what it keeps and gives it back when it lets go: outboxes,
+// rosters, remembered answers, connections, requests under way. The sum is an
+// estimate of the live heap and the stacks, not a reading: it is right at once,
+// where the garbage collector's figures are late.
+package budget
+
+import "sync/atomic"
+
+// Budget is the memory that all holders together may take. The nil Budget has no
+// bound and counts nothing. Any goroutine may call the methods at once; none of
+// them blocks.
+type Budget struct {
+	// set once
+	limit    int64
+	exceeded chan struct{} // holds a token when the limit was passed
+
+	used atomic.Int64
+}
+
+// New returns a budget of so many bytes.
+func New(limit int64) *Budget {
+	return &Budget{limit: limit, exceeded: make(chan struct{}, 1)}
+}
+
+// Charge counts bytes that are held now, whatever the limit; a negative number
+// gives them back. Passing the limit is signalled by [Budget.Exceeded].
+func (b *Budget) Charge(bytes int) {
+	if b == nil || bytes == 0 {
+		return
+	}
+	if used := b.used.Add(int64(bytes)); bytes > 0 && used > b.limit {
+		select {
+		case b.exceeded <- struct{}{}:
+		default: // the one who listens has been told already
+		}
+	}
+}
+
+// Take charges bytes and reports true, or charges nothing and reports false
+// because they do not fit.
+func (b *Budget) Take(bytes int) bool {
+	if b == nil {
+		return true
+	}
+	if b.used.Add(int64(bytes)) > b.limit {
+		b.used.Add(-int64(bytes))
+		return false
+	}
+	return true
+}
+
+// IsFull reports whether nothing more fits.
+func (b *Budget) IsFull() bool { return b != nil && b.used.Load() >= b.limit }
+
+// Used returns how many bytes are held.
+func (b *Budget) Used() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.used.Load()
+}
+
+// Limit returns how many bytes may be held, 0 if there is no bound.
+func (b *Budget) Limit() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.limit
+}
+
+// Exceeded receives a value after a charge has passed the limit. One goroutine
+// should listen, and make holders let go.
+func (b *Budget) Exceeded() <-chan struct{} {
+	if b == nil {
+		return nil
+	}
+	return b.exceeded
+}
