@@ -43,6 +43,9 @@ type RoomUser struct {
 	UserID   string         `json:"userId"`
 	SocketID string         `json:"socketId"`
 	Metadata map[string]any `json:"metadata,omitempty"`
+	// Away reports whether the member has had no stream or poll for a few seconds, and
+	// may come back.
+	Away bool `json:"away,omitempty"`
 }
 
 // RoomLeftEvent says that one is out of a room. The reason is "left", "kicked" or

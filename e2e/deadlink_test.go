@@ -116,7 +116,11 @@ func TestAClientThatReadsNothingEndsAsASlowConsumerAndDelaysNobody(t *testing.T)
 			cancel()
 		default:
 			sent := time.Now()
-			require.NoError(t, v.sender.send(bounded(t), fields{"type": "signal", "data": strings.Repeat("x", 50_000)}))
+			err := v.sender.send(bounded(t), fields{"type": "signal", "data": strings.Repeat("x", 50_000)})
+			if err != nil && strings.Contains(err.Error(), "target-overflow") {
+				break // until the client counts as stuck, the sender has a share of its outbox only
+			}
+			require.NoError(t, err)
 			healthy.await("signal", nil)
 			slowest = max(slowest, time.Since(sent))
 		}

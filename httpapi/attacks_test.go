@@ -293,7 +293,7 @@ func TestAttackSlowloris(t *testing.T) {
 
 // One address that takes all the streams there are.
 func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 100}))
+	s := newServer(t, sse.Options{MaxSocketsPerNetwork: 100, ResumeWindow: time.Second}, 100)
 	var greedy []*peer
 	refused := 0
 	for range 1000 {
@@ -309,7 +309,7 @@ func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 	require.Equal(t, 900, refused)
 
 	// Others come in, from behind a proxy that is trusted to tell them apart.
-	open := newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 1}), behindALoopbackProxy)
+	open := newServer(t, sse.Options{MaxSocketsPerNetwork: 1}, 100, behindALoopbackProxy)
 	for n := range 20 {
 		p := open.stream(t, http.MethodGet, "/events", map[string]string{"X-Forwarded-For": fmt.Sprintf("192.0.2.%d", n)})
 		p.next("connected")
@@ -323,7 +323,7 @@ func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 		p := s.stream(t, http.MethodGet, "/events", nil)
 		defer p.hangUp()
 		return (<-p.events).kind == "connected"
-	}, patience, 20*time.Millisecond, "whose stream has ended has a place again")
+	}, patience, 20*time.Millisecond, "a socket that has ended leaves its place")
 }
 
 func behindALoopbackProxy(u *setup) {

@@ -63,7 +63,7 @@ func (e *joinRoom) normalize() {
 }
 
 func (e *joinRoom) accept(a *API, socketID string) error {
-	permit, err := a.permit(e)
+	permit, err := a.permit(e, socketID)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func ratesAreLimited(t *testing.T, w *witness) {
 	status, _ := p.batch(`{"events":[{"type":"ping"}]}`)
 	require.Equal(t, http.StatusTooManyRequests, status)
 
-	few := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{ReadersPerAddress: 1}), func(u *setup) { u.Rooms.Rooms = 1 })
+	few := w.newServer(t, sse.Options{MaxSocketsPerNetwork: 1}, 100, func(u *setup) { u.Rooms.Rooms = 1 })
 	few.join(t, "room", "Ada")
 	for path, method := range readingMethods {
 		few.ask(t, http.StatusServiceUnavailable, method, path, anything)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"iter"
 
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -12,8 +13,33 @@ import (
 type Courier struct{ Hub *sse.Hub }
 
 // Deliver implements [rooms.Courier].
-func (c Courier) Deliver(socketID, kind string, data []byte) error {
-	err := c.Hub.Deliver(socketID, kind, data)
+func (c Courier) Deliver(socketID string, e rooms.Event) error {
+	return courierError(c.Hub.DeliverMessage(socketID, message(e)))
+}
+
+// Send implements [rooms.Courier].
+func (c Courier) Send(socketID string, e rooms.Event) error {
+	return courierError(c.Hub.Send(socketID, message(e)))
+}
+
+// Admit implements [rooms.Courier].
+func (c Courier) Admit(socketIDs iter.Seq[string], e rooms.Event) error {
+	return courierError(c.Hub.Admit(socketIDs, message(e)))
+}
+
+// Tell implements [rooms.Courier].
+func (c Courier) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
+	return courierError(c.Hub.Tell(socketIDs, message(e)))
+}
+
+// IsAway implements [rooms.Courier].
+func (c Courier) IsAway(socketID string) (away, lives bool) { return c.Hub.IsAway(socketID) }
+
+func message(e rooms.Event) sse.Message {
+	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key, KeepsFirst: e.KeepsFirst}
+}
+
+func courierError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -25,6 +51,3 @@ func (c Courier) Deliver(socketID, kind string, data []byte) error {
 		return rooms.ErrGone
 	}
 }
-
-// IsAway implements [rooms.Courier].
-func (c Courier) IsAway(socketID string) (away, lives bool) { return c.Hub.IsAway(socketID) }

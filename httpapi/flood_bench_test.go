@@ -20,8 +20,7 @@ import (
 
 // usual are the limits of an address that cmd/signaling-server has by default.
 var usual = limits.Options{
-	PerAddress:        limits.Rates{Opens: 50, Posts: 1000, Events: 4000},
-	ReadersPerAddress: 1000,
+	PerAddress: limits.Rates{Opens: 50, Posts: 1000, Events: 4000},
 }
 
 // How long an offer takes from its POST to its receiver's stream, of 500 a second,

@@ -28,49 +28,30 @@ func (a *API) noticeProxy(r *http.Request) {
 
 // clientOf is what operators are told of a client.
 func (a *API) clientOf(r *http.Request) sse.Client {
-	c := sse.Client{UserAgent: strings.Clone(r.UserAgent())} // a part of the header would keep all of it
-	if address := a.proxies.Of(r); address.IsValid() {
+	address := a.proxies.Of(r)
+	c := sse.Client{UserAgent: strings.Clone(r.UserAgent()), Network: clientip.Network(address)} // a part of the header would keep all of it
+	if address.IsValid() {
 		c.IP = address.String()
 	}
 	return c
 }
 
-// admitReader asks whether a stream or a poll may begin, at the position where
-// its client wants to go on, if anywhere. Without an error done must follow. Who
-// goes on with a socket that lives is not held up by others of his address who
-// want new ones.
-func (a *API) admitReader(r *http.Request, position *sse.EventID) (done func(), err error) {
-	network := a.networkOf(r)
-	if socketID, ok := a.livingSocket(position); ok {
-		err = a.limits.Resume(socketID)
-	} else {
-		err = a.limits.Open(network)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return a.limits.Read(network)
-}
-
-func (a *API) livingSocket(position *sse.EventID) (socketID string, ok bool) {
-	if position == nil {
-		return "", false
-	}
-	return a.hub.Authenticate(position.Token)
-}
-
 // The limits that are not about requests in a second. Others see to them; here
 // they have names, to be counted by.
 const (
-	connections    limits.Name = "connections"
-	membersPerRoom limits.Name = "members per room"
-	roomsInAll     limits.Name = "rooms"
-	outboxSize     limits.Name = "outbox"
-	bodySize       limits.Name = "body size"
+	connections       limits.Name = "connections"
+	socketsPerAddress limits.Name = "sockets per address"
+	membersPerRoom    limits.Name = "members per room"
+	rosterSize        limits.Name = "roster"
+	roomsInAll        limits.Name = "rooms"
+	roomsPerAddress   limits.Name = "rooms per address"
+	outboxSize        limits.Name = "outbox"
+	bodySize          limits.Name = "body size"
+	memoryForClients  limits.Name = "memory"
 )
 
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, membersPerRoom, roomsInAll, outboxSize, bodySize)
+	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients)
 }
 
 // limitOf names the limit for which something was refused, "" where it was for
@@ -83,8 +64,16 @@ func limitOf(err error) limits.Name {
 		return exceeded.Limit
 	case errors.Is(err, sse.ErrAtCapacity):
 		return connections
+	case errors.Is(err, sse.ErrTooMany):
+		return socketsPerAddress
+	case errors.Is(err, sse.ErrOutOfBudget), errors.Is(err, rooms.ErrOutOfMemory):
+		return memoryForClients
 	case errors.Is(err, rooms.ErrRoomFull):
 		return membersPerRoom
+	case errors.Is(err, rooms.ErrRosterFull):
+		return rosterSize
+	case errors.Is(err, rooms.ErrTooManyRoomsOfNetwork):
+		return roomsPerAddress
 	case errors.Is(err, rooms.ErrTooManyRooms):
 		return roomsInAll
 	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
@@ -97,7 +86,6 @@ func limitOf(err error) limits.Name {
 
 // exceededSentences tell a client which limit it is about.
 var exceededSentences = map[limits.Name]string{
-	limits.ReadersPerAddress:   "Your address has as many streams and polls open as one address may have.",
 	limits.OpensPerAddress:     "Too many new connections come from your address.",
 	limits.OpensPerSocket:      "You open streams and polls too often.",
 	limits.PostsPerAddress:     "Too many requests come from your address.",
@@ -105,6 +93,8 @@ var exceededSentences = map[limits.Name]string{
 	limits.EventsPerAddress:    "Too many events come from your address.",
 	limits.EventsPerSocket:     "You send too many events.",
 	limits.IceServersPerSocket: "You ask for ICE servers too often.",
+	limits.TellingsPerAddress:  "Too much is told to large rooms from your address.",
+	limits.TellingsPerSocket:   "You tell too much to a large room.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
 }
 
@@ -139,11 +129,7 @@ func (a *API) holdBack(r *http.Request, err error) {
 	}
 }
 
-// exceededProblem is what whoever asked too much is told.
+// exceededProblem is the problem of a client that asked too much.
 func exceededProblem(e *limits.Exceeded) *Problem {
-	kind := rateLimited
-	if e.Limit == limits.ReadersPerAddress {
-		kind = atCapacity
-	}
-	return kind.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))
+	return rateLimited.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))
 }

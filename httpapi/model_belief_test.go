@@ -36,7 +36,7 @@ func (b *belief) hear(sequence int, e fact) error {
 		b.roomID, b.users = e["roomId"].(string), nil
 		for _, user := range e["users"].([]any) {
 			u := user.(map[string]any)
-			b.users = append(b.users, believed{userID: u["userId"], socketID: u["socketId"]})
+			b.users = append(b.users, believed{u["userId"], u["socketId"], u["away"] == true})
 		}
 	case "room-left":
 		b.roomID, b.users = "", nil

@@ -42,7 +42,7 @@ func (o *oracle) post(s *oracleSocket, e fact) string {
 	case "join-room":
 		return o.join(s, e["roomId"].(string), e["userId"].(string), e["metadata"])
 	case "ping":
-		return orAccepted(o.deliver(s, fact{"type": "pong", "timestamp": o.now.UnixMilli()}))
+		return orAccepted(o.send(s.id, s, fact{"type": "pong", "timestamp": o.now.UnixMilli()}))
 	case "disconnect":
 		o.end(s, "client disconnect")
 		return accepted
@@ -59,16 +59,16 @@ func (o *oracle) post(s *oracleSocket, e fact) string {
 	case "send-message":
 		message := s.member.event("new-message", o.timestamp())
 		message["roomId"], message["message"] = s.room.id, e["message"]
-		return o.broadcast(s.room, nil, message)
+		return o.broadcast(s, nil, message)
 	case "typing-start", "typing-stop":
-		return o.broadcast(s.room, s, fact{
+		return o.broadcast(s, s, fact{
 			"type": "user-typing", "userId": s.member.userID, "socketId": s.id, "isTyping": e["type"] == "typing-start",
 		})
 	}
 	relayed := maps.Clone(e)
 	relayed["from"] = s.id
 	if e["target"] == nil {
-		return o.broadcast(s.room, s, relayed)
+		return o.broadcast(s, s, relayed)
 	}
 	return o.signal(s, e["target"].(string), relayed)
 }
@@ -84,7 +84,7 @@ func orAccepted(refusal string) string {
 func (o *oracle) signal(s *oracleSocket, target string, e fact) string {
 	for _, m := range s.room.members {
 		if m.socket.id == target && m.socket != s {
-			refusal := o.deliver(m.socket, e)
+			refusal := o.send(s.id, m.socket, e)
 			s.room.lastActivity = o.now
 			return orAccepted(refusal)
 		}
@@ -92,19 +92,34 @@ func (o *oracle) signal(s *oracleSocket, target string, e fact) string {
 	return targetNotFound
 }
 
-// broadcast sends an event to all in a room but one.
-func (o *oracle) broadcast(room *oracleRoom, except *oracleSocket, e fact) string {
-	room.lastActivity = o.now
-	o.tell(room, except, e)
+// broadcast sends an event of a member to all in its room but one, or to none.
+func (o *oracle) broadcast(sender, except *oracleSocket, e fact) string {
+	for _, m := range sender.room.members {
+		if m.socket != except && !o.admits(sender.id, m.socket) {
+			return targetOverflow
+		}
+	}
+	sender.room.lastActivity = o.now
+	o.tell(sender.id, sender.room, except, e)
 	return accepted
 }
 
-func (o *oracle) tell(room *oracleRoom, except *oracleSocket, e fact) {
+func (o *oracle) tell(from string, room *oracleRoom, except *oracleSocket, e fact) {
 	for _, m := range room.members {
 		if m.socket != except {
-			o.deliver(m.socket, e)
+			o.deliverFrom(from, m.socket, e)
 		}
 	}
+}
+
+// mayJoin reports whether all who are to be told of a join may be.
+func (o *oracle) mayJoin(s *oracleSocket, room *oracleRoom) bool {
+	for _, m := range room.members {
+		if m.socket != s && !o.admits(s.id, m.socket) {
+			return false
+		}
+	}
+	return o.admits(s.id, s)
 }
 
 // join takes a socket out of its room and into another. Who is there already, as
@@ -121,6 +136,9 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 		room = &oracleRoom{id: roomID, foundedAt: o.now}
 		o.founded++
 	}
+	if !o.mayJoin(s, room) {
+		return targetOverflow
+	}
 	if s.room != nil {
 		o.vacate(s, "left")
 	}
@@ -136,26 +154,23 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 	room.lastActivity = o.now
 	connected := s.member.user()
 	connected["type"], connected["timestamp"] = "user-connected", o.timestamp()
-	o.tell(room, s, connected)
+	o.tell(s.id, room, s, connected)
 	o.observe(s)
 	return accepted
 }
 
-// welcome tells a socket who is in its room, and who of them is away.
+// welcome tells a socket who is in its room, and who of the others is away.
 func (o *oracle) welcome(s *oracleSocket) (refusal string) {
 	users := make([]fact, len(s.room.members))
 	for i, m := range s.room.members {
 		users[i] = m.user()
-	}
-	refusal = o.deliver(s, fact{
-		"type": "room-joined", "roomId": s.room.id, "userId": s.member.userID, "users": users, "timestamp": o.timestamp(),
-	})
-	for _, m := range s.room.members {
-		if refusal == "" && m.socket != s && m.awaySince != "" {
-			o.deliver(s, m.event("user-away", m.awaySince))
+		if m.awaySince != "" && m.socket != s {
+			users[i]["away"] = true
 		}
 	}
-	return refusal
+	return o.deliverFrom(s.id, s, fact{
+		"type": "room-joined", "roomId": s.room.id, "userId": s.member.userID, "users": users, "timestamp": o.timestamp(),
+	})
 }
 
 // user is a member as others see it.
@@ -179,10 +194,10 @@ func (o *oracle) observe(s *oracleSocket) {
 	case s.room == nil, s.ended:
 	case s.away && m.awaySince == "":
 		m.awaySince = o.timestamp()
-		o.tell(s.room, s, m.event("user-away", m.awaySince))
+		o.tell("", s.room, s, m.event("user-away", m.awaySince))
 	case !s.away && m.awaySince != "":
 		m.awaySince = ""
-		o.tell(s.room, s, m.event("user-back", o.timestamp()))
+		o.tell("", s.room, s, m.event("user-back", o.timestamp()))
 	}
 }
 
@@ -192,7 +207,7 @@ func (o *oracle) vacate(s *oracleSocket, reason string) {
 	gone["reason"] = reason
 	o.withdraw(s)
 	room.lastActivity = o.now
-	o.tell(room, s, gone)
+	o.tell(s.id, room, s, gone)
 }
 
 func (o *oracle) withdraw(s *oracleSocket) {

@@ -32,10 +32,11 @@ type fact map[string]any
 type oracleSocket struct {
 	id, token string
 	openedAt  time.Time
-	events    []fact // all that it was ever sent: the first has the sequence 1
-	confirmed int    // so many of the first have arrived, as its client says
-	forgotten int    // so many of the first are no longer to be had
-	written   int    // so many of the first were written to some reader
+	events    []fact  // all that it was ever sent: the first has the sequence 1
+	causes    []cause // of the same events
+	confirmed int     // so many of the first have arrived, as its client says
+	forgotten int     // so many of the first are no longer to be had
+	written   int     // so many of the first were written to some reader
 	ended     bool
 
 	reader      *oracleReader // the one that there is, or nil
@@ -128,7 +129,7 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 		o.finish(s, o.disconnected("replaced"))
 	}
 	s.confirmed, s.forgotten = position, position
-	s.written = max(s.written, position)
+	o.wroteUpTo(s, position)
 	wasAway := s.away
 	o.attach(s, r, position, true)
 	if wasAway {
@@ -188,8 +189,20 @@ func (o *oracle) disconnected(reason sse.Reason) fact {
 
 func (o *oracle) shutdown() fact { return fact{"type": "server-shutdown", "timestamp": o.timestamp()} }
 
-// deliver puts an event into a socket's outbox, or says why not.
+// cause is who made the server send an event.
+type cause struct {
+	from     string    // a socket, "" the server itself
+	ofOrigin bool      // the socket lived then: the event counts against its address
+	at       time.Time // when it was put in or, once it was written, when that was
+}
+
+// deliver puts an event of the server's own into a socket's outbox, or says why not.
 func (o *oracle) deliver(s *oracleSocket, e fact) (refusal string) {
+	return o.deliverFrom("", s, e)
+}
+
+// deliverFrom is deliver for an event that a socket causes.
+func (o *oracle) deliverFrom(from string, s *oracleSocket, e fact) (refusal string) {
 	switch {
 	case s.ended:
 		return targetNotFound
@@ -204,8 +217,58 @@ func (o *oracle) deliver(s *oracleSocket, e fact) (refusal string) {
 		return targetOverflow
 	}
 	s.events = append(s.events, e)
+	s.causes = append(s.causes, cause{from, o.lives(from), o.now})
 	o.advance(s)
 	return ""
+}
+
+// lives reports whether a socket is one of those that there are.
+func (o *oracle) lives(id string) bool {
+	return slices.ContainsFunc(o.sockets, func(s *oracleSocket) bool { return s.id == id })
+}
+
+// send puts an event into a socket's outbox if the sender's share of it allows that.
+func (o *oracle) send(from string, s *oracleSocket, e fact) (refusal string) {
+	if !s.ended && !o.draining && !o.hasShare(from, s) {
+		return targetOverflow
+	}
+	return o.deliverFrom(from, s, e)
+}
+
+// admits reports whether a socket does not stand in the way of a broadcast.
+func (o *oracle) admits(from string, s *oracleSocket) bool {
+	return s.ended || o.draining || o.isSlow(s) || o.hasShare(from, s)
+}
+
+// isSlow reports whether a client reads more slowly than an honest room needs.
+func (o *oracle) isSlow(s *oracleSocket) bool {
+	if s.written == len(s.events) {
+		return false
+	}
+	waited := o.now.Sub(s.causes[s.written].at)
+	isStuck := s.reader != nil && !s.reader.stuckAt.IsZero() && min(waited, o.now.Sub(s.reader.stuckAt)) > 2*time.Second
+	return isStuck || waited > 8*time.Second
+}
+
+// hasShare reports whether a sender may have one event more in an outbox. All
+// clients have one address.
+func (o *oracle) hasShare(from string, s *oracleSocket) bool {
+	offered, ofSender, ofAddress := 0, 0, 0
+	for _, c := range s.causes[s.written:] {
+		if c.from != "" {
+			offered++
+		}
+		if c.from == from {
+			ofSender++
+		}
+		if c.ofOrigin {
+			ofAddress++
+		}
+	}
+	isPart := func(count, numerator, denominator int) bool {
+		return count == 0 || count < o.limits().UnsentEvents*numerator/denominator
+	}
+	return isPart(offered, 3, 4) && isPart(ofSender, 1, 4) && isPart(ofAddress, 1, 2)
 }
 
 // advance gives a reader what is behind its position. A poll answers once: what
@@ -240,8 +303,22 @@ func (o *oracle) wrote(s *oracleSocket) {
 		return
 	}
 	r.lastWrite = o.now
-	s.written = max(s.written, r.position)
+	o.wroteUpTo(s, r.position)
 	s.forgotten = max(s.forgotten, s.written-o.limits().RetainedEvents)
+}
+
+func (o *oracle) wroteUpTo(s *oracleSocket, position int) {
+	for ; s.written < position; s.written++ {
+		s.causes[s.written].at = o.now
+	}
+}
+
+// expire forgets what was written so long ago that no client comes back for it.
+func (o *oracle) expire(s *oracleSocket) {
+	retention := 3*o.options.HeartbeatInterval + o.options.WriteTimeout + o.options.ResumeWindow
+	for s.forgotten < s.written && s.causes[s.forgotten].at.Add(retention).Before(o.now) {
+		s.forgotten++
+	}
 }
 
 // answer answers the poll of a socket with so many events. How many they are is
@@ -324,6 +401,7 @@ func (o *oracle) tickInterval() time.Duration {
 // matters come first.
 func (o *oracle) tick(first []string) {
 	for _, s := range o.sockets {
+		o.expire(s)
 		o.beat(s)
 	}
 	for _, id := range first {

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,7 +43,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 		members.Observe(socketID)
 	}
 	s.hub = sse.NewHub(options)
-	members = rooms.New(httpapi.Courier{Hub: s.hub}, rooms.Limits{Members: maxMembers}, logger)
+	members = rooms.New(keyless{httpapi.Courier{Hub: s.hub}}, rooms.Limits{Members: maxMembers}, logger)
 	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
 	require.NoError(t, err)
 
@@ -65,6 +66,28 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 		running.Wait()
 	})
 	return s
+}
+
+// keyless is a courier that leaves no event out for another: how far a reader is at
+// that moment is chance. Package sse has a model of its own for that.
+type keyless struct{ httpapi.Courier }
+
+// Deliver implements rooms.Courier.
+func (k keyless) Deliver(socketID string, e rooms.Event) error {
+	e.Key = nil
+	return k.Courier.Deliver(socketID, e)
+}
+
+// Admit implements rooms.Courier.
+func (k keyless) Admit(socketIDs iter.Seq[string], e rooms.Event) error {
+	e.Key = nil
+	return k.Courier.Admit(socketIDs, e)
+}
+
+// Tell implements rooms.Courier.
+func (k keyless) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
+	e.Key = nil
+	return k.Courier.Tell(socketIDs, e)
 }
 
 // drain stops the server, and returns where it will be said how that went.

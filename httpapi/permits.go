@@ -7,9 +7,10 @@ import (
 
 // permit tells what its access token lets a socket do in the room that it wants
 // to join: everything, where no tokens are asked for.
-func (a *API) permit(e *joinRoom) (rooms.Permit, error) {
+func (a *API) permit(e *joinRoom, socketID string) (rooms.Permit, error) {
+	network := a.hub.Network(socketID)
 	if a.access == nil {
-		return rooms.Permit{}, nil
+		return rooms.Permit{Network: network}, nil
 	}
 	grant, err := a.access.Verify(e.AccessToken, e.RoomID, e.UserID)
 	if err != nil {
@@ -20,5 +21,6 @@ func (a *API) permit(e *joinRoom) (rooms.Permit, error) {
 		NoChat:     !grant.Can.Has(access.Chat),
 		MaxMembers: grant.MaxMembers,
 		Expires:    grant.ExpiresAt,
+		Network:    network,
 	}, nil
 }

@@ -60,7 +60,7 @@ var (
 	notInRoom = problemType{"not-in-room", http.StatusConflict, "You are in no room",
 		"This event is for the members of a room, and the socket is in none. Send join-room first. A socket that could not be resumed is a new one, and joins again."}
 	roomFull = problemType{"room-full", http.StatusConflict, "The room is full",
-		"The room has as many members as this server allows. Try again when someone has left, or use another room."}
+		"The room has as many members as this server allows, or their metadata is as much as a room may hold: the detail says which. Try again when someone has left, join with less metadata, or use another room."}
 	roomLocked = problemType{"room-locked", http.StatusConflict, "The room is locked",
 		"An operator lets nobody else into this room. Its members stay. Try again later, or use another room."}
 	payloadTooLarge = problemType{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large",
@@ -71,12 +71,12 @@ var (
 		"The request was understood, but something in it is missing, unknown or out of bounds. The member “errors” names each field, the rule it breaks, and what it must be."}
 	rateLimited = problemType{"rate-limited", http.StatusTooManyRequests, "Too many requests",
 		"Wait as long as the header Retry-After says, then go on more slowly."}
-	targetOverflow = problemType{"target-overflow", http.StatusTooManyRequests, "The target's queue is full",
-		"The target did not read its events for too long, and its queue is full. It is being disconnected as a slow consumer, and your event was not accepted. It will appear as a new socket when it comes back."}
+	targetOverflow = problemType{"target-overflow", http.StatusTooManyRequests, "Your share of the target's queue is used up",
+		"A receiver has not yet read what you sent it before. Each sender has a share of a receiver's queue, and yours is full, so this event was not accepted; what was accepted before will arrive. Send more slowly, and try again after the time that the header Retry-After gives. For an event to the whole room, one slow member is enough."}
 	shuttingDown = problemType{"shutting-down", http.StatusServiceUnavailable, "The server is shutting down",
 		"The server is stopping and accepts no more. Every stream was told by “server-shutdown” when to come back; the header Retry-After says it as well."}
 	atCapacity = problemType{"at-capacity", http.StatusServiceUnavailable, "The server is at capacity",
-		"The server holds as many sockets as it may. Try again after the time that the header Retry-After gives."}
+		"The server, or your address, holds as much as it may: sockets, rooms or memory. The detail says which. Try again after the time that the header Retry-After gives."}
 )
 
 // sessionEnded is the problem of a token that was once good.
@@ -116,10 +116,14 @@ func problemFor(err error) *Problem {
 		return targetNotFound.with("No other member of your room has this socket ID.")
 	case errors.Is(err, rooms.ErrRoomFull):
 		return roomFull.with("The room has as many members as it may have.").after(sse.ReconnectAfter())
+	case errors.Is(err, rooms.ErrRosterFull):
+		return roomFull.with("The members' metadata is as much as a room may hold (ROOM_BYTES). Join with less, or when somebody has left.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrRoomLocked):
 		return roomLocked.with("An operator lets nobody else into this room.")
 	case errors.Is(err, rooms.ErrTooManyRooms):
 		return atCapacity.with("There are as many rooms as there may be. Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
+	case errors.Is(err, rooms.ErrTooManyRoomsOfNetwork):
+		return atCapacity.with("Your address has made as many rooms as one address may (MAX_ROOMS_PER_ADDRESS). Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrNoRoom):
 		return noSuchRoom
 	case errors.As(err, &denial):
@@ -127,13 +131,17 @@ func problemFor(err error) *Problem {
 	case errors.Is(err, rooms.ErrNotPermitted):
 		return accessDenied.with("The access token with which you joined the room does not allow you this.")
 	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
-		return targetOverflow.with("The socket that was to receive it did not read its events for too long, and is being disconnected.").after(sse.ReconnectAfter())
+		return targetOverflow.with("A receiver has not read yet what you sent it before: your share of its queue is used up. What was accepted will arrive. Try again after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrGone), errors.Is(err, sse.ErrGone):
 		return sessionEnded
 	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):
 		return shuttingDown.with("Reconnect after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, sse.ErrAtCapacity):
 		return atCapacity.with("Try again after the time given.").after(sse.ReconnectAfter())
+	case errors.Is(err, sse.ErrTooMany):
+		return atCapacity.with("Your address has as many sockets as one address may have (MAX_CONNECTIONS_PER_ADDRESS). Try again after the time given.").after(sse.ReconnectAfter())
+	case errors.Is(err, sse.ErrOutOfBudget), errors.Is(err, rooms.ErrOutOfMemory):
+		return atCapacity.with("The memory for clients is used up (MEMORY_LIMIT). Try again after the time given.").after(sse.ReconnectAfter())
 	case errors.As(err, &exceeded):
 		return exceededProblem(exceeded)
 	}

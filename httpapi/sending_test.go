@@ -133,24 +133,35 @@ func TestSignalsStayInTheSendersRoom(t *testing.T) {
 }
 
 func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
-	limits := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 10, RetainedBytes: 1 << 20}
-	s := newServer(t, sse.Options{Outbox: limits, AwayAfter: 20 * time.Millisecond}, 2)
-	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	limits := sse.OutboxLimits{UnsentEvents: 12, UnsentBytes: 1 << 20, RetainedEvents: 12, RetainedBytes: 1 << 20}
+	s := newServer(t, sse.Options{Outbox: limits, AwayAfter: 20 * time.Millisecond}, 3)
+	a, b, c := s.join(t, "room", "Ada"), s.join(t, "room", "Bob"), s.join(t, "room", "Cyd")
 	a.next("user-connected")
-	c := s.connect(t)
-	c.refuse(http.StatusConflict, "room-full", `{"type":"join-room","roomId":"room","userId":"Cyd"}`)
+	a.next("user-connected")
+	s.connect(t).refuse(http.StatusConflict, "room-full", `{"type":"join-room","roomId":"room","userId":"Dan"}`)
 
 	b.goAway()
 	a.next("user-away")
-	signal := fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
-	for range 10 {
+	signal := fmt.Sprintf(`{"type":"signal","target":%q,"data":"Ada's"}`, b.socketID)
+	for range 3 {
 		a.send(signal)
 	}
 	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
-	require.Equal(t, "slow consumer", a.next("user-disconnected").json["reason"])
+	a.refuse(http.StatusTooManyRequests, "target-overflow", `{"type":"send-message","message":"nor by this"}`)
+	c.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":"Cyd's"}`, b.socketID)) // the sender's trouble is nobody else's
+	a.quiet()
+
+	back := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.lastID})
+	require.Equal(t, true, back.next("connected").json["resumed"])
+	back.next("heartbeat")
+	back.next("user-connected")
+	for range 3 {
+		require.Equal(t, "Ada's", back.next("signal").json["data"])
+	}
+	require.Equal(t, "Cyd's", back.next("signal").json["data"])
 
 	a.goAway() // what a socket sends itself is no different
-	for range 10 {
+	for range 3 {
 		a.send(`{"type":"ping"}`)
 	}
 	a.refuse(http.StatusTooManyRequests, "target-overflow", `{"type":"ping"}`)

@@ -48,11 +48,9 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 	if _, err := a.readBody(w, r); err != nil { // net/http sees that a client is gone only behind it
 		return err
 	}
-	done, err := a.admitReader(r, nil)
-	if err != nil {
+	if err := a.limits.Open(a.networkOf(r)); err != nil {
 		return err
 	}
-	defer done()
 	release, err := a.takeSilence()
 	if err != nil {
 		return err

@@ -19,22 +19,13 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
-	err := a.serveStream(w, r, position(r))
+	err := a.hub.ServeStream(w, r, position(r), a.clientOf(r))
 	if err != nil && namesEventStream(r) {
 		a.holdBack(r, err)
 		a.refuse(w, err)
 		return nil
 	}
 	return err
-}
-
-func (a *API) serveStream(w http.ResponseWriter, r *http.Request, at *sse.EventID) error {
-	done, err := a.admitReader(r, at)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return a.hub.ServeStream(w, r, at, a.clientOf(r))
 }
 
 // pollEvents answers one poll (GET /events/poll).
@@ -51,11 +42,6 @@ func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if token, ok := bearer(r); ok {
 		position = &sse.EventID{Token: token, Sequence: after}
 	}
-	done, err := a.admitReader(r, position)
-	if err != nil {
-		return err
-	}
-	defer done()
 	return a.hub.ServePoll(w, r, position, wait, a.clientOf(r))
 }
 

@@ -15,27 +15,35 @@ const (
 // alone: so a join whose answer was lost can be repeated, and a permit renewed.
 // The metadata is compact JSON, or nil.
 //
-// With ErrRoomFull, ErrRoomLocked or ErrTooManyRooms the socket stays where it
-// was. Any other error is the courier's: the joiner itself cannot be told.
+// With ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms, ErrOutOfMemory,
+// ErrOverflow and an error of [Limits].MayTell the socket stays where it was. Any
+// other error is the courier's: the joiner itself cannot be told.
 func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage, permit Permit) error {
 	s := rs.takeSeat(socketID)
 	defer rs.leaveSeat(socketID, s)
 
 	if s.room != nil && s.room.id == roomID && s.member.is(userID, metadata) {
-		s.member.permit = permit
-		s.room.mu.Lock()
-		defer s.room.mu.Unlock()
-		return s.room.welcome(s.member, rs.courier)
+		return rs.joinAgain(s, permit)
 	}
-	r, err := rs.reserve(roomID, s.room, permit.MaxMembers)
+	m, err := rs.newMember(socketID, userID, metadata, permit)
 	if err != nil {
+		return err
+	}
+	r, err := rs.reserve(roomID, s, m)
+	if err != nil {
+		return err
+	}
+	connected := m.connected()
+	if err := rs.mayJoin(r, s, m, connected); err != nil {
+		r.mu.Lock()
+		r.reserved.giveBack(m)
+		rs.unlockRoom(r)
 		return err
 	}
 	rs.vacate(s, left)
 
-	m := newMember(socketID, userID, metadata, permit)
 	r.mu.Lock()
-	err = r.admit(m, rs.courier)
+	err = r.admit(m, connected, rs.courier)
 	rs.unlockRoom(r)
 	if err != nil {
 		return err
@@ -43,6 +51,39 @@ func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage,
 	s.room, s.member = r, m
 	rs.logger.Info("room joined", "roomId", r.id, "userId", userID, "socketId", socketID)
 	return nil
+}
+
+// joinAgain tells a member once more who is in its room.
+func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if err := rs.mayTell(s.member, weight(1, s.room.roster.size())); err != nil {
+		return err
+	}
+	s.member.permit = permit
+	return s.room.welcome(s.member, rs.courier)
+}
+
+// mayJoin asks whether all who are to be told of a join may be: those in the room,
+// those in the joiner's former one, and the joiner, who is told of all.
+func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
+	leaving := 0
+	if s.room != nil && s.room != r {
+		s.room.mu.RLock()
+		leaving = len(s.room.members)
+		s.room.mu.RUnlock()
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	told := weight(len(r.members), connected.Data.Len()) + weight(1, r.roster.size()) + leaving
+	if err := rs.mayTell(m, told); err != nil {
+		return err
+	}
+	return rs.courier.Admit(func(yield func(string) bool) {
+		if yield(m.socketID) {
+			r.others(s.member)(yield)
+		}
+	}, connected)
 }
 
 // Leave takes a socket out of its room. The others are told by
@@ -63,7 +104,7 @@ func (rs *Rooms) Leave(socketID string) error {
 func (rs *Rooms) putOut(socketID string, s *seat, reason string) {
 	roomID := s.room.id
 	rs.vacate(s, reason)
-	_ = rs.courier.Deliver(socketID, "room-left", encode(newRoomLeft(roomID, reason)))
+	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason))
 }
 
 // Remove takes a socket that has ended out of its room, if it is in one, and

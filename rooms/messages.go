@@ -3,6 +3,7 @@ package rooms
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"time"
 )
 
@@ -35,8 +36,8 @@ type roomLeft struct {
 	Timestamp string `json:"timestamp"`
 }
 
-func newRoomLeft(roomID, reason string) roomLeft {
-	return roomLeft{"room-left", roomID, reason, timestamp(time.Now())}
+func newRoomLeft(roomID, reason string) Event {
+	return Event{Kind: "room-left", Data: encode(roomLeft{"room-left", roomID, reason, timestamp(time.Now())})}
 }
 
 type userConnected struct {
@@ -85,16 +86,45 @@ type userTyping struct {
 	IsTyping bool   `json:"isTyping"`
 }
 
+// line is [Data] in one piece.
+type line []byte
+
+// Len implements [Data].
+func (l line) Len() int { return len(l) }
+
+// Held implements [Data].
+func (l line) Held() int { return len(l) }
+
+// WriteTo implements [Data].
+func (l line) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(l)
+	return int64(n), err
+}
+
+// key names the events about a member of which one that is unsent is enough.
+type key struct {
+	member *member
+	of     keyKind
+}
+
+type keyKind byte
+
+const (
+	keyTyping   keyKind = iota // user-typing
+	keyPresence                // user-away and user-back
+	keyJoined                  // room-joined
+)
+
 // encode serialises a message on one line, with nothing in it escaped that
 // JSON does not demand: what clients wrote stays as they wrote it.
-func encode(message any) []byte {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
+func encode(message any) line {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(message); err != nil {
 		panic(err) // strings, numbers, booleans and valid raw JSON always encode
 	}
-	return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
 // Relay is an event that one member sends to others as it was written.
@@ -106,17 +136,17 @@ type Relay struct {
 	Members []byte
 }
 
-// encode serialises the event, stamped with its sender.
-func (r Relay) encode(from string) []byte {
-	line := make([]byte, 0, len(`{"type":"","from":"",}`)+len(r.Kind)+len(from)+len(r.Members))
-	line = append(line, `{"type":"`...)
-	line = append(line, r.Kind...)
-	line = append(line, `","from":"`...)
-	line = append(line, from...)
-	line = append(line, '"')
+// event stamps the event with its sender and serialises it.
+func (r Relay) event(from string) Event {
+	text := make(line, 0, len(`{"type":"","from":"",}`)+len(r.Kind)+len(from)+len(r.Members))
+	text = append(text, `{"type":"`...)
+	text = append(text, r.Kind...)
+	text = append(text, `","from":"`...)
+	text = append(text, from...)
+	text = append(text, '"')
 	if len(r.Members) > 0 {
-		line = append(line, ',')
-		line = append(line, r.Members...)
+		text = append(text, ',')
+		text = append(text, r.Members...)
 	}
-	return append(line, '}')
+	return Event{Kind: r.Kind, Data: append(text, '}'), From: from}
 }

@@ -18,7 +18,8 @@ func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
 	if len(r.members) == 0 {
 		return ErrNoRoom
 	}
-	return r.tell(nil, rs.courier, "announcement", encode(announcement{"announcement", r.id, data, timestamp(time.Now())}))
+	e := Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(time.Now())})}
+	return rs.courier.Tell(r.all(), e)
 }
 
 // SetLocked lets nobody else into a room, or again whoever comes. Its members

@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -11,6 +12,10 @@ type Permit struct {
 	NoChat     bool      // it may send no messages, nor that it is typing
 	MaxMembers int       // it joins only where it is one of so many at most; 0: of any number
 	Expires    time.Time // when it runs out; zero: never. See [Rooms.Run]
+
+	// Network is where the member comes from. The rooms that it makes, and what it
+	// tells, count against that.
+	Network netip.Prefix
 }
 
 func (p Permit) signals() bool { return !p.NoSignals }

@@ -32,20 +32,28 @@ func TestTheOthersAreToldWhoIsAwayAndBack(t *testing.T) {
 	}
 }
 
-// Who is told of a return has been told of the absence.
-func TestAJoinerIsToldWhoIsAway(t *testing.T) {
+// State, not history: a joiner finds in the roster who is away, and is sent no event
+// for each.
+func TestAJoinerFindsInTheRosterWhoIsAway(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	box.setAway("a", true)
 	rs.Observe("a")
 	box.take("b")
 	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
-	told := box.take("c")
-	require.Len(t, told, 2)
-	require.Equal(t, "room-joined", told[0].kind)
-	require.Equal(t, "user-away", told[1].kind)
-	require.Equal(t, "a", told[1].json["socketId"])
-	require.Equal(t, "user-connected", box.take("b")[0].kind)
+	members := box.one(t, "c", "room-joined")["users"].([]any)
+	require.Equal(t, []any{
+		map[string]any{"userId": "user of a", "socketId": "a", "away": true},
+		map[string]any{"userId": "user of b", "socketId": "b"},
+		map[string]any{"userId": "C", "socketId": "c"},
+	}, members)
+	require.Equal(t, "user-connected", box.one(t, "b", "user-connected")["type"])
+
+	box.setAway("a", false)
+	rs.Observe("a")
+	require.Equal(t, "a", box.one(t, "c", "user-back")["socketId"])
+	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
+	require.NotContains(t, box.one(t, "c", "room-joined")["users"].([]any)[0], "away")
 }
 
 func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {

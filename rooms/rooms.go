@@ -3,6 +3,7 @@ package rooms
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 )
 
@@ -14,10 +15,16 @@ var (
 	ErrTargetNotFound = errors.New("no such socket in the room")
 	// ErrRoomFull: the room has as many members as it may have.
 	ErrRoomFull = errors.New("the room is full")
+	// ErrRosterFull: what the members say of themselves is as much as a room may hold.
+	ErrRosterFull = errors.New("the room's roster is full")
+	// ErrOutOfMemory: the memory for clients is used up.
+	ErrOutOfMemory = errors.New("the memory for clients is used up")
 	// ErrRoomLocked: an operator lets nobody in any more.
 	ErrRoomLocked = errors.New("the room is locked")
 	// ErrTooManyRooms: there are as many rooms as there may be.
 	ErrTooManyRooms = errors.New("there are too many rooms")
+	// ErrTooManyRoomsOfNetwork: the joiner's network has made as many as it may.
+	ErrTooManyRoomsOfNetwork = errors.New("there are too many rooms of one network")
 	// ErrNotPermitted: the member was admitted without leave to do this.
 	ErrNotPermitted = errors.New("the member has no leave to do this")
 	// ErrNoRoom: there is no such room.
@@ -35,8 +42,9 @@ type Rooms struct {
 
 	mu      sync.RWMutex // guards what follows; held for look-ups only
 	rooms   map[string]*room
-	seats   map[string]*seat // by socket ID
-	created uint64           // rooms ever
+	seats   map[string]*seat     // by socket ID
+	created uint64               // rooms ever
+	founded map[netip.Prefix]int // rooms that there are, by the network that made them
 }
 
 // seat is a socket's place in a room. It is in the register while it is taken.
@@ -49,8 +57,23 @@ type seat struct {
 
 // Limits bound a register.
 type Limits struct {
-	Members int // of one room
-	Rooms   int // in all; 0: as many as there are sockets
+	Members         int // of one room
+	RosterBytes     int // of one room: its members as room-joined names them; 0: no bound
+	Rooms           int // in all; 0: as many as there are sockets
+	RoomsPerNetwork int // that one network has made; 0: no bound
+
+	// MayTell is asked before a member tells something to its room: the weight is how
+	// many receive it, more if it is large. It must not block, nor call back into this
+	// package. Its error is returned to the caller. Nil: always.
+	MayTell func(network netip.Prefix, socketID string, weight int) error
+	// Account is charged for members. Nil: nothing is.
+	Account Account
+}
+
+// Account counts memory, in bytes. Any goroutine may call its methods.
+type Account interface {
+	Charge(bytes int)    // negative: gives back
+	Take(bytes int) bool // false: there is none left, and nothing is charged
 }
 
 // New makes an empty register.
@@ -61,6 +84,7 @@ func New(courier Courier, limits Limits, logger *slog.Logger) *Rooms {
 		logger:  logger,
 		rooms:   make(map[string]*room),
 		seats:   make(map[string]*seat),
+		founded: make(map[netip.Prefix]int),
 	}
 }
 
@@ -110,54 +134,72 @@ func (rs *Rooms) leaveSeat(socketID string, s *seat) {
 	s.mu.Unlock()
 }
 
-// reserve holds a place in a room, which it makes where there is none, for a
-// joiner who is content with so many members (0: as many as may be). A place in
-// the joiner's own room will be free when it has left that.
-func (rs *Rooms) reserve(roomID string, own *room, maxMembers int) (*room, error) {
-	if maxMembers == 0 || maxMembers > rs.limits.Members {
-		maxMembers = rs.limits.Members
+// reserve holds a place for m in a room, which it makes where there is none. A place
+// in the joiner's own room will be free when it has left that.
+func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
+	maxMembers := rs.limits.Members
+	if wanted := m.permit.MaxMembers; wanted != 0 && wanted < maxMembers {
+		maxMembers = wanted
 	}
 	for {
-		rs.mu.Lock()
-		r := rs.rooms[roomID]
-		if r == nil && rs.limits.Rooms > 0 && len(rs.rooms) >= rs.limits.Rooms {
-			rs.mu.Unlock()
-			return nil, ErrTooManyRooms
+		r, err := rs.findOrMake(roomID, m.permit.Network)
+		if err != nil {
+			return nil, err
 		}
-		if r == nil {
-			r = newRoom(roomID)
-			rs.rooms[roomID] = r
-			rs.created++
-		}
-		rs.mu.Unlock()
-
 		r.mu.Lock()
-		full := r.places(own) >= maxMembers
+		taken := r.taken(own)
 		switch {
 		case r.closed: // its last member has just left; the next room of this name is another
 			r.mu.Unlock()
 			continue
-		case r.locked && own != r:
-			r.mu.Unlock()
-			return nil, ErrRoomLocked
-		case full:
-			r.mu.Unlock()
-			return nil, ErrRoomFull
+		case r.locked && own.room != r:
+			err = ErrRoomLocked
+		case taken.members >= maxMembers:
+			err = ErrRoomFull
+		case rs.limits.RosterBytes > 0 && taken.members > 0 && taken.bytes+len(m.entry) > rs.limits.RosterBytes:
+			err = ErrRosterFull
+		default:
+			r.reserved.take(m)
 		}
-		r.reserved++
 		r.mu.Unlock()
+		return r, err
+	}
+}
+
+// findOrMake returns the room of this ID, which it makes where there is none.
+func (rs *Rooms) findOrMake(roomID string, founder netip.Prefix) (*room, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r := rs.rooms[roomID]; r != nil {
 		return r, nil
 	}
+	if rs.limits.Rooms > 0 && len(rs.rooms) >= rs.limits.Rooms {
+		return nil, ErrTooManyRooms
+	}
+	if most := rs.limits.RoomsPerNetwork; most > 0 && rs.founded[founder] >= most {
+		return nil, ErrTooManyRoomsOfNetwork
+	}
+	r := newRoom(roomID)
+	r.founder = founder
+	rs.rooms[roomID] = r
+	rs.founded[founder]++
+	rs.created++
+	return r, nil
 }
 
 // unlockRoom unlocks a room, and takes it out of the register if it is empty.
 func (rs *Rooms) unlockRoom(r *room) {
-	empty := len(r.members) == 0 && r.reserved == 0
-	r.closed = empty
+	wasClosed := r.closed
+	r.closed = len(r.members) == 0 && r.reserved.members == 0
+	isClosed := r.closed
 	r.mu.Unlock()
-	if empty {
-		rs.mu.Lock()
-		delete(rs.rooms, r.id)
-		rs.mu.Unlock()
+	if !isClosed || wasClosed {
+		return
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.rooms, r.id)
+	if rs.founded[r.founder]--; rs.founded[r.founder] == 0 {
+		delete(rs.founded, r.founder)
 	}
 }

@@ -2,6 +2,7 @@ package rooms_test
 
 import (
 	"fmt"
+	"iter"
 	"log/slog"
 	"testing"
 
@@ -10,8 +11,15 @@ import (
 
 type nowhere struct{}
 
-func (nowhere) Deliver(string, string, []byte) error { return nil }
-func (nowhere) IsAway(string) (away, lives bool)     { return false, true }
+func (nowhere) Deliver(string, rooms.Event) error         { return nil }
+func (nowhere) Send(string, rooms.Event) error            { return nil }
+func (nowhere) IsAway(string) (away, lives bool)          { return false, true }
+func (nowhere) Admit(iter.Seq[string], rooms.Event) error { return nil }
+func (nowhere) Tell(to iter.Seq[string], _ rooms.Event) error {
+	for range to {
+	}
+	return nil
+}
 
 // BenchmarkJoin tells what it costs to join a room and leave it again, for
 // rooms of several sizes: it must grow with the members, no faster.

@@ -1,13 +1,18 @@
 package rooms_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -19,6 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // mail is an event as it reached a socket.
 type mail struct {
+	event rooms.Event
+
 	kind string
 	data []byte
 	json map[string]any
@@ -30,27 +37,58 @@ type postbox struct {
 	events map[string][]mail
 	refuse map[string]error
 	away   map[string]bool
+
+	hasNoShareFor map[string]string // senders, by sockets
 }
 
 func newPostbox() *postbox {
-	return &postbox{events: make(map[string][]mail), refuse: make(map[string]error), away: make(map[string]bool)}
+	return &postbox{events: make(map[string][]mail), refuse: make(map[string]error), away: make(map[string]bool), hasNoShareFor: make(map[string]string)}
 }
 
-func (p *postbox) Deliver(socketID, kind string, data []byte) error {
+func (p *postbox) Deliver(socketID string, e rooms.Event) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.refuse[socketID]; err != nil {
 		return err
 	}
-	var object map[string]any
-	if err := json.Unmarshal(data, &object); err != nil {
+	var text bytes.Buffer
+	if _, err := e.Data.WriteTo(&text); err != nil {
 		panic(err)
 	}
-	if object["type"] != kind {
-		panic(fmt.Sprintf("type %v in an event %s", object["type"], kind))
+	if text.Len() != e.Data.Len() {
+		panic(fmt.Sprintf("%d bytes of an event that says it has %d", text.Len(), e.Data.Len()))
 	}
-	p.events[socketID] = append(p.events[socketID], mail{kind, data, object})
+	var object map[string]any
+	if err := json.Unmarshal(text.Bytes(), &object); err != nil {
+		panic(err)
+	}
+	if object["type"] != e.Kind {
+		panic(fmt.Sprintf("type %v in an event %s", object["type"], e.Kind))
+	}
+	p.events[socketID] = append(p.events[socketID], mail{e, e.Kind, text.Bytes(), object})
 	return nil
+}
+
+func (p *postbox) Send(socketID string, e rooms.Event) error { return p.Deliver(socketID, e) }
+
+func (p *postbox) Admit(socketIDs iter.Seq[string], e rooms.Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range socketIDs {
+		if p.hasNoShareFor[id] == e.From {
+			return rooms.ErrOverflow
+		}
+	}
+	return nil
+}
+
+func (p *postbox) Tell(socketIDs iter.Seq[string], e rooms.Event) (err error) {
+	for id := range socketIDs {
+		if failed := p.Deliver(id, e); errors.Is(failed, rooms.ErrDraining) {
+			err = failed
+		}
+	}
+	return err
 }
 
 func (p *postbox) IsAway(socketID string) (away, lives bool) {
@@ -389,11 +427,14 @@ func TestAnEventIsSerialisedOnceHoweverManyReceiveIt(t *testing.T) {
 	before := runtime.NumGoroutine()
 	require.NoError(t, rs.Chat("s0", "hello"))
 	require.Equal(t, before, runtime.NumGoroutine(), "no goroutine is started on the way")
-	first := box.take("s0")[0].data
+	first := box.take("s0")[0].event.Data
 	for _, id := range ids[1:] {
-		require.Same(t, &first[0], &box.take(id)[0].data[0], "all share one text")
+		require.Same(t, unsafe.SliceData(bytesOf(first)), unsafe.SliceData(bytesOf(box.take(id)[0].event.Data)), "all share one text")
 	}
 }
+
+// bytesOf returns the memory of data in one piece.
+func bytesOf(data rooms.Data) []byte { return reflect.ValueOf(data).Bytes() }
 
 func TestTheCensusTellsRoomsAndMembers(t *testing.T) {
 	rs, box := newRooms(10)

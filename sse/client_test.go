@@ -36,8 +36,16 @@ type client struct {
 	stalled         chan struct{} // writes wait until it is closed, nil: they do not
 	deadline        time.Time
 	deadlineChanged chan struct{}
-	broken          error // writes fail with it
-	panics          any   // writes panic with it
+	broken          error         // writes fail with it
+	panics          any           // writes panic with it
+	pace            time.Duration // each write takes so long
+}
+
+// takesTimeForAWrite makes each write last, as over a slow link.
+func (c *client) takesTimeForAWrite(pace time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pace = pace
 }
 
 // connect opens a stream, from a position or (nil) as a new socket.
@@ -94,6 +102,10 @@ func (c *client) WriteHeader(status int) {
 }
 
 func (c *client) Write(part []byte) (int, error) {
+	c.mu.Lock()
+	pace := c.pace
+	c.mu.Unlock()
+	time.Sleep(pace)
 	for {
 		c.mu.Lock()
 		stalled, deadline := c.stalled, c.deadline

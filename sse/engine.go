@@ -66,10 +66,15 @@ func (l *lane) serve(w http.ResponseWriter, r *http.Request) { l.engine.server.S
 // It does, if the caller has seen the handler register and its last frame
 // written; before that, true means nothing.
 func (l *lane) publish(f frame) bool {
-	return l.engine.server.TryPublish(l.name, &r3labs.Event{ID: f.head, Data: f.data, Retry: f.retry})
+	return l.engine.server.TryPublish(l.name, &r3labs.Event{ID: f.head, Data: placeholder, Retry: f.retry})
 }
 
 func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
+
+// placeholder is what the engine frames in place of an event's data: the
+// [frameWriter] puts the data in while it writes. The engine would copy the data
+// twice, and hold the copies for as long as a client does not read.
+var placeholder = []byte("{}")
 
 // frame is one event as it goes to the engine.
 type frame struct {
@@ -77,11 +82,11 @@ type frame struct {
 	// itself writes event behind data, which confuses people and programs that
 	// read a stream line by line.
 	head  []byte
-	data  []byte
 	retry []byte // milliseconds; sets the client's reconnection time
+	data  Data
 }
 
-func newFrame(id EventID, e event) frame {
+func newFrame(id EventID, e *event) frame {
 	head := make([]byte, 0, len(id.Token.text)+len(".9007199254740991\nevent: ")+len(e.kind))
 	head = id.appendText(head)
 	head = append(head, "\nevent: "...)

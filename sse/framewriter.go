@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// frameWriter stands between the engine and the connection. It makes one
-// write and one flush of each frame, gives each write a deadline, and ends the
-// stream on the first that fails, all of which the engine neglects.
+// frameWriter stands between the engine and the connection. It collects what the
+// engine writes of a frame, puts the event's data into it, gives each write a
+// deadline, and ends the stream on the first that fails, all of which the engine
+// neglects. A frame is flushed once.
 //
 // Write and Flush are called by the handler's goroutine alone.
 type frameWriter struct {
@@ -18,10 +19,15 @@ type frameWriter struct {
 	deadline deadline
 	timeout  time.Duration // for one write
 	isHTTP2  bool
-	stream   *stream // is told of each frame that is out, and of the end
+	stream   *stream // its methods are called for each frame that is out, and at the end
+
+	// set before a frame is handed to the engine, which then writes that alone
+	data Data
 
 	// owned by the handler's goroutine
 	frame    *bytes.Buffer // the frame being put together, nil between frames
+	dataAt   int           // where its data belongs
+	pieces   pieceWriter   // to the connection
 	dead     error         // why nothing more can be written
 	panicked any           // what the connection panicked with, to be passed on
 }
@@ -47,10 +53,19 @@ func (w *frameWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// dataLine is how the engine writes the placeholder.
+var dataLine = append(append([]byte("data: "), placeholder...), '\n')
+
 // Write collects a part of a frame.
 func (w *frameWriter) Write(part []byte) (int, error) {
 	if w.frame == nil {
 		w.frame = frames.Get().(*bytes.Buffer)
+	}
+	if bytes.Equal(part, dataLine) {
+		w.frame.WriteString("data: ")
+		w.dataAt = w.frame.Len()
+		w.frame.WriteByte('\n')
+		return len(part), nil
 	}
 	return w.frame.Write(part)
 }
@@ -65,7 +80,9 @@ func (w *frameWriter) Flush() {
 	if w.dead != nil {
 		return
 	}
-	if w.dead = w.send(frame); w.dead != nil {
+	w.dead = w.send(frame)
+	w.data = nil // it would be kept for as long as the stream is silent
+	if w.dead != nil {
 		w.stream.cancel()
 		return
 	}
@@ -82,7 +99,7 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 	}()
 	w.deadline.set(time.Now().Add(w.timeout))
 	if frame != nil {
-		if _, err := w.ResponseWriter.Write(frame.Bytes()); err != nil {
+		if err := w.write(frame.Bytes()[:w.dataAt], frame.Bytes()[w.dataAt:]); err != nil {
 			return err
 		}
 	}
@@ -93,6 +110,19 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 		w.deadline.set(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
 	}
 	return nil
+}
+
+// write writes a frame: what stands before its data, the data, and the rest.
+func (w *frameWriter) write(before, behind []byte) error {
+	w.pieces = pieceWriter{w.ResponseWriter, &w.deadline, w.timeout, maxPiece}
+	if _, err := w.pieces.Write(before); err != nil {
+		return err
+	}
+	if _, err := w.data.WriteTo(&w.pieces); err != nil {
+		return err
+	}
+	_, err := w.pieces.Write(behind)
+	return err
 }
 
 // finish gives the connection back, with a deadline for the response's end. One

@@ -1,22 +1,26 @@
 package sse
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"signaling-server/budget"
 )
 
 // What can stand in the way of an event or a stream.
 var (
-	ErrGone       = errors.New("sse: no such socket")
-	ErrOverflow   = errors.New("sse: the socket's outbox is full")
-	ErrDraining   = errors.New("sse: the server is shutting down")
-	ErrAtCapacity = errors.New("sse: no room for another socket")
+	ErrGone        = errors.New("sse: no such socket")
+	ErrOverflow    = errors.New("sse: the outbox has no place for this")
+	ErrDraining    = errors.New("sse: the server is shutting down")
+	ErrAtCapacity  = errors.New("sse: no room for another socket")
+	ErrTooMany     = errors.New("sse: too many sockets of one address")
+	ErrOutOfBudget = errors.New("sse: the memory for clients is used up")
 )
 
 // Options configure a [Hub]. Zero durations, limits and functions take the
@@ -32,8 +36,23 @@ type Options struct {
 	WriteTimeout time.Duration
 	// MaxSockets bounds the sockets that live at once.
 	MaxSockets int
+	// MaxSocketsPerNetwork bounds those that were opened from one network. 0: no
+	// bound.
+	MaxSocketsPerNetwork int
 	// Outbox bounds what each socket holds.
 	Outbox OutboxLimits
+	// UnsentPerNetwork bounds the bytes of events that the sockets of one network
+	// caused and that wait in all outboxes together. 0: no bound.
+	UnsentPerNetwork int
+	// Budget is charged for sockets, readers and events. When it is exceeded, the
+	// sockets that hold the most unread end. Nil: no bound.
+	Budget *budget.Budget
+	// MayOpen is asked before a new socket is opened, however that comes about. Its
+	// error is returned to the caller who serves. Nil: always.
+	MayOpen func(network netip.Prefix) error
+	// MayRead is asked before a living socket is read once more. Its error is
+	// returned to the caller who serves. Nil: always.
+	MayRead func(socketID string) error
 	// ICEServers is asked, for each connected, through which servers the socket's
 	// client may reach its peers: a JSON array, or nil to say nothing of them. It may
 	// be called by several goroutines at once.
@@ -71,6 +90,8 @@ func DefaultOptions() Options {
 			RetainedEvents: 4096,
 			RetainedBytes:  1 << 20,
 		},
+		MayOpen:    func(netip.Prefix) error { return nil },
+		MayRead:    func(string) error { return nil },
 		ICEServers: func(string) json.RawMessage { return nil },
 		OnEnd:      func(string, Reason) {},
 		OnPresence: func(string) {},
@@ -89,14 +110,19 @@ type Hub struct {
 	wake     chan struct{} // there is something in ending
 	stopping chan struct{} // closed when draining begins
 
+	retention time.Duration // how long what was written may be asked for again
+
 	away atomic.Int64 // living sockets that are away
+
+	relieved time.Time // when the budget's overrun was last looked after; Run owns it
 
 	mu       sync.RWMutex // guards what follows; held for look-ups only
 	sockets  map[string]*socket
-	opened   uint64    // sockets ever
-	readers  int       // streams and polls being served
-	draining bool      // no new sockets
-	ending   []*socket // ended, OnEnd not yet told; at most one entry a socket
+	origins  map[netip.Prefix]*origin // networks that have sockets
+	opened   uint64                   // sockets ever
+	readers  int                      // streams and polls being served
+	draining bool                     // no new sockets
+	ending   []*socket                // ended, OnEnd not yet told; at most one entry a socket
 }
 
 // NewHub makes a hub. [Hub.Run] must run for its heartbeats and expiry.
@@ -108,6 +134,12 @@ func NewHub(o Options) *Hub {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, d.WriteTimeout)
 	o.MaxSockets = cmp.Or(o.MaxSockets, d.MaxSockets)
 	o.Outbox = cmp.Or(o.Outbox, d.Outbox)
+	if o.MayOpen == nil {
+		o.MayOpen = d.MayOpen
+	}
+	if o.MayRead == nil {
+		o.MayRead = d.MayRead
+	}
 	if o.ICEServers == nil {
 		o.ICEServers = d.ICEServers
 	}
@@ -125,12 +157,16 @@ func NewHub(o Options) *Hub {
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	return &Hub{
-		options:  o,
-		engine:   newEngine(),
-		started:  time.Now(),
-		wake:     make(chan struct{}, 1),
-		stopping: make(chan struct{}),
-		sockets:  make(map[string]*socket),
+		options: o,
+		engine:  newEngine(),
+		started: time.Now(),
+		// A client notices a mute stream within three heartbeats, the server a dead link
+		// by a write that fails; then the client has the resume window.
+		retention: 3*o.HeartbeatInterval + o.WriteTimeout + o.ResumeWindow,
+		wake:      make(chan struct{}, 1),
+		stopping:  make(chan struct{}),
+		sockets:   make(map[string]*socket),
+		origins:   make(map[netip.Prefix]*origin),
 	}
 }
 
@@ -139,40 +175,6 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 
 // ResumeWindow is how long a socket outlives a dropped stream.
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
-
-// Deliver puts an event into a socket's outbox; kind is its type and data one
-// JSON object on one line, which must not be changed afterwards. It never
-// blocks. The error is [ErrGone], [ErrOverflow] (which ends the socket) or
-// [ErrDraining]; without one the event will reach the client, unless the socket
-// ends first.
-func (h *Hub) Deliver(socketID, kind string, data []byte) error {
-	mustBeOneLine(data)
-	s := h.socket(socketID)
-	if s == nil {
-		return ErrGone
-	}
-	return s.deliver(kind, data)
-}
-
-// Pong answers a socket's ping: it puts an event with the server's time into
-// the socket's outbox. The errors are those of [Hub.Deliver].
-func (h *Hub) Pong(socketID string) error {
-	s := h.socket(socketID)
-	if s == nil {
-		return ErrGone
-	}
-	pong := newPong()
-	return s.deliver(pong.kind, pong.data)
-}
-
-// mustBeOneLine panics on data that would break a stream: the engine ends it on
-// empty data, takes a leading colon for a comment, and a line end would begin a
-// field of the sender's choice.
-func mustBeOneLine(data []byte) {
-	if len(data) == 0 || data[0] != '{' || bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
-		panic("sse: an event's data must be a JSON object on one line")
-	}
-}
 
 // Authenticate tells which living socket a token speaks for.
 func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
@@ -256,17 +258,23 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 	return buf
 }
 
-// register makes a new socket known. It has its reader already: a socket is
-// never seen without.
-func (h *Hub) register(s *socket) error {
+// register makes a new socket of a network known. It has its reader already: a
+// socket is never seen without.
+func (h *Hub) register(s *socket, network netip.Prefix) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
+	bound := h.options.MaxSocketsPerNetwork
+	switch of := h.origins[network]; {
 	case h.draining:
 		return ErrDraining
 	case len(h.sockets) >= h.options.MaxSockets:
 		return ErrAtCapacity
+	case bound > 0 && of != nil && of.sockets >= bound:
+		return ErrTooMany
+	case !h.options.Budget.Take(socketBytes):
+		return ErrOutOfBudget
 	}
+	s.origin = h.join(network)
 	h.sockets[s.id] = s
 	h.opened++
 	return nil

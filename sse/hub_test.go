@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/budget"
 	"signaling-server/sse"
 )
 
@@ -31,21 +32,31 @@ func (e *ends) of(socketID string) []sse.Reason {
 // inBubble runs a test with a hub and a clock of its own. When it returns, all
 // its goroutines have ended, or the test fails.
 func inBubble(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends)) {
+	synctest.Test(t, func(t *testing.T) { withHub(t, options, test) })
+}
+
+// inBubbleWithin is inBubble for a hub with a budget.
+func inBubbleWithin(t *testing.T, limit int64, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget)) {
 	synctest.Test(t, func(t *testing.T) {
-		ended := &ends{reasons: make(map[string][]sse.Reason)}
-		options.OnEnd = func(socketID string, reason sse.Reason) {
-			ended.mu.Lock()
-			defer ended.mu.Unlock()
-			ended.reasons[socketID] = append(ended.reasons[socketID], reason)
-		}
-		hub := sse.NewHub(options)
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { hub.Run(ctx) })
-		test(t, hub, ended)
-		cancel()
-		running.Wait()
+		options.Budget = budget.New(limit) // in the bubble, which waits for what the hub waits for
+		withHub(t, options, func(t *testing.T, hub *sse.Hub, ended *ends) { test(t, hub, ended, options.Budget) })
 	})
+}
+
+func withHub(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends)) {
+	ended := &ends{reasons: make(map[string][]sse.Reason)}
+	options.OnEnd = func(socketID string, reason sse.Reason) {
+		ended.mu.Lock()
+		defer ended.mu.Unlock()
+		ended.reasons[socketID] = append(ended.reasons[socketID], reason)
+	}
+	hub := sse.NewHub(options)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { hub.Run(ctx) })
+	test(t, hub, ended)
+	cancel()
+	running.Wait()
 }
 
 func numbered(n int) []byte { return fmt.Appendf(nil, `{"type":"signal","n":%d}`, n) }

@@ -49,9 +49,9 @@ type pong struct {
 	Timestamp int64  `json:"timestamp"` // milliseconds since the epoch
 }
 
-func newConnected(s *socket, resumed bool) event {
+func newConnected(s *socket, resumed bool) *event {
 	options := s.hub.options
-	e := newEvent("connected", connected{
+	e := newOwnEvent("connected", connected{
 		Type:              "connected",
 		SocketID:          s.id,
 		Token:             s.token.Secret(),
@@ -65,30 +65,32 @@ func newConnected(s *socket, resumed bool) event {
 	return e
 }
 
-func newHeartbeat() event {
-	return newEvent("heartbeat", heartbeat{"heartbeat", timestamp()})
+func newHeartbeat() *event {
+	return newOwnEvent("heartbeat", heartbeat{"heartbeat", timestamp()})
 }
 
-func newPong() event { return newEvent("pong", pong{"pong", time.Now().UnixMilli()}) }
+func newPong() Line { return encode(pong{"pong", time.Now().UnixMilli()}) }
 
-func newDisconnected(reason, detail string, retryAfter time.Duration) event {
-	e := newEvent("disconnected", disconnected{"disconnected", reason, detail, retryAfter.Milliseconds(), timestamp()})
+func newDisconnected(reason, detail string, retryAfter time.Duration) *event {
+	e := newOwnEvent("disconnected", disconnected{"disconnected", reason, detail, retryAfter.Milliseconds(), timestamp()})
 	e.retry = retryAfter
 	return e
 }
 
-func newServerShutdown(reconnectAfter time.Duration) event {
-	e := newEvent("server-shutdown", serverShutdown{
+func newServerShutdown(reconnectAfter time.Duration) *event {
+	e := newOwnEvent("server-shutdown", serverShutdown{
 		"server-shutdown", "The server is shutting down. Reconnect after the time given.", timestamp(), reconnectAfter.Milliseconds(),
 	})
 	e.retry = reconnectAfter
 	return e
 }
 
-func newEvent(kind string, message any) event {
+func newOwnEvent(kind string, message any) *event { return newEvent(kind, encode(message)) }
+
+func encode(message any) []byte {
 	data, err := json.Marshal(message)
 	if err != nil {
 		panic(err) // strings, booleans and numbers always marshal
 	}
-	return event{kind: kind, data: data}
+	return data
 }

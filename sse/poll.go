@@ -41,13 +41,14 @@ func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
 		done:     make(chan struct{}),
 	}
 	if !resumed {
-		hello := newConnected(s, false)
-		p.hello = &hello
+		p.hello = newConnected(s, false)
 	}
 	return p
 }
 
 func (p *poll) transport() Transport { return OverPoll }
+
+func (p *poll) progress() time.Time { return p.deadline.progress() }
 
 func (p *poll) start(position uint64) { p.position = position }
 
@@ -107,10 +108,10 @@ func (p *poll) answer() {
 	body, taken := p.take()
 	header := p.response.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
 	header.Set("Cache-Control", "no-store")
-	p.deadline.set(time.Now().Add(p.socket.hub.options.WriteTimeout))
-	if _, p.failed = p.response.Write(body); p.failed == nil {
+	to := pieceWriter{p.response, &p.deadline, p.socket.hub.options.WriteTimeout, 0}
+	if _, p.failed = body.WriteTo(&to); p.failed == nil {
 		p.failed = p.deadline.control.Flush()
 	}
 	if p.answered = p.failed == nil; p.answered {
@@ -127,29 +128,29 @@ func (p *poll) wrote(taken uint64) {
 	}
 }
 
-// take makes the answer's body, and says up to which event of the outbox it
+// take makes the answer's body, and returns up to which event of the outbox it
 // goes.
-func (p *poll) take() (body []byte, taken uint64) {
+func (p *poll) take() (body pieces, taken uint64) {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
-	body = append(body, `{"events":[`...)
-	empty := len(body)
-	add := func(e event) {
-		if len(body) > empty {
-			body = append(body, ',')
+	body = append(body, Line(`{"events":[`))
+	add := func(e *event) {
+		if len(body) > 1 {
+			body = append(body, comma)
 		}
-		body = append(body, e.data...)
+		body = append(body, e.data)
 	}
 	if p.hello != nil {
-		add(*p.hello)
+		add(p.hello)
 	}
 	if !p.skip {
 		p.position = p.socket.outbox.batch(p.position, add)
+		p.socket.outbox.taken = p.position
 	}
 	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last()) {
-		add(*p.lastWord)
+		add(p.lastWord)
 	}
-	body = append(body, `],"lastEventId":"`...)
-	body = EventID{p.socket.token, p.position}.appendText(body)
-	return append(body, `"}`...), p.position
+	end := append(make([]byte, 0, 64), `],"lastEventId":"`...)
+	end = EventID{p.socket.token, p.position}.appendText(end)
+	return append(body, Line(append(end, `"}`...))), p.position
 }

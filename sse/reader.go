@@ -23,6 +23,8 @@ type reader interface {
 	// its client may take to read that.
 	end(skip bool, lastWord *event, limit time.Duration)
 
+	// progress returns when its connection last took something, or was last asked to.
+	progress() time.Time
 	// transport says what kind it is.
 	transport() Transport
 	// close is called by its own goroutine when it reads no more.
@@ -47,13 +49,14 @@ const partingTime = 250 * time.Millisecond
 // where position is nil or cannot be gone on from, and waits until the reader
 // before it has ended: two of one socket never both deliver. Without an error,
 // closeReader must follow.
-func openReader[R reader](h *Hub, position *EventID, c Client, make func(s *socket, resumed bool) R) (R, error) {
+func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (R, error) {
 	h.countReaders(1)
-	r, before, err := attachReader(h, position, c, make)
+	r, before, err := attachReader(h, position, c, newReader)
 	if err != nil {
 		h.countReaders(-1)
 		return r, err
 	}
+	h.options.Budget.Charge(r.transport().bytes())
 	h.options.OnRead(r.transport())
 	if before != nil {
 		<-before.gone()
@@ -66,40 +69,61 @@ func openReader[R reader](h *Hub, position *EventID, c Client, make func(s *sock
 func (h *Hub) closeReader(s *socket, r reader) {
 	r.close()
 	s.detach(r)
+	h.options.Budget.Charge(-r.transport().bytes())
 	h.countReaders(-1)
 }
 
 // attachReader finds or makes the socket for a reader.
-func attachReader[R reader](h *Hub, position *EventID, c Client, make func(s *socket, resumed bool) R) (r R, before reader, err error) {
+func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
 	if position != nil {
 		if s := h.socket(position.Token.SocketID()); s != nil {
-			r = make(s, true)
-			before, wasAway, err := s.attach(r, position.Sequence, c)
-			if err == nil {
-				h.logResumption(s, r.transport(), c)
-				if wasAway {
-					h.options.OnPresence(s.id)
-				}
-				return r, before, nil
-			}
-			r.close()
-			switch {
-			case errors.Is(err, ErrDraining):
+			if err := h.options.MayRead(s.id); err != nil {
 				return r, nil, err
-			case errors.Is(err, ErrGone):
-				h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
+			}
+			r, before, err = resumeReader(h, s, position.Sequence, c, newReader)
+			if !errors.Is(err, ErrGone) && !errors.Is(err, errOvertaken) {
+				return r, before, err
 			}
 		}
 	}
-	s := newSocket(h, NewToken())
-	r = make(s, false)
-	_, _, _ = s.attach(r, 0, c) // nothing has ended a socket that nobody knows
-	if err := h.register(s); err != nil {
+	r, err = firstReader(h, c, newReader)
+	return r, nil, err
+}
+
+// resumeReader attaches a reader to a socket that lives. With [ErrGone] and
+// errOvertaken the client needs a new one.
+func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
+	r = newReader(s, true)
+	before, wasAway, err := s.attach(r, position, c)
+	if err != nil {
 		r.close()
+		if errors.Is(err, ErrGone) {
+			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
+		}
 		return r, nil, err
 	}
+	h.logResumption(s, r.transport(), c)
+	if wasAway {
+		h.options.OnPresence(s.id)
+	}
+	return r, before, nil
+}
+
+// firstReader opens a new socket for a reader. What a client asked for before costs
+// it nothing less: a position that cannot be gone on from is no cheaper way to open.
+func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed bool) R) (r R, err error) {
+	if err := h.options.MayOpen(c.Network); err != nil {
+		return r, err
+	}
+	s := newSocket(h, NewToken())
+	r = newReader(s, false)
+	_, _, _ = s.attach(r, 0, c) // nothing has ended a socket that nobody knows
+	if err := h.register(s, c.Network); err != nil {
+		r.close()
+		return r, err
+	}
 	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
-	return r, nil, nil
+	return r, nil
 }
 
 // logResumption tells of a socket that is read on. That a client polls again is

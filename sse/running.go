@@ -17,6 +17,8 @@ func (h *Hub) Run(ctx context.Context) {
 			return
 		case <-h.wake:
 			h.buryEnding()
+		case <-h.options.Budget.Exceeded():
+			h.relieve()
 		case now := <-ticker.C:
 			sockets = h.snapshot(sockets[:0])
 			for _, s := range sockets {
@@ -28,6 +30,9 @@ func (h *Hub) Run(ctx context.Context) {
 				}
 			}
 			clear(sockets)
+			if h.options.Budget.IsFull() {
+				h.relieve()
+			}
 		}
 	}
 }
@@ -55,7 +60,9 @@ func (h *Hub) buryEnding() {
 func (h *Hub) bury(s *socket) {
 	h.mu.Lock()
 	delete(h.sockets, s.id)
+	h.part(s.origin)
 	h.mu.Unlock()
+	h.options.Budget.Charge(-socketBytes)
 	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
 	h.options.OnEnd(s.id, s.ended)
 }

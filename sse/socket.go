@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -32,6 +33,8 @@ const (
 type Client struct {
 	IP        string
 	UserAgent string
+	// Network is what a new socket counts against.
+	Network netip.Prefix
 }
 
 // Info describes a socket to operators. It holds no secret.
@@ -49,6 +52,7 @@ type socket struct {
 	token       Token
 	id          string
 	connectedAt time.Time
+	origin      *origin // the network that opened it
 
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
@@ -64,7 +68,7 @@ type socket struct {
 
 // farewell is how a socket's client is parted from when the server stops.
 type farewell struct {
-	lastWord event
+	lastWord *event
 	until    time.Time // what it may take
 }
 
@@ -76,29 +80,8 @@ func newSocket(h *Hub, token Token) *socket {
 		id:          token.SocketID(),
 		connectedAt: now,
 		unreadSince: now,
-		outbox:      newOutbox(h.options.Outbox),
+		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}
-}
-
-// deliver appends an event to the outbox and wakes the reader. An outbox that is
-// full ends the socket.
-func (s *socket) deliver(kind string, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ended != "":
-		return ErrGone
-	case s.farewell != nil:
-		return ErrDraining
-	case !s.outbox.put(entry{kind, data, s.hub.clock()}):
-		s.endLocked(SlowConsumer, "")
-		s.hub.endLater(s)
-		return ErrOverflow
-	}
-	if s.reader != nil {
-		s.reader.advance()
-	}
-	return nil
 }
 
 // attach makes r the socket's reader, from the position behind which its client
@@ -121,9 +104,10 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	before, wasAway = s.reader, s.away
 	if before != nil {
 		replaced := newDisconnected("replaced", "", 0)
-		before.end(true, &replaced, partingTime)
+		before.end(true, replaced, partingTime)
 	}
 	s.confirm(position)
+	s.outbox.taken = position
 	s.client = c
 	s.reader, s.lastReader = r, r.transport()
 	if wasAway {
@@ -132,7 +116,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	s.away, s.stalled = false, false
 	r.start(position)
 	if s.farewell != nil {
-		r.end(false, &s.farewell.lastWord, time.Until(s.farewell.until))
+		r.end(false, s.farewell.lastWord, time.Until(s.farewell.until))
 	}
 	r.advance()
 	return before, wasAway, nil
@@ -168,22 +152,22 @@ func (s *socket) endLocked(reason Reason, detail string) bool {
 	if s.reader != nil {
 		var lastWord *event
 		if reason == SlowConsumer || reason == Kicked {
-			e := newDisconnected(string(reason), detail, 0)
-			lastWord = &e
+			lastWord = newDisconnected(string(reason), detail, 0)
 		}
 		s.reader.end(true, lastWord, partingTime)
 	}
+	s.outbox.clear()
 	return true
 }
 
 // seal stops accepting events. A reader writes what was accepted and a last
 // word, in the time given, and ends.
-func (s *socket) seal(lastWord event, within time.Duration) {
+func (s *socket) seal(lastWord *event, within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.farewell = &farewell{lastWord, time.Now().Add(within)}
 	if s.ended == "" && s.reader != nil {
-		s.reader.end(false, &s.farewell.lastWord, within)
+		s.reader.end(false, s.farewell.lastWord, within)
 	}
 }
 
@@ -200,6 +184,10 @@ func (s *socket) isOwed() bool {
 func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended != "" {
+		return false, false
+	}
+	s.outbox.expire(s.hub.clock() - s.hub.retention)
 	if s.reader != nil {
 		s.reader.beat(now)
 		return false, false
@@ -212,7 +200,7 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 			reason = SlowConsumer
 		}
 		return false, s.endLocked(reason, "")
-	case unread >= s.hub.options.AwayAfter && !s.away && s.ended == "":
+	case unread >= s.hub.options.AwayAfter && !s.away:
 		s.away = true
 		s.hub.away.Add(1)
 		return true, false
@@ -224,14 +212,14 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 // socket's lock must be held.
 func (s *socket) wrote(sequence uint64) {
 	now := s.hub.clock()
-	s.outbox.wrote(sequence, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+	s.outbox.wrote(sequence, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
 // confirm notes that the client has everything up to a position. The socket's
 // lock must be held.
 func (s *socket) confirm(position uint64) {
 	now := s.hub.clock()
-	s.outbox.confirm(position, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
 func (s *socket) isAway() (away, lives bool) {

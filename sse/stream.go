@@ -25,7 +25,7 @@ type stream struct {
 	// guarded by socket.mu
 	ready     bool      // the engine has registered its reader
 	busy      bool      // a frame is in the engine or being written
-	opening   []event   // what comes before the first event of the outbox
+	opening   []*event  // what comes before the first event of the outbox
 	position  uint64    // the last sequence that was handed to the engine
 	lastWrite time.Time // when a frame was last out
 	beatDue   bool      // a heartbeat is to be written
@@ -43,7 +43,7 @@ func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) 
 		lane:    s.hub.engine.openLane(),
 		cancel:  cancel,
 		done:    make(chan struct{}),
-		opening: []event{newConnected(s, resumed), newHeartbeat()},
+		opening: []*event{newConnected(s, resumed), newHeartbeat()},
 	}
 	st.writer = &frameWriter{
 		ResponseWriter: w,
@@ -57,6 +57,8 @@ func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) 
 }
 
 func (st *stream) transport() Transport { return OverStream }
+
+func (st *stream) progress() time.Time { return st.writer.deadline.progress() }
 
 func (st *stream) start(position uint64) {
 	st.position = position
@@ -104,6 +106,7 @@ func (st *stream) advance() {
 	}
 	if next, ok := st.next(); ok {
 		st.busy = true
+		st.writer.data = next.data
 		if !st.lane.publish(next) {
 			st.cancel() // it has lost the frame: the client resumes before it
 		}
@@ -125,12 +128,13 @@ func (st *stream) next() (frame, bool) {
 	if !st.skip {
 		if e, ok := st.socket.outbox.after(st.position); ok {
 			st.position++
+			st.socket.outbox.taken = st.position
 			st.beatDue = false
 			return newFrame(EventID{st.socket.token, st.position}, e), true
 		}
 	}
 	if st.lastWord != nil {
-		last := *st.lastWord
+		last := st.lastWord
 		st.lastWord = nil
 		return st.aside(last), true
 	}
@@ -143,7 +147,7 @@ func (st *stream) next() (frame, bool) {
 
 // aside makes a frame of an event that concerns this stream alone. It repeats
 // the last id, so that it does not move the client's position.
-func (st *stream) aside(e event) frame {
+func (st *stream) aside(e *event) frame {
 	return newFrame(EventID{st.socket.token, st.position}, e)
 }
 

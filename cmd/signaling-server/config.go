@@ -51,19 +51,25 @@ type config struct {
 	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1s,max=168h" allowed:"a duration from 1s to 168h" help:"How long a credential is good. Calls that last longer must ask for another."`
 
 	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
-	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls that may be open at once from one address (of IPv6, one /64)."`
+	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"2000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Sockets that may be connected at once from one address (of IPv6, one /64)."`
 	OpensPerAddress  int           `env:"OPENS_PER_ADDRESS" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets a second from one address, over five seconds."`
 	OpensPerSocket   int           `env:"OPENS_PER_SOCKET" envDefault:"50" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls a second of one socket."`
 	PostsPerAddress  int           `env:"POSTS_PER_ADDRESS" envDefault:"1000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second that send events from one address."`
 	PostsPerSocket   int           `env:"POSTS_PER_SOCKET" envDefault:"100" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
 	EventsPerAddress int           `env:"EVENTS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
 	EventsPerSocket  int           `env:"EVENTS_PER_SOCKET" envDefault:"200" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
+	ToldPerAddress   int           `env:"RECEIVERS_PER_ADDRESS" envDefault:"100000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers a second of what one address tells to whole rooms. An event counts once more for each 4 KiB."`
+	ToldPerSocket    int           `env:"RECEIVERS_PER_SOCKET" envDefault:"10000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"The same, for one socket."`
 	MaxRoomMembers   int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
+	RoomBytes        int           `env:"ROOM_BYTES" envDefault:"2097152" validate:"min=65536" allowed:"a number of bytes from 65536" help:"Size of a room's list of members, with their metadata."`
 	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
+	MaxRoomsPerAddr  int           `env:"MAX_ROOMS_PER_ADDRESS" envDefault:"2000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that one address may have made."`
 	MaxBody          int           `env:"MAX_BODY" envDefault:"65536" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Size of a request's body."`
 	MaxBatch         int           `env:"MAX_BATCH" envDefault:"64" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Events of one batch."`
 	OutboxEvents     int           `env:"OUTBOX_EVENTS" envDefault:"4096" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Events that may wait for one client to read them, or be kept for it to resume."`
-	OutboxBytes      int           `env:"OUTBOX_BYTES" envDefault:"4194304" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Their size while they wait. A quarter of it is kept for resuming."`
+	OutboxBytes      int           `env:"OUTBOX_BYTES" envDefault:"4194304" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Their size while they wait. One sender may use a quarter of it, one address a half. A quarter is kept for resuming."`
+	OutboxPerAddress int           `env:"OUTBOX_BYTES_PER_ADDRESS" envDefault:"67108864" validate:"min=0" allowed:"a number of bytes, 0 for no limit" help:"Size of all events from one address that wait for any client to read them."`
+	MemoryLimit      int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Memory that the process may take. At the limit newcomers are refused, and the sockets that hold the most unread end. 0: that of the container or, without one, of the machine."`
 	HeaderTimeout    time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
 	BodyTimeout      time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long it may take to send the whole request."`
 }

@@ -71,6 +71,10 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return err
 	}
 	defer parts.close()
+	memory, err := newMemory(c)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(c)
 	if err != nil {
 		return listenError(c, err)
@@ -80,13 +84,21 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	var members *rooms.Rooms
 	var api *httpapi.API
 	metrics := httpapi.NewMetrics()
+	limits := c.limits()
 	hub := sse.NewHub(sse.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
 		ResumeWindow:      c.ResumeWindow,
 		AwayAfter:         c.AwayAfter,
 		MaxSockets:        c.MaxConnections,
 		Outbox:            c.outbox(),
-		ICEServers:        httpapi.ICEServers(parts.iceServers),
+
+		MaxSocketsPerNetwork: c.MaxPerAddress,
+		UnsentPerNetwork:     c.OutboxPerAddress,
+		Budget:               memory.budget,
+		MayOpen:              limits.Open,
+		MayRead:              limits.Resume,
+
+		ICEServers: httpapi.ICEServers(parts.iceServers),
 		OnEnd: func(socketID string, reason sse.Reason) {
 			members.Remove(socketID, string(reason))
 			api.Forget(socketID)
@@ -97,7 +109,14 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		OnDelivery: metrics.EventDelivered,
 		Logger:     logger,
 	})
-	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: c.MaxRoomMembers, Rooms: c.MaxRooms}, logger)
+	members = rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{
+		Members:         c.MaxRoomMembers,
+		RosterBytes:     c.RoomBytes,
+		Rooms:           c.MaxRooms,
+		RoomsPerNetwork: c.MaxRoomsPerAddr,
+		MayTell:         limits.Tell,
+		Account:         memory.budget,
+	}, logger)
 	api, err = httpapi.New(httpapi.Options{
 		Hub:            hub,
 		Rooms:          members,
@@ -105,7 +124,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		Metrics:        metrics,
 		Access:         parts.access,
 		AdminToken:     c.AdminToken,
-		Limits:         c.limits(),
+		Limits:         limits,
 		TrustedProxies: parts.proxies,
 		MaxBody:        c.MaxBody,
 		MaxBatch:       c.MaxBatch,
@@ -126,6 +145,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	walking, stopWalking := context.WithCancel(context.Background())
 	defer stopWalking()
 	running.Go(func() { hub.Run(walking) })
+	running.Go(func() { memory.giveBack(walking) })
 	if c.AccessEnforceExpiry {
 		running.Go(func() { members.Run(walking) })
 	}
@@ -135,6 +155,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	running.Go(func() { failed <- serveOn(listener, server) })
 
 	announce(c, logger)
+	memory.announce(c, logger)
 	select {
 	case err := <-failed:
 		return err

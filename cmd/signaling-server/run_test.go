@@ -300,9 +300,11 @@ func (s *started) freezeClient(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, s.post(t, frozenToken, `{"type":"join-room","roomId":"r","userId":"frozen"}`))
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
-	for range 60 {
-		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
+	isFrozen := false
+	for tries := 0; tries < 60 && !isFrozen; tries++ {
+		isFrozen = s.post(t, token, message) == http.StatusTooManyRequests // its share of the outbox is used up
 	}
+	require.True(t, isFrozen)
 }
 
 // A client that reads nothing holds up the end no longer than is allowed.
@@ -373,7 +375,8 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, s.post(t, stalledToken, `{"type":"join-room","roomId":"r","userId":"stalled"}`))
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 1500) + `"}`
-	for range 1000 {
+	const count = 600 // within a sender's share of an outbox
+	for range count {
 		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
 	}
 	require.NoError(t, stalled.(*net.TCPConn).SetLinger(0))
@@ -386,7 +389,7 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	require.NoError(t, err)
 	defer response.Body.Close()
 	stream := bufio.NewReader(response.Body)
-	for signals := 0; signals < 1000; {
+	for signals := 0; signals < count; {
 		line, err := stream.ReadString('\n')
 		require.NoError(t, err)
 		require.NotContains(t, line, `"resumed":false`)
@@ -400,7 +403,7 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 
 // Clients come and go as they like: that is nothing to alarm an operator with.
 func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
-	s := start(t)
+	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1073741824") // which nothing exceeds
 	for range 20 {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
@@ -413,6 +416,20 @@ func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
 	require.Zero(t, s.stop(t))
 	require.NotContains(t, s.log.String(), "ERR")
 	require.NotContains(t, s.log.String(), "WRN")
+}
+
+// An operator learns at the start what clients may take at worst, and is warned if
+// there is not so much.
+func TestTheStartSaysWhatClientsMayHoldAtWorst(t *testing.T) {
+	for settings, want := range map[string]string{
+		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1073741824":   "INF memory for clients",
+		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456": "WRN the limits allow clients to hold more than the memory for them",
+	} {
+		s := start(t, strings.Fields(settings)...)
+		require.Zero(t, s.stop(t))
+		require.Contains(t, s.log.String(), want)
+		require.Contains(t, s.log.String(), "atWorst=")
+	}
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {

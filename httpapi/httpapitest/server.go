@@ -67,6 +67,9 @@ func Run(t testing.TB, p Parts) (*httpapi.API, *sse.Hub) {
 	p.SSE.OnRead, p.SSE.OnDelivery = p.API.Metrics.ReaderBegan, p.API.Metrics.EventDelivered
 	p.SSE.OnPresence = func(socketID string) { members.Observe(socketID) }
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
+	if l := p.API.Limits; l != nil {
+		p.SSE.MayOpen, p.SSE.MayRead, p.Rooms.MayTell = l.Open, l.Resume, l.Tell
+	}
 	hub := sse.NewHub(p.SSE)
 	members = rooms.New(httpapi.Courier{Hub: hub}, p.Rooms, p.API.Logger)
 	p.API.Hub, p.API.Rooms = hub, members

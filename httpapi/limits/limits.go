@@ -1,12 +1,10 @@
-// Package limits bounds how much anyone may ask of the server in a second, and
-// how many streams and polls one network may have open: by token buckets, for
-// each network and for each socket.
+// Package limits bounds how much anyone may ask of the server in a second, by token
+// buckets for each network and for each socket.
 package limits
 
 import (
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -18,7 +16,6 @@ type Name string
 
 // The limits.
 const (
-	ReadersPerAddress   Name = "readers per address"
 	OpensPerAddress     Name = "opens per address"
 	OpensPerSocket      Name = "opens per socket"
 	PostsPerAddress     Name = "posts per address"
@@ -32,7 +29,7 @@ const (
 // Names lists all limits.
 func Names() []Name {
 	return []Name{
-		ReadersPerAddress, OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket,
+		OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket, TellingsPerAddress, TellingsPerSocket,
 	}
 }
 
@@ -43,6 +40,8 @@ type Rates struct {
 	Opens  int // streams and polls that begin
 	Posts  int // requests that send events
 	Events int // events in them
+
+	Tellings int // receivers of what is told to whole rooms
 }
 
 // Burst is how much of what was not used may be done at once.
@@ -64,20 +63,14 @@ const maxRemembered = 1 << 15
 type Options struct {
 	PerAddress Rates // of one network: see clientip.Network
 	PerSocket  Rates
-	// ReadersPerAddress is how many streams and polls one network may have open.
-	ReadersPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
 type Limits struct {
 	perAddress Rates
 	perSocket  Rates
-	maxReaders int
 	networks   *lru.Cache[netip.Prefix, *buckets]
 	sockets    *lru.Cache[string, *buckets]
-
-	mu      sync.Mutex // guards what follows; held for look-ups only
-	readers map[netip.Prefix]int
 }
 
 // New makes limits that nothing counts against yet.
@@ -85,10 +78,8 @@ func New(o Options) *Limits {
 	return &Limits{
 		perAddress: o.PerAddress,
 		perSocket:  o.PerSocket,
-		maxReaders: o.ReadersPerAddress,
 		networks:   newCache[netip.Prefix](),
 		sockets:    newCache[string](),
-		readers:    make(map[netip.Prefix]int),
 	}
 }
 
@@ -148,26 +139,6 @@ func (l *Limits) IceServers(socketID string) error {
 	return l.ofSocket(socketID).iceServers.take(1, IceServersPerSocket)
 }
 
-// Read counts a stream or a poll of a network until done is called, if there is
-// no error.
-func (l *Limits) Read(network netip.Prefix) (done func(), err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.maxReaders > 0 && l.readers[network] >= l.maxReaders {
-		return nil, &Exceeded{Limit: ReadersPerAddress}
-	}
-	l.readers[network]++
-	return func() { l.readOver(network) }, nil
-}
-
-func (l *Limits) readOver(network netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.readers[network]--; l.readers[network] == 0 {
-		delete(l.readers, network)
-	}
-}
-
 func (l *Limits) ofNetwork(network netip.Prefix) *buckets {
 	return remembered(l.networks, network, l.perAddress)
 }
@@ -188,10 +159,10 @@ func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates)
 }
 
 // buckets are what one network or socket may still ask.
-type buckets struct{ opens, posts, events, guesses, iceServers bucket }
+type buckets struct{ opens, posts, events, guesses, iceServers, tellings bucket }
 
 func newBuckets(r Rates) *buckets {
-	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses), newBucket(iceServers)}
+	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses), newBucket(iceServers), newBucket(r.Tellings)}
 }
 
 // bucket refills steadily. The zero one never empties.

@@ -88,19 +88,13 @@ func TestWhatIsLargerThanTheLimitPassesByAFullBucket(t *testing.T) {
 	})
 }
 
-func TestReadersAreCountedWhileTheyRead(t *testing.T) {
-	l := limits.New(limits.Options{ReadersPerAddress: 2})
-	first, err := l.Read(here)
-	require.NoError(t, err)
-	_, err = l.Read(here)
-	require.NoError(t, err)
-	_, err = l.Read(here)
-	require.Equal(t, limits.ReadersPerAddress, exceeded(t, err).Limit)
-	_, err = l.Read(there)
-	require.NoError(t, err)
-	first()
-	_, err = l.Read(here)
-	require.NoError(t, err)
+func TestWhatIsToldToARoomCountsForEachReceiver(t *testing.T) {
+	l := limits.New(limits.Options{PerSocket: limits.Rates{Tellings: 100}, PerAddress: limits.Rates{Tellings: 150}})
+	require.NoError(t, l.Tell(here, "Ada", 500))
+	require.Equal(t, limits.TellingsPerSocket, exceeded(t, l.Tell(here, "Ada", 10)).Limit)
+	require.NoError(t, l.Tell(here, "Bob", 250))
+	require.Equal(t, limits.TellingsPerAddress, exceeded(t, l.Tell(here, "Cyd", 10)).Limit)
+	require.NoError(t, l.Tell(there, "Dan", 10))
 }
 
 // Guessing is slow, and a guess that is right is not heard among too many wrong
@@ -125,9 +119,7 @@ func TestGuessesRunOut(t *testing.T) {
 func TestWithoutLimitsEverythingIsGranted(t *testing.T) {
 	l := limits.New(limits.Options{})
 	for range 10_000 {
-		require.NoError(t, errors.Join(l.Open(here), l.Resume("Ada"), l.Post(here), l.Send(here, "Ada", 64)))
-		_, err := l.Read(here)
-		require.NoError(t, err)
+		require.NoError(t, errors.Join(l.Open(here), l.Resume("Ada"), l.Post(here), l.Send(here, "Ada", 64), l.Tell(here, "Ada", 1000)))
 	}
 }
 
@@ -145,9 +137,6 @@ func TestMemoryIsBoundedWhateverTheNumberOfAddresses(t *testing.T) {
 	for n := range 300_000 {
 		address := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
 		require.NoError(t, l.Open(netip.PrefixFrom(address, 32)))
-		done, err := l.Read(netip.PrefixFrom(address, 32))
-		require.NoError(t, err)
-		done()
 	}
 	require.Less(t, heap()-before, uint64(32<<20))
 	runtime.KeepAlive(l)

@@ -20,6 +20,8 @@ export interface User {
   userId: string;
   socketId: string;
   metadata?: Record<string, unknown>;
+  /** In `room-joined`: it has had no stream or poll for a few seconds, and may come back. */
+  away?: boolean;
 }
 
 /** Members of your own may stand beside those of an offer, an answer or a candidate, and travel along. */

@@ -1,0 +1,160 @@
+package rooms
+
+import (
+	"io"
+	"slices"
+	"sync"
+)
+
+// chunkSize is how many members stand in one chunk of a roster. A change copies one
+// chunk and the list of chunks: both are short in a room of a thousand.
+const chunkSize = 32
+
+// roster is the members of a room as its events room-joined name them, in order of
+// joining. It is never changed: each change makes a new one, which shares all but
+// one chunk with the one before. So a room-joined that waits costs little, however
+// large the room is.
+type roster struct {
+	chunks  [][]place
+	members int
+	length  int // of the members' JSON, with the commas between
+}
+
+// place is a member in a roster.
+type place struct {
+	member *member
+	isAway bool
+}
+
+// awayMember is the end of the entry of a member that is away.
+const awayMember = `,"away":true}`
+
+func (p place) length() int {
+	if p.isAway {
+		return len(p.member.entry) - len("}") + len(awayMember)
+	}
+	return len(p.member.entry)
+}
+
+func (p place) appendTo(text []byte) []byte {
+	if p.isAway {
+		return append(append(text, p.member.entry[:len(p.member.entry)-1]...), awayMember...)
+	}
+	return append(text, p.member.entry...)
+}
+
+// with returns a roster that has one member more, at the end.
+func (r roster) with(m *member) roster {
+	added := place{member: m}
+	last := len(r.chunks) - 1
+	if last >= 0 && len(r.chunks[last]) < chunkSize {
+		return r.changed(last, slices.Concat(r.chunks[last], []place{added}), 1, added.length())
+	}
+	chunks := slices.Concat(r.chunks, [][]place{{added}})
+	return roster{chunks, r.members + 1, r.length + added.length()}
+}
+
+// without returns a roster that lacks a member.
+func (r roster) without(m *member) roster {
+	c, i := r.find(m)
+	if c < 0 {
+		return r
+	}
+	less := slices.Concat(r.chunks[c][:i], r.chunks[c][i+1:])
+	return r.changed(c, less, -1, -r.chunks[c][i].length()).dense()
+}
+
+// marked returns a roster in which a member is away, or is not.
+func (r roster) marked(m *member, isAway bool) roster {
+	c, i := r.find(m)
+	if c < 0 {
+		return r
+	}
+	before, after := r.chunks[c][i], place{m, isAway}
+	marked := slices.Clone(r.chunks[c])
+	marked[i] = after
+	return r.changed(c, marked, 0, after.length()-before.length())
+}
+
+// changed returns a roster in which one chunk is another.
+func (r roster) changed(c int, chunk []place, members, length int) roster {
+	chunks := slices.Clone(r.chunks)
+	if chunks[c] = chunk; len(chunk) == 0 {
+		chunks = slices.Delete(chunks, c, c+1)
+	}
+	return roster{chunks, r.members + members, r.length + length}
+}
+
+// dense returns the same roster in fewer chunks if most of theirs is empty.
+func (r roster) dense() roster {
+	if len(r.chunks) < 4 || r.members*4 > len(r.chunks)*chunkSize {
+		return r
+	}
+	all := slices.Concat(r.chunks...)
+	return roster{slices.Collect(slices.Chunk(all, chunkSize)), r.members, r.length}
+}
+
+func (r roster) find(m *member) (chunk, index int) {
+	for c, places := range r.chunks {
+		if i := slices.IndexFunc(places, func(p place) bool { return p.member == m }); i >= 0 {
+			return c, i
+		}
+	}
+	return -1, -1
+}
+
+// size returns the length of the members' JSON, with the commas between.
+func (r roster) size() int { return r.length + max(0, r.members-1) }
+
+// roomJoinedData is the [Data] of an event room-joined: its beginning, and the
+// roster as it was then.
+type roomJoinedData struct {
+	head  []byte // up to the bracket that opens users
+	users roster
+}
+
+const endOfUsers = "]}"
+
+// Len implements [Data].
+func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(endOfUsers) }
+
+// Held implements [Data]: the beginning, one chunk, and the list of chunks.
+func (d *roomJoinedData) Held() int { return len(d.head) + 16*chunkSize + 24*len(d.users.chunks) }
+
+// pieceSize is how many bytes of a roster are put together at once.
+const pieceSize = 8 << 10
+
+var rosterPieces = sync.Pool{New: func() any { return new(make([]byte, 0, pieceSize)) }}
+
+// WriteTo implements [Data].
+func (d *roomJoinedData) WriteTo(w io.Writer) (written int64, err error) {
+	piece := rosterPieces.Get().(*[]byte)
+	text := append((*piece)[:0], d.head...)
+	defer func() {
+		*piece = text[:0]
+		rosterPieces.Put(piece)
+	}()
+	flush := func() error {
+		n, err := w.Write(text)
+		written += int64(n)
+		text = text[:0]
+		return err
+	}
+	isFirst := true
+	for _, chunk := range d.users.chunks {
+		for _, p := range chunk {
+			if len(text)+1+p.length() > pieceSize && len(text) > 0 {
+				if err := flush(); err != nil {
+					return written, err
+				}
+			}
+			if !isFirst {
+				text = append(text, ',')
+			}
+			isFirst = false
+			text = p.appendTo(text)
+		}
+	}
+	text = append(text, endOfUsers...)
+	return written, flush()
+}
