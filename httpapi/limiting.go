@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"signaling-server/httpapi/clientip"
@@ -28,7 +27,7 @@ func (a *API) noticeProxy(r *http.Request) {
 
 // clientOf is what operators are told of a client.
 func (a *API) clientOf(r *http.Request) sse.Client {
-	c := sse.Client{UserAgent: strings.Clone(r.UserAgent())} // a part of the header would keep all of it
+	c := sse.Client{UserAgent: cutUserAgent(r.UserAgent())}
 	if address := a.proxies.Of(r); address.IsValid() {
 		c.IP = address.String()
 	}
@@ -106,6 +105,10 @@ var exceededSentences = map[limits.Name]string{
 	limits.EventsPerSocket:     "You send too many events.",
 	limits.IceServersPerSocket: "You ask for ICE servers too often.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
+
+	limits.MonitoringPerAddress: "Your address asks too much of the monitoring. Ask less often, or for pages by ?limit=.",
+	limits.SilencesPerAddress:   "Your address has as many silent streams open as one address may have.",
+	limits.SilencesInAll:        "As many silent streams are open as there may be.",
 }
 
 const (
@@ -142,7 +145,8 @@ func (a *API) holdBack(r *http.Request, err error) {
 // exceededProblem is what whoever asked too much is told.
 func exceededProblem(e *limits.Exceeded) *Problem {
 	kind := rateLimited
-	if e.Limit == limits.ReadersPerAddress {
+	switch e.Limit {
+	case limits.ReadersPerAddress, limits.SilencesPerAddress, limits.SilencesInAll:
 		kind = atCapacity
 	}
 	return kind.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))

@@ -58,6 +58,7 @@ type config struct {
 	PostsPerSocket   int           `env:"POSTS_PER_SOCKET" envDefault:"100" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
 	EventsPerAddress int           `env:"EVENTS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
 	EventsPerSocket  int           `env:"EVENTS_PER_SOCKET" envDefault:"200" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
+	MonitoringRate   int           `env:"MONITORING_PER_ADDRESS" envDefault:"20" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second from one address that read the monitoring. A list counts as one more for each 1000 entries."`
 	MaxRoomMembers   int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
 	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
 	MaxBody          int           `env:"MAX_BODY" envDefault:"65536" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Size of a request's body."`

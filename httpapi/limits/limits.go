@@ -27,12 +27,17 @@ const (
 	EventsPerSocket     Name = "events per socket"
 	GuessesPerAddress   Name = "guesses per address"
 	IceServersPerSocket Name = "ICE servers per socket"
+
+	MonitoringPerAddress Name = "monitoring per address"
+	SilencesPerAddress   Name = "silent streams per address"
+	SilencesInAll        Name = "silent streams"
 )
 
 // Names lists all limits.
 func Names() []Name {
 	return []Name{
 		ReadersPerAddress, OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket,
+		MonitoringPerAddress, SilencesPerAddress, SilencesInAll,
 	}
 }
 
@@ -66,6 +71,9 @@ type Options struct {
 	PerSocket  Rates
 	// ReadersPerAddress is how many streams and polls one network may have open.
 	ReadersPerAddress int
+	// MonitoringPerAddress is how much one network may ask of the monitoring in a
+	// second: see [Limits.Monitor].
+	MonitoringPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
@@ -75,6 +83,7 @@ type Limits struct {
 	maxReaders int
 	networks   *lru.Cache[netip.Prefix, *buckets]
 	sockets    *lru.Cache[string, *buckets]
+	watchers   watchers
 
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	readers map[netip.Prefix]int
@@ -88,6 +97,7 @@ func New(o Options) *Limits {
 		maxReaders: o.ReadersPerAddress,
 		networks:   newCache[netip.Prefix](),
 		sockets:    newCache[string](),
+		watchers:   newWatchers(o.MonitoringPerAddress),
 		readers:    make(map[netip.Prefix]int),
 	}
 }
