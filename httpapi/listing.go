@@ -12,8 +12,7 @@ import (
 )
 
 // list is something that operators read in pages. However long it is, an answer
-// holds little of it at once: the ranks of maxRanks items, and a piece of
-// text.
+// holds little of it at once: the ranks of maxRanks items, and a piece of text.
 type list struct {
 	total, items string // members of the answer: how many there are, and what they are
 
@@ -55,25 +54,29 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, l list) error {
 		return nil
 	}
 	answer.raw(`{"` + l.total + `":` + strconv.Itoa(total) + `,"` + l.items + `":[`)
-	isFirst := true
-	for len(page) > 0 && !answer.broken {
-		for _, p := range page {
-			if l.describe(answer, isFirst, p.id) {
-				isFirst = false
-			}
-			if answer.broken {
-				break
-			}
-		}
-		if t.limit > 0 || len(page) < count {
-			break
-		}
+	isEmpty := l.describeAll(answer, page, true)
+	for t.limit == 0 && len(page) == count && !answer.broken {
 		last := page[len(page)-1]
 		page, _ = firstBehind(&last, l.find(t.sought), count)
+		isEmpty = l.describeAll(answer, page, isEmpty)
 	}
 	answer.raw("]}")
 	answer.finish()
 	return nil
+}
+
+// describeAll adds those items of a page that still exist to an array, and reports
+// whether the array is still empty.
+func (l list) describeAll(answer *pieces, page []rank, isEmpty bool) bool {
+	for _, r := range page {
+		if answer.broken {
+			break
+		}
+		if l.describe(answer, isEmpty, r.id) {
+			isEmpty = false
+		}
+	}
+	return isEmpty
 }
 
 // What a list costs beside the one that each answer of the monitoring costs.
