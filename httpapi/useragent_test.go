@@ -22,5 +22,6 @@ func TestACutUserAgentStillNamesTheBrowserAndItsSystem(t *testing.T) {
 		require.Contains(t, short, agent.browser)
 	}
 	require.Equal(t, "curl/8.5.0", cutUserAgent("curl/8.5.0"))
-	require.Equal(t, maxRepeated, utf8.RuneCountInString(cutUserAgent(strings.Repeat("\xff", 15_500))))
+	require.Equal(t, maxRepeated, utf8.RuneCountInString(cutUserAgent(strings.Repeat("<", 15_500))))
+	require.Equal(t, "\uFFFD…\uFFFD", cutUserAgent(strings.Repeat("\xff", 15_500)))
 }
