@@ -16,7 +16,7 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request) {
 	answer := &recordedAnswer{ResponseWriter: w}
 	defer func() {
 		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("query", loggedQuery(r.URL.RawQuery)),
+			slog.String("method", cut(r.Method)), slog.String("path", cut(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
 			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
 			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
 	}()
@@ -25,6 +25,9 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request) {
 
 // parameters are those that the API knows.
 var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reason", "seconds", "wait"}
+
+// maxLoggedParameters is how many parameters of a query are logged.
+const maxLoggedParameters = 16
 
 // loggedQuery is a query in which all is blotted out that may be a secret: names
 // that are not known, and values that are no numbers. People put tokens where they
@@ -44,6 +47,9 @@ func loggedQuery(raw string) string {
 		}
 	}
 	slices.Sort(told)
+	if len(told) > maxLoggedParameters {
+		told = append(told[:maxLoggedParameters], "…")
+	}
 	return strings.Join(told, "&")
 }
 

@@ -86,7 +86,7 @@ type API struct {
 	crossOrigin *cors.Cors
 	router      http.Handler
 	repeats     repeats
-	silences    chan struct{} // holds one for each silent stream
+	silences    *limits.Places
 	heldBack    chan struct{} // holds one for each refusal that waits
 
 	proxyNoticed atomic.Bool
@@ -121,7 +121,7 @@ func New(o Options) (*API, error) {
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
 		heldBack:    make(chan struct{}, maxHeldBack),
-		silences:    make(chan struct{}, maxSilences),
+		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
 	a.metrics.watch(a.hub, a.rooms)
 	a.routes = a.allRoutes()

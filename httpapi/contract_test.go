@@ -97,7 +97,7 @@ func silences(t *testing.T, w *witness) {
 	whole := s.listen(t, 1)
 	whole.next("silence-ended")
 	whole.ended()
-	for range 64 {
+	for range 96 { // the share of one address
 		s.listen(t, 180)
 	}
 	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", anything).Get("Retry-After"))

@@ -30,12 +30,9 @@ type headerField struct {
 	Value string `json:"value"`
 }
 
-// How much of a header is told: whoever sends more learns nothing by reading
-// all of it again.
-const (
-	maxHeaderFields = 64
-	maxHeaderValue  = 256 // bytes
-)
+// maxHeaderFields is how many fields of a header are told: a client that sends more
+// learns nothing by reading all of them again. Each is cut.
+const maxHeaderFields = 64
 
 // getDoctor tells a client how its request arrived, so that it can see what was
 // done to it on the way (GET /doctor.json).
@@ -53,8 +50,8 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 		TLS:               tlsVersion(r.TLS),
 		RemoteAddress:     clientip.Proxies(nil).Of(r).String(),
 		ForwardedFor:      forwardedFor(r.Header),
-		RequestHeaders:    append([]headerField{{"Host", shortened(r.Host)}}, headerFields(r.Header)...),
-		ResponseHeaders:   headerFields(header),
+		RequestHeaders:    append([]headerField{{"Host", cut(r.Host)}}, headerFields(r.Header, cut)...),
+		ResponseHeaders:   headerFields(header, whole),
 		HeartbeatInterval: a.hub.HeartbeatInterval().Milliseconds(),
 		ResumeWindow:      a.hub.ResumeWindow().Milliseconds(),
 	})
@@ -75,27 +72,33 @@ func forwardedFor(header http.Header) []string {
 	for _, line := range header.Values("X-Forwarded-For") {
 		for address := range strings.SplitSeq(line, ",") {
 			if address = strings.TrimSpace(address); address != "" && len(chain) < maxHeaderFields {
-				chain = append(chain, shortened(address))
+				chain = append(chain, cut(address))
 			}
 		}
 	}
 	return chain
 }
 
-// headerFields lists a header by name.
-func headerFields(header http.Header) []headerField {
+// headerFields lists a header by name, with as much of each text as tell returns.
+func headerFields(header http.Header, tell func(string) string) []headerField {
 	fields := []headerField{}
 	for name, values := range header {
 		for _, value := range values {
 			if isSecret(name) {
 				value = "[hidden]"
 			}
-			fields = append(fields, headerField{shortened(name), shortened(value)})
+			if name == "Access-Control-Allow-Origin" { // of the server's own header, what the client wrote
+				value = cut(value)
+			}
+			fields = append(fields, headerField{tell(name), tell(value)})
 		}
 	}
 	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.Name, b.Name) })
 	return fields[:min(len(fields), maxHeaderFields)]
 }
+
+// whole tells all of a text: the server's own are short.
+func whole(text string) string { return text }
 
 // secretWords are parts of the names of headers that prove who somebody is.
 // Gateways add some of their own, and people send reports to others.
@@ -106,12 +109,4 @@ var secretWords = []string{"auth", "cookie", "token", "secret", "jwt", "assertio
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return name == "last-event-id" || slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
-}
-
-// shortened bounds a text, and makes it one that JSON can hold.
-func shortened(text string) string {
-	if len(text) > maxHeaderValue {
-		text = text[:maxHeaderValue] + "…"
-	}
-	return strings.ToValidUTF8(text, "")
 }

@@ -107,7 +107,10 @@ func TestTheDoctorRepeatsABoundedPartOfWhatItGets(t *testing.T) {
 	answer, received, _ := s.diagnose(t, headers)
 	require.Len(t, answer["requestHeaders"], 65) // with Host
 	require.Len(t, answer["forwardedFor"], 64)
-	require.Equal(t, []string{strings.Repeat("é", 128) + "…"}, received["A-Long-One"])
+	require.Equal(t, []string{strings.Repeat("é", 31) + "…" + strings.Repeat("é", 32)}, received["A-Long-One"])
+
+	_, received, _ = s.diagnose(t, http.Header{"X-" + strings.Repeat("N", 1000): {"1"}})
+	require.Contains(t, received, "X-"+"N"+strings.Repeat("n", 28)+"…"+strings.Repeat("n", 32))
 }
 
 // listen opens a silent stream and takes its first event.
@@ -161,15 +164,16 @@ func TestASilentStreamHasALengthOfOneSecondToThreeMinutes(t *testing.T) {
 	}
 }
 
-func TestThereAreNoMoreSilentStreamsThanTheServerBears(t *testing.T) {
+func TestOneAddressHasNoMoreThanItsShareOfTheSilentStreams(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	var open []*peer
-	for range 64 {
+	for range 96 {
 		open = append(open, s.listen(t, 180))
 	}
 	status, problem := s.get(t, "/silence?seconds=1")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Equal(t, "/problems/at-capacity", problem["type"])
+	require.Equal(t, "Your address has as many silent streams open as one address may have.", problem["detail"])
 	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", nil).Get("Retry-After"))
 
 	s.connect(t) // sockets are counted by themselves

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"signaling-server/httpapi/clientip"
@@ -29,7 +28,7 @@ func (a *API) noticeProxy(r *http.Request) {
 // clientOf is what operators are told of a client.
 func (a *API) clientOf(r *http.Request) sse.Client {
 	address := a.proxies.Of(r)
-	c := sse.Client{UserAgent: strings.Clone(r.UserAgent()), Network: clientip.Network(address)} // a part of the header would keep all of it
+	c := sse.Client{UserAgent: cutUserAgent(r.UserAgent()), Network: clientip.Network(address)}
 	if address.IsValid() {
 		c.IP = address.String()
 	}
@@ -96,6 +95,10 @@ var exceededSentences = map[limits.Name]string{
 	limits.TellingsPerAddress:  "Too much is told to large rooms from your address.",
 	limits.TellingsPerSocket:   "You tell too much to a large room.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
+
+	limits.MonitoringPerAddress: "Your address asks too much of the monitoring. Ask less often, or for pages by ?limit=.",
+	limits.SilencesPerAddress:   "Your address has as many silent streams open as one address may have.",
+	limits.SilencesInAll:        "As many silent streams are open as there may be.",
 }
 
 const (
@@ -131,5 +134,10 @@ func (a *API) holdBack(r *http.Request, err error) {
 
 // exceededProblem is the problem of a client that asked too much.
 func exceededProblem(e *limits.Exceeded) *Problem {
-	return rateLimited.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))
+	kind := rateLimited
+	switch e.Limit {
+	case limits.SilencesPerAddress, limits.SilencesInAll:
+		kind = atCapacity
+	}
+	return kind.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))
 }

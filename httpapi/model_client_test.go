@@ -300,7 +300,7 @@ func readAnswer(response *http.Response) (string, error) {
 }
 
 func newModelRequest(method, path, body string) *http.Request {
-	r, err := http.NewRequest(method, "http://server"+path, strings.NewReader(body))
+	r, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
 	if err != nil {
 		panic(err) // only for a method or a path that is none
 	}

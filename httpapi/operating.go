@@ -9,6 +9,10 @@ import (
 
 // What operators may do. All of it is logged.
 
+// AuditPrefix begins the message of each line of the log that tells what an operator
+// did. No flood may keep such a line out of the log.
+const AuditPrefix = "operator "
+
 // operatorEvents are all that an operator may post to a room.
 var operatorEvents = vocabulary{"announcement": newEventType[announcement]()}
 
@@ -29,24 +33,24 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 	if !a.hub.Kick(socketID, why) {
 		return notFound.with("There is no connection of this socket ID.")
 	}
-	a.logger.Info("operator kicked a socket", "socketId", socketID, "reason", why)
+	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // closeRoom puts all out of a room (DELETE /rooms/{roomId}).
 func (a *API) closeRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "operator closed a room", p, http.StatusNoContent, a.rooms.Close)
+	return a.operate(w, "closed a room", p, http.StatusNoContent, a.rooms.Close)
 }
 
 // lockRoom lets nobody else into a room (POST /rooms/{roomId}/lock).
 func (a *API) lockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "operator locked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+	return a.operate(w, "locked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
 }
 
 // unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
 func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "operator unlocked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+	return a.operate(w, "unlocked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
 }
 
 // announce tells all in a room something (POST /rooms/{roomId}/events).
@@ -60,16 +64,16 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 		return err
 	}
 	data := appendCompact(nil, event.(*announcement).Data)
-	return a.operate(w, "operator announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, data) })
+	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, data) })
 }
 
-// operate does something to the room that the path names, and logs it.
+// operate does something to the room that the path names, and logs what it was.
 func (a *API) operate(w http.ResponseWriter, what string, p params, status int, do func(roomID string) error) error {
 	roomID := p.ByName("roomId")
 	if err := do(roomID); err != nil {
 		return err
 	}
-	a.logger.Info(what, "roomId", roomID)
+	a.logger.Info(AuditPrefix+what, "roomId", roomID)
 	w.WriteHeader(status)
 	return nil
 }

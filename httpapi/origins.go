@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
 
 	"github.com/rs/cors"
 )
@@ -35,4 +39,50 @@ func (a *API) checkOrigin(r *http.Request) error {
 		return originNotAllowed.with("Pages of this origin may not use the server. CORS_ORIGIN lists those that may.")
 	}
 	return nil
+}
+
+// isForPage reports whether a browser sends a request for a page of another origin,
+// even if it changes nothing. Sec-Fetch-Site decides; browsers send it to servers
+// that they reach by https or as localhost. Without it Origin does, whatever its
+// scheme: a proxy may have ended TLS.
+func isForPage(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "":
+	case "same-origin", "none":
+		return false
+	default:
+		return true
+	}
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return false
+	}
+	origin, err := url.Parse(origins[0])
+	return err != nil || len(origins) > 1 || !strings.EqualFold(origin.Host, r.Host)
+}
+
+// forbidReading takes back that pages of other origins may read the answer.
+func forbidReading(w http.ResponseWriter) {
+	w.Header().Del("Access-Control-Allow-Origin")
+	w.Header().Del("Access-Control-Expose-Headers")
+}
+
+// isOwnName reports whether a request's Host is a name that no page can have: an IP
+// address, localhost, or the name of this machine. A request of HTTP/1.0 may have
+// none, but each of a browser has one.
+func (o operators) isOwnName(host string) bool {
+	name := host
+	if withoutPort, _, err := net.SplitHostPort(host); err == nil {
+		name = withoutPort
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	machine := strings.ToLower(o.machine)
+	switch {
+	case name == "", name == "localhost", strings.HasSuffix(name, ".localhost"):
+		return true
+	}
+	return machine != "" && strings.TrimSuffix(name, ".local") == strings.TrimSuffix(machine, ".local")
 }

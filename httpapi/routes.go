@@ -162,6 +162,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// connection would take for the answer what net/http makes of none.
 		panic(http.ErrAbortHandler)
 	}
-	a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	a.logger.Error("request failed", "method", cut(r.Method), "path", cut(r.URL.Path), "error", err)
 	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

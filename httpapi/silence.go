@@ -13,7 +13,8 @@ import (
 
 // What silent streams may take of the server.
 const (
-	maxSilences         = 64 // at once
+	maxSilences         = 256 // at once
+	maxSilencesOfOne    = 96  // of them, from one address: the doctor opens three, and a class opens it together
 	maxSilence          = 180 * time.Second
 	silenceWriteTimeout = 8 * time.Second
 )
@@ -51,7 +52,7 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 	if err := a.limits.Open(a.networkOf(r)); err != nil {
 		return err
 	}
-	release, err := a.takeSilence()
+	release, err := a.takeSilence(r)
 	if err != nil {
 		return err
 	}
@@ -81,17 +82,11 @@ func silenceLength(query url.Values) (time.Duration, error) {
 
 // takeSilence takes one of the places for silent streams, which release gives
 // back.
-func (a *API) takeSilence() (release func(), err error) {
+func (a *API) takeSilence(r *http.Request) (release func(), err error) {
 	if a.hub.Draining() {
 		return nil, sse.ErrDraining
 	}
-	select {
-	case a.silences <- struct{}{}:
-		return func() { <-a.silences }, nil
-	default:
-		full := atCapacity.with(fmt.Sprintf("%d silent streams are open, as many as there may be. Try again after the time given.", maxSilences)).after(sse.ReconnectAfter())
-		return nil, full
-	}
+	return a.silences.Take(a.networkOf(r))
 }
 
 // silentStream is one open response.

@@ -60,6 +60,7 @@ type config struct {
 	EventsPerSocket  int           `env:"EVENTS_PER_SOCKET" envDefault:"200" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
 	ToldPerAddress   int           `env:"RECEIVERS_PER_ADDRESS" envDefault:"100000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers a second of what one address tells to whole rooms. An event counts once more for each 4 KiB."`
 	ToldPerSocket    int           `env:"RECEIVERS_PER_SOCKET" envDefault:"10000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"The same, for one socket."`
+	MonitoringRate   int           `env:"MONITORING_PER_ADDRESS" envDefault:"20" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second from one address that read the monitoring. A list counts as one more for each 1000 entries."`
 	MaxRoomMembers   int           `env:"MAX_ROOM_MEMBERS" envDefault:"1000" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
 	RoomBytes        int           `env:"ROOM_BYTES" envDefault:"2097152" validate:"min=65536" allowed:"a number of bytes from 65536" help:"Size of a room's list of members, with their metadata."`
 	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`

@@ -11,16 +11,24 @@ import (
 	"signaling-server/httpapi"
 )
 
-// newLogger makes a log that machines read in production and people elsewhere.
+// newLogger makes a log that machines read in production and people elsewhere. Each
+// address has a share of it.
 func newLogger(w io.Writer, c config) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(err) // the configuration was validated
 	}
 	if c.Environment == httpapi.Production {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 	}
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}))
+	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)})))
+}
+
+// reportLeftOut tells of the lines that a log has left out, before it ends.
+func reportLeftOut(logger *slog.Logger) {
+	if sharer, ok := logger.Handler().(logSharer); ok {
+		sharer.reportAll()
+	}
 }
 
 func isTerminal(w io.Writer) bool {

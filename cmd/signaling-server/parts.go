@@ -107,6 +107,8 @@ func (c config) limits() *limits.Limits {
 	return limits.New(limits.Options{
 		PerAddress: limits.Rates{Opens: c.OpensPerAddress, Posts: c.PostsPerAddress, Events: c.EventsPerAddress, Tellings: c.ToldPerAddress},
 		PerSocket:  limits.Rates{Opens: c.OpensPerSocket, Posts: c.PostsPerSocket, Events: c.EventsPerSocket, Tellings: c.ToldPerSocket},
+
+		MonitoringPerAddress: c.MonitoringRate,
 	})
 }
 

@@ -56,7 +56,9 @@ func dispatch(p process) error {
 	}
 	switch {
 	case len(p.args) == 0:
-		return serve(c, newLogger(p.stderr, c), p.signals)
+		logger := newLogger(p.stderr, c)
+		defer reportLeftOut(logger)
+		return serve(c, logger, p.signals)
 	case command == "healthcheck":
 		return healthcheck(c)
 	default:

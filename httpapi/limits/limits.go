@@ -24,12 +24,17 @@ const (
 	EventsPerSocket     Name = "events per socket"
 	GuessesPerAddress   Name = "guesses per address"
 	IceServersPerSocket Name = "ICE servers per socket"
+
+	MonitoringPerAddress Name = "monitoring per address"
+	SilencesPerAddress   Name = "silent streams per address"
+	SilencesInAll        Name = "silent streams"
 )
 
 // Names lists all limits.
 func Names() []Name {
 	return []Name{
 		OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket, TellingsPerAddress, TellingsPerSocket,
+		MonitoringPerAddress, SilencesPerAddress, SilencesInAll,
 	}
 }
 
@@ -63,6 +68,9 @@ const maxRemembered = 1 << 15
 type Options struct {
 	PerAddress Rates // of one network: see clientip.Network
 	PerSocket  Rates
+	// MonitoringPerAddress is how much one network may ask of the monitoring in a
+	// second: see [Limits.Monitor].
+	MonitoringPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
@@ -71,6 +79,7 @@ type Limits struct {
 	perSocket  Rates
 	networks   *lru.Cache[netip.Prefix, *buckets]
 	sockets    *lru.Cache[string, *buckets]
+	watchers   watchers
 }
 
 // New makes limits that nothing counts against yet.
@@ -80,6 +89,7 @@ func New(o Options) *Limits {
 		perSocket:  o.PerSocket,
 		networks:   newCache[netip.Prefix](),
 		sockets:    newCache[string](),
+		watchers:   newWatchers(o.MonitoringPerAddress),
 	}
 }
 

@@ -38,8 +38,8 @@ export function client(userAgent) {
   const [, firefox] = userAgent.match(/Firefox\/(\d+)/) ?? [];
   const [, chrome] = userAgent.match(/(?:Headless)?Chrome\/(\d+)/) ?? [];
   const [, safari] = userAgent.match(/Version\/(\d+)[\d.]* .*Safari/) ?? [];
-  const [, system] = userAgent.match(/(Android|iPhone|iPad|Windows|Mac OS X|CrOS|Linux)/) ?? [];
+  const [, system] = userAgent.match(/(Android|iPhone|iPad|Windows|Macintosh|CrOS|Linux)/) ?? [];
   const browser = edge ? `Edge ${edge}` : firefox ? `Firefox ${firefox}` : chrome ? `Chrome ${chrome}` : safari ? `Safari ${safari}` : null;
-  if (browser) return system ? `${browser}, ${system.replace("Mac OS X", "macOS")}` : browser;
+  if (browser) return system ? `${browser}, ${system.replace("Macintosh", "macOS")}` : browser;
   return userAgent.split(" ")[0].slice(0, 40);
 }

@@ -13,6 +13,18 @@ const OF_THE_HOP = new Set(["connection", "content-length", "date", "keep-alive"
 
 const HIDDEN = "[hidden]";
 
+// The server repeats the beginning and the end of a long text.
+const CUT = "…";
+
+function isSame(one, other) {
+  return one === other || isCutOf(one, other) || isCutOf(other, one);
+}
+
+function isCutOf(short, long) {
+  const [head, tail] = short.split(CUT);
+  return tail !== undefined && long.length >= short.length && long.startsWith(head) && long.endsWith(tail);
+}
+
 export function compareRequest(sent, received) {
   return compare(Object.entries(sent), received.map(({ name, value }) => [name, value]), isBrowsersOwn);
 }
@@ -40,7 +52,7 @@ function compare(leftFields, arrivedFields, isOrdinary) {
   for (const [name, value] of arrived) {
     if (!left.has(name)) {
       if (!isOrdinary(name)) added.push({ name, value });
-    } else if (value !== HIDDEN && value !== left.get(name)) {
+    } else if (value !== HIDDEN && !isSame(value, left.get(name))) {
       changed.push({ name, from: left.get(name), to: value });
     }
   }

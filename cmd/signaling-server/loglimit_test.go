@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// newSharedLog makes a log at a level, and returns what it has written.
+func newSharedLog(level string) (*slog.Logger, *logbook) {
+	book := &logbook{line: make(chan string)}
+	return newLogger(book, config{LogLevel: level, Environment: "production"}), book
+}
+
+func (l *logbook) count(text string) int { return strings.Count(l.String(), text) }
+
+// counted are the lines of which a log says that it left them out, by their owners.
+func (l *logbook) counted(t *testing.T) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	for line := range strings.Lines(l.String()) {
+		var told struct {
+			Message string `json:"msg"`
+			Level   string
+			Count   int
+			Of      string
+			Since   time.Time
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &told), line)
+		if told.Message == "log lines left out" {
+			require.Equal(t, "WARN", told.Level)
+			require.False(t, told.Since.IsZero())
+			counts[told.Of] += told.Count
+		}
+	}
+	return counts
+}
+
+func TestAnAddressHasItsShareOfTheLogAndAllOthersHaveTheirs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("info")
+		for range 5000 {
+			logger.Info("socket connected", "socketId", "S", "ip", "192.0.2.1")
+		}
+		require.Equal(t, 1000, book.count("192.0.2.1"))
+		logger.Info("socket connected", "socketId", "T", "ip", "192.0.2.2")
+		require.Equal(t, 1, book.count("192.0.2.2"))
+		require.Empty(t, book.counted(t), "they are counted by and by")
+
+		time.Sleep(10 * time.Second)
+		for range 300 {
+			logger.Info("socket connected", "socketId", "S", "ip", "192.0.2.1")
+		}
+		require.Equal(t, 1000+200+1, book.count("192.0.2.1"))
+		require.Equal(t, map[string]int{"192.0.2.1/32": 4000}, book.counted(t))
+		reportLeftOut(logger)
+		require.Equal(t, map[string]int{"192.0.2.1/32": 4100}, book.counted(t))
+		reportLeftOut(logger)
+		require.Equal(t, map[string]int{"192.0.2.1/32": 4100}, book.counted(t))
+	})
+}
+
+// Rooms know nothing of addresses. What a client does there is of its share all the
+// same, after its socket has ended as well.
+func TestLinesOfASocketBelongToItsAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("info")
+		logger.Info("socket connected", "socketId", "Eve", "ip", "2001:db8::1")
+		logger.Info("socket connected", "socketId", "Mallory", "ip", "2001:db8::2") // of the same /64
+		logger.Info("socket connected", "socketId", "Ada", "ip", "192.0.2.1")
+		logger.Info("socket disconnected", "socketId", "Eve")
+		for range 1000 {
+			logger.Info("room joined", "socketId", "Eve")
+			logger.Info("room left", "socketId", "Mallory")
+		}
+		for range 100 {
+			logger.Info("room joined", "socketId", "Ada")
+			logger.Info("room joined", "socketId", "nobody knows")
+		}
+		require.Equal(t, 1000, book.count("Eve")+book.count("Mallory"))
+		require.Equal(t, 101, book.count("Ada"))
+		require.Equal(t, 100, book.count("nobody knows"))
+		reportLeftOut(logger)
+		require.Equal(t, map[string]int{"2001:db8::/64": 1003}, book.counted(t))
+	})
+}
+
+func TestLinesWithoutAnAddressAreSharedByTheirKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("info")
+		ofHTTP := slog.NewLogLogger(logger.Handler(), slog.LevelWarn) // as net/http has it
+		for n := range 3000 {
+			ofHTTP.Printf("http: TLS handshake error from 192.0.2.%d:%d: EOF", n%250, n)
+		}
+		require.Equal(t, 1000, book.count("TLS handshake"))
+		logger.Info("stopping", "signal", "terminated")
+		require.Equal(t, 1, book.count("stopping"))
+		reportLeftOut(logger)
+		require.Equal(t, map[string]int{"http: TLS handshake erro": 2000}, book.counted(t))
+	})
+}
+
+func TestNoFloodHidesWhatOperatorsDoNorWarnings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("debug")
+		for range 2000 {
+			logger.Info("socket connected", "socketId", "S", "ip", "192.0.2.1")
+		}
+		for range 2000 {
+			logger.Info("operator kicked a socket", "socketId", "S")
+			logger.Debug("request", "path", "/events", "ip", "192.0.2.1")
+		}
+		logger.Warn("requests come through a proxy", "ip", "192.0.2.1")
+		require.Equal(t, 1000, book.count("socket connected"))
+		require.Equal(t, 2000, book.count("operator kicked"))
+		require.Equal(t, 2000, book.count(`"request"`), "who sets the level debug wants each")
+		require.Equal(t, 1, book.count("through a proxy"))
+	})
+}
+
+func TestALoggerThatHasTheAddressSharesByIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("info")
+		for range 2000 {
+			logger.With("ip", "192.0.2.1").WithGroup("more").Info("x", "a", 1)
+			logger.With("port", 1).Info("y")
+		}
+		reportLeftOut(logger)
+		require.Equal(t, map[string]int{"192.0.2.1/32": 1000, "y": 1000}, book.counted(t))
+	})
+}
+
+// Addresses cost an attacker nothing; counting their lines must not cost more than
+// so much.
+func TestTheMemoryOfSharesIsBoundedWhateverTheNumberOfAddresses(t *testing.T) {
+	shares := newLogShares()
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	long := strings.Repeat("x", 1<<10)
+	for n := range 100_000 {
+		shares.take(logOwner{}, fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255), fmt.Sprintf("socket %022d", n), "", false)
+		shares.take(logOwner{}, "", "", fmt.Sprint(n, long), false)
+	}
+	require.Less(t, heap()-before, uint64(16<<20))
+	runtime.KeepAlive(shares)
+}
+
+func TestSharesOfWhichLinesAreLeftOutAreBoundedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, book := newSharedLog("info")
+		const owners = maxLeftOut + 10
+		for owner := range owners {
+			for range 1001 {
+				logger.Info("x", "ip", fmt.Sprintf("10.0.%d.%d", owner/250, owner%250))
+			}
+		}
+		require.Len(t, book.counted(t), 10, "the oldest are counted early")
+		reportLeftOut(logger)
+		require.Len(t, book.counted(t), owners)
+	})
+}
+
+func TestAFloodIsCountedInTheServersLogBeforeItEnds(t *testing.T) {
+	s := start(t, "OPENS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0", "POSTS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0")
+	_, _, token := s.open(t)
+	for range 600 {
+		require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"room","userId":"Ada"}`))
+		require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"leave-room"}`))
+	}
+	require.Zero(t, s.stop(t))
+	log := s.log.String()
+	require.Regexp(t, `log lines left out count=\d+ of=127.0.0.1/32 since=\S+\n$`, log)
+	require.Contains(t, log, "stopped")
+	require.Less(t, strings.Count(log, "room joined"), 560)
+}

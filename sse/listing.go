@@ -1,0 +1,32 @@
+package sse
+
+import (
+	"iter"
+	"time"
+)
+
+// Listed is a living socket in a list that is being read. It must not be kept: it
+// holds all that the socket holds. [Hub.Info] describes the socket later, by its ID.
+type Listed struct{ socket *socket }
+
+// SocketID returns the socket's ID.
+func (l Listed) SocketID() string { return l.socket.id }
+
+// ConnectedAt returns when the socket was opened.
+func (l Listed) ConnectedAt() time.Time { return l.socket.connectedAt }
+
+// Info describes the socket as it is now.
+func (l Listed) Info() Info { return l.socket.info() }
+
+// Sockets lists the sockets that live when the list is first read, in no order. No
+// lock is held between two of them: some may have ended when it is their turn.
+func (h *Hub) Sockets() iter.Seq[Listed] {
+	return func(yield func(Listed) bool) {
+		active, _, _ := h.Counts()
+		for _, s := range h.snapshot(make([]*socket, 0, active)) {
+			if !yield(Listed{s}) {
+				return
+			}
+		}
+	}
+}
