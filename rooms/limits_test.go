@@ -1,0 +1,170 @@
+package rooms_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/rooms"
+)
+
+func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
+	box := newPostbox()
+	limits.Members = 1000
+	return rooms.New(box, limits, slog.New(slog.DiscardHandler)), box
+}
+
+// What the members say of themselves is bounded, and not only how many they are.
+func TestARoomIsFullWhenItsRosterIs(t *testing.T) {
+	rs, box := newLimitedRooms(rooms.Limits{RosterBytes: 1000})
+	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 300) + `"}`)
+	require.NoError(t, rs.Join("a", "room", "A", large, rooms.Permit{}))
+	require.NoError(t, rs.Join("b", "room", "B", large, rooms.Permit{}))
+	box.take("a")
+	require.ErrorIs(t, rs.Join("c", "room", "C", large, rooms.Permit{}), rooms.ErrRosterFull)
+	box.none(t, "a", "c")
+	require.NoError(t, rs.Join("d", "room", "D", nil, rooms.Permit{}), "with less there is a place")
+	require.NoError(t, rs.Join("b", "room", "another B", large, rooms.Permit{}), "one that joins anew leaves its own place")
+
+	require.NoError(t, rs.Leave("b"))
+	require.NoError(t, rs.Join("c", "room", "C", large, rooms.Permit{}))
+	huge := json.RawMessage(`{"x":"` + strings.Repeat("x", 2000) + `"}`)
+	require.NoError(t, rs.Join("e", "another", "E", huge, rooms.Permit{}), "the first always finds a place")
+}
+
+func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
+	rs, _ := newLimitedRooms(rooms.Limits{RoomsPerNetwork: 2})
+	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
+	join := func(socketID, roomID string, network netip.Prefix) error {
+		return rs.Join(socketID, roomID, "user", nil, rooms.Permit{Network: network})
+	}
+	require.NoError(t, join("a", "one", here))
+	require.NoError(t, join("b", "two", here))
+	require.ErrorIs(t, join("c", "three", here), rooms.ErrTooManyRoomsOfNetwork)
+	require.NoError(t, join("c", "one", here), "it may join those that there are")
+	require.NoError(t, join("d", "three", there))
+	require.NoError(t, rs.Leave("b"))
+	require.NoError(t, join("b", "four", here), "a room that is gone leaves its place")
+	require.NoError(t, rs.Leave("a"))
+	require.ErrorIs(t, join("a", "five", here), rooms.ErrTooManyRoomsOfNetwork, "its room outlives it")
+}
+
+// What is told to a whole room is charged by the number that receive it, and by size.
+func TestWhatIsToldToARoomHasARate(t *testing.T) {
+	var told []int
+	tooMuch := errors.New("too much")
+	refuse := false
+	rs, box := newLimitedRooms(rooms.Limits{MayTell: func(_ netip.Prefix, _ string, weight int) error {
+		told = append(told, weight)
+		if refuse {
+			return tooMuch
+		}
+		return nil
+	}})
+	join(t, rs, box, "room", "a", "b", "c")
+	join(t, rs, box, "other", "x")
+	told = nil
+	require.NoError(t, rs.Chat("a", "hello"))
+	require.NoError(t, rs.Typing("a", true))
+	require.NoError(t, rs.SignalAll("a", rooms.Relay{Kind: "signal", Members: []byte(`"data":"` + strings.Repeat("x", 9000) + `"`)}))
+	require.NoError(t, rs.Signal("a", "b", rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}))
+	require.Equal(t, []int{3, 3, 9}, told, "one for each, and more if it is large; a signal to one has no rate here")
+	told = nil
+	require.NoError(t, rs.Join("x", "room", "X", nil, rooms.Permit{}))
+	require.Equal(t, []int{3 + 1 + 1}, told, "those who are there, the joiner, and those it leaves")
+
+	for _, id := range []string{"a", "b", "c", "x"} {
+		box.take(id)
+	}
+	refuse = true
+	require.ErrorIs(t, rs.Chat("a", "hello"), tooMuch)
+	require.ErrorIs(t, rs.Join("x", "other", "X", nil, rooms.Permit{}), tooMuch)
+	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), tooMuch, "also of a join that is repeated")
+	box.none(t, "a", "b", "c", "x")
+	_, exists := rs.Room("other")
+	require.False(t, exists, "no place is held for a join that was refused")
+}
+
+// A broadcast reaches all members or, if its sender has no share left with one, none.
+func TestABroadcastReachesAllOrNobody(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b", "c")
+	join(t, rs, box, "other", "x")
+	box.hasNoShareFor["c"] = "a"
+	require.ErrorIs(t, rs.Chat("a", "hello"), rooms.ErrOverflow)
+	require.ErrorIs(t, rs.SignalAll("a", rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}), rooms.ErrOverflow)
+	require.ErrorIs(t, rs.Typing("a", true), rooms.ErrOverflow)
+	box.none(t, "a", "b", "c")
+	require.NoError(t, rs.Chat("b", "hello"))
+
+	box.hasNoShareFor["c"] = "x"
+	for _, id := range []string{"a", "b", "c"} {
+		box.take(id)
+	}
+	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), rooms.ErrOverflow)
+	box.none(t, "a", "b", "c", "x")
+	info, _ := rs.Room("other")
+	require.Len(t, info.Members, 1, "it stays where it was")
+}
+
+// account counts what it is charged.
+type account struct{ used, limit atomic.Int64 }
+
+func (a *account) Charge(bytes int) { a.used.Add(int64(bytes)) }
+
+func (a *account) Take(bytes int) bool {
+	if a.used.Load()+int64(bytes) > a.limit.Load() {
+		return false
+	}
+	a.used.Add(int64(bytes))
+	return true
+}
+
+// A member is charged until the last event that names it is forgotten, which may be
+// after it has left.
+func TestMembersAreChargedForWhatIsKeptOfThem(t *testing.T) {
+	charged := new(account)
+	charged.limit.Store(10_000)
+	rs, box := newLimitedRooms(rooms.Limits{Account: charged})
+	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 4000) + `"}`)
+	require.NoError(t, rs.Join("a", "room", "A", large, rooms.Permit{}))
+	require.NoError(t, rs.Join("b", "room", "B", large, rooms.Permit{}))
+	require.ErrorIs(t, rs.Join("c", "room", "C", large, rooms.Permit{}), rooms.ErrOutOfMemory)
+	require.NoError(t, rs.Leave("a"))
+	require.NoError(t, rs.Leave("b"))
+	runtime.GC()
+	require.Greater(t, charged.used.Load(), int64(8000), "their events are still there")
+	box.take("a")
+	box.take("b")
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return charged.used.Load() == 0
+	}, 5*time.Second, time.Millisecond)
+}
+
+// Where many join and nobody reads, what waits grows with the members, not with their
+// square.
+func TestAThousandJoinsShareTheirRosters(t *testing.T) {
+	rs, box := newLimitedRooms(rooms.Limits{})
+	metadata := json.RawMessage(`{"x":"` + strings.Repeat("x", 1000) + `"}`)
+	held, written := 0, 0
+	box.silent = true
+	for n := range 1000 {
+		require.NoError(t, rs.Join(fmt.Sprint("s", n), "room", "u", metadata, rooms.Permit{}))
+	}
+	for _, e := range box.delivered {
+		held += e.Data.Held()
+		written += e.Data.Len()
+	}
+	require.Greater(t, written, 500_000_000)
+	require.Less(t, held, 3_000_000)
+}
