@@ -12,7 +12,7 @@ type deadline struct {
 	control *http.ResponseController // set once
 
 	mu       sync.Mutex // guards what follows, and the deadline of the connection
-	since    time.Time  // when the write under way, or the latest, began
+	at       time.Time  // of the write under way or, over, of the latest
 	limit    time.Time  // no write may last longer than this, whatever its own time-out
 	finished bool       // the connection is net/http's again
 }
@@ -22,18 +22,18 @@ type deadline struct {
 func (d *deadline) set(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.since = time.Now()
+	d.at = at
 	if !d.limit.IsZero() && (at.IsZero() || d.limit.Before(at)) {
 		at = d.limit
 	}
 	d.control.SetWriteDeadline(at)
 }
 
-// progress returns when the connection last took something, or was last asked to.
-func (d *deadline) progress() time.Time {
+// next returns when the write under way will have failed; zero: there is none.
+func (d *deadline) next() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.since
+	return d.at
 }
 
 // hurry bounds the write under way, and all that follow, by a common limit. Any

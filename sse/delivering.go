@@ -140,8 +140,11 @@ func (s *socket) isSlow() bool {
 		return false
 	}
 	waited := s.hub.clock() - s.outbox.at(s.outbox.written+1).at
-	if waited > stuckAfter && s.reader != nil {
-		return waited > slowAfter || time.Since(s.reader.progress()) > stuckAfter
+	if waited <= stuckAfter || s.reader == nil {
+		return waited > slowAfter
 	}
-	return waited > slowAfter
+	// A write began as long ago as its time-out has run.
+	end := s.reader.deadlineOfWrite()
+	isStuck := !end.IsZero() && time.Until(end) < s.hub.options.WriteTimeout-stuckAfter
+	return isStuck || waited > slowAfter
 }

@@ -48,7 +48,7 @@ func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
 
 func (p *poll) transport() Transport { return OverPoll }
 
-func (p *poll) progress() time.Time { return p.deadline.progress() }
+func (p *poll) deadlineOfWrite() time.Time { return p.deadline.next() }
 
 func (p *poll) start(position uint64) { p.position = position }
 

@@ -23,8 +23,9 @@ type reader interface {
 	// its client may take to read that.
 	end(skip bool, lastWord *event, limit time.Duration)
 
-	// progress returns when its connection last took something, or was last asked to.
-	progress() time.Time
+	// deadlineOfWrite returns when the write under way will have failed; zero: there
+	// is none.
+	deadlineOfWrite() time.Time
 	// transport says what kind it is.
 	transport() Transport
 	// close is called by its own goroutine when it reads no more.
