@@ -5,7 +5,7 @@ package signalingserver
 import _ "embed"
 
 // Version is the server's version, and the contract's.
-const Version = "1.0.0"
+const Version = "1.1.0"
 
 // OpenAPI is the contract, as OpenAPI 3.1 in YAML.
 //

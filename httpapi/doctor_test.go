@@ -47,7 +47,7 @@ func TestTheDoctorTellsHowARequestArrived(t *testing.T) {
 		"User-Agent":      {"a browser"},
 	})
 	require.Regexp(t, isTime, answer["time"])
-	require.Equal(t, "1.0.0", answer["version"])
+	require.Equal(t, "1.1.0", answer["version"])
 	require.Equal(t, "HTTP/1.1", answer["protocol"])
 	require.NotContains(t, answer, "tls")
 	require.Equal(t, "127.0.0.1", answer["remoteAddress"])

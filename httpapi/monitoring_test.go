@@ -38,7 +38,7 @@ func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	require.Equal(t, []string{"endpoints", "environment", "features", "message", "port", "service", "version"}, keys(service))
 	require.Equal(t, "test", service["environment"])
 	require.Equal(t, 3002.0, service["port"])
-	require.Equal(t, "1.0.0", service["version"])
+	require.Equal(t, "1.1.0", service["version"])
 
 	_, health := s.get(t, "/health")
 	require.Equal(t, []string{"connections", "environment", "memory", "port", "rooms", "service", "status", "timestamp", "uptime", "version"}, keys(health))
