@@ -11,7 +11,7 @@ import (
 )
 
 // logged answers a request and logs it, without what may be a secret.
-func (a *API) logged(w http.ResponseWriter, r *http.Request) {
+func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 	began := time.Now()
 	answer := &recordedAnswer{ResponseWriter: w}
 	defer func() {
@@ -20,7 +20,7 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request) {
 			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
 			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
 	}()
-	a.serveHTTP(answer, r)
+	a.serveHTTP(answer, r, refusal)
 }
 
 // parameters are those that the API knows.

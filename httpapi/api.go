@@ -87,7 +87,7 @@ type API struct {
 	router      http.Handler
 	repeats     repeats
 	silences    *limits.Places
-	heldBack    chan struct{} // holds one for each refusal that waits
+	heldBack    *limits.Places // for refusals that wait
 
 	proxyNoticed atomic.Bool
 }
@@ -120,7 +120,7 @@ func New(o Options) (*API, error) {
 		headers:     newHeaders(noParts, noDevices, isProduction),
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     repeats{sockets: make(map[string]*socketKeys)},
-		heldBack:    make(chan struct{}, maxHeldBack),
+		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
 	a.metrics.watch(a.hub, a.rooms)
@@ -132,14 +132,18 @@ func New(o Options) (*API, error) {
 // ServeHTTP answers one request. Whatever stands between here and a stream is
 // on the stack of each open stream: there are no layers of middleware.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind, network, refusal := a.admit(w, r)
+	defer a.limits.End(kind, network)
 	if a.logger.Enabled(r.Context(), slog.LevelDebug) {
-		a.logged(w, r)
-		return
+		a.logged(w, r, refusal)
+	} else {
+		a.serveHTTP(w, r, refusal)
 	}
-	a.serveHTTP(w, r)
+	settle(w, r)
 }
 
-func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request) {
+// serveHTTP answers a request, perhaps by a refusal that is decided already.
+func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.noticeProxy(r)
 	if err := a.headers.set(w, r); err != nil {
 		a.fail(w, r, err)
@@ -148,6 +152,10 @@ func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	a.crossOrigin.HandlerFunc(w, r)
 	if isPreflight(r) {
 		return // that was its answer
+	}
+	if refusal != nil {
+		a.refuseRequest(w, r, refusal)
+		return
 	}
 	if err := a.checkOrigin(r); err != nil {
 		a.fail(w, r, err)

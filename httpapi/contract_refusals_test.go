@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -133,6 +136,55 @@ func ratesAreLimited(t *testing.T, w *witness) {
 
 func limitedTo(o limits.Options) func(*setup) {
 	return func(u *setup) { u.API.Limits = limits.New(o) }
+}
+
+// requestsAtOnceAreLimited asks for everything while an address has as many
+// requests under way as it may.
+func requestsAtOnceAreLimited(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{RequestsPerAddress: 1, ReadingPerAddress: 1}))
+	p := s.connect(t)
+	slow, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	defer slow.Close()
+	fmt.Fprintf(slow, "POST /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n", p.token)
+	require.Eventually(t, func() bool {
+		response, err := http.Get(s.URL + "/doctor.json") // not by the witness, who would hear both answers
+		if err == nil {
+			response.Body.Close()
+		}
+		return err == nil && response.StatusCode == http.StatusServiceUnavailable
+	}, patience, time.Millisecond)
+	http.DefaultClient.CloseIdleConnections()
+	bodies := map[string]string{
+		"/events": `{"type":"ping"}`, "/events/batch": `{"events":[{"type":"ping"}]}`, "/rooms/{roomId}/events": `{"type":"announcement","data":1}`,
+	}
+	for template, item := range w.document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			if operation.Responses.Value("503") == nil || template == "/readyz" {
+				continue
+			}
+			path := withExamples(template, operation.Parameters)
+			if template == "/silence" {
+				path += "?seconds=1"
+			}
+			body := ""
+			if method == http.MethodPost {
+				body = bodies[template]
+			}
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+			require.NoError(t, err)
+			if body != "" {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			r.Header.Set("Authorization", "Bearer "+p.token)
+			r.Header.Set("Accept", "*/*")
+			status, _ := s.do(t, r)
+			require.Equal(t, http.StatusServiceUnavailable, status, path)
+		}
+	}
+	for _, path := range []string{"/livez", "/readyz", "/health"} {
+		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
+	}
 }
 
 func foreignPagesAreRefused(t *testing.T, w *witness) {

@@ -46,6 +46,7 @@ var scenarios = []struct {
 	{"wrong streams are refused", wrongStreamsAreRefused},
 	{"at capacity", atCapacity},
 	{"rates are limited", ratesAreLimited},
+	{"requests at once are limited", requestsAtOnceAreLimited},
 	{"foreign pages are refused", foreignPagesAreRefused},
 	{"operators operate", operatorsOperate},
 	{"strangers are no operators", strangersAreNoOperators},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -14,7 +15,14 @@ import (
 
 // networkOf is what a request counts against: what its client's address is part
 // of, as far as one client has it all.
-func (a *API) networkOf(r *http.Request) netip.Prefix { return clientip.Network(a.proxies.Of(r)) }
+func (a *API) networkOf(r *http.Request) netip.Prefix {
+	if len(a.proxies) == 0 {
+		if network, ok := conns.NetworkOf(r.Context()); ok {
+			return network // it was read once, for the connection
+		}
+	}
+	return clientip.Network(a.proxies.Of(r))
+}
 
 // noticeProxy tells the operator, once, of a proxy that is not trusted: all its
 // clients count as one, and soon reach the limits of one address.
@@ -47,10 +55,11 @@ const (
 	outboxSize        limits.Name = "outbox"
 	bodySize          limits.Name = "body size"
 	memoryForClients  limits.Name = "memory"
+	tcpConnections    limits.Name = "TCP connections"
 )
 
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients)
+	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, tcpConnections)
 }
 
 // limitOf names the limit for which something was refused, "" where it was for
@@ -67,6 +76,8 @@ func limitOf(err error) limits.Name {
 		return socketsPerAddress
 	case errors.Is(err, sse.ErrOutOfBudget), errors.Is(err, rooms.ErrOutOfMemory):
 		return memoryForClients
+	case errors.Is(err, errNoConnection):
+		return tcpConnections
 	case errors.Is(err, rooms.ErrRoomFull):
 		return membersPerRoom
 	case errors.Is(err, rooms.ErrRosterFull):
@@ -99,6 +110,8 @@ var exceededSentences = map[limits.Name]string{
 	limits.MonitoringPerAddress: "Your address asks too much of the monitoring. Ask less often, or for pages by ?limit=.",
 	limits.SilencesPerAddress:   "Your address has as many silent streams open as one address may have.",
 	limits.SilencesInAll:        "As many silent streams are open as there may be.",
+	limits.RequestsPerAddress:   "Your address has as many requests under way as one address may have.",
+	limits.ReadingPerAddress:    "Your address has as many streams and polls under way as one address may have.",
 }
 
 const (
@@ -106,8 +119,10 @@ const (
 	// Were it long, a bucket would fill meanwhile, and be emptied in lumps that others
 	// feel.
 	holdBackFor = 2 * time.Millisecond
-	// maxHeldBack is how many may wait at once. Further ones do not.
-	maxHeldBack = 1024
+	// maxHeldBack is how many may wait at once, and maxHeldBackPerAddress how many of
+	// one address. Further ones do not.
+	maxHeldBack           = 1024
+	maxHeldBackPerAddress = 64
 )
 
 // holdBack lets a refusal wait of who has asked too often: over one connection he
@@ -117,12 +132,11 @@ func (a *API) holdBack(r *http.Request, err error) {
 	if !errors.As(err, &exceeded) || exceeded.RetryAfter == 0 {
 		return
 	}
-	select {
-	case a.heldBack <- struct{}{}:
-		defer func() { <-a.heldBack }()
-	default:
+	release, full := a.heldBack.Take(a.networkOf(r))
+	if full != nil {
 		return
 	}
+	defer release()
 	timer := time.NewTimer(holdBackFor)
 	defer timer.Stop()
 	select {
@@ -136,7 +150,7 @@ func (a *API) holdBack(r *http.Request, err error) {
 func exceededProblem(e *limits.Exceeded) *Problem {
 	kind := rateLimited
 	switch e.Limit {
-	case limits.SilencesPerAddress, limits.SilencesInAll:
+	case limits.SilencesPerAddress, limits.SilencesInAll, limits.RequestsPerAddress, limits.ReadingPerAddress:
 		kind = atCapacity
 	}
 	return kind.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -26,8 +27,9 @@ type Metrics struct {
 	waited    prometheus.Histogram
 	readers   map[sse.Transport]prometheus.Counter
 	ended     map[sse.Reason]prometheus.Counter
-	byProblem map[string]prometheus.Counter      // refusals
-	byLimit   map[limits.Name]prometheus.Counter // refusals for a limit
+	byProblem map[string]prometheus.Counter       // refusals
+	byLimit   map[limits.Name]prometheus.Counter  // refusals for a limit
+	closed    map[conns.Reason]prometheus.Counter // connections that the guard closed
 }
 
 // deliverySeconds are the bounds of the histogram: from what a good network
@@ -63,6 +65,8 @@ func NewMetrics() *Metrics {
 			"Requests, and events of batches, that were refused by a problem.", problemNames()...),
 		byLimit: newCounters(registry, "signaling_limit_reached_total", "limit",
 			"Requests, and events of batches, that were refused because a limit was reached.", limitNames()...),
+		closed: newCounters(registry, "signaling_connections_closed_total", "why",
+			"TCP connections that were closed because there were too many, or because they waited too long.", conns.Reasons()...),
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m

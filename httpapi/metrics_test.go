@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi/conns"
 	"signaling-server/sse"
 )
 
@@ -147,10 +148,11 @@ func TestMetricsTellNothingOfAnybody(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"limit", "problem", "reason", "state", "transport", "type"}, slices.Sorted(maps.Keys(labels)))
+	require.Equal(t, []string{"limit", "problem", "reason", "state", "transport", "type", "why"}, slices.Sorted(maps.Keys(labels)))
 	require.ElementsMatch(t, []string{"connected", "away"}, labels["state"])
 	require.ElementsMatch(t, []string{"stream", "poll"}, labels["transport"])
 	require.ElementsMatch(t, []string{"client disconnect", "transport close", "slow consumer", "kicked"}, labels["reason"])
+	require.Len(t, labels["why"], len(conns.Reasons()))
 	require.Len(t, labels["type"], 11)
 	require.Len(t, labels["problem"], 19)
 	require.Contains(t, labels["limit"], "posts per address")

@@ -76,7 +76,7 @@ var (
 	shuttingDown = problemType{"shutting-down", http.StatusServiceUnavailable, "The server is shutting down",
 		"The server is stopping and accepts no more. Every stream was told by “server-shutdown” when to come back; the header Retry-After says it as well."}
 	atCapacity = problemType{"at-capacity", http.StatusServiceUnavailable, "The server is at capacity",
-		"The server, or your address, holds as much as it may: sockets, rooms or memory. The detail says which. Try again after the time that the header Retry-After gives."}
+		"The server, or your address, holds as much as it may: sockets, connections, requests, rooms or memory. The detail says which. Try again after the time that the header Retry-After gives."}
 )
 
 // sessionEnded is the problem of a token that was once good.
@@ -136,6 +136,8 @@ func problemFor(err error) *Problem {
 		return sessionEnded
 	case errors.Is(err, rooms.ErrDraining), errors.Is(err, sse.ErrDraining):
 		return shuttingDown.with("Reconnect after the time given.").after(sse.ReconnectAfter())
+	case errors.Is(err, errNoConnection):
+		return noConnection()
 	case errors.Is(err, sse.ErrAtCapacity):
 		return atCapacity.with("Try again after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, sse.ErrTooMany):

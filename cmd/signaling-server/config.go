@@ -73,6 +73,9 @@ type config struct {
 	MemoryLimit      int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Memory that the process may take. At the limit newcomers are refused, and the sockets that hold the most unread end. 0: that of the container or, without one, of the machine."`
 	HeaderTimeout    time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
 	BodyTimeout      time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long it may take to send the whole request."`
+
+	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"TCP connections from one address. At most half of what the process's file descriptors allow; TRUSTED_PROXIES are exempt."`
+	RequestsPerAddress    int `env:"REQUESTS_PER_ADDRESS" envDefault:"512" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests under way at once from one address, without streams and polls."`
 }
 
 // loadConfig reads the configuration from environment variables. An empty one

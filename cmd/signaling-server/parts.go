@@ -109,6 +109,8 @@ func (c config) limits() *limits.Limits {
 		PerSocket:  limits.Rates{Opens: c.OpensPerSocket, Posts: c.PostsPerSocket, Events: c.EventsPerSocket, Tellings: c.ToldPerSocket},
 
 		MonitoringPerAddress: c.MonitoringRate,
+		RequestsPerAddress:   c.RequestsPerAddress,
+		ReadingPerAddress:    2 * c.MaxPerAddress, // one that takes over stands beside the one before for a moment
 	})
 }
 

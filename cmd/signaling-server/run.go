@@ -17,6 +17,7 @@ import (
 
 	signalingserver "signaling-server"
 	"signaling-server/httpapi"
+	"signaling-server/httpapi/conns"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 	"signaling-server/static"
@@ -87,6 +88,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	var api *httpapi.API
 	metrics := httpapi.NewMetrics()
 	limits := c.limits()
+	guard := newGuard(c, parts, memory.budget, metrics)
 	hub := sse.NewHub(sse.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
 		ResumeWindow:      c.ResumeWindow,
@@ -148,13 +150,14 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	defer stopWalking()
 	running.Go(func() { hub.Run(walking) })
 	running.Go(func() { memory.giveBack(walking) })
+	running.Go(func() { guard.Run(walking) })
 	if c.AccessEnforceExpiry {
 		running.Go(func() { members.Run(walking) })
 	}
 
-	server := newServer(c, api, parts.tls, logger)
+	server := newServer(c, api, parts.tls, guard, logger)
 	failed := make(chan error, 1)
-	running.Go(func() { failed <- serveOn(listener, server) })
+	running.Go(func() { failed <- serveOn(guard.Listen(listener), server) })
 
 	announce(c, logger)
 	memory.announce(c, logger)
@@ -169,7 +172,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 
 // newServer bounds what a client may take: streams set deadlines of their own
 // for each write, all other answers are short.
-func newServer(c config, api http.Handler, ours *tls.Config, logger *slog.Logger) *http.Server {
+func newServer(c config, api http.Handler, ours *tls.Config, guard *conns.Guard, logger *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(ours != nil)
@@ -178,19 +181,17 @@ func newServer(c config, api http.Handler, ours *tls.Config, logger *slog.Logger
 		Handler:           api,
 		TLSConfig:         ours,
 		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:             http2Config(c),
 		ReadHeaderTimeout: c.HeaderTimeout,
 		ReadTimeout:       c.BodyTimeout, // header and body, and what net/http discards of a body
 		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
+		ConnState:         guard.ConnState,
+		ConnContext:       guard.ConnContext,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
-
-// maxStreams is how many streams one HTTP/2 connection may have: a proxy puts all
-// its clients on a few.
-const maxStreams = 1000
 
 // serveOn serves until the server is shut down.
 func serveOn(listener net.Listener, server *http.Server) error {

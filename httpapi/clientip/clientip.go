@@ -24,7 +24,7 @@ type Proxies []netip.Prefix
 // there is no telling. The address is the zero one where the connection has none.
 func (p Proxies) Of(r *http.Request) netip.Addr {
 	connected := parse(r.RemoteAddr)
-	if !p.trust(connected) {
+	if !p.Trust(connected) {
 		return connected
 	}
 	legacy, standard := r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded")
@@ -47,14 +47,15 @@ func (p Proxies) follow(at netip.Addr, hops []string) netip.Addr {
 		if !before.IsValid() {
 			return at
 		}
-		if at = before; !p.trust(at) {
+		if at = before; !p.Trust(at) {
 			return at
 		}
 	}
 	return at
 }
 
-func (p Proxies) trust(a netip.Addr) bool {
+// Trust reports whether an address is that of a trusted proxy.
+func (p Proxies) Trust(a netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(a) })
 }
 

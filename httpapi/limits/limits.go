@@ -28,6 +28,8 @@ const (
 	MonitoringPerAddress Name = "monitoring per address"
 	SilencesPerAddress   Name = "silent streams per address"
 	SilencesInAll        Name = "silent streams"
+	RequestsPerAddress   Name = "requests per address"
+	ReadingPerAddress    Name = "reading requests per address"
 )
 
 // Names lists all limits.
@@ -35,6 +37,7 @@ func Names() []Name {
 	return []Name{
 		OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket, TellingsPerAddress, TellingsPerSocket,
 		MonitoringPerAddress, SilencesPerAddress, SilencesInAll,
+		RequestsPerAddress, ReadingPerAddress,
 	}
 }
 
@@ -71,6 +74,10 @@ type Options struct {
 	// MonitoringPerAddress is how much one network may ask of the monitoring in a
 	// second: see [Limits.Monitor].
 	MonitoringPerAddress int
+	// RequestsPerAddress is how many requests one network may have under way that are
+	// neither streams nor polls, and ReadingPerAddress how many of those, with those
+	// that are being refused or taken over.
+	RequestsPerAddress, ReadingPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
@@ -80,6 +87,7 @@ type Limits struct {
 	networks   *lru.Cache[netip.Prefix, *buckets]
 	sockets    *lru.Cache[string, *buckets]
 	watchers   watchers
+	underWay   underWay
 }
 
 // New makes limits that nothing counts against yet.
@@ -90,6 +98,7 @@ func New(o Options) *Limits {
 		networks:   newCache[netip.Prefix](),
 		sockets:    newCache[string](),
 		watchers:   newWatchers(o.MonitoringPerAddress),
+		underWay:   newUnderWay(o),
 	}
 }
 

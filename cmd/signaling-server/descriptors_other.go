@@ -1,0 +1,6 @@
+//go:build !unix
+
+package main
+
+// maxDescriptors returns 0: it is not known here.
+func maxDescriptors() int { return 0 }

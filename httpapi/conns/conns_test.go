@@ -1,0 +1,388 @@
+package conns_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"signaling-server/budget"
+	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/conns"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 10 * time.Second
+
+// server serves over guarded connections, and counts what the guard closed.
+type server struct {
+	*httptest.Server
+	guard *conns.Guard
+
+	mu     sync.Mutex
+	closed map[conns.Reason]int
+}
+
+func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) *server {
+	s := &server{closed: make(map[conns.Reason]int)}
+	o.OnClosed = func(why conns.Reason) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closed[why]++
+	}
+	s.guard = conns.New(o)
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(answer))
+	s.Listener = s.guard.Listen(s.Listener)
+	// httptest.Server has a hook of its own, which calls this one.
+	s.Config.ConnState, s.Config.ConnContext = s.guard.ConnState, s.guard.ConnContext
+	for _, other := range others {
+		other(s.Server)
+	}
+	if s.TLS != nil {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { s.guard.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		s.CloseClientConnections()
+		s.Close()
+		require.Eventually(t, func() bool { return s.guard.Counts() == conns.Counts{} }, patience, time.Millisecond, "nothing is counted that is gone")
+	})
+	return s
+}
+
+// answer is the handler: it says whether the connection is of the reserve, and
+// keeps a request to /hold until its client is gone.
+func answer(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/hold" {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		return
+	}
+	if r.URL.Path == "/hijack" {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+			c.Close()
+		}
+		return
+	}
+	fmt.Fprint(w, conns.InReserve(r.Context()))
+}
+
+func (s *server) count(why conns.Reason) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed[why]
+}
+
+// client is one connection to the server.
+type client struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+// dial connects from an address of loopback.
+func (s *server) dial(t *testing.T, from string) *client {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := dialer.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	return &client{c, bufio.NewReader(c)}
+}
+
+// ask sends a request and returns the answer.
+func (c *client) ask(path string) (string, error) {
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path); err != nil {
+		return "", err
+	}
+	response, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		return "", err
+	}
+	if path == "/hold" {
+		return "", nil
+	}
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+func (c *client) mustAsk(t *testing.T, path string) string {
+	t.Helper()
+	text, err := c.ask(path)
+	require.NoError(t, err)
+	return text
+}
+
+// isClosed reports whether the server has closed the connection.
+func (c *client) isClosed(t *testing.T) bool {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err := c.reader.Peek(1)
+	_ = c.SetDeadline(time.Now().Add(patience))
+	var timeout net.Error
+	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// idlers connects clients one after the other, each of which asks once.
+func (s *server) idlers(t *testing.T, count int, from string) (all []*client) {
+	t.Helper()
+	for range count {
+		c := s.dial(t, from)
+		require.Equal(t, "false", c.mustAsk(t, "/"))
+		all = append(all, c)
+	}
+	s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 })
+	return all
+}
+
+func (s *server) becomes(t *testing.T, is func(conns.Counts) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool { return is(s.guard.Counts()) }, patience, time.Millisecond)
+}
+
+// refuses checks that a new connection is closed, which may be before the client
+// knows that it is open.
+func (s *server) refuses(t *testing.T, from string) {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := dialer.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	_, err = (&client{c, bufio.NewReader(c)}).ask("/")
+	require.Error(t, err)
+}
+
+const here, there, elsewhere = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+
+func TestAtItsBoundAnAddressLosesItsOldestIdleConnection(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 3})
+	all := s.idlers(t, 3, here)
+	neighbour := s.idlers(t, 1, there)[0]
+	all[0].mustAsk(t, "/")
+	s.becomes(t, func(c conns.Counts) bool { return c.Idle == 4 })
+
+	require.Equal(t, "false", s.dial(t, here).mustAsk(t, "/"))
+	require.True(t, all[1].isClosed(t), "it was idle for the longest")
+	require.False(t, all[0].isClosed(t))
+	require.False(t, all[2].isClosed(t))
+	require.False(t, neighbour.isClosed(t))
+	require.Equal(t, 1, s.count(conns.MadeRoom))
+}
+
+func TestANewConnectionIsClosedIfItsAddressUsesAllThatItMayHave(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 4})
+	for range 4 {
+		s.dial(t, here).mustAsk(t, "/hold")
+	}
+	s.becomes(t, func(c conns.Counts) bool { return c.Active == 4 })
+	s.refuses(t, here)
+	require.Equal(t, 1, s.count(conns.AddressFull))
+	s.dial(t, there).mustAsk(t, "/")
+}
+
+func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 2, Exempt: clientip.Proxies{netip.MustParsePrefix(here + "/32")}})
+	for _, c := range s.idlers(t, 10, here) {
+		require.Equal(t, "false", c.mustAsk(t, "/"))
+	}
+	require.Zero(t, s.count(conns.MadeRoom))
+}
+
+// Half of what an address may have is for those that have asked nothing yet. An
+// honest client is among the newest of them.
+func TestConnectionsThatAskNothingTakeNoMoreThanTheirShare(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 8})
+	var silent []*client
+	for range 4 {
+		silent = append(silent, s.dial(t, here))
+	}
+	s.becomes(t, func(c conns.Counts) bool { return c.New == 4 })
+	require.Equal(t, "false", s.dial(t, here).mustAsk(t, "/"))
+	require.True(t, silent[0].isClosed(t))
+	require.False(t, silent[1].isClosed(t))
+	require.Equal(t, 1, s.count(conns.Unserved))
+}
+
+// Of 2,000 descriptors 3,000 idle connections took all.
+func TestOneAddressLeavesHalfOfAllConnectionsToStrangers(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 4000, InAll: 200, Reserve: 8})
+	require.Equal(t, 100, s.guard.PerAddress())
+	for range 300 {
+		s.dial(t, here).mustAsk(t, "/")
+	}
+	s.idlers(t, 100, there)
+	require.Equal(t, 200, s.count(conns.MadeRoom), "of the attacker's own")
+	require.LessOrEqual(t, s.guard.Counts().Idle, 200)
+
+	for range 10 {
+		require.Equal(t, "false", s.dial(t, elsewhere).mustAsk(t, "/"), "a newcomer takes the place of an idle one")
+	}
+}
+
+func TestIfAllConnectionsAreInUseTheReserveIsLeft(t *testing.T) {
+	s := newServer(t, conns.Options{InAll: 4, Reserve: 4})
+	for range 4 {
+		s.dial(t, here).mustAsk(t, "/hold")
+	}
+	s.becomes(t, func(c conns.Counts) bool { return c.Active == 4 })
+	first := s.dial(t, here)
+	require.Equal(t, "true", first.mustAsk(t, "/"))
+	s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Active: 4, Reserve: 1} })
+	for range 10 {
+		require.Equal(t, "true", s.dial(t, here).mustAsk(t, "/"))
+	}
+	require.True(t, first.isClosed(t))
+	require.Equal(t, 9, s.count(conns.ReserveFull), "one address has half of the reserve")
+	for range 2 {
+		require.Equal(t, "true", s.dial(t, there).mustAsk(t, "/"))
+	}
+	require.Equal(t, 9, s.count(conns.ReserveFull))
+	for range 2 {
+		s.dial(t, there).mustAsk(t, "/hold")
+	}
+	s.refuses(t, there)
+	require.Equal(t, "true", s.dial(t, elsewhere).mustAsk(t, "/"))
+}
+
+func TestACrowdHasLessTimeThanAFew(t *testing.T) {
+	s := newServer(t, conns.Options{InAll: 4000, IdleTimeout: 20 * time.Second, HeaderTimeout: time.Minute})
+	few := s.idlers(t, 64, there)
+	s.idlers(t, 1280, here)
+	// Each of 1,280 has 64/1280 of the 20 s, and the last 64 have all of it.
+	s.becomes(t, func(conns.Counts) bool { return s.count(conns.IdleTimeout) > 300 })
+	for _, c := range few {
+		c.mustAsk(t, "/")
+	}
+}
+
+func TestHandshakesOfACrowdHaveLessTime(t *testing.T) {
+	s := newServer(t, conns.Options{HeaderTimeout: 10 * time.Second, InAll: 4000}, func(h *httptest.Server) { h.TLS = new(tls.Config) })
+	began := time.Now()
+	for range 640 {
+		s.dial(t, here)
+	}
+	s.becomes(t, func(conns.Counts) bool { return s.count(conns.HeaderTimeout) > 100 })
+	require.Less(t, time.Since(began), 8*time.Second)
+	s.CloseClientConnections()
+}
+
+func TestABudgetThatIsFullLeavesTheReserve(t *testing.T) {
+	b := budget.New(16 * conns.Cost)
+	s := newServer(t, conns.Options{PerAddress: 100, Reserve: 2, Budget: b})
+	require.Equal(t, 4, s.guard.PerAddress(), "a quarter of it for one address")
+	for _, from := range []string{here, there, elsewhere, "127.0.0.4"} {
+		for range 4 {
+			s.dial(t, from).mustAsk(t, "/hold")
+		}
+	}
+	require.EqualValues(t, 16*conns.Cost, b.Used())
+	require.Equal(t, "true", s.dial(t, "127.0.0.5").mustAsk(t, "/"))
+	s.CloseClientConnections()
+	require.Eventually(t, func() bool { return b.Used() == 0 }, patience, time.Millisecond)
+}
+
+func TestAHijackedConnectionIsCountedUntilItIsClosed(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 1})
+	for range 3 {
+		c := s.dial(t, here)
+		require.Equal(t, "hello", c.mustAsk(t, "/hijack"))
+		s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{} })
+	}
+}
+
+func TestHTTP2IsIdleOnlyWithoutStreams(t *testing.T) {
+	for name, set := range map[string]func(*httptest.Server){
+		"TLS": func(h *httptest.Server) { h.TLS, h.EnableHTTP2 = new(tls.Config), true },
+		"h2c": func(h *httptest.Server) {
+			h.Config.Protocols = new(http.Protocols)
+			h.Config.Protocols.SetUnencryptedHTTP2(true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, conns.Options{PerAddress: 1}, set)
+			protocols := new(http.Protocols)
+			protocols.SetUnencryptedHTTP2(name == "h2c")
+			protocols.SetHTTP2(name == "TLS")
+			newClient := func() *http.Client {
+				transport := &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+				t.Cleanup(transport.CloseIdleConnections)
+				return &http.Client{Transport: transport}
+			}
+			client := newClient()
+			held, err := client.Get(s.URL + "/hold")
+			require.NoError(t, err)
+			require.Equal(t, 2, held.ProtoMajor)
+			s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Active: 1} })
+			_, err = newClient().Get(s.URL + "/")
+			require.Error(t, err, "the address has one in use")
+			held.Body.Close()
+			s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Idle: 1} })
+			response, err := newClient().Get(s.URL + "/")
+			require.NoError(t, err)
+			response.Body.Close()
+		})
+	}
+}
+
+func TestShutdownClosesIdleConnectionsAndWaitsForOthers(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 10})
+	idler := s.idlers(t, 1, here)[0]
+	holder := s.dial(t, here)
+	holder.mustAsk(t, "/hold")
+	done := make(chan error, 1)
+	go func() { done <- s.Config.Shutdown(t.Context()) }() // ends with the holder
+	require.True(t, idler.isClosed(t))
+	s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Active: 1} })
+	holder.Close()
+	require.NoError(t, <-done)
+}
+
+func TestManyClientsAtOnceAreCountedRightly(t *testing.T) {
+	s := newServer(t, conns.Options{PerAddress: 20, InAll: 50, Reserve: 5, IdleTimeout: time.Second})
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for range 200 {
+				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+n%4))}}
+				c, err := dialer.Dial("tcp", s.Listener.Addr().String())
+				if err != nil {
+					continue
+				}
+				_ = c.SetDeadline(time.Now().Add(patience))
+				client := &client{c, bufio.NewReader(c)}
+				_, _ = client.ask("/") // it may be closed meanwhile
+				counts := s.guard.Counts()
+				if counts.New+counts.Active+counts.Idle > 50 || counts.Reserve > 5 {
+					panic(fmt.Sprint(counts))
+				}
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+	s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{} })
+}

@@ -1,0 +1,93 @@
+package conns
+
+import "net/netip"
+
+// What counts connections. The guard's mu must be held, except for enter and
+// forget, which take it.
+
+// enter notes what a connection does now.
+func (g *Guard) enter(c *conn, s state) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.gone {
+		return
+	}
+	if c.owner == nil {
+		g.reserve.drop(c)
+		c.state, c.since = s, g.now()
+		g.reserve.push(c)
+		return
+	}
+	g.take(c)
+	g.put(c, s)
+}
+
+// forget stops counting a connection that is closed.
+func (g *Guard) forget(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !c.gone {
+		g.remove(c)
+	}
+}
+
+// remove stops counting a connection, which nothing counts again.
+func (g *Guard) remove(c *conn) {
+	c.gone = true
+	g.options.Budget.Charge(-g.cost)
+	if c.owner == nil {
+		g.reserve.drop(c)
+		return
+	}
+	g.take(c)
+	g.tidy(c.owner)
+}
+
+// put counts a connection of an owner in a state.
+func (g *Guard) put(c *conn, s state) {
+	c.state, c.since = s, g.now()
+	g.queues[s].push(c)
+	c.owner.queues[s].push(c)
+	c.owner.count++
+	g.noteCrowd(c.owner)
+}
+
+// take undoes put.
+func (g *Guard) take(c *conn) {
+	g.queues[c.state].drop(c)
+	c.owner.queues[c.state].drop(c)
+	c.owner.count--
+	g.noteCrowd(c.owner)
+}
+
+// noteCrowd keeps the list of crowds.
+func (g *Guard) noteCrowd(o *owner) {
+	isCrowd := !o.isExempt && max(o.queues[fresh].count, o.queues[idle].count) > g.few
+	if isCrowd == o.isCrowd {
+		return
+	}
+	if o.isCrowd = isCrowd; isCrowd {
+		g.crowds[o] = struct{}{}
+	} else {
+		delete(g.crowds, o)
+	}
+}
+
+func (g *Guard) ownerOf(network netip.Prefix, isExempt bool) *owner {
+	o := g.owners[network]
+	if o == nil {
+		o = &owner{network: network, isExempt: isExempt}
+		for s := range o.queues {
+			o.queues[s].link = amongOwn
+		}
+		g.owners[network] = o
+	}
+	return o
+}
+
+// tidy forgets an owner of nothing.
+func (g *Guard) tidy(o *owner) {
+	if o.count == 0 {
+		delete(g.owners, o.network)
+	}
+}

@@ -1,0 +1,4 @@
+package httpapi
+
+// ShareOfTime is for tests.
+var ShareOfTime = shareOfTime

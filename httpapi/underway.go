@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"signaling-server/httpapi/conns"
+	"signaling-server/httpapi/limits"
+	"signaling-server/sse"
+)
+
+// What is under way: each request is counted from its begin until its answer is
+// out, so that one address has a number of them, whatever it asks and however it
+// is connected.
+
+const (
+	// fewRequests is how many requests of one address are no crowd. Those of a crowd
+	// have less time, though not less than minWriteTimeout and minBodyTimeout.
+	fewRequests     = 64
+	minWriteTimeout = 2 * time.Second
+	minBodyTimeout  = 2 * time.Second
+
+	// urgentTimeout is how long an answer to an operator, a probe, or a client that
+	// is refused may take.
+	urgentTimeout = 5 * time.Second
+)
+
+// errNoConnection is the error of a request that came over a connection of the
+// reserve and has no business there.
+var errNoConnection = errors.New("httpapi: no connection is left")
+
+// admit counts a request. If there is a refusal, that is its answer. The request
+// must be counted no more, by limits.End, when its answer is out.
+func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, network netip.Prefix, refusal error) {
+	kind, network = kindOf(r), a.networkOf(r)
+	inReserve := conns.InReserve(r.Context())
+	if inReserve {
+		w.Header().Set("Connection", "close") // the next one, too, needs a place
+		refusal = errNoConnection
+	} else {
+		var count int
+		if count, refusal = a.limits.Begin(kind, network); refusal == nil {
+			if kind == limits.Short && count > fewRequests {
+				hurry(w, r, count)
+			}
+			return kind, network, nil
+		}
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(urgentTimeout)) // what knows no deadlines does without
+	if inReserve {
+		_ = control.SetReadDeadline(time.Now().Add(urgentTimeout))
+	}
+	if a.isUrgent(w, r) {
+		if _, err := a.limits.Begin(limits.Urgent, network); err == nil {
+			return limits.Urgent, network, nil
+		}
+	}
+	if _, err := a.limits.Begin(limits.Refusing, network); err != nil {
+		a.metrics.refused(atCapacity.name, limitOf(refusal))
+		panic(http.ErrAbortHandler) // a refusal, too, is an answer that may never be read
+	}
+	return limits.Refusing, network, refusal
+}
+
+// kindOf returns the kind of a request. What there is no route for is short.
+func kindOf(r *http.Request) limits.Kind {
+	switch {
+	case r.Method == http.MethodGet && reads(r.URL.Path), r.Method == http.MethodPost && r.URL.Path == "/events/stream":
+		return limits.Reading
+	}
+	return limits.Short
+}
+
+// isUrgent reports whether a request is a probe's or an operator's.
+func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
+	switch r.URL.Path {
+	case "/livez", "/readyz", "/health", "/metrics":
+		return true
+	}
+	if !a.operators.hasToken || bearerText(r) == "" {
+		return false
+	}
+	if _, isSession := bearer(r); isSession && !a.operators.know(r) {
+		return false // it is not a guess
+	}
+	return a.checkOperator(w, r) == nil
+}
+
+// refuseRequest answers a request that was not admitted.
+func (a *API) refuseRequest(w http.ResponseWriter, r *http.Request, refusal error) {
+	if kindOf(r) == limits.Reading && namesEventStream(r) {
+		a.refuse(w, refusal)
+		return
+	}
+	a.fail(w, r, refusal)
+}
+
+// settle waits until an HTTP/2 answer is out that its client may hold up: by a
+// window that it does not open, or by not reading at all. net/http would wait for
+// that as well, but behind the handler, where the request is counted no more.
+func settle(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor < 2 {
+		return
+	}
+	_, hasBody := w.Header()["Content-Type"]
+	if hasBody || conns.IsWriting(r.Context()) {
+		_ = http.NewResponseController(w).Flush() // the client may be gone
+	}
+}
+
+// hurry gives a request's body and answer less time, because its address has so
+// many under way.
+func hurry(w http.ResponseWriter, r *http.Request, count int) {
+	at, control := time.Now(), http.NewResponseController(w)
+	read, write := timeoutsOf(r)
+	if r.ContentLength != 0 {
+		at = at.Add(shareOfTime(read, count, minBodyTimeout))
+		_ = control.SetReadDeadline(at)
+	}
+	_ = control.SetWriteDeadline(at.Add(shareOfTime(write, count, minWriteTimeout)))
+}
+
+// shareOfTime divides a time-out among more than a few requests.
+func shareOfTime(timeout time.Duration, count int, least time.Duration) time.Duration {
+	return max(timeout*fewRequests/time.Duration(max(count, fewRequests)), min(timeout, least))
+}
+
+// timeoutsOf returns how long a request's body and its answer may take, as long as
+// there is no crowd.
+func timeoutsOf(r *http.Request) (read, write time.Duration) {
+	read, write = 20*time.Second, 30*time.Second
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		read, write = cmp.Or(server.ReadTimeout, read), cmp.Or(server.WriteTimeout, write)
+	}
+	return read, write
+}
+
+// noConnection is the problem of [errNoConnection].
+func noConnection() *Problem {
+	return atCapacity.with("All connections are taken. Try again after the time given.").after(sse.ReconnectAfter())
+}
