@@ -64,6 +64,26 @@ var eventRules = []rule{
 		t.expect("who is back", b.socketID, a.next("user-back").json["socketId"])
 		b.quiet()
 	}},
+	{events, "rosters-say-who-is-away", "room-joined: users: [{userId, socketId, metadata?, away?}]; away is true or absent.", func(t *trial) {
+		room := t.room()
+		a, b, joiner := t.connect(), t.connect(), t.connect()
+		a.join(room, "Ada")
+		b.join(room, "Bob")
+		a.next("user-connected")
+		if b.interval("resumeWindow") < 4*time.Second {
+			t.skip("the resume window is %v, so sockets are gone before they are away", b.interval("resumeWindow"))
+		}
+		b.hangUp()
+		a.next("user-away")
+		away := make(map[any]any)
+		for _, user := range joiner.join(room, "Cyd") {
+			member, _ := user.(map[string]any)
+			away[member["socketId"]] = member["away"]
+		}
+		t.expect("whether the one that is away is", true, away[b.socketID])
+		t.expect("whether the one that is there is", nil, away[a.socketID])
+		joiner.quiet() // no event tells it again
+	}},
 	{events, "ping-has-a-pong", "pong: timestamp (milliseconds since the epoch).", func(t *trial) {
 		p := t.connect()
 		p.send(`{"type":"ping"}`)
