@@ -29,10 +29,6 @@ func connectionsOf(descriptors int) connections {
 // newGuard returns what bounds the server's connections.
 func newGuard(c config, p parts, b *budget.Budget, metrics *httpapi.Metrics) *conns.Guard {
 	bounds := connectionsOf(maxDescriptors())
-	cost := conns.Cost
-	if c.usesTLS() {
-		cost = conns.TLSCost
-	}
 	guard := conns.New(conns.Options{
 		PerAddress:    c.ConnectionsPerAddress,
 		InAll:         bounds.inAll,
@@ -41,11 +37,19 @@ func newGuard(c config, p parts, b *budget.Budget, metrics *httpapi.Metrics) *co
 		HeaderTimeout: c.HeaderTimeout,
 		IdleTimeout:   idleTimeout,
 		Budget:        b,
-		Cost:          cost,
+		Cost:          c.connectionBytes(),
 		OnClosed:      metrics.ConnectionClosed,
 	})
 	metrics.WatchConnections(guard)
 	return guard
+}
+
+// connectionBytes is what a connection is taken to hold.
+func (c config) connectionBytes() int {
+	if c.usesTLS() {
+		return conns.TLSCost
+	}
+	return conns.Cost
 }
 
 // http2Config bounds what an HTTP/2 connection may take. A proxy puts all its

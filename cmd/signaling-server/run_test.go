@@ -403,7 +403,7 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 
 // Clients come and go as they like: that is nothing to alarm an operator with.
 func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
-	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1073741824") // which nothing exceeds
+	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1099511627776") // which nothing exceeds
 	for range 20 {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
@@ -422,8 +422,8 @@ func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
 // there is not so much.
 func TestTheStartSaysWhatClientsMayHoldAtWorst(t *testing.T) {
 	for settings, want := range map[string]string{
-		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1073741824":   "INF memory for clients",
-		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456": "WRN the limits allow clients to hold more than the memory for them",
+		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1099511627776": "INF memory for clients",
+		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456":  "WRN the limits allow clients to hold more than the memory for them",
 	} {
 		s := start(t, strings.Fields(settings)...)
 		require.Zero(t, s.stop(t))
