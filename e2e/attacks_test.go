@@ -159,8 +159,8 @@ func TestAttackFromAHostilePage(t *testing.T) {
 			bob := connect(t, url)
 			bob.join("ward", "Bob") // it is not locked, and of all that the victim hears this is next
 			victim.await("user-connected", &struct{}{})
-			if settings != nil {
-				require.Equal(t, "none", evaluate[string](p, fmt.Sprintf(`fetch(%q).then((answer) => answer.text(), () => "none")`, url+"/rooms")))
+			for _, path := range []string{"/connections", "/rooms", "/rooms/ward", "/stats", "/metrics"} {
+				require.Equal(t, "nothing", evaluate[string](p, fmt.Sprintf(`fetch(%q).then((answer) => answer.ok ? answer.text() : "nothing", () => "nothing")`, url+path)), path)
 			}
 		})
 	}

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	sharedBrowser.stop()
 	builtServer.remove()
+	leanServer.remove()
 	builtBot.remove()
 	webTools.remove()
 	if code == 0 {

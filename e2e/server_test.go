@@ -21,9 +21,14 @@ import (
 // builtServer is the program under test, built when the first test wants it.
 var builtServer = binary{folder: "..", program: "./cmd/signaling-server"}
 
-// binary is a program that is built once, with the race detector where the tests are.
+// leanServer is the same program without the race detector, for tests that measure
+// memory and processor time: the detector takes several times as much of both.
+var leanServer = binary{folder: "..", program: "./cmd/signaling-server", lean: true}
+
+// binary is a program that is built once, with the race detector if the tests are.
 type binary struct {
 	folder, program string // of a module, and in it
+	lean            bool   // never built with the race detector
 
 	once sync.Once
 	dir  string
@@ -38,7 +43,7 @@ func (b *binary) build() (string, error) {
 		}
 		b.path = filepath.Join(b.dir, "program")
 		args := []string{"build", "-o", b.path}
-		if testsLookForRaces() {
+		if testsLookForRaces() && !b.lean {
 			args = append(args, "-race")
 		}
 		command := exec.Command("go", append(args, b.program)...)
@@ -81,7 +86,14 @@ func startServer(t *testing.T, settings ...string) string {
 // startServerBy has another program start the server, unless it is nil.
 func startServerBy(t *testing.T, starter []string, settings ...string) string {
 	t.Helper()
-	path, err := builtServer.build()
+	address, _ := startProcess(t, &builtServer, starter, settings...)
+	return address
+}
+
+// startProcess starts a build of the server, and answers its process as well.
+func startProcess(t *testing.T, build *binary, starter []string, settings ...string) (address string, process *os.Process) {
+	t.Helper()
+	path, err := build.build()
 	require.NoError(t, err, "building the server")
 
 	words := append(starter, path)
@@ -96,12 +108,12 @@ func startServerBy(t *testing.T, starter []string, settings ...string) string {
 	t.Cleanup(func() { stopServer(t, command, log) })
 	select {
 	case address := <-log.address:
-		return address
+		return address, command.Process
 	case <-log.ended:
 	case <-time.After(within):
 	}
 	require.FailNow(t, "the server did not get ready", log.text())
-	return ""
+	return "", nil
 }
 
 // stopServer ends the server as an operator does.

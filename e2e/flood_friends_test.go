@@ -1,0 +1,160 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// friends are two honest members of the attacked room. One polls now and then, as
+// phones do, and the other signals numbers to it all the time.
+type friends struct {
+	// set once
+	siege  *siege
+	client *http.Client // of the phone
+	friend *signaling
+	id     string // the phone's socket
+	token  string
+
+	stop    context.CancelFunc
+	talking sync.WaitGroup
+
+	// known to one goroutine of talking each, and to judge after that
+	said  int // signals that were accepted
+	heard int // numbers that came, from 0
+	after int // the phone's position
+}
+
+const (
+	phoneRests  = 1200 * time.Millisecond
+	friendRests = 20 * time.Millisecond
+)
+
+// befriend has two friends enter a room.
+func (s *siege) befriend(room string) *friends {
+	s.t.Helper()
+	transport := &http.Transport{DialContext: dialAt(roommateAddress)}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	f := &friends{siege: s, client: &http.Client{Transport: transport}}
+	hello, err := f.poll()
+	require.NoError(s.t, err)
+	f.token, f.id = hello[0].Token, hello[0].SocketID
+	require.NoError(s.t, post(bounded(s.t), f.client, s.url, f.token, fields{"type": "join-room", "roomId": room, "userId": "phone"}))
+	f.friend = connectBy(s.t, &http.Transport{DialContext: dialAt(roommateAddress)}, s.url)
+	f.friend.join(room, "friend")
+
+	ctx, stop := context.WithCancel(s.attack)
+	f.stop = stop
+	f.talking.Go(func() { f.talk(ctx) })
+	f.talking.Go(func() { f.listen(ctx) })
+	f.talking.Go(func() { f.drop(ctx) })
+	return f
+}
+
+// talk signals to the phone. Nothing of the attacker's may get into the way.
+func (f *friends) talk(ctx context.Context) {
+	for ; ctx.Err() == nil; rest(ctx, friendRests) {
+		limit, cancel := context.WithTimeout(context.Background(), within)
+		err := f.friend.send(limit, fields{"type": "signal", "target": f.id, "data": f.said})
+		cancel()
+		if err != nil {
+			f.siege.t.Errorf("the signal %d of an honest member: %v", f.said, err)
+			return
+		}
+		f.said++
+	}
+}
+
+// drop reads what the friend hears, which is of no interest.
+func (f *friends) drop(ctx context.Context) {
+	for {
+		select {
+		case <-f.friend.events:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listen polls now and then, each time until there is nothing left.
+func (f *friends) listen(ctx context.Context) {
+	for ; ctx.Err() == nil; rest(ctx, phoneRests) {
+		if err := f.catchUp(); err != nil {
+			f.siege.t.Errorf("the phone, after %d signals: %v", f.heard, err)
+			return
+		}
+	}
+}
+
+// toThePhone is an event that the phone hears.
+type toThePhone struct {
+	Type, Token, SocketID, From string
+	Data                        json.RawMessage
+}
+
+// catchUp polls until an answer is empty. The friend's numbers must come in order.
+func (f *friends) catchUp() error {
+	for {
+		events, err := f.poll()
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		for _, e := range events {
+			switch {
+			case e.Type == "connected" || e.Type == "disconnected":
+				return fmt.Errorf("its socket has ended: %s", e.Type)
+			case e.Type != "signal" || e.From != f.friend.id():
+			case string(e.Data) != fmt.Sprint(f.heard):
+				return fmt.Errorf("%s came instead of %d", e.Data, f.heard)
+			default:
+				f.heard++
+			}
+		}
+	}
+}
+
+func (f *friends) poll() ([]toThePhone, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/events/poll?wait=0&after=%d", f.siege.url, f.after), nil)
+	if err != nil {
+		return nil, err
+	}
+	if f.token != "" {
+		request.Header.Set("Authorization", "Bearer "+f.token)
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the poll was answered with %s", response.Status)
+	}
+	var answer struct {
+		Events      []toThePhone
+		LastEventID string
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return nil, err
+	}
+	f.after = sequence(answer.LastEventID)
+	return answer.Events, nil
+}
+
+// judge lets the friends finish: the phone must hear all that was accepted for it.
+func (f *friends) judge() {
+	f.siege.t.Helper()
+	f.stop()
+	f.talking.Wait()
+	if !f.siege.t.Failed() {
+		require.NoError(f.siege.t, f.catchUp())
+		require.Equal(f.siege.t, f.said, f.heard, "signals of an honest member that were accepted, and heard")
+		f.siege.t.Logf("the phone heard all %d signals of its friend", f.heard)
+	}
+}

@@ -1,0 +1,262 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The files flood_*_test.go hold attacks on the server's memory, sockets and time, by
+// one client with the default settings. SECURITY.md lists them with their figures.
+
+const (
+	container    = 256 << 20        // bytes of memory that the server may take
+	lost         = 1 << 30          // bytes at which the attack has succeeded, and the server is killed
+	attackTime   = 20 * time.Second // how long an attack may take
+	recoveryTime = time.Minute      // how long the server may take to give memory back
+	returned     = 32 << 20         // bytes above the start that count as given back
+	promptly     = time.Second      // how long honest clients may wait for anything
+)
+
+// The addresses of the parties. Each address has limits of its own.
+const (
+	honestAddress   = "127.0.0.1"
+	attackerAddress = "127.0.0.2"
+	strangerAddress = "127.0.0.3"
+	operatorAddress = "127.0.0.4"
+	roommateAddress = "127.0.0.5"
+)
+
+// siege is a server in a small container, an attacker, and a pair of honest clients
+// that talk all the time.
+type siege struct {
+	// set once
+	t       *testing.T
+	url     string
+	host    string
+	process *os.Process
+	attack  context.Context // done when the attack is over, or has succeeded
+	callOff context.CancelFunc
+	started time.Time
+	pair    *honestPair
+	running sync.WaitGroup // all goroutines of the attack
+
+	before     int64 // bytes resident before the attack
+	usedBefore time.Duration
+
+	killed    atomic.Bool  // by watchMemory
+	uploaded  atomic.Int64 // bytes that the attacker has sent
+	knocks    atomic.Int64 // strangers that got in
+	keptOut   atomic.Int64 // strangers that did not
+	worstWait atomic.Int64 // of those that got in, nanoseconds
+
+	mu    sync.Mutex // guards what follows
+	wires []*wire
+}
+
+// besiege starts a server and the honest pair. The caller attacks, and then calls
+// lift.
+func besiege(t *testing.T, settings ...string) *siege {
+	t.Helper()
+	return besiegeBy(t, nil, settings...)
+}
+
+// besiegeBy is besiege with a program that starts the server.
+func besiegeBy(t *testing.T, starter []string, settings ...string) *siege {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("NOT TESTED: the memory of a process is read from Linux's /proc")
+	}
+	// The heartbeats and the window are short, so that the end of the attack is soon
+	// the end of its sockets.
+	settings = append([]string{"MEMORY_LIMIT=" + strconv.Itoa(container), "HEARTBEAT_INTERVAL=2s", "RESUME_WINDOW=3s", "AWAY_AFTER=1s"}, settings...)
+	address, process := startProcess(t, &leanServer, starter, settings...)
+	s := &siege{t: t, url: address, host: strings.TrimPrefix(address, "http://"), process: process}
+	s.pair = converse(t, s.url)
+	s.before, s.usedBefore = s.resident("VmRSS"), s.processorTime()
+	s.started = time.Now()
+	s.attack, s.callOff = context.WithTimeout(t.Context(), attackTime)
+	t.Cleanup(s.retreat) // if the test fails before lift
+	s.running.Go(s.watchMemory)
+	return s
+}
+
+// watchMemory kills a server that takes far too much, as its container would long
+// before: the machine that runs the tests must survive.
+func (s *siege) watchMemory() {
+	for s.attack.Err() == nil {
+		if now := s.resident("VmRSS"); now > lost {
+			s.t.Errorf("the attack has succeeded: after %.1f s and %s uploaded %s are resident, and the server is killed", time.Since(s.started).Seconds(), inMiB(s.uploaded.Load()), inMiB(now))
+			s.killed.Store(true)
+			_ = s.process.Kill()
+			s.callOff()
+		}
+		rest(s.attack, 20*time.Millisecond)
+	}
+}
+
+var residentLine = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB$`)
+
+// resident reads the server's memory: VmRSS is now, VmHWM was the most. It is 0 if
+// the server is gone.
+func (s *siege) resident(which string) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
+	for _, line := range residentLine.FindAllStringSubmatch(string(status), -1) {
+		if line[1] == which {
+			kilobytes, _ := strconv.ParseInt(line[2], 10, 64)
+			return kilobytes << 10
+		}
+	}
+	return 0
+}
+
+// processorTime is what the server has used so far (proc_pid_stat(5): utime and
+// stime, of which Linux counts a hundred a second).
+func (s *siege) processorTime() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Pid))
+	require.NoError(s.t, err)
+	behindName := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	var ticks int
+	for _, field := range behindName[11:13] {
+		n, err := strconv.Atoi(field)
+		require.NoError(s.t, err)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// retreat ends the attack and all that it holds.
+func (s *siege) retreat() {
+	s.callOff()
+	s.mu.Lock()
+	for _, w := range s.wires {
+		w.Close()
+	}
+	s.wires = nil
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// lift ends the attack and judges: the container was large enough, memory comes
+// back, the honest pair noticed nothing, and the server refused the attacker by one
+// of these problems, if there are any.
+func (s *siege) lift(refusedBy ...string) {
+	s.t.Helper()
+	if s.killed.Load() {
+		s.t.FailNow()
+	}
+	took, used := time.Since(s.started), s.processorTime()-s.usedBefore
+	inTime := s.attack.Err() == nil
+	s.retreat()
+	after := s.awaitRecovery()
+	recovery := time.Since(s.started) - took
+	worst := s.resident("VmHWM")
+	honest := s.pair.end()
+	refusals, limits := s.counted("signaling_refused_total"), s.counted("signaling_limit_reached_total")
+
+	s.t.Logf("FIGURES %s: uploaded %s in %.1f s, which cost the server %.1f s of processor time; resident %s before, %s at worst, %s after %.1f s; refused %v for %v; %s; %s",
+		s.t.Name(), inMiB(s.uploaded.Load()), took.Seconds(), used.Seconds(), inMiB(s.before), inMiB(worst), inMiB(after), recovery.Seconds(), refusals, limits, honest, s.strangers())
+	if !inTime {
+		s.t.Errorf("the attack was cut off after %.1f s", took.Seconds())
+	}
+	if worst >= container {
+		s.t.Errorf("%s were resident in a container of %s", inMiB(worst), inMiB(container))
+	}
+	if after > s.before+returned {
+		s.t.Errorf("%s are resident %.0f s after the attack, before it %s were", inMiB(after), recovery.Seconds(), inMiB(s.before))
+	}
+	if honest.worst >= promptly {
+		s.t.Errorf("honest clients waited %v for an event", honest.worst)
+	}
+	if s.keptOut.Load() > 0 || time.Duration(s.worstWait.Load()) >= promptly {
+		s.t.Errorf("strangers were kept out: %s", s.strangers())
+	}
+	refused := len(refusedBy) == 0
+	for _, problem := range refusedBy {
+		refused = refused || refusals[problem] > 0
+	}
+	if !refused {
+		s.t.Errorf("the attacker was not refused by any of %q but by %v", refusedBy, refusals)
+	}
+}
+
+// expectAtMost logs a number, and fails the test if it is too large. The attack goes
+// on, for the sake of its figures.
+func (s *siege) expectAtMost(most, got int, what string) {
+	s.t.Helper()
+	s.t.Logf("FIGURES %s: %d %s", s.t.Name(), got, what)
+	if got > most {
+		s.t.Errorf("%d %s", got, what)
+	}
+}
+
+// awaitRecovery waits until memory has come back, and answers what is resident then.
+// A test that has failed already does not wait long.
+func (s *siege) awaitRecovery() int64 {
+	limit := recoveryTime
+	if s.t.Failed() {
+		limit = promptly
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	for ctx.Err() == nil && s.resident("VmRSS") > s.before+returned {
+		rest(ctx, 100*time.Millisecond)
+	}
+	return s.resident("VmRSS")
+}
+
+var sample = regexp.MustCompile(`(?m)^(\w+)\{\w+="([^"]*)"\} (\S+)$`)
+
+// counted reads the samples of a metric, by their label, leaving out zeros.
+func (s *siege) counted(metric string) map[string]int {
+	s.t.Helper()
+	if s.killed.Load() {
+		s.t.FailNow()
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dialAt(operatorAddress), DisableKeepAlives: true}}
+	body, err := fetch(bounded(s.t), client, s.url+"/metrics")
+	require.NoError(s.t, err)
+	counts := make(map[string]int)
+	for _, line := range sample.FindAllStringSubmatch(body, -1) {
+		if value, err := strconv.ParseFloat(line[3], 64); err == nil && line[1] == metric && value > 0 {
+			counts[line[2]] = int(value)
+		}
+	}
+	return counts
+}
+
+// livingSockets counts all sockets but those of the honest pair.
+func (s *siege) livingSockets() int {
+	s.t.Helper()
+	sum := -2
+	for _, n := range s.counted("signaling_sockets") {
+		sum += n
+	}
+	return sum
+}
+
+func inMiB(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
+
+// needsFiles skips the test if this process may not open so many files.
+func needsFiles(t *testing.T, n uint64) {
+	t.Helper()
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	if limit.Max < n {
+		t.Skipf("NOT TESTED: the attack needs %d open files, and %d are allowed", n, limit.Max)
+	}
+	limit.Cur = limit.Max
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+}
