@@ -67,10 +67,11 @@ const (
 	roomsInAll     limits.Name = "rooms"
 	outboxSize     limits.Name = "outbox"
 	bodySize       limits.Name = "body size"
+	requestMemory  limits.Name = "request memory"
 )
 
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, membersPerRoom, roomsInAll, outboxSize, bodySize)
+	return append(limits.Names(), connections, membersPerRoom, roomsInAll, outboxSize, bodySize, requestMemory)
 }
 
 // limitOf names the limit for which something was refused, "" where it was for
@@ -91,6 +92,8 @@ func limitOf(err error) limits.Name {
 		return outboxSize
 	case errors.As(err, &problem) && problem.name == payloadTooLarge.name:
 		return bodySize
+	case errors.Is(err, errNoMemory):
+		return requestMemory
 	}
 	return ""
 }
@@ -106,6 +109,7 @@ var exceededSentences = map[limits.Name]string{
 	limits.EventsPerSocket:     "You send too many events.",
 	limits.IceServersPerSocket: "You ask for ICE servers too often.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
+	limits.BytesPerAddress:     "The requests that are under way from your address are as large together as those of one address may be.",
 }
 
 const (

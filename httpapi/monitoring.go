@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime/metrics"
@@ -22,7 +21,7 @@ func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // writeJSON answers with a document of the moment.
 func writeJSON(w http.ResponseWriter, document any) error {
-	body, err := json.Marshal(document)
+	body, err := marshal(document)
 	if err != nil {
 		return err
 	}

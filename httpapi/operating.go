@@ -51,7 +51,9 @@ func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error
 
 // announce tells all in a room something (POST /rooms/{roomId}/events).
 func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
-	body, err := a.readJSON(w, r)
+	in := a.newIntake(r)
+	defer in.release()
+	body, err := a.readJSON(w, r, in)
 	if err != nil {
 		return err
 	}
@@ -59,8 +61,8 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	if err != nil {
 		return err
 	}
-	data := appendCompact(nil, event.(*announcement).Data)
-	return a.operate(w, "operator announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, data) })
+	data := compact(event.(*announcement).Data)
+	return a.operate(w, "operator announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
 // operate does something to the room that the path names, and logs it.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -136,6 +135,8 @@ func problemFor(err error) *Problem {
 		return atCapacity.with("Try again after the time given.").after(sse.ReconnectAfter())
 	case errors.As(err, &exceeded):
 		return exceededProblem(exceeded)
+	case errors.Is(err, errNoMemory):
+		return memoryProblem()
 	}
 	return nil
 }
@@ -151,10 +152,12 @@ func (p *Problem) write(w http.ResponseWriter) {
 	if p.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
+	text, err := marshal(p.document())
+	if err != nil {
+		panic(err) // it is text and numbers alone
+	}
 	w.WriteHeader(p.status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)     // people read it, and no browser takes it for HTML
-	_ = encoder.Encode(p.document()) // the client may be gone; there is nobody else to tell
+	_, _ = w.Write(append(text, '\n')) // the client may be gone; there is nobody else to tell
 }
 
 // problemDocument is a problem's JSON (RFC 9457, 3.1).

@@ -108,6 +108,7 @@ func (c config) limits() *limits.Limits {
 		PerAddress:        limits.Rates{Opens: c.OpensPerAddress, Posts: c.PostsPerAddress, Events: c.EventsPerAddress},
 		PerSocket:         limits.Rates{Opens: c.OpensPerSocket, Posts: c.PostsPerSocket, Events: c.EventsPerSocket},
 		ReadersPerAddress: c.MaxPerAddress,
+		BytesPerAddress:   c.RequestBytes,
 	})
 }
 

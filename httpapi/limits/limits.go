@@ -27,12 +27,14 @@ const (
 	EventsPerSocket     Name = "events per socket"
 	GuessesPerAddress   Name = "guesses per address"
 	IceServersPerSocket Name = "ICE servers per socket"
+	BytesPerAddress     Name = "request bytes per address"
 )
 
 // Names lists all limits.
 func Names() []Name {
 	return []Name{
 		ReadersPerAddress, OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket,
+		BytesPerAddress,
 	}
 }
 
@@ -66,6 +68,9 @@ type Options struct {
 	PerSocket  Rates
 	// ReadersPerAddress is how many streams and polls one network may have open.
 	ReadersPerAddress int
+	// BytesPerAddress is how many bytes the bodies of one network's requests under way
+	// may take together.
+	BytesPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
@@ -73,11 +78,13 @@ type Limits struct {
 	perAddress Rates
 	perSocket  Rates
 	maxReaders int
+	maxBytes   int
 	networks   *lru.Cache[netip.Prefix, *buckets]
 	sockets    *lru.Cache[string, *buckets]
 
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	readers map[netip.Prefix]int
+	bytes   map[netip.Prefix]int // of requests under way
 }
 
 // New makes limits that nothing counts against yet.
@@ -86,9 +93,11 @@ func New(o Options) *Limits {
 		perAddress: o.PerAddress,
 		perSocket:  o.PerSocket,
 		maxReaders: o.ReadersPerAddress,
+		maxBytes:   o.BytesPerAddress,
 		networks:   newCache[netip.Prefix](),
 		sockets:    newCache[string](),
 		readers:    make(map[netip.Prefix]int),
+		bytes:      make(map[netip.Prefix]int),
 	}
 }
 
