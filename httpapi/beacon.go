@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 
 	"signaling-server/sse"
 )
@@ -23,19 +22,22 @@ func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (so
 	if err != nil {
 		return "", nil, err
 	}
-	o, err := parseObject(body)
+	d, err := parseDocument(body)
 	if err != nil {
 		return "", nil, err
 	}
-	token, err := o.token()
-	if err != nil {
-		return "", nil, err
-	}
-	if socketID, err = a.socketOf(token); err != nil {
-		return "", nil, err
-	}
-	o.members = slices.DeleteFunc(o.members, func(m member) bool { return string(m.name) == tokenMember })
-	return socketID, o.appendTo(make([]byte, 0, len(body))), nil
+	err = d.asObject(func(o object) error {
+		token, err := o.token()
+		if err != nil {
+			return err
+		}
+		if socketID, err = a.socketOf(token); err != nil {
+			return err
+		}
+		event = o.appendBut(make([]byte, 0, len(body)), tokenMember)
+		return nil
+	})
+	return socketID, event, err
 }
 
 const tokenMember = "token"
@@ -66,12 +68,16 @@ func (o object) token() (token sse.Token, err error) {
 var noBeaconToken = unknownSession.with("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
 	"Whoever can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")
 
-// appendTo appends the object as JSON, its members as they were written but for
-// white space.
-func (o object) appendTo(line []byte) []byte {
+// appendBut appends the object as JSON, its members as they were written but for
+// white space, without those of a name.
+func (o object) appendBut(line []byte, name string) []byte {
 	line = append(line, '{')
-	for i, m := range o.members {
-		if i > 0 {
+	start := len(line)
+	for _, m := range o.members {
+		if string(m.name) == name {
+			continue
+		}
+		if len(line) > start {
 			line = append(line, ',')
 		}
 		line = o.appendMember(line, m)

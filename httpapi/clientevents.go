@@ -19,8 +19,9 @@ type clientEvent interface {
 
 // eventType is one of the types that may be posted.
 type eventType struct {
-	empty  func() any
-	fields map[string]knownField // by their names in JSON, the type among them
+	empty        func() any
+	fields       map[string]knownField // by their names in JSON, the type among them
+	noSuchMember string                // what is said of others
 }
 
 // knownField is a member that events of a type may have.
@@ -33,20 +34,20 @@ type knownField struct {
 
 // clientEvents are all that a client may post; each is a [clientEvent].
 var clientEvents = vocabulary{
-	"join-room":     newEventType[joinRoom](),
-	"leave-room":    newEventType[leaveRoom](),
-	"offer":         newEventType[offer](),
-	"answer":        newEventType[answer](),
-	"ice-candidate": newEventType[iceCandidate](),
-	"signal":        newEventType[signal](),
-	"send-message":  newEventType[sendMessage](),
-	"typing-start":  newEventType[typingStart](),
-	"typing-stop":   newEventType[typingStop](),
-	"ping":          newEventType[ping](),
-	"disconnect":    newEventType[disconnect](),
+	"join-room":     newEventType[joinRoom]("join-room"),
+	"leave-room":    newEventType[leaveRoom]("leave-room"),
+	"offer":         newEventType[offer]("offer"),
+	"answer":        newEventType[answer]("answer"),
+	"ice-candidate": newEventType[iceCandidate]("ice-candidate"),
+	"signal":        newEventType[signal]("signal"),
+	"send-message":  newEventType[sendMessage]("send-message"),
+	"typing-start":  newEventType[typingStart]("typing-start"),
+	"typing-stop":   newEventType[typingStop]("typing-stop"),
+	"ping":          newEventType[ping]("ping"),
+	"disconnect":    newEventType[disconnect]("disconnect"),
 }
 
-func newEventType[T any]() eventType {
+func newEventType[T any](kind string) eventType {
 	fields := map[string]knownField{"type": {name: "type", bit: 1}}
 	for name, index := range fieldsOf(reflect.TypeFor[T]()) {
 		known := knownField{name: name, index: index, bit: 1 << len(fields)}
@@ -55,7 +56,7 @@ func newEventType[T any]() eventType {
 		}
 		fields[name] = known
 	}
-	return eventType{func() any { return new(T) }, fields}
+	return eventType{func() any { return new(T) }, fields, kind + " has no such member"}
 }
 
 type joinRoom struct {

@@ -27,15 +27,19 @@ func (v vocabulary) decode(body []byte) (kind string, event any, err error) {
 
 // read reads one event from a document.
 func (v vocabulary) read(d document) (kind string, event any, err error) {
-	o, err := d.object()
-	if err != nil {
-		return "", nil, err
-	}
+	err = d.asObject(func(o object) (err error) {
+		kind, event, err = v.readObject(o)
+		return err
+	})
+	return kind, event, err
+}
+
+func (v vocabulary) readObject(o object) (kind string, event any, err error) {
 	if kind, err = v.kindOf(o); err != nil {
 		return "", nil, err
 	}
 	event = v[kind].empty()
-	if wrong := v[kind].bind(o, kind, event); len(wrong) > 0 {
+	if wrong := v[kind].bind(o, event); len(wrong) > 0 {
 		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ normalize() }); ok {
@@ -81,7 +85,7 @@ func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func (t eventType) bind(o object, kind string, event any) (wrong []FieldError) {
+func (t eventType) bind(o object, event any) (wrong []FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	_, open := event.(interface{ isOpen() })
 	var seen uint64 // a bit for each field
@@ -93,7 +97,7 @@ func (t eventType) bind(o object, kind string, event any) (wrong []FieldError) {
 		switch {
 		case !isKnown:
 			if !open || t.isLookalike(m.name) {
-				wrong = append(wrong, t.unknownMember(m.name, kind))
+				wrong = append(slices.Grow(wrong, maxFieldErrors-len(wrong)), t.unknownMember(m.name))
 			}
 			continue
 		case seen&known.bit != 0:
@@ -143,8 +147,8 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return fields
 }
 
-func (t eventType) unknownMember(name []byte, kind string) FieldError {
-	message := kind + " has no such member"
+func (t eventType) unknownMember(name []byte) FieldError {
+	message := t.noSuchMember
 	if known := t.lookalike(name); known != "" {
 		message += "; did you mean " + known + "?"
 	}

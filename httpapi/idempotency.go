@@ -41,11 +41,11 @@ func (r reply) send(w http.ResponseWriter) error {
 	case r.err != nil:
 		return r.err
 	case r.results.each != nil:
-		return r.results.write(w)
+		r.results.write(w)
 	default:
 		w.WriteHeader(http.StatusAccepted)
-		return nil
 	}
+	return nil
 }
 
 // size is how many bytes the reply takes beside the cost of a key.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,8 +18,6 @@ const (
 	// maxMembers is how many members an event may have, not counting those of its
 	// members. Each takes more memory while it is read than it has bytes.
 	maxMembers = 64
-	// fewMembers is how many most events have.
-	fewMembers = 6
 )
 
 // asWritten reads JSON without judging more than that it is JSON: repeated
@@ -76,35 +75,33 @@ type object struct {
 	isCompact bool // see document
 }
 
+// memberLists are lists for the members of objects.
+var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
+
 // mustBeObject is the problem of any other value.
 var mustBeObject = FieldError{"", "object", "must be a JSON object"}
 
-// object reads the document as an object of a few members. Those inside its members
+// asObject reads the document as an object of a few members, which do hears of. The
+// object is nobody's any more when do has returned. The members inside its members
 // are not looked at.
-func (d document) object() (object, error) {
+func (d document) asObject(do func(object) error) error {
 	if d.text.Kind() != '{' {
-		return object{}, invalid(mustBeObject)
+		return invalid(mustBeObject)
 	}
-	members := make([]member, 0, fewMembers)
+	list := memberLists.Get().(*[maxMembers]member)
+	count := 0
+	defer func() {
+		clear(list[:count]) // they are parts of the body
+		memberLists.Put(list)
+	}()
 	for rawName, value := range membersOf(d.text) {
-		switch len(members) {
-		case maxMembers:
-			return object{}, invalid(FieldError{"", "max", fmt.Sprintf("must have %d members at most", maxMembers)})
-		case fewMembers:
-			members = append(make([]member, 0, maxMembers), members...)
+		if count == maxMembers {
+			return invalid(FieldError{"", "max", fmt.Sprintf("must have %d members at most", maxMembers)})
 		}
-		members = append(members, member{unquoted(rawName), rawName, value})
+		list[count] = member{unquoted(rawName), rawName, value}
+		count++
 	}
-	return object{members, d.isCompact}, nil
-}
-
-// parseObject reads a body that must be one JSON object.
-func parseObject(body []byte) (object, error) {
-	d, err := parseDocument(body)
-	if err != nil {
-		return object{}, err
-	}
-	return d.object()
+	return do(object{list[:count], d.isCompact})
 }
 
 // appendMember appends a member to those of an object that is being written.

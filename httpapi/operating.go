@@ -10,7 +10,7 @@ import (
 // What operators may do. All of it is logged.
 
 // operatorEvents are all that an operator may post to a room.
-var operatorEvents = vocabulary{"announcement": newEventType[announcement]()}
+var operatorEvents = vocabulary{"announcement": newEventType[announcement]("announcement")}
 
 type announcement struct {
 	Data jsontext.Value `json:"data" validate:"required"`

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -152,12 +153,9 @@ func (p *Problem) write(w http.ResponseWriter) {
 	if p.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
-	text, err := marshal(p.document())
-	if err != nil {
-		panic(err) // it is text and numbers alone
-	}
 	w.WriteHeader(p.status)
-	_, _ = w.Write(append(text, '\n')) // the client may be gone; there is nobody else to tell
+	_ = encode(w, p.document()) // the client may be gone; there is nobody else to tell
+	_, _ = io.WriteString(w, "\n")
 }
 
 // problemDocument is a problem's JSON (RFC 9457, 3.1).

@@ -53,7 +53,7 @@ type acceptedResult struct {
 
 // write sends the answer. It is put together while it is sent: the memory that a
 // client takes by not reading it is that of one result.
-func (rs results) write(w http.ResponseWriter) error {
+func (rs results) write(w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"results":[`)
@@ -65,16 +65,11 @@ func (rs results) write(w http.ResponseWriter) error {
 		if p != nil {
 			result = p.document()
 		}
-		text, err := marshal(result)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(text); err != nil {
-			return nil // the client is gone
+		if err := encode(w, result); err != nil {
+			return // the client is gone
 		}
 	}
 	_, _ = io.WriteString(w, "]}")
-	return nil
 }
 
 // size is how many bytes the results take while they are remembered.
