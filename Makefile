@@ -48,6 +48,7 @@ unit:
 fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)

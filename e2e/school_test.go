@@ -97,14 +97,20 @@ func TestASchoolBehindOneAddressIsRefusedNothing(t *testing.T) {
 	}
 
 	var reading sync.WaitGroup
+	var connections []net.Conn
+	defer func() {
+		for _, connection := range connections {
+			connection.Close()
+		}
+		reading.Wait()
+	}()
 	pupils := make([]*pupil, size)
 	pace := time.NewTicker(time.Second / 45) // an address may open 50 sockets a second
 	defer pace.Stop()
 	for i := range pupils {
 		connection, err := net.Dial("tcp", host)
 		require.NoError(t, err)
-		defer reading.Wait()
-		defer connection.Close()
+		connections = append(connections, connection)
 		pupils[i] = new(pupil)
 		require.NoError(t, pupils[i].attend(connection, &reading), "pupil %d", i)
 		join := fmt.Sprintf(`{"type":"join-room","roomId":"assembly","userId":"pupil %d","metadata":{"x":"%s"}}`, i, strings.Repeat("m", 1000))

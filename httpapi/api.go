@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"signaling-server/budget"
 	"signaling-server/httpapi/access"
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/iceservers"
@@ -35,6 +36,9 @@ type Options struct {
 	Limits *limits.Limits
 	// TrustedProxies are believed where they say from whom a request comes.
 	TrustedProxies clientip.Proxies
+	// Budget is charged for the bodies of requests under way and for the answers that
+	// are remembered; nil: memory has no bound.
+	Budget *budget.Budget
 	// MaxBody is how many bytes a body may have, and MaxBatch how many events a
 	// batch: as many as the contract promises, unless it is more.
 	MaxBody, MaxBatch int
@@ -71,6 +75,7 @@ type API struct {
 	access      *access.Verifier // nil: it is asked for no tokens
 	limits      *limits.Limits
 	proxies     clientip.Proxies
+	budget      *budget.Budget // nil: no bound
 	maxBody     int64
 	maxBatch    int
 	operators   operators
@@ -107,6 +112,7 @@ func New(o Options) (*API, error) {
 		access:      o.Access,
 		limits:      cmp.Or(o.Limits, limits.New(limits.Options{})),
 		proxies:     o.TrustedProxies,
+		budget:      o.Budget,
 		maxBody:     int64(max(o.MaxBody, minMaxBody)),
 		maxBatch:    max(o.MaxBatch, minMaxBatch),
 		operators:   newOperators(o.AdminToken, isProduction),
@@ -119,7 +125,7 @@ func New(o Options) (*API, error) {
 		pages:       pages,
 		headers:     newHeaders(noParts, noDevices, isProduction),
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
-		repeats:     repeats{sockets: make(map[string]*socketKeys)},
+		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
@@ -146,6 +152,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.noticeProxy(r)
 	if err := a.headers.set(w, r); err != nil {
+		hurryBody(w, r)
 		a.fail(w, r, err)
 		return
 	}
@@ -158,6 +165,7 @@ func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 		return
 	}
 	if err := a.checkOrigin(r); err != nil {
+		hurryBody(w, r)
 		a.fail(w, r, err)
 		return
 	}

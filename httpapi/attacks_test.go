@@ -257,7 +257,8 @@ func TestAttackSlowloris(t *testing.T) {
 	for _, start := range []string{
 		"GET /events HTTP/1.1\r\nHost: x\r\nX-Slow: ",
 		"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + a.token + "\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n",
-		"POST /events/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+		"POST /events/stream?lastEventId HTTP/1.1\r\nHost: x\r\nContent-Le",
+		"POST /events/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
 		"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n",
 	} {
 		for range 50 {

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"fmt"
+	"iter"
 	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,18 +11,12 @@ import (
 // minMaxBatch is how many events one batch may hold in any case.
 const minMaxBatch = 64
 
-type batchAnswer struct {
-	Results []any `json:"results"` // one for each event, in their order
-}
-
-type accepted struct {
-	Status int `json:"status"`
-}
-
 // sendEvents takes several client events (POST /events/batch) in their order,
 // and answers for each of them. One that is refused stops no other.
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, body, err := a.readWithin(w, r, a.readPost)
+	in := a.newIntake(r)
+	defer in.release()
+	socketID, body, err := a.readWithin(w, r, in, a.readPost)
 	if err != nil {
 		return err
 	}
@@ -30,78 +24,94 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err != nil {
 		return err
 	}
-	if err := a.limits.Send(a.networkOf(r), socketID, len(events)); err != nil {
+	if err := a.limits.Send(in.network, socketID, events.count); err != nil {
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
-		answer := batchAnswer{make([]any, len(events))}
-		for i, event := range events {
-			result, err := a.result(socketID, event)
+		results := newResults(events.count)
+		for event := range events.all() {
+			problem, err := a.result(socketID, event)
 			if err != nil {
 				return reply{err: err}
 			}
-			answer.Results[i] = result
+			results.add(problem)
 		}
-		return jsonReply(answer)
+		return reply{results: results}
 	})
 }
 
-// result takes one event of a batch, and says what became of it. The one before
-// may have ended the socket. The error is one that is no problem of the event's.
-func (a *API) result(socketID string, event jsontext.Value) (any, error) {
+// result takes one event of a batch, and returns what is wrong with it, nil if it
+// is accepted. The one before may have ended the socket. The error is one that is
+// not a problem of the event's.
+func (a *API) result(socketID string, event document) (*Problem, error) {
 	if _, alive := a.hub.Info(socketID); !alive {
-		return sessionEnded.document(), nil
+		return sessionEnded, nil
 	}
-	err := a.accept(socketID, event)
+	err := a.acceptDocument(socketID, event)
 	if err == nil {
-		return accepted{http.StatusAccepted}, nil
+		return nil, nil
 	}
 	if problem := a.problemOf(err); problem != nil {
-		return problem.document(), nil
+		return problem, nil
 	}
 	return nil, err
 }
 
-// decodeBatch reads the events of a batch, each as it was written.
-func decodeBatch(body []byte, maxEvents int) ([]jsontext.Value, error) {
-	members, err := parseObject(body)
-	if err != nil {
-		return nil, err
-	}
-	var events []jsontext.Value
-	seen := false
-	for _, m := range members {
-		switch {
-		case m.name != "events":
-			return nil, invalid(FieldError{m.name, "unknown", "a batch has no such member"})
-		case seen:
-			return nil, invalid(FieldError{m.name, "unique", "must stand there once"})
-		case m.value.Kind() != '[':
-			return nil, invalid(FieldError{m.name, "type", "must be an array of events"})
-		}
-		seen = true
-		if events, err = readArray(m.value); err != nil {
-			return nil, malformed(err)
-		}
-	}
-	if len(events) < 1 || len(events) > maxEvents {
-		return nil, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)})
-	}
-	return events, nil
+// batch is the events of a batch, which are read one after the other: a list of
+// them could take more memory than the body.
+type batch struct {
+	events document // an array
+	count  int
 }
 
-// readArray reads the values of an array, each as it was written.
-func readArray(array jsontext.Value) (values []jsontext.Value, err error) {
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(array), asWritten)
-	if _, err := decoder.ReadToken(); err != nil { // the opening bracket
-		return nil, err
-	}
-	for decoder.PeekKind() != ']' {
-		value, err := readValue(decoder, array)
-		if err != nil {
-			return nil, err
+// all yields the events, each as it was written.
+func (b batch) all() iter.Seq[document] {
+	return func(yield func(document) bool) {
+		for event := range valuesOf(b.events.text) {
+			if !yield(document{event, b.events.isCompact}) {
+				return
+			}
 		}
-		values = append(values, value)
 	}
-	return values, nil
+}
+
+// decodeBatch finds the events of a batch.
+func decodeBatch(body []byte, maxEvents int) (batch, error) {
+	whole, err := parseDocument(body)
+	if err != nil {
+		return batch{}, err
+	}
+	if whole.text.Kind() != '{' {
+		return batch{}, invalid(mustBeObject)
+	}
+	var events jsontext.Value
+	for rawName, value := range membersOf(whole.text) {
+		switch name := unquoted(rawName); {
+		case string(name) != "events":
+			return batch{}, invalid(FieldError{cut(string(name)), "unknown", "a batch has no such member"})
+		case events != nil:
+			return batch{}, invalid(FieldError{"events", "unique", "must stand there once"})
+		case value.Kind() != '[':
+			return batch{}, invalid(FieldError{"events", "type", "must be an array of events"})
+		}
+		events = value
+	}
+	count := 0
+	if events != nil {
+		count = countUpTo(maxEvents+1, valuesOf(events))
+	}
+	if count < 1 || count > maxEvents {
+		return batch{}, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)})
+	}
+	return batch{document{events, whole.isCompact}, count}, nil
+}
+
+// countUpTo counts values, and stops at a number that is enough.
+func countUpTo(enough int, values iter.Seq[jsontext.Value]) (count int) {
+	for range values {
+		if count++; count == enough {
+			break
+		}
+	}
+	return count
 }

@@ -2,9 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"signaling-server/sse"
 )
@@ -20,24 +17,27 @@ func isBeacon(r *http.Request) bool {
 // readBeacon is the [reading] of a beacon. The event is all of its
 // JSON but the token, which stands there in place of the header and goes no
 // further.
-func (a *API) readBeacon(w http.ResponseWriter, r *http.Request) (socketID string, event []byte, err error) {
-	body, err := a.readPlain(w, r)
+func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, event []byte, err error) {
+	body, err := a.readPlain(w, r, in)
 	if err != nil {
 		return "", nil, err
 	}
-	members, err := parseObject(body)
+	d, err := parseDocument(body)
 	if err != nil {
 		return "", nil, err
 	}
-	token, err := members.token()
-	if err != nil {
-		return "", nil, err
-	}
-	if socketID, err = a.socketOf(token); err != nil {
-		return "", nil, err
-	}
-	rest := slices.DeleteFunc(members, func(m member) bool { return m.name == tokenMember })
-	return socketID, rest.appendTo(make([]byte, 0, len(body))), nil
+	err = d.asObject(func(o object) error {
+		token, err := o.token()
+		if err != nil {
+			return err
+		}
+		if socketID, err = a.socketOf(token); err != nil {
+			return err
+		}
+		event = o.appendBut(make([]byte, 0, len(body)), tokenMember)
+		return nil
+	})
+	return socketID, event, err
 }
 
 const tokenMember = "token"
@@ -45,13 +45,16 @@ const tokenMember = "token"
 // token reads the one member that is the token.
 func (o object) token() (token sse.Token, err error) {
 	found := false
-	for _, m := range o {
-		if m.name != tokenMember {
+	for _, m := range o.members {
+		if string(m.name) != tokenMember {
 			continue
 		}
-		text, err := jsontext.AppendUnquote(nil, m.value)
-		parsed, ok := sse.ParseToken(string(text))
-		if err != nil || !ok || found {
+		var parsed sse.Token
+		ok := m.value.Kind() == '"'
+		if ok {
+			parsed, ok = sse.ParseToken(string(unquoted(m.value)))
+		}
+		if !ok || found {
 			return sse.Token{}, noBeaconToken
 		}
 		token, found = parsed, true
@@ -65,16 +68,19 @@ func (o object) token() (token sse.Token, err error) {
 var noBeaconToken = unknownSession.with("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
 	"Whoever can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")
 
-// appendTo appends the object as JSON, its members as they were written.
-func (o object) appendTo(line []byte) []byte {
+// appendBut appends the object as JSON, its members as they were written but for
+// white space, without those of a name.
+func (o object) appendBut(line []byte, name string) []byte {
 	line = append(line, '{')
-	for i, m := range o {
-		if i > 0 {
+	start := len(line)
+	for _, m := range o.members {
+		if string(m.name) == name {
+			continue
+		}
+		if len(line) > start {
 			line = append(line, ',')
 		}
-		line = append(line, m.rawName...)
-		line = append(line, ':')
-		line = append(line, m.value...)
+		line = o.appendMember(line, m)
 	}
 	return append(line, '}')
 }

@@ -19,34 +19,44 @@ type clientEvent interface {
 
 // eventType is one of the types that may be posted.
 type eventType struct {
-	empty  func() any
-	fields map[string][]int            // by their names in JSON, as reflect finds them
-	inner  map[string]map[string][]int // those of the fields that are objects themselves
+	empty        func() any
+	fields       map[string]knownField // by their names in JSON, the type among them
+	noSuchMember string                // what is said of others
+}
+
+// knownField is a member that events of a type may have.
+type knownField struct {
+	name  string
+	index []int            // as reflect finds it; nil: it is in the Go type itself
+	bit   uint64           // tells it from the others
+	inner map[string][]int // its own fields by their names, if it is an object
 }
 
 // clientEvents are all that a client may post; each is a [clientEvent].
 var clientEvents = vocabulary{
-	"join-room":     newEventType[joinRoom](),
-	"leave-room":    newEventType[leaveRoom](),
-	"offer":         newEventType[offer](),
-	"answer":        newEventType[answer](),
-	"ice-candidate": newEventType[iceCandidate](),
-	"signal":        newEventType[signal](),
-	"send-message":  newEventType[sendMessage](),
-	"typing-start":  newEventType[typingStart](),
-	"typing-stop":   newEventType[typingStop](),
-	"ping":          newEventType[ping](),
-	"disconnect":    newEventType[disconnect](),
+	"join-room":     newEventType[joinRoom]("join-room"),
+	"leave-room":    newEventType[leaveRoom]("leave-room"),
+	"offer":         newEventType[offer]("offer"),
+	"answer":        newEventType[answer]("answer"),
+	"ice-candidate": newEventType[iceCandidate]("ice-candidate"),
+	"signal":        newEventType[signal]("signal"),
+	"send-message":  newEventType[sendMessage]("send-message"),
+	"typing-start":  newEventType[typingStart]("typing-start"),
+	"typing-stop":   newEventType[typingStop]("typing-stop"),
+	"ping":          newEventType[ping]("ping"),
+	"disconnect":    newEventType[disconnect]("disconnect"),
 }
 
-func newEventType[T any]() eventType {
-	t := eventType{func() any { return new(T) }, fieldsOf(reflect.TypeFor[T]()), make(map[string]map[string][]int)}
-	for name, index := range t.fields {
+func newEventType[T any](kind string) eventType {
+	fields := map[string]knownField{"type": {name: "type", bit: 1}}
+	for name, index := range fieldsOf(reflect.TypeFor[T]()) {
+		known := knownField{name: name, index: index, bit: 1 << len(fields)}
 		if field := reflect.TypeFor[T]().FieldByIndex(index).Type; field.Kind() == reflect.Struct {
-			t.inner[name] = fieldsOf(field)
+			known.inner = fieldsOf(field)
 		}
+		fields[name] = known
 	}
-	return t
+	return eventType{func() any { return new(T) }, fields, kind + " has no such member"}
 }
 
 type joinRoom struct {
@@ -58,7 +68,7 @@ type joinRoom struct {
 
 func (e *joinRoom) normalize() {
 	if e.Metadata != nil {
-		e.Metadata = appendCompact(nil, e.Metadata)
+		e.Metadata = compact(e.Metadata)
 	}
 }
 
@@ -80,22 +90,27 @@ type posted struct{ members []byte }
 
 // keep remembers an event's members for the way on, in the order in which they
 // were written: all but the type, and but a from, which is ours to say.
-func (p *posted) keep(members object) {
+func (p *posted) keep(o object) {
+	travels := func(m member) bool { return string(m.name) != "type" && string(m.name) != "from" }
 	size := 0
-	for _, m := range members {
-		size += len(m.rawName) + len(m.value) + len(`:,`)
+	for _, m := range o.members {
+		if travels(m) {
+			size += len(m.rawName) + len(m.value) + len(`:,`)
+			if !o.isCompact {
+				_, spaces := survey(m.value)
+				size -= spaces
+			}
+		}
 	}
 	p.members = make([]byte, 0, size)
-	for _, m := range members {
-		if m.name == "type" || m.name == "from" {
+	for _, m := range o.members {
+		if !travels(m) {
 			continue
 		}
 		if len(p.members) > 0 {
 			p.members = append(p.members, ',')
 		}
-		p.members = append(p.members, m.rawName...)
-		p.members = append(p.members, ':')
-		p.members = appendCompact(p.members, m.value)
+		p.members = o.appendMember(p.members, m)
 	}
 }
 

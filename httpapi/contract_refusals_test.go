@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/budget"
 	"signaling-server/httpapi/limits"
 	"signaling-server/sse"
 )
@@ -59,20 +61,28 @@ func wrongEventsAreRefused(t *testing.T, w *witness) {
 	p.quiet()
 }
 
-func wrongStreamsAreRefused(t *testing.T, w *witness) {
+// A client of old may send a body where there is none. It gets what it asked for.
+func bodiesAreNotRead(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
-	withoutBody := maps.Clone(readingMethods)
-	withoutBody["/silence?seconds=1"] = http.MethodGet
-	for path, method := range withoutBody {
-		require.Equal(t, http.StatusBadRequest, w.halfSent(t, s, method, path).StatusCode)
-		body := strings.NewReader(strings.Repeat("x", 64<<10+1))
-		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)
-		require.NoError(t, err)
-		response, err := s.Client().Do(r)
+	for _, path := range []string{"/events/poll", "/silence?seconds=1"} {
+		response := w.halfSent(t, s, http.MethodGet, path)
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		require.True(t, response.Close)
+		_, err := io.Copy(io.Discard, response.Body)
 		require.NoError(t, err)
 		response.Body.Close()
-		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 	}
+}
+
+func memoryIsUsedUp(t *testing.T, w *witness) {
+	used := budget.New(1)
+	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = used })
+	p := s.connect(t)
+	p.refuse(http.StatusServiceUnavailable, "at-capacity", `{"type":"ping"}`)
+	status, problem := p.batch(`{"events":[{"type":"ping"}]}`)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "/problems/at-capacity", problem["type"])
+	require.Zero(t, used.Used())
 }
 
 // The two ways to open a stream, all ways to read, and what a client says that is

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -16,18 +15,31 @@ const maxFieldErrors = 20
 // vocabulary is the types of events that may be posted somewhere, by their names.
 type vocabulary map[string]eventType
 
-// decode reads one event from a body, and tells its type. Whatever is wrong with
+// decode reads one event from a body, and returns its type. Whatever is wrong with
 // it is a [Problem].
 func (v vocabulary) decode(body []byte) (kind string, event any, err error) {
-	members, err := parseObject(body)
+	d, err := parseDocument(body)
 	if err != nil {
 		return "", nil, err
 	}
-	if kind, err = v.kindOf(members); err != nil {
+	return v.read(d)
+}
+
+// read reads one event from a document.
+func (v vocabulary) read(d document) (kind string, event any, err error) {
+	err = d.asObject(func(o object) (err error) {
+		kind, event, err = v.readObject(o)
+		return err
+	})
+	return kind, event, err
+}
+
+func (v vocabulary) readObject(o object) (kind string, event any, err error) {
+	if kind, err = v.kindOf(o); err != nil {
 		return "", nil, err
 	}
 	event = v[kind].empty()
-	if wrong := v[kind].bind(members, kind, event); len(wrong) > 0 {
+	if wrong := v[kind].bind(o, event); len(wrong) > 0 {
 		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ normalize() }); ok {
@@ -37,28 +49,34 @@ func (v vocabulary) decode(body []byte) (kind string, event any, err error) {
 		return "", nil, invalid(wrong...)
 	}
 	if e, ok := event.(interface{ keep(object) }); ok {
-		e.keep(members)
+		e.keep(o)
 	}
 	return kind, event, nil
 }
 
+// invalid is the problem of a request in which something is wrong. What it repeats
+// of the request is cut.
 func invalid(wrong ...FieldError) *Problem {
 	p := validationFailed.with("See errors for what to change.")
 	p.Errors = wrong[:min(len(wrong), maxFieldErrors)]
+	for i := range p.Errors {
+		p.Errors[i].Field = cut(p.Errors[i].Field)
+	}
 	return p
 }
 
 // kindOf finds the type of an event.
-func (v vocabulary) kindOf(members object) (string, error) {
-	i := slices.IndexFunc(members, func(m member) bool { return m.name == "type" })
+func (v vocabulary) kindOf(o object) (string, error) {
+	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
 	if i < 0 {
 		return "", invalid(FieldError{"type", "required", "is required: one of " + v.kinds()})
 	}
-	kind, err := jsontext.AppendUnquote(nil, members[i].value)
-	if _, known := v[string(kind)]; err != nil || !known {
-		return "", invalid(FieldError{"type", "oneof", "must be one of " + v.kinds()})
+	if value := o.members[i].value; value.Kind() == '"' {
+		if kind := unquoted(value); v[string(kind)].empty != nil {
+			return string(kind), nil
+		}
 	}
-	return string(kind), nil
+	return "", invalid(FieldError{"type", "oneof", "must be one of " + v.kinds()})
 }
 
 func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
@@ -67,44 +85,55 @@ func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func (t eventType) bind(members object, kind string, event any) (wrong []FieldError) {
+func (t eventType) bind(o object, event any) (wrong []FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	_, open := event.(interface{ isOpen() })
-	seen := make([]string, 0, 8)
-	for _, m := range members {
-		index, known := t.fields[m.name]
+	var seen uint64 // a bit for each field
+	for _, m := range o.members {
+		if len(wrong) == maxFieldErrors {
+			break
+		}
+		known, isKnown := t.fields[string(m.name)]
 		switch {
-		case !known && m.name != "type":
-			if !open || isLookalike(m.name, t.fields) {
-				wrong = append(wrong, unknownMember(m.name, kind, t.fields))
+		case !isKnown:
+			if !open || t.isLookalike(m.name) {
+				wrong = append(slices.Grow(wrong, maxFieldErrors-len(wrong)), t.unknownMember(m.name))
 			}
 			continue
-		case slices.Contains(seen, m.name):
-			wrong = append(wrong, FieldError{m.name, "unique", "must stand there once"})
-		case known:
-			if err := set(value.FieldByIndex(index), m, t.inner[m.name]); err != nil {
+		case seen&known.bit != 0:
+			wrong = append(wrong, FieldError{known.name, "unique", "must stand there once"})
+		case known.index != nil:
+			if err := known.set(value, m.value); err != nil {
 				wrong = append(wrong, *err)
 			}
 		}
-		seen = append(seen, m.name)
+		seen |= known.bit
 	}
 	return wrong
 }
 
-// isLookalike tells whether a name differs from one of the protocol's in case
+// longestFold is how many bytes a letter may have that is, but for its case, one of
+// a single byte: the Kelvin sign has three.
+const longestFold = 3
+
+// isLookalike reports whether a name differs from one of the protocol's in case
 // alone. Receivers that do not heed case would take a "From" for our from.
-func isLookalike(name string, fields map[string][]int) bool {
-	for _, ours := range []string{"type", "from"} {
-		if name != ours && strings.EqualFold(name, ours) {
-			return true
+func (t eventType) isLookalike(name []byte) bool {
+	return string(name) != "from" && equalFold(name, "from") || t.lookalike(name) != ""
+}
+
+// lookalike returns the member whose name differs from a name in case alone.
+func (t eventType) lookalike(name []byte) string {
+	for known := range t.fields {
+		if equalFold(name, known) {
+			return known
 		}
 	}
-	for known := range fields {
-		if strings.EqualFold(name, known) {
-			return true
-		}
-	}
-	return false
+	return ""
+}
+
+func equalFold(name []byte, known string) bool {
+	return len(name) <= longestFold*len(known) && strings.EqualFold(string(name), known)
 }
 
 // fieldsOf finds a struct's fields by their names in JSON.
@@ -118,63 +147,67 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return fields
 }
 
-func unknownMember(name, kind string, fields map[string][]int) FieldError {
-	message := kind + " has no such member"
-	for known := range fields {
-		if strings.EqualFold(name, known) {
-			message += "; did you mean " + known + "?"
-		}
+func (t eventType) unknownMember(name []byte) FieldError {
+	message := t.noSuchMember
+	if known := t.lookalike(name); known != "" {
+		message += "; did you mean " + known + "?"
 	}
-	return FieldError{name, "unknown", message}
+	return FieldError{cut(string(name)), "unknown", message}
 }
 
-// set decodes a member's value into its field. Of a field that is an object,
-// inner finds the fields by their names.
-func set(field reflect.Value, m member, inner map[string][]int) *FieldError {
-	wants := field.Type()
-	switch kind := m.value.Kind(); {
-	case wants == rawJSON:
-		field.SetBytes(m.value)
-		return nil
-	case kind == 'n':
-		return &FieldError{m.name, "type", "must be " + nameOf(wants) + ", not null"}
-	case kind == '"' && wants.Kind() == reflect.String:
-		text, err := jsontext.AppendUnquote(nil, m.value)
-		field.SetString(string(text))
-		return typeError(m.name, wants, err)
-	case kind == '{' && wants.Kind() == reflect.Struct:
-		return setObject(field, m, inner)
-	default:
-		return typeError(m.name, wants, json.Unmarshal(m.value, field.Addr().Interface(), asWritten))
+// set decodes a value into the field, which event has.
+func (f knownField) set(event reflect.Value, value jsontext.Value) *FieldError {
+	field := event.FieldByIndex(f.index)
+	if value.Kind() == '{' && field.Kind() == reflect.Struct {
+		return f.setObject(field, value)
 	}
+	if wanted := set(field, value); wanted != "" {
+		return &FieldError{f.name, "type", "must be " + wanted}
+	}
+	return nil
 }
-
-// rawJSON is the type of fields that stay JSON as it was written.
-var rawJSON = reflect.TypeFor[jsontext.Value]()
 
 // setObject decodes an object that travels on as it was written: what else is
-// in it is not our business.
-func setObject(field reflect.Value, m member, fields map[string][]int) *FieldError {
-	for _, inner := range m.inner {
-		index, known := fields[inner.name]
+// in it is not our business. Of a member that is repeated the last is heeded.
+func (f knownField) setObject(field reflect.Value, value jsontext.Value) *FieldError {
+	for rawName, inner := range membersOf(value) {
+		name := unquoted(rawName)
+		index, known := f.inner[string(name)]
 		if !known {
 			continue
 		}
-		if wrong := set(field.FieldByIndex(index), inner, nil); wrong != nil {
-			wrong.Field = m.name + "." + wrong.Field
-			return wrong
+		if wanted := set(field.FieldByIndex(index), inner); wanted != "" {
+			return &FieldError{f.name + "." + string(name), "type", "must be " + wanted}
 		}
 	}
 	return nil
 }
 
-// typeError says what a value should have been, where it could not be decoded.
-func typeError(name string, wants reflect.Type, err error) *FieldError {
-	if err == nil {
-		return nil
+// set decodes a value into a field. If it cannot, it says what the value should be.
+func set(field reflect.Value, value jsontext.Value) (wanted string) {
+	wants := field.Type()
+	switch kind := value.Kind(); {
+	case wants == rawJSON:
+		field.SetBytes(value)
+	case kind == 'n':
+		return nameOf(wants) + ", not null"
+	case kind == '"' && wants.Kind() == reflect.String:
+		field.SetString(string(unquoted(value)))
+	case kind == '"' && wants == optionalText:
+		text := string(unquoted(value))
+		field.Set(reflect.ValueOf(&text))
+	default:
+		return nameOf(wants)
 	}
-	return &FieldError{name, "type", "must be " + nameOf(wants)}
+	return ""
 }
+
+var (
+	// rawJSON is the type of fields that stay JSON as it was written.
+	rawJSON = reflect.TypeFor[jsontext.Value]()
+	// optionalText is the type of fields that may be absent, which is not to be empty.
+	optionalText = reflect.TypeFor[*string]()
+)
 
 // nameOf names the JSON that a Go type takes.
 func nameOf(t reflect.Type) string {

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,6 +18,55 @@ func BenchmarkDecodeOffer(b *testing.B) {
 	for b.Loop() {
 		if _, _, err := clientEvents.decode(body); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// worstBodies are those that take the most time to read, for their length.
+var worstBodies = map[string]func(size int) string{
+	"members": func(n int) string { return `{"type":"ping"` + strings.Repeat(`,"":1`, n/5) + "}" },
+	"lookalikes": func(n int) string {
+		return `{"type":"ping"` + strings.Repeat(`,"`+strings.Repeat("K", n/63)+`":1`, 62) + "}"
+	},
+	"quotes":      func(n int) string { return `{"type":"signal","data":"` + strings.Repeat(`\"`, n/2) + `"}` },
+	"backslashes": func(n int) string { return `{"type":"signal","data":"` + strings.Repeat(`\\`, n/2) + `"}` },
+	"strings":     func(n int) string { return `{"type":"signal","data":[""` + strings.Repeat(`,""`, n/3) + `]}` },
+	"spaces":      func(n int) string { return `{"type":"signal","data":[1` + strings.Repeat(" ,1", n/3) + `]}` },
+	"depth": func(n int) string {
+		return `{"type":"signal","data":[1` + strings.Repeat(","+strings.Repeat("[", 97)+strings.Repeat("]", 97), n/195) + `]}`
+	},
+	"inner members": func(n int) string {
+		return `{"type":"offer","target":"x","offer":{"type":"offer","sdp":"x"` + strings.Repeat(`,"type":"offer"`, n/15) + `}}`
+	},
+	"candidate": func(n int) string {
+		return `{"type":"ice-candidate","target":"x","candidate":{"sdpMid":"x"` + strings.Repeat(`,"sdpMid":""`, n/12) + `}}`
+	},
+	"escapes": func(n int) string { return `{"type":"send-message","message":"` + strings.Repeat(`\u003c`, n/6) + `"}` },
+	"nothing": func(n int) string { return strings.Repeat(" ", n) },
+	"open":    func(n int) string { return strings.Repeat("[", n) },
+	"batch of 2": func(n int) string {
+		return `{"events":[{"type":"ping"},{"type":"ping"` + strings.Repeat(`,"":1`, n/5) + `}]}`
+	},
+	"batch": func(n int) string { return `{"events":[` + strings.Repeat("1,", n/2) + `1]}` },
+}
+
+// BenchmarkDecodeWorst shows that the time is linear in the length of the body: the
+// throughput of each body is the same whatever its size.
+func BenchmarkDecodeWorst(b *testing.B) {
+	for _, name := range slices.Sorted(maps.Keys(worstBodies)) {
+		for _, size := range []int{16, 32, 64} {
+			body := []byte(worstBodies[name](size << 10))
+			b.Run(fmt.Sprintf("%s/%dKiB", name, size), func(b *testing.B) {
+				b.SetBytes(int64(len(body)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if strings.HasPrefix(name, "batch") {
+						_, _ = decodeBatch(body, minMaxBatch)
+					} else {
+						_, _, _ = clientEvents.decode(body)
+					}
+				}
+			})
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"signaling-server/rooms"
 )
@@ -52,6 +55,48 @@ func FuzzDecodeEvent(f *testing.F) {
 		var read struct{ From string }
 		if json.Unmarshal([]byte(line), &read) != nil || strings.ContainsAny(line, "\r\n") {
 			t.Fatalf("relayed as %q", line)
+		}
+	})
+}
+
+// What finds the borders of valid JSON finds those that its decoder finds.
+func FuzzScan(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `[]`, ` { "a" : [ 1 , "]" ] , "\"\\" : { "}" : null } } `, `[1,true,"\\\"",{"a":{}},[[]],-1.5e+3]`, `{"a":1,"a":2,"":""}`, "[\n]", `"x"`, `{"a":"\u0022}"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := parseDocument(text)
+		if err != nil {
+			return
+		}
+		compacted := bytes.Clone(d.text)
+		if err := (*jsontext.Value)(&compacted).Compact(asWritten); err != nil || !bytes.Equal(compacted, compact(d.text)) {
+			t.Fatalf("%q is compacted to %q: %v", d.text, compact(d.text), err)
+		}
+		if d.isCompact && !bytes.Equal(d.text, compacted) {
+			t.Fatalf("%q is not compact", d.text)
+		}
+		var again []byte
+		switch d.text.Kind() {
+		case '{':
+			again = []byte("{")
+			for rawName, value := range membersOf(d.text) {
+				again = append(append(append(append(again, rawName...), ':'), value...), ',')
+			}
+			again = append(bytes.TrimSuffix(again, []byte(",")), '}')
+		case '[':
+			again = []byte("[")
+			for value := range valuesOf(d.text) {
+				again = append(append(again, value...), ',')
+			}
+			again = append(bytes.TrimSuffix(again, []byte(",")), ']')
+		default:
+			return
+		}
+		if !bytes.Equal(compact(again), compacted) {
+			t.Fatalf("%q is read as %q", d.text, again)
 		}
 	})
 }

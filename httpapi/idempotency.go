@@ -2,20 +2,27 @@ package httpapi
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"sync"
 
+	"signaling-server/budget"
 	"signaling-server/sse"
 )
 
+// What is remembered for each socket.
 const (
-	// maxKeys is how many answers are remembered for each socket.
+	// maxKeys is how many answers there may be.
 	maxKeys = 64
 	// maxKeyLength is how many characters a key may have.
 	maxKeyLength = 64
+	// keyCost is how many bytes a key takes with the shortest of answers.
+	keyCost = 512
+	// maxAnswers is how many bytes the answers may take together beside that.
+	maxAnswers = 64 << 10
+	// answerExcess is how many bytes an answer may have more than its request.
+	answerExcess = 1 << 10
 )
 
 // errUnanswered is what a repeat is told where the first POST ended in a panic:
@@ -24,17 +31,8 @@ var errUnanswered = errors.New("the first POST with this key was never answered"
 
 // reply is what a POST is answered, so that it can be answered again.
 type reply struct {
-	err  error  // nil: it was accepted
-	body []byte // JSON, nil: none
-}
-
-// jsonReply makes a reply of a document, which must be one that always marshals.
-func jsonReply(document any) reply {
-	body, err := json.Marshal(document)
-	if err != nil {
-		panic(err)
-	}
-	return reply{body: body}
+	err     error   // of one event, or of the request; nil: it was accepted
+	results results // of a batch, if err is nil
 }
 
 // send writes the reply, or returns its error as a handler does.
@@ -42,34 +40,61 @@ func (r reply) send(w http.ResponseWriter) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case r.body != nil:
-		w.Header().Set("Cache-Control", "no-store")
-		write(w, "application/json", r.body)
+	case r.results.each != nil:
+		r.results.write(w)
 	default:
 		w.WriteHeader(http.StatusAccepted)
 	}
 	return nil
 }
 
+// size is how many bytes the reply takes beside the cost of a key.
+func (r reply) size() int {
+	if p, ok := r.err.(*Problem); ok {
+		return p.size()
+	}
+	return r.results.size()
+}
+
+// short returns the reply without what makes it large. It has the same status, and
+// for each event the same status, type and title.
+func (r reply) short() reply {
+	if p, ok := r.err.(*Problem); ok {
+		return reply{err: shortProblems[p.name]}
+	}
+	return reply{err: r.err, results: r.results.short()}
+}
+
 // repeats remembers what each socket's latest keyed POSTs were answered, so
 // that one whose answer was lost can be repeated and does nothing twice.
 type repeats struct {
+	budget *budget.Budget // set once
+
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	sockets map[string]*socketKeys
 }
 
+func newRepeats(b *budget.Budget) repeats {
+	return repeats{budget: b, sockets: make(map[string]*socketKeys)}
+}
+
 // socketKeys are the keys that one socket used.
 type socketKeys struct {
-	mu    sync.Mutex // guards what follows; held for look-ups only
-	first map[string]*attempt
-	order []string // oldest first; those under way are never forgotten
+	budget *budget.Budget // set once
+
+	mu       sync.Mutex // guards what follows; held for look-ups only
+	first    map[string]*attempt
+	order    []string // oldest first; those under way are never forgotten
+	answers  int      // bytes of the answers, beside the cost of their keys
+	isForgot bool     // the socket has ended, and nothing is charged for it any more
 }
 
 // attempt is the first POST that bore a key.
 type attempt struct {
-	content [sha256.Size]byte
-	done    chan struct{} // closed when there is a reply
-	reply   reply         // read it after done
+	content [sha256.Size]byte // set once
+	done    chan struct{}     // closed when there is a reply
+	reply   reply             // read it after done
+	size    int               // of the reply as it is remembered; guarded by the keys' mu
 }
 
 // once answers a POST by what do replies, or, if its Idempotency-Key was used
@@ -82,24 +107,31 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 	if !isKey(key) {
 		return invalid(FieldError{"Idempotency-Key", "key", "must be 1 to 64 visible ASCII characters"})
 	}
-	content := sha256.Sum256(append([]byte(r.URL.Path+"\n"), body...))
+	content := contentOf(r.URL.Path, body)
 	keys := a.repeats.of(socketID, a.hub)
 	first, isFirst := keys.attempt(key, content)
 	switch {
 	case first.content != content:
 		return invalid(FieldError{"Idempotency-Key", "reused", "was used for another body; draw a new key for each event"})
 	case isFirst:
-		first.reply = reply{err: errUnanswered}
-		defer close(first.done)
-		first.reply = do()
-	default:
-		select {
-		case <-first.done:
-		case <-r.Context().Done():
-			return r.Context().Err() // nobody waits for the answer any more
-		}
+		return keys.answer(first, len(body), do).send(w)
 	}
-	return first.reply.send(w)
+	select {
+	case <-first.done:
+		return first.reply.send(w)
+	case <-r.Context().Done():
+		return r.Context().Err() // nobody waits for the answer any more
+	}
+}
+
+// contentOf is the hash of what a POST asks for.
+func contentOf(path string, body []byte) (sum [sha256.Size]byte) {
+	hash := sha256.New()
+	hash.Write([]byte(path))
+	hash.Write([]byte("\n"))
+	hash.Write(body)
+	hash.Sum(sum[:0])
+	return sum
 }
 
 // isKey tells whether a text may be an Idempotency-Key.
@@ -114,7 +146,7 @@ func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
 	rs.mu.Lock()
 	keys := rs.sockets[socketID]
 	if keys == nil {
-		keys = &socketKeys{first: make(map[string]*attempt)}
+		keys = &socketKeys{budget: rs.budget, first: make(map[string]*attempt)}
 		rs.sockets[socketID] = keys
 	}
 	rs.mu.Unlock()
@@ -126,11 +158,26 @@ func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
 
 func (rs *repeats) forget(socketID string) {
 	rs.mu.Lock()
-	defer rs.mu.Unlock()
+	keys := rs.sockets[socketID]
 	delete(rs.sockets, socketID)
+	rs.mu.Unlock()
+	if keys != nil {
+		keys.forget()
+	}
 }
 
-// attempt returns the first attempt with a key, and whether this is it.
+// forget gives back what the keys are charged for.
+func (k *socketKeys) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.isForgot {
+		k.isForgot = true
+		k.budget.Charge(-k.answers - len(k.order)*keyCost)
+	}
+}
+
+// attempt returns the first attempt with a key, and whether this is it. What is
+// kept of the key is a copy.
 func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *attempt, isFirst bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -138,10 +185,46 @@ func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *atte
 		return first, false
 	}
 	k.makeRoom()
-	first = &attempt{content: content, done: make(chan struct{})}
+	first = &attempt{content: content, done: make(chan struct{}), reply: reply{err: errUnanswered}}
+	key = strings.Clone(key)
 	k.first[key] = first
 	k.order = append(k.order, key)
+	k.charge(keyCost)
 	return first, true
+}
+
+// charge charges bytes for as long as the socket lives.
+func (k *socketKeys) charge(bytes int) {
+	if !k.isForgot {
+		k.budget.Charge(bytes)
+	}
+}
+
+// answer answers the first attempt with a key by what do replies to a request of so
+// many bytes, and remembers that.
+func (k *socketKeys) answer(first *attempt, requestSize int, do func() reply) reply {
+	defer close(first.done)
+	answer := do()
+	first.reply = k.remember(first, answer, requestSize)
+	return answer
+}
+
+// remember returns what is kept of an answer: all of it, or its short form if it is
+// much larger than its request, or the memory for it is used up.
+func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) reply {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	size := answer.size()
+	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgot || k.budget.Take(size)) {
+		k.answers += size
+		first.size = size
+		return answer
+	}
+	answer = answer.short()
+	first.size = answer.results.size() // the problems are shared
+	k.answers += first.size
+	k.charge(first.size)
+	return answer
 }
 
 // makeRoom forgets the oldest key that is answered, where there are as many as
@@ -151,8 +234,11 @@ func (k *socketKeys) makeRoom() {
 		return
 	}
 	for i, key := range k.order {
+		first := k.first[key]
 		select {
-		case <-k.first[key].done:
+		case <-first.done:
+			k.charge(-first.size - keyCost)
+			k.answers -= first.size
 			delete(k.first, key)
 			k.order = append(k.order[:i], k.order[i+1:]...)
 			return

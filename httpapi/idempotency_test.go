@@ -1,15 +1,18 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/budget"
 	"signaling-server/sse"
 )
 
@@ -117,4 +120,92 @@ func TestTheLast64KeysAreRemembered(t *testing.T) {
 	b.quiet()
 	post(0) // forgotten
 	require.Equal(t, 0.0, b.next("signal").json["data"])
+}
+
+// The first answers are six and more times as large as their requests, and may not
+// be kept. What is answered again has the same statuses and types.
+func TestAnAnswerThatIsMuchLargerThanItsRequestIsRememberedInShort(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	batch := `{"events":[{"type":"signal","data":1},{"type":"ping"` + strings.Repeat(`,"":1`, 30) + `},` + strings.Repeat("7,", 50) + `7]}`
+	status, first := a.keyed("/events/batch", "batch", batch)
+	require.Equal(t, http.StatusOK, status)
+	b.next("signal")
+	again := read[answeredBatch](t, first)
+	require.Len(t, again.Results[1].Errors, 20)
+	require.Empty(t, again.Results[2].Errors, "20 are named in all")
+	require.Contains(t, again.Results[2].Detail, "Send this event alone")
+	for range 2 {
+		status, text := a.keyed("/events/batch", "batch", batch)
+		require.Equal(t, http.StatusOK, status)
+		repeated := read[answeredBatch](t, text)
+		require.Len(t, repeated.Results, len(again.Results))
+		for i, result := range repeated.Results {
+			require.Equal(t, again.Results[i].Status, result.Status)
+			require.Equal(t, again.Results[i].Type, result.Type)
+			require.Equal(t, again.Results[i].Title, result.Title)
+			require.Empty(t, result.Errors)
+		}
+		require.Contains(t, repeated.Results[1].Detail, "said more")
+	}
+
+	event := `{"type":"ping"` + strings.Repeat(`,"":1`, 40) + `}`
+	status, text := a.keyed("/events", "event", event)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Len(t, read[answered](t, text).Errors, 20)
+	status, text = a.keyed("/events", "event", event)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Contains(t, read[answered](t, text).Detail, "said more")
+	b.quiet()
+}
+
+// When memory is used up, what was accepted is still accepted once.
+func TestWithoutMemoryAnswersAreRememberedInShort(t *testing.T) {
+	memory := budget.New(1 << 20)
+	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	memory.Charge(1<<20 - 1100) // a request still fits
+	batch := `{"events":[{"type":"signal","data":1},{"type":"jump"}]}`
+	_, first := a.keyed("/events/batch", "key", batch)
+	require.Contains(t, first, "must be one of")
+	status, again := a.keyed("/events/batch", "key", batch)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, again, "said more")
+	b.next("signal")
+	b.quiet()
+	a.send(`{"type":"disconnect"}`)
+	b.next("user-disconnected")
+	require.Eventually(t, func() bool { return memory.Used() == 1<<20-1100 }, patience, time.Millisecond, "it is given back")
+}
+
+// F2: one answer was 393 KB, and there may be 64 of them.
+func TestKeysDoNotMultiplyWhatIsHeld(t *testing.T) {
+	s := newAmplified(t)
+	s.gather(t)
+	body := `{"events":[{"type":"ping","` + strings.Repeat("<", 65_400) + `":1}]}`
+	m := s.measure(asked{method: http.MethodPost, path: "/events/batch", body: body, token: s.token, key: "key"})
+	require.Less(t, m.held, 2<<10)
+	require.Less(t, m.answer, 1<<10)
+	require.Less(t, s.budget.Used(), int64(64<<10+64*1024))
+	s.part()
+	require.Zero(t, s.budget.Used())
+}
+
+// answered is a problem, or the result of an event of a batch.
+type answered struct {
+	Status int
+	Type   string
+	Title  string
+	Detail string
+	Errors []struct{ Field, Rule, Message string }
+}
+
+type answeredBatch struct{ Results []answered }
+
+func read[T any](t *testing.T, text string) (value T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &value), text)
+	return value
 }

@@ -5,114 +5,55 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how deep JSON may be nested. Receivers in some languages give up
-// at a few hundred levels, and what one client posts another must read.
-const maxDepth = 100
+const (
+	// maxDepth is how deep JSON may be nested. Receivers in some languages give up
+	// at a few hundred levels, and what one client posts another must read.
+	maxDepth = 100
+	// maxMembers is how many members an event may have, not counting those of its
+	// members. Each takes more memory while it is read than it has bytes.
+	maxMembers = 64
+)
 
 // asWritten reads JSON without judging more than that it is JSON: repeated
 // members are the sender's business. Text that is not Unicode is refused.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
-// member is one member of a JSON object, as it was written. Its values are parts
-// of the body.
-type member struct {
-	name    string
-	rawName jsontext.Value
-	value   jsontext.Value
-	inner   object // the value's own members, where it is an object in the outermost one
+// document is a value of JSON that was found valid, without white space around it.
+type document struct {
+	text      jsontext.Value
+	isCompact bool // there is no white space between the tokens either
 }
 
-// object is a JSON object, its members in the order in which they were written.
-type object []member
-
-// parseObject reads a body that must be one JSON object.
-func parseObject(body []byte) (object, error) {
-	if depth, _ := survey(body); depth > maxDepth {
-		return nil, malformedJSON.with(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+// parseDocument reads a body that must be one value of JSON. It is read once, and
+// nothing is kept of it but itself.
+func parseDocument(body []byte) (document, error) {
+	depth, spaces := survey(body)
+	if depth > maxDepth {
+		return document{}, malformedJSON.with(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	}
+	if !jsontext.Value(body).IsValid(asWritten) {
+		return document{}, whyInvalid(body)
+	}
+	text := bytes.Trim(body, " \t\r\n")
+	return document{text, spaces == 0}, nil
+}
+
+// whyInvalid says where JSON goes wrong.
+func whyInvalid(body []byte) *Problem {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
-	switch decoder.PeekKind() {
-	case '{':
-	case '[', '"', '0', 't', 'f', 'n':
-		if err := decoder.SkipValue(); err != nil {
-			return nil, malformed(err)
-		}
-		return nil, invalid(FieldError{"", "object", "must be a JSON object"})
-	default:
-		_, err := decoder.ReadToken()
-		return nil, malformed(err)
-	}
-	_, members, err := readObject(decoder, body, true)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, malformedJSON.with("Something follows the JSON value.")
-	}
-	return members, nil
-}
-
-// readObject reads an object: all of it, and its members. With deeper it reads
-// the members of those as well, so that nothing is read twice.
-func readObject(decoder *jsontext.Decoder, body []byte, deeper bool) (whole jsontext.Value, members object, err error) {
-	if _, err := decoder.ReadToken(); err != nil { // the opening brace
-		return nil, nil, err
-	}
-	start := decoder.InputOffset() - 1
-	members = make(object, 0, 4)
-	for decoder.PeekKind() != '}' {
-		m, err := readMember(decoder, body, deeper)
-		if err != nil {
-			return nil, nil, err
-		}
-		members = append(members, m)
-	}
-	if _, err := decoder.ReadToken(); err != nil { // the closing brace
-		return nil, nil, err
-	}
-	end := decoder.InputOffset()
-	return body[start:end:end], members, nil
-}
-
-func readMember(decoder *jsontext.Decoder, body []byte, deeper bool) (m member, err error) {
-	if m.rawName, err = readValue(decoder, body); err != nil {
-		return m, err
-	}
-	name, err := jsontext.AppendUnquote(nil, m.rawName)
-	if err != nil {
-		return m, err
-	}
-	m.name = string(name)
-	if deeper && decoder.PeekKind() == '{' {
-		m.value, m.inner, err = readObject(decoder, body, false)
-	} else {
-		m.value, err = readValue(decoder, body)
-	}
-	return m, err
-}
-
-// readValue returns the part of the body that holds the next value. The
-// decoder's own answer would be gone with the one after it.
-func readValue(decoder *jsontext.Decoder, body []byte) (jsontext.Value, error) {
-	value, err := decoder.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	end := decoder.InputOffset()
-	return body[end-int64(len(value)) : end : end], nil
-}
-
-// malformed says where the JSON goes wrong.
-func malformed(err error) *Problem {
+	err := decoder.SkipValue()
 	var syntax *jsontext.SyntacticError
 	switch {
+	case err == nil:
+		return malformedJSON.with("Something follows the JSON value.")
 	case errors.As(err, &syntax):
-		return malformedJSON.with(fmt.Sprintf("At byte %d: %v.", syntax.ByteOffset, syntax.Err))
+		return malformedJSON.with(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, cut(syntax.Err.Error())))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return malformedJSON.with("The JSON value is incomplete.")
 	default:
@@ -120,58 +61,54 @@ func malformed(err error) *Problem {
 	}
 }
 
-// survey looks at JSON text without parsing it: how deep it is nested, and
-// whether it holds white space between its tokens. It is right for valid JSON,
-// and harmless for all else, which the decoder refuses.
-func survey(text []byte) (depth int, isCompact bool) {
-	isCompact = true
-	level := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '{', '[':
-			level++
-			depth = max(depth, level)
-		case '}', ']':
-			level--
-		case ' ', '\t', '\r', '\n':
-			isCompact = false
-		case '"':
-			i += stringLength(text[i+1:])
-		}
-	}
-	return depth, isCompact
+// member is one member of a JSON object. All of it is a part of the body, except
+// for a name that was written with escapes.
+type member struct {
+	name    []byte // without quotes and escapes
+	rawName jsontext.Value
+	value   jsontext.Value
 }
 
-// stringLength is the length of what follows an opening quote, up to and with
-// the closing one.
-func stringLength(text []byte) int {
-	for i := 0; ; {
-		quote := bytes.IndexByte(text[i:], '"')
-		if quote < 0 {
-			return len(text)
-		}
-		i += quote + 1
-		backslashes := 0
-		for end := i - 2; end-backslashes >= 0 && text[end-backslashes] == '\\'; {
-			backslashes++
-		}
-		if backslashes%2 == 0 {
-			return i
-		}
-	}
+// object is a JSON object, its members in the order in which they were written.
+type object struct {
+	members   []member
+	isCompact bool // see document
 }
 
-// appendCompact appends a JSON value without insignificant white space; all
-// else stays as it was written.
-func appendCompact(line []byte, value jsontext.Value) []byte {
-	start := len(line)
-	line = append(line, value...)
-	if _, isCompact := survey(value); isCompact {
-		return line
+// memberLists are lists for the members of objects.
+var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
+
+// mustBeObject is the problem of any other value.
+var mustBeObject = FieldError{"", "object", "must be a JSON object"}
+
+// asObject reads the document as an object of a few members, which do hears of. The
+// object is nobody's any more when do has returned. The members inside its members
+// are not looked at.
+func (d document) asObject(do func(object) error) error {
+	if d.text.Kind() != '{' {
+		return invalid(mustBeObject)
 	}
-	compact := jsontext.Value(line[start:])
-	if err := compact.Compact(asWritten); err != nil {
-		panic(err) // it was read as valid JSON
+	list := memberLists.Get().(*[maxMembers]member)
+	count := 0
+	defer func() {
+		clear(list[:count]) // they are parts of the body
+		memberLists.Put(list)
+	}()
+	for rawName, value := range membersOf(d.text) {
+		if count == maxMembers {
+			return invalid(FieldError{"", "max", fmt.Sprintf("must have %d members at most", maxMembers)})
+		}
+		list[count] = member{unquoted(rawName), rawName, value}
+		count++
 	}
-	return append(line[:start], compact...)
+	return do(object{list[:count], d.isCompact})
+}
+
+// appendMember appends a member to those of an object that is being written.
+func (o object) appendMember(line []byte, m member) []byte {
+	line = append(append(line, m.rawName...), ':')
+	if o.isCompact {
+		return append(line, m.value...)
+	}
+	return appendCompact(line, m.value)
 }

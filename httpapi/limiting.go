@@ -55,11 +55,12 @@ const (
 	outboxSize        limits.Name = "outbox"
 	bodySize          limits.Name = "body size"
 	memoryForClients  limits.Name = "memory"
+	requestMemory     limits.Name = "request memory"
 	tcpConnections    limits.Name = "TCP connections"
 )
 
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, tcpConnections)
+	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, requestMemory, tcpConnections)
 }
 
 // limitOf names the limit for which something was refused, "" where it was for
@@ -90,6 +91,8 @@ func limitOf(err error) limits.Name {
 		return outboxSize
 	case errors.As(err, &problem) && problem.name == payloadTooLarge.name:
 		return bodySize
+	case errors.Is(err, errNoMemory):
+		return requestMemory
 	}
 	return ""
 }
@@ -112,6 +115,7 @@ var exceededSentences = map[limits.Name]string{
 	limits.SilencesInAll:        "As many silent streams are open as there may be.",
 	limits.RequestsPerAddress:   "Your address has as many requests under way as one address may have.",
 	limits.ReadingPerAddress:    "Your address has as many streams and polls under way as one address may have.",
+	limits.BytesPerAddress:      "The requests that are under way from your address are as large together as those of one address may be.",
 }
 
 const (

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime/metrics"
@@ -20,17 +18,14 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// writeJSON answers with a document of the moment. HTML is not escaped: no browser
-// takes the answer for HTML, and the escapes are six times as long.
+// writeJSON answers with a document of the moment.
 func writeJSON(w http.ResponseWriter, document any) error {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(document); err != nil {
+	body, err := marshal(document)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	write(w, "application/json", bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	write(w, "application/json", body)
 	return nil
 }
 

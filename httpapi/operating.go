@@ -14,7 +14,7 @@ import (
 const AuditPrefix = "operator "
 
 // operatorEvents are all that an operator may post to a room.
-var operatorEvents = vocabulary{"announcement": newEventType[announcement]()}
+var operatorEvents = vocabulary{"announcement": newEventType[announcement]("announcement")}
 
 type announcement struct {
 	Data jsontext.Value `json:"data" validate:"required"`
@@ -55,7 +55,9 @@ func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error
 
 // announce tells all in a room something (POST /rooms/{roomId}/events).
 func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
-	body, err := a.readJSON(w, r)
+	in := a.newIntake(r)
+	defer in.release()
+	body, err := a.readJSON(w, r, in)
 	if err != nil {
 		return err
 	}
@@ -63,8 +65,8 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	if err != nil {
 		return err
 	}
-	data := appendCompact(nil, event.(*announcement).Data)
-	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, data) })
+	data := compact(event.(*announcement).Data)
+	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
 // operate does something to the room that the path names, and logs what it was.

@@ -31,7 +31,7 @@ func ICEServers(p iceservers.Provider) func(socketID string) json.RawMessage {
 		if p.IsEmpty() {
 			return nil
 		}
-		servers, err := json.Marshal(p.For(socketID))
+		servers, err := marshal(p.For(socketID))
 		if err != nil {
 			panic(err) // strings always marshal
 		}

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -146,6 +146,8 @@ func problemFor(err error) *Problem {
 		return atCapacity.with("The memory for clients is used up (MEMORY_LIMIT). Try again after the time given.").after(sse.ReconnectAfter())
 	case errors.As(err, &exceeded):
 		return exceededProblem(exceeded)
+	case errors.Is(err, errNoMemory):
+		return memoryProblem()
 	}
 	return nil
 }
@@ -162,9 +164,8 @@ func (p *Problem) write(w http.ResponseWriter) {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
 	w.WriteHeader(p.status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)     // people read it, and no browser takes it for HTML
-	_ = encoder.Encode(p.document()) // the client may be gone; there is nobody else to tell
+	_ = encode(w, p.document()) // the client may be gone; there is nobody else to tell
+	_, _ = io.WriteString(w, "\n")
 }
 
 // problemDocument is a problem's JSON (RFC 9457, 3.1).

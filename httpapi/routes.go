@@ -75,20 +75,33 @@ func (a *API) newRouter() http.Handler {
 	router := httprouter.New()
 	router.RedirectTrailingSlash = false // an address is right or it is not
 	router.RedirectFixedPath = false
-	router.NotFound = a.serve(func(http.ResponseWriter, *http.Request, params) error {
+	router.NotFound = a.serve(withoutBody(func(http.ResponseWriter, *http.Request, params) error {
 		return notFound.with("GET / lists what there is.")
-	})
-	router.MethodNotAllowed = a.serve(func(w http.ResponseWriter, _ *http.Request, _ params) error {
+	}))
+	router.MethodNotAllowed = a.serve(withoutBody(func(w http.ResponseWriter, _ *http.Request, _ params) error {
 		return methodNotAllowed.with("This address takes: " + w.Header().Get("Allow") + ".")
-	})
+	}))
 	for _, route := range a.routes {
-		handle := a.handle(route.handler)
+		handler := route.handler
+		if !hasBody(route) {
+			handler = withoutBody(handler)
+		}
+		handle := a.handle(handler)
 		router.Handle(route.method, route.path, handle)
 		if route.method == http.MethodGet && !reads(route.path) {
 			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body
 		}
 	}
 	return router
+}
+
+// hasBody reports whether the requests of a route have a body.
+func hasBody(r route) bool {
+	switch r.path {
+	case "/events", "/events/batch", "/rooms/:roomId/events":
+		return r.method == http.MethodPost
+	}
+	return false
 }
 
 // reads tells whether a GET there opens a socket or goes on with one, which to
@@ -137,6 +150,7 @@ func (a *API) serve(h handler) http.Handler {
 // answer runs a handler and tells the client of its error.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler) {
 	if err := h(w, r, p); err != nil {
+		hurryBody(w, r)
 		a.fail(w, r, err)
 	}
 }

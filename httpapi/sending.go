@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -11,21 +8,20 @@ import (
 	"signaling-server/sse"
 )
 
-// minMaxBody is how many bytes a body may have in any case.
-const minMaxBody = 64 << 10
-
 // sendEvent takes one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
+	in := a.newIntake(r)
+	defer in.release()
 	read := a.readPost
 	if isBeacon(r) {
 		read = a.readBeacon
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser would complain of an answer that nobody reads
 	}
-	socketID, body, err := a.readWithin(w, r, read)
+	socketID, body, err := a.readWithin(w, r, in, read)
 	if err != nil {
 		return err
 	}
-	if err := a.limits.Send(a.networkOf(r), socketID, 1); err != nil {
+	if err := a.limits.Send(in.network, socketID, 1); err != nil {
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
@@ -34,28 +30,37 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 }
 
 // readWithin reads a request that sends events, if its address may send another.
-func (a *API) readWithin(w http.ResponseWriter, r *http.Request, read reading) (socketID string, body []byte, err error) {
-	if err := a.limits.Post(a.networkOf(r)); err != nil {
+func (a *API) readWithin(w http.ResponseWriter, r *http.Request, in *intake, read reading) (socketID string, body []byte, err error) {
+	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err
 	}
-	return read(w, r)
+	return read(w, r, in)
 }
 
 // reading tells which socket posts, and what.
-type reading func(w http.ResponseWriter, r *http.Request) (socketID string, body []byte, err error)
+type reading func(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error)
 
 // readPost is the usual [reading].
-func (a *API) readPost(w http.ResponseWriter, r *http.Request) (socketID string, body []byte, err error) {
+func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
 	if socketID, err = a.authenticate(r); err != nil {
 		return "", nil, err
 	}
-	body, err = a.readJSON(w, r)
+	body, err = a.readJSON(w, r, in)
 	return socketID, body, err
 }
 
 // accept does what one event, as it was posted, asks for.
 func (a *API) accept(socketID string, body []byte) error {
-	kind, event, err := clientEvents.decode(body)
+	d, err := parseDocument(body)
+	if err != nil {
+		return err
+	}
+	return a.acceptDocument(socketID, d)
+}
+
+// acceptDocument does what one event asks for.
+func (a *API) acceptDocument(socketID string, d document) error {
+	kind, event, err := clientEvents.read(d)
 	if err != nil {
 		return err
 	}
@@ -99,11 +104,11 @@ func bearerText(r *http.Request) string {
 }
 
 // readJSON reads a body that claims to be JSON.
-func (a *API) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
 	}
-	return a.readPlain(w, r)
+	return a.readPlain(w, r, in)
 }
 
 func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
@@ -118,35 +123,9 @@ func isMediaType(contentType, want string) bool {
 }
 
 // readPlain reads a body that nothing was done to on the way.
-func (a *API) readPlain(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
 	}
-	return a.readBody(w, r)
-}
-
-// readBody reads a body of bounded size. The server's ReadTimeout bounds the
-// time that it takes.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
-	switch {
-	case r.ContentLength > a.maxBody:
-		return nil, a.bodyTooLarge()
-	case r.ContentLength >= 0:
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, body)
-	default:
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
-	}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, a.bodyTooLarge()
-	case err != nil:
-		return nil, malformedJSON.with("The body did not arrive whole.")
-	}
-	return body, nil
-}
-
-func (a *API) bodyTooLarge() error {
-	return payloadTooLarge.with(fmt.Sprintf("A body may have %d KiB at most.", a.maxBody>>10))
+	return a.readBody(w, r, in)
 }

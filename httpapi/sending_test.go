@@ -254,11 +254,24 @@ func TestAllMistakesAreNamedAtOnceButNotWithoutBound(t *testing.T) {
 	problem = p.refuse(422, "validation-failed", `{"type":"join-room","roomId":"","userId":""}`)
 	require.Equal(t, []string{"roomId required", "userId required"}, fieldErrors(problem))
 	var many strings.Builder
-	for n := range 3000 {
+	for n := range 63 {
 		fmt.Fprintf(&many, `,"x%d":1`, n)
 	}
 	problem = p.refuse(422, "validation-failed", `{"type":"ping"`+many.String()+`}`)
 	require.Len(t, problem["errors"], 20)
+}
+
+func TestAnEventHas64MembersAtMost(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
+	a.next("user-connected")
+	offer := fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"x"%s}`, b.socketID, strings.Repeat(`,"z":[{}]`, 1000))
+	a.send(offer + strings.Repeat(`,"x":1`, 61) + "}")
+	require.Len(t, strings.Split(b.next("offer").data, `"x":1`), 62)
+	for _, many := range []string{offer + strings.Repeat(`,"x":1`, 62) + "}", "{" + strings.Repeat(`"":1,`, 13_000) + `"type":"ping"}`} {
+		require.Equal(t, []string{" max"}, fieldErrors(a.refuse(422, "validation-failed", many)))
+	}
+	b.quiet()
 }
 
 func TestMalformedBodiesAreRefused(t *testing.T) {

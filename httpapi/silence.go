@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -44,9 +43,6 @@ type silenceEnded struct {
 func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) error {
 	length, err := silenceLength(r.URL.Query())
 	if err != nil {
-		return err
-	}
-	if _, err := a.readBody(w, r); err != nil { // net/http sees that a client is gone only behind it
 		return err
 	}
 	if err := a.limits.Open(a.networkOf(r)); err != nil {
@@ -107,7 +103,7 @@ func newSilentStream(w http.ResponseWriter) silentStream {
 
 // send writes one event.
 func (s silentStream) send(kind string, event any) error {
-	data, err := json.Marshal(event)
+	data, err := marshal(event)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,6 @@ import (
 
 // streamEvents serves a stream (GET /events, POST /events/stream).
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	// Whatever the method: net/http reads a body before it writes an answer, and
-	// sees that a client is gone only behind it.
-	if _, err := a.readBody(w, r); err != nil {
-		return err
-	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
 	err := a.hub.ServeStream(w, r, position(r), a.clientOf(r))
 	if err != nil && namesEventStream(r) {
@@ -32,9 +27,6 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	wait, after, err := pollTerms(r.URL.Query())
 	if err != nil {
-		return err
-	}
-	if _, err := a.readBody(w, r); err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a poll may outlast the server's ReadTimeout

@@ -66,6 +66,7 @@ type config struct {
 	MaxRooms         int           `env:"MAX_ROOMS" envDefault:"20000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
 	MaxRoomsPerAddr  int           `env:"MAX_ROOMS_PER_ADDRESS" envDefault:"2000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that one address may have made."`
 	MaxBody          int           `env:"MAX_BODY" envDefault:"65536" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Size of a request's body."`
+	RequestBytes     int           `env:"REQUEST_BYTES_PER_ADDRESS" envDefault:"4194304" validate:"eq=0|gtefield=MaxBody" allowed:"a number of bytes from MAX_BODY, 0 for no limit" help:"Bytes that the bodies of all requests under way from one address may take."`
 	MaxBatch         int           `env:"MAX_BATCH" envDefault:"64" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Events of one batch."`
 	OutboxEvents     int           `env:"OUTBOX_EVENTS" envDefault:"4096" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Events that may wait for one client to read them, or be kept for it to resume."`
 	OutboxBytes      int           `env:"OUTBOX_BYTES" envDefault:"4194304" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Their size while they wait. One sender may use a quarter of it, one address a half. A quarter is kept for resuming."`

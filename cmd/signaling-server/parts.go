@@ -111,6 +111,7 @@ func (c config) limits() *limits.Limits {
 		MonitoringPerAddress: c.MonitoringRate,
 		RequestsPerAddress:   c.RequestsPerAddress,
 		ReadingPerAddress:    2 * c.MaxPerAddress, // one that takes over stands beside the one before for a moment
+		BytesPerAddress:      c.RequestBytes,
 	})
 }
 

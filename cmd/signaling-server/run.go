@@ -129,6 +129,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		Access:         parts.access,
 		AdminToken:     c.AdminToken,
 		Limits:         limits,
+		Budget:         memory.budget,
 		TrustedProxies: parts.proxies,
 		MaxBody:        c.MaxBody,
 		MaxBatch:       c.MaxBatch,

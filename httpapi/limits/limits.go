@@ -5,6 +5,7 @@ package limits
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -24,6 +25,7 @@ const (
 	EventsPerSocket     Name = "events per socket"
 	GuessesPerAddress   Name = "guesses per address"
 	IceServersPerSocket Name = "ICE servers per socket"
+	BytesPerAddress     Name = "request bytes per address"
 
 	MonitoringPerAddress Name = "monitoring per address"
 	SilencesPerAddress   Name = "silent streams per address"
@@ -38,6 +40,7 @@ func Names() []Name {
 		OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket, TellingsPerAddress, TellingsPerSocket,
 		MonitoringPerAddress, SilencesPerAddress, SilencesInAll,
 		RequestsPerAddress, ReadingPerAddress,
+		BytesPerAddress,
 	}
 }
 
@@ -78,6 +81,9 @@ type Options struct {
 	// neither streams nor polls, and ReadingPerAddress how many of those, with those
 	// that are being refused or taken over.
 	RequestsPerAddress, ReadingPerAddress int
+	// BytesPerAddress is how many bytes the bodies of one network's requests under way
+	// may take together.
+	BytesPerAddress int
 }
 
 // Limits counts what is asked. Any goroutine may call its methods at once.
@@ -88,6 +94,10 @@ type Limits struct {
 	sockets    *lru.Cache[string, *buckets]
 	watchers   watchers
 	underWay   underWay
+	maxBytes   int
+
+	mu    sync.Mutex           // guards what follows; held for look-ups only
+	bytes map[netip.Prefix]int // of requests under way
 }
 
 // New makes limits that nothing counts against yet.
@@ -99,6 +109,8 @@ func New(o Options) *Limits {
 		sockets:    newCache[string](),
 		watchers:   newWatchers(o.MonitoringPerAddress),
 		underWay:   newUnderWay(o),
+		maxBytes:   o.BytesPerAddress,
+		bytes:      make(map[netip.Prefix]int),
 	}
 }
 

@@ -97,6 +97,25 @@ func TestWhatIsToldToARoomCountsForEachReceiver(t *testing.T) {
 	require.NoError(t, l.Tell(there, "Dan", 10))
 }
 
+func TestBytesAreCountedWhileTheyAreHeld(t *testing.T) {
+	l := limits.New(limits.Options{BytesPerAddress: 100})
+	first, second, other := l.Holding(here), l.Holding(here), l.Holding(there)
+	require.NoError(t, first.Take(60))
+	require.NoError(t, second.Take(40))
+	require.Equal(t, limits.BytesPerAddress, exceeded(t, second.Take(1)).Limit)
+	require.NoError(t, other.Take(100), "another's is another's")
+	first.Release()
+	first.Release()
+	require.NoError(t, second.Take(60))
+	exceeded(t, first.Take(1))
+	second.Release()
+	require.NoError(t, first.Take(100))
+
+	unbounded := limits.New(limits.Options{}).Holding(here)
+	require.NoError(t, unbounded.Take(1<<40))
+	unbounded.Release()
+}
+
 // Guessing is slow, and a guess that is right is not heard among too many wrong
 // ones: a guesser would know it by its answer.
 func TestGuessesRunOut(t *testing.T) {

@@ -1,0 +1,189 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/budget"
+	"signaling-server/httpapi/limits"
+	"signaling-server/sse"
+)
+
+// promise connects and sends the beginning of a request.
+func (s *server) promise(t *testing.T, text string) net.Conn {
+	t.Helper()
+	connection, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(connection, text)
+	require.NoError(t, err)
+	return connection
+}
+
+func postHead(token string, length int) string {
+	return fmt.Sprintf("POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", token, length)
+}
+
+// What a body takes of the budget follows the bytes that came, not those that were
+// promised, and is given back.
+func TestAPromisedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
+	memory := budget.New(1 << 30)
+	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
+	p := s.connect(t)
+	connection := s.promise(t, postHead(p.token, 60_000))
+	taken := func(least, most int64) {
+		t.Helper()
+		require.Eventually(t, func() bool { return memory.Used() >= least && memory.Used() <= most }, patience, time.Millisecond, "%d", memory.Used())
+	}
+	taken(1, 8*2048)
+	_, err := io.WriteString(connection, strings.Repeat(" ", 10_000))
+	require.NoError(t, err)
+	taken(8*10_000, 8*20_000)
+	connection.Close()
+	taken(0, 0)
+}
+
+// All bodies under way of one address have one bound. Beyond it a request is refused
+// without being read; when another has ended, there is room again.
+func TestTheBodiesOfAnAddressHaveABoundTogether(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, limitedTo(limits.Options{BytesPerAddress: 64 << 10}))
+	p := s.connect(t)
+	half := strings.Repeat(" ", 40_000)
+	first := s.promise(t, postHead(p.token, 60_000)+half)
+	var refused *http.Response
+	for range 100 { // until the first has arrived
+		second := s.promise(t, postHead(p.token, 60_000)+half)
+		require.NoError(t, second.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+		response, err := http.ReadResponse(bufio.NewReader(second), nil)
+		if err == nil {
+			refused = response
+			break
+		}
+		second.Close()
+	}
+	require.NotNil(t, refused)
+	require.Equal(t, http.StatusTooManyRequests, refused.StatusCode)
+	require.NotEmpty(t, refused.Header.Get("Retry-After"))
+	require.True(t, refused.Close)
+	text, err := io.ReadAll(refused.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/problems/rate-limited")
+	require.Contains(t, string(text), "under way from your address")
+	first.Close()
+	large := `{"type":"ping"}` + strings.Repeat(" ", 50_000)
+	require.Eventually(t, func() bool {
+		status, _ := s.post(t, p.token, large)
+		return status == http.StatusAccepted
+	}, patience, time.Millisecond)
+}
+
+// A connection outlives a refusal if all of the request has arrived, and one whose
+// body was read.
+func TestAConnectionOutlivesARefusalIfTheBodyHasArrived(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	connection := s.promise(t, "")
+	reader := bufio.NewReader(connection)
+	for token, want := range map[string]int{p.token: http.StatusAccepted, sse.NewToken().Secret(): http.StatusUnauthorized} {
+		for range 3 {
+			body := `{"type":"ping"}`
+			_, err := io.WriteString(connection, postHead(token, len(body))+body)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(reader, nil)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, response.Body)
+			require.NoError(t, err)
+			require.Equal(t, want, response.StatusCode)
+			require.False(t, response.Close)
+		}
+	}
+}
+
+// A stream whose request has a body is a stream like any other, and ends with its
+// connection; the body is never asked for.
+func TestAStreamWithABodyIsAStream(t *testing.T) {
+	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100)
+	streams := make(map[string]net.Conn)
+	for _, head := range []string{
+		"GET /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+		"GET /events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n",
+		"POST /events/stream HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+		"POST /events/stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+	} {
+		streams[head] = s.promise(t, head)
+	}
+	for head, connection := range streams {
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, response.StatusCode, head)
+		require.True(t, response.Close)
+		lines := bufio.NewScanner(response.Body)
+		for heartbeats := 0; heartbeats < 30; { // longer than the server's ReadTimeout
+			require.True(t, lines.Scan(), head)
+			if lines.Text() == "event: heartbeat" {
+				heartbeats++
+			}
+		}
+		connection.Close()
+	}
+	require.Eventually(t, func() bool {
+		sockets, away, _ := s.hub.Counts()
+		return sockets == away
+	}, 2*patience, 10*time.Millisecond, "nobody is read any more")
+}
+
+// What an answer repeats of its question is cut.
+func TestWhatProblemsRepeatIsCut(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	for _, unit := range []string{"x", "<", "é", `\u003c`, `\\`, "😀"} {
+		name := strings.Repeat(unit, 5000)
+		for path, body := range map[string]string{
+			"/events":       `{"type":"ping","` + name + `":1}`,
+			"/events/batch": `{"` + name + `":1}`,
+		} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+			require.NoError(t, err)
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+p.token)
+			status, problem := s.do(t, r)
+			require.Equal(t, http.StatusUnprocessableEntity, status)
+			field := problem["errors"].([]any)[0].(map[string]any)["field"].(string)
+			require.LessOrEqual(t, len([]rune(field)), 64)
+			require.Contains(t, field, "…")
+		}
+	}
+}
+
+// Over HTTP/2 a body that nobody reads ends neither the connection nor the stream.
+func TestOverHTTP2ABodyThatIsNotReadEndsNoConnection(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	secure := httptest.NewUnstartedServer(s.Config.Handler)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	reused := false
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+	for n, path := range []string{"/health", "/events/poll", "/health", "/nowhere"} {
+		r, err := http.NewRequestWithContext(trace, http.MethodGet, secure.URL+path, strings.NewReader(strings.Repeat("x", 100_000)))
+		require.NoError(t, err)
+		response, err := secure.Client().Do(r)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, "HTTP/2.0", response.Proto)
+		require.Equal(t, n > 0, reused, path)
+	}
+}

@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"unsafe"
+)
+
+// results are what a batch is answered: what became of each of its events. The zero
+// value is that of no batch.
+type results struct {
+	each  []*Problem // nil: the event is accepted
+	kinds []*Problem // the different ones of each
+	named int        // wrong fields in them, of which there are maxFieldErrors at most
+}
+
+func newResults(count int) results { return results{each: make([]*Problem, 0, count)} }
+
+// unnamed is the problem of an event whose wrong fields have no place in the answer.
+var unnamed = validationFailed.with("The answer names 20 wrong fields of the events before, as many as it may. Send this event alone to see what to change.")
+
+// add adds what became of the next event. Problems that say the same are kept once.
+func (rs *results) add(p *Problem) {
+	if p == nil {
+		rs.each = append(rs.each, nil)
+		return
+	}
+	if len(p.Errors) > 0 {
+		if rs.named == maxFieldErrors {
+			p = unnamed
+		} else {
+			p.Errors = p.Errors[:min(len(p.Errors), maxFieldErrors-rs.named)]
+			rs.named += len(p.Errors)
+		}
+	}
+	same := slices.IndexFunc(rs.kinds, func(known *Problem) bool { return known.saysAs(p) })
+	if same < 0 {
+		same = len(rs.kinds)
+		rs.kinds = append(rs.kinds, p)
+	}
+	rs.each = append(rs.each, rs.kinds[same])
+}
+
+// saysAs reports whether two results read the same.
+func (p *Problem) saysAs(other *Problem) bool {
+	return p.name == other.name && p.Detail == other.Detail && slices.Equal(p.Errors, other.Errors)
+}
+
+type acceptedResult struct {
+	Status int `json:"status"`
+}
+
+// write sends the answer. It is put together while it is sent: the memory that a
+// client takes by not reading it is that of one result.
+func (rs results) write(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"results":[`)
+	for i, p := range rs.each {
+		if i > 0 {
+			_, _ = io.WriteString(w, ",")
+		}
+		var result any = acceptedResult{http.StatusAccepted}
+		if p != nil {
+			result = p.document()
+		}
+		if err := encode(w, result); err != nil {
+			return // the client is gone
+		}
+	}
+	_, _ = io.WriteString(w, "]}")
+}
+
+// size is how many bytes the results take while they are remembered.
+func (rs results) size() (bytes int) {
+	bytes = cap(rs.each) * int(unsafe.Sizeof((*Problem)(nil)))
+	for _, p := range rs.kinds {
+		bytes += p.size()
+	}
+	return bytes
+}
+
+// size is how many bytes a problem takes.
+func (p *Problem) size() (bytes int) {
+	bytes = int(unsafe.Sizeof(*p))
+	for _, e := range p.Errors {
+		bytes += int(unsafe.Sizeof(e)) + len(e.Field) + len(e.Message)
+	}
+	return bytes
+}
+
+// short returns the results without what is particular to them: of each event the
+// type of its problem.
+func (rs results) short() results {
+	each := make([]*Problem, len(rs.each))
+	for i, p := range rs.each {
+		if p != nil {
+			each[i] = shortProblems[p.name]
+		}
+	}
+	return results{each: each}
+}
+
+// shortProblems are what is remembered of problems that are too large. There is one
+// of each type.
+var shortProblems = func() map[string]*Problem {
+	all := make(map[string]*Problem, len(problemTypes))
+	for _, t := range problemTypes {
+		all[t.name] = t.with("The first answer to a request with this Idempotency-Key said more.")
+	}
+	return all
+}()

@@ -1,0 +1,167 @@
+package httpapi
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What is here reads JSON that was found valid (see [parseDocument]). It finds where
+// values begin and end, judges nothing and allocates nothing.
+
+// membersOf yields the members of an object as they were written: the name in its
+// quotes, and the value.
+func membersOf(object jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
+	return func(yield func(rawName, value jsontext.Value) bool) {
+		for at := afterSpace(object, 1); object[at] != '}'; {
+			nameEnd := valueEnd(object, at)
+			start := afterSpace(object, afterSpace(object, nameEnd)+len(":"))
+			end := valueEnd(object, start)
+			if !yield(object[at:nameEnd:nameEnd], object[start:end:end]) {
+				return
+			}
+			at = nextItem(object, end)
+		}
+	}
+}
+
+// valuesOf yields the values of an array as they were written.
+func valuesOf(array jsontext.Value) iter.Seq[jsontext.Value] {
+	return func(yield func(jsontext.Value) bool) {
+		for at := afterSpace(array, 1); array[at] != ']'; {
+			end := valueEnd(array, at)
+			if !yield(array[at:end:end]) {
+				return
+			}
+			at = nextItem(array, end)
+		}
+	}
+}
+
+// nextItem returns where the item after the one that ends at a place begins or, if
+// there is none, where the closing bracket is.
+func nextItem(text []byte, end int) int {
+	at := afterSpace(text, end)
+	if text[at] == ',' {
+		at = afterSpace(text, at+1)
+	}
+	return at
+}
+
+func afterSpace(text []byte, at int) int {
+	for at < len(text) && isSpace(text[at]) {
+		at++
+	}
+	return at
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// valueEnd returns where the value ends that begins at a place.
+func valueEnd(text []byte, at int) int {
+	switch text[at] {
+	case '"':
+		return at + 1 + stringLength(text[at+1:])
+	case '{', '[':
+		return bracketEnd(text, at)
+	}
+	for at < len(text) && !isDelimiter(text[at]) {
+		at++
+	}
+	return at
+}
+
+func isDelimiter(c byte) bool { return isSpace(c) || c == ',' || c == ']' || c == '}' }
+
+// bracketEnd returns where the object or array ends that begins at a place.
+func bracketEnd(text []byte, at int) int {
+	for level := 0; ; at++ {
+		switch text[at] {
+		case '{', '[':
+			level++
+		case '}', ']':
+			if level--; level == 0 {
+				return at + 1
+			}
+		case '"':
+			at += stringLength(text[at+1:])
+		}
+	}
+}
+
+// stringLength is the length of what follows an opening quote, up to and with
+// the closing one.
+func stringLength(text []byte) int {
+	for i := 0; ; {
+		quote := bytes.IndexByte(text[i:], '"')
+		if quote < 0 {
+			return len(text)
+		}
+		i += quote + 1
+		backslashes := 0
+		for end := i - 2; end-backslashes >= 0 && text[end-backslashes] == '\\'; {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// survey looks at JSON text: how deep it is nested, and how much white space is
+// between its tokens. It is right for valid JSON, and harmless for all else, which
+// the decoder refuses.
+func survey(text []byte) (depth, spaces int) {
+	level := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			level++
+			depth = max(depth, level)
+		case '}', ']':
+			level--
+		case ' ', '\t', '\r', '\n':
+			spaces++
+		case '"':
+			i += stringLength(text[i+1:])
+		}
+	}
+	return depth, spaces
+}
+
+// appendCompact appends a JSON value without insignificant white space; all
+// else stays as it was written.
+func appendCompact(line []byte, value jsontext.Value) []byte {
+	for at := 0; at < len(value); {
+		start := at
+		for at < len(value) && !isSpace(value[at]) {
+			if value[at] == '"' {
+				at += stringLength(value[at+1:])
+			}
+			at++
+		}
+		line = append(line, value[start:at]...)
+		at = afterSpace(value, at)
+	}
+	return line
+}
+
+// compact returns a copy of a JSON value without insignificant white space.
+func compact(value jsontext.Value) jsontext.Value {
+	_, spaces := survey(value)
+	return appendCompact(make([]byte, 0, len(value)-spaces), value)
+}
+
+// unquoted returns a string of JSON without its quotes and escapes. It is a part of
+// the string if there are no escapes.
+func unquoted(quoted jsontext.Value) []byte {
+	if inside := quoted[1 : len(quoted)-1]; bytes.IndexByte(inside, '\\') < 0 {
+		return inside
+	}
+	text, err := jsontext.AppendUnquote(nil, quoted)
+	if err != nil {
+		panic(err) // it was read as valid JSON
+	}
+	return text
+}
