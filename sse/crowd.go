@@ -8,12 +8,12 @@ type tally struct{ events, bytes int }
 
 func (t *tally) add(e *event) {
 	t.events++
-	t.bytes += e.size
+	t.bytes += int(e.size)
 }
 
 func (t *tally) remove(e *event) {
 	t.events--
-	t.bytes -= e.size
+	t.bytes -= int(e.size)
 }
 
 // part returns a fraction of a tally that is a bound.
@@ -24,7 +24,7 @@ func (t tally) part(numerator, denominator int) tally {
 // fits reports whether an event can be added without exceeding a bound. The first
 // one always can.
 func (t tally) fits(e *event, bound tally) bool {
-	return t.events == 0 || t.events < bound.events && t.bytes+e.size <= bound.bytes
+	return t.events == 0 || t.events < bound.events && t.bytes+int(e.size) <= bound.bytes
 }
 
 // crowd counts what each sender and each address has unsent in one outbox. It is

@@ -113,7 +113,7 @@ func (s *socket) offer(e *event) error {
 		return ErrGone
 	case s.farewell != nil:
 		return ErrDraining
-	case !e.origin.admits(e.size, int64(s.hub.options.UnsentPerNetwork)), !s.outbox.admits(e), !s.outbox.put(e, s.hub.clock()):
+	case !e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)), !s.outbox.admits(e), !s.outbox.put(e, s.hub.clock()):
 		return ErrOverflow
 	}
 	if s.reader != nil {
@@ -130,7 +130,7 @@ func (s *socket) admits(e *event) bool {
 	if s.ended != "" || s.farewell != nil {
 		return true
 	}
-	return e.origin.admits(e.size, int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e) || s.isSlow()
+	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e) || s.isSlow()
 }
 
 // isSlow reports whether the client reads more slowly than an honest room needs. The

@@ -83,7 +83,7 @@ type frame struct {
 	// read a stream line by line.
 	head  []byte
 	retry []byte // milliseconds; sets the client's reconnection time
-	data  Data
+	event *event // its data goes in the place of the placeholder
 }
 
 func newFrame(id EventID, e *event) frame {
@@ -91,7 +91,7 @@ func newFrame(id EventID, e *event) frame {
 	head = id.appendText(head)
 	head = append(head, "\nevent: "...)
 	head = append(head, e.kind...)
-	f := frame{head: head, data: e.data}
+	f := frame{head: head, event: e}
 	if e.retry > 0 {
 		f.retry = strconv.AppendInt(nil, e.retry.Milliseconds(), 10)
 	}

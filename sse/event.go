@@ -56,13 +56,14 @@ type Message struct {
 type event struct {
 	// set once
 	kind   string        // the SSE event field
-	data   Data          // one JSON object on one line
+	line   Line          // what it says, in one piece
+	data   Data          // or, if line is nil, in many
 	retry  time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
 	from   string        // the sender's socket ID, "" for the server
 	origin *origin       // the sender's, or nil
 	key    any           // see Message
 	keeps  bool          // Message.KeepsFirst
-	size   int           // bytes that are kept for it alone
+	size   int32         // bytes that are kept for it alone
 	budget *budget.Budget
 
 	holders atomic.Int32 // outboxes that it is in
@@ -72,15 +73,18 @@ type event struct {
 // newEvent makes an event of the server's own.
 func newEvent(kind string, data []byte) *event {
 	mustBeOneLine(data)
-	return &event{kind: kind, data: Line(data), size: len(data)}
+	return &event{kind: kind, line: data, size: int32(len(data))}
 }
 
 // newEvent makes an event of a message. It is counted nowhere before it is held.
 func (h *Hub) newEvent(m Message) *event {
+	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
+		e.line = line // without its box, which the collector would look at for as long as the event lives
+	} else {
+		e.data = m.Data
 	}
-	e := &event{kind: m.Kind, data: m.Data, from: m.From, key: m.Key, keeps: m.KeepsFirst, size: m.Data.Held(), budget: h.options.Budget}
 	if m.From != "" {
 		if sender := h.socket(m.From); sender != nil {
 			e.origin = sender.origin
@@ -97,17 +101,35 @@ func mustBeOneLine(data []byte) {
 	}
 }
 
+// length returns how many bytes the event's data has.
+func (e *event) length() int {
+	if e.line != nil {
+		return len(e.line)
+	}
+	return e.data.Len()
+}
+
+// writeTo writes the event's data.
+func (e *event) writeTo(w io.Writer) (err error) {
+	if e.line != nil {
+		_, err = w.Write(e.line)
+		return err
+	}
+	_, err = e.data.WriteTo(w)
+	return err
+}
+
 // hold counts one holder more. The first is charged for the event.
 func (e *event) hold() {
 	if e.holders.Add(1) == 1 {
-		e.budget.Charge(e.size)
+		e.budget.Charge(int(e.size))
 	}
 }
 
 // release counts one holder less.
 func (e *event) release() {
 	if e.holders.Add(-1) == 0 {
-		e.budget.Charge(-e.size)
+		e.budget.Charge(-int(e.size))
 	}
 }
 

@@ -22,7 +22,7 @@ type frameWriter struct {
 	stream   *stream // its methods are called for each frame that is out, and at the end
 
 	// set before a frame is handed to the engine, which then writes that alone
-	data Data
+	event *event
 
 	// owned by the handler's goroutine
 	frame    *bytes.Buffer // the frame being put together, nil between frames
@@ -81,7 +81,7 @@ func (w *frameWriter) Flush() {
 		return
 	}
 	w.dead = w.send(frame)
-	w.data = nil // it would be kept for as long as the stream is silent
+	w.event = nil // it would be kept for as long as the stream is silent
 	if w.dead != nil {
 		w.stream.cancel()
 		return
@@ -118,7 +118,7 @@ func (w *frameWriter) write(before, behind []byte) error {
 	if _, err := w.pieces.Write(before); err != nil {
 		return err
 	}
-	if _, err := w.data.WriteTo(&w.pieces); err != nil {
+	if err := w.event.writeTo(&w.pieces); err != nil {
 		return err
 	}
 	_, err := w.pieces.Write(behind)

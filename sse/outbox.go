@@ -76,7 +76,7 @@ func (o *outbox) put(e *event, now time.Duration) bool {
 		}
 		return true
 	}
-	if o.isFull(e.size) {
+	if o.isFull(int(e.size)) {
 		return false
 	}
 	o.entries = append(o.entries, entry{e, now})
@@ -97,7 +97,7 @@ func (o *outbox) isFull(size int) bool {
 }
 
 // waitingBytes are those of unsent events behind the one that is next.
-func (o *outbox) waitingBytes() int { return o.unsent.bytes - o.at(o.written+1).event.size }
+func (o *outbox) waitingBytes() int { return o.unsent.bytes - int(o.at(o.written+1).event.size) }
 
 // admits reports whether the sender of an event may have it put in: a sender, its
 // address and all senders together have a share each.
@@ -202,7 +202,7 @@ func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 		if !there {
 			break
 		}
-		if size += e.data.Len(); count > 0 && size > min(maxBatchBytes, o.limits.RetainedBytes) {
+		if size += e.length(); count > 0 && size > min(maxBatchBytes, o.limits.RetainedBytes) {
 			break
 		}
 		position++
@@ -227,7 +227,7 @@ func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since tim
 		written := o.at(o.written)
 		waited(written.at)
 		written.at = now
-		o.retained += written.event.size
+		o.retained += int(written.event.size)
 		o.waitNoMore(o.written, written.event)
 	}
 	for o.written > o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retained > o.limits.RetainedBytes) {
@@ -267,7 +267,7 @@ func (o *outbox) trim(bytes int) {
 
 // forget drops the oldest event, which must have been written.
 func (o *outbox) forget() {
-	o.retained -= o.entries[0].event.size
+	o.retained -= int(o.entries[0].event.size)
 	o.entries[0].event.release()
 	o.budget.Charge(-entryBytes)
 	o.entries[0] = entry{}

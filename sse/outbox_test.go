@@ -53,16 +53,16 @@ func (m *modelOutbox) isFull(e *event) bool {
 	}
 	waiting := 0
 	for _, other := range unsent[1:] {
-		waiting += other.size
+		waiting += int(other.size)
 	}
-	return len(unsent) >= m.limits.UnsentEvents || waiting+e.size > m.limits.UnsentBytes
+	return len(unsent) >= m.limits.UnsentEvents || waiting+int(e.size) > m.limits.UnsentBytes
 }
 
 // admits knows no short cuts.
 func (m *modelOutbox) admits(e *event) bool {
 	isWithin := func(t tally, numerator, denominator int) bool {
 		return t.events == 0 || t.events < max(1, m.limits.UnsentEvents*numerator/denominator) &&
-			t.bytes+e.size <= m.limits.UnsentBytes*numerator/denominator
+			t.bytes+int(e.size) <= m.limits.UnsentBytes*numerator/denominator
 	}
 	if m.sameKey(e) >= 0 {
 		return true
@@ -96,7 +96,7 @@ func TestAnOutboxIsWhatItsModelSays(t *testing.T) {
 			now += time.Second
 			switch rapid.SampledFrom([]string{"put", "put", "put", "put", "put", "take", "write", "confirm", "expire", "trim"}).Draw(t, "step") {
 			case "put":
-				e := &event{kind: "signal", data: Line(fmt.Sprint(n)), budget: account, size: rapid.SampledFrom([]int{1, 20, 700}).Draw(t, "size")}
+				e := &event{kind: "signal", line: Line(fmt.Sprint(n)), budget: account, size: rapid.SampledFrom([]int32{1, 20, 700}).Draw(t, "size")}
 				e.from = rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "from")
 				e.origin = origins[map[string]int{"": 0, "a": 1, "b": 1, "c": 2}[e.from]]
 				if key := rapid.IntRange(0, 6).Draw(t, "key"); key < 3 {
@@ -158,7 +158,7 @@ func (m *modelOutbox) write(position int, now time.Duration) {
 
 func (m *modelOutbox) retained() (bytes int) {
 	for _, e := range m.events[m.forgotten:max(m.forgotten, m.written)] {
-		bytes += e.size
+		bytes += int(e.size)
 	}
 	return bytes
 }
@@ -174,7 +174,7 @@ func (m *modelOutbox) compare(t *rapid.T, o *outbox, account *budget.Budget, ori
 	held := m.events[m.forgotten:]
 	charged := entryBytes * len(held)
 	for _, e := range held {
-		charged += e.size
+		charged += int(e.size)
 	}
 	require.EqualValues(t, charged, account.Used())
 	for _, of := range origins[1:] {

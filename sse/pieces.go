@@ -5,28 +5,41 @@ import (
 	"time"
 )
 
-var comma = Line(",")
+// answerBody is the body of a poll's answer, which is put together only while it is
+// written.
+type answerBody struct {
+	events []*event
+	end    []byte // behind the events
+}
 
-// pieces is a text that is put together only while it is written.
-type pieces []Data
+const answerHead = `{"events":[`
 
-// Len returns how many bytes are written.
-func (p pieces) Len() (length int) {
-	for _, piece := range p {
-		length += piece.Len()
+// length returns how many bytes are written.
+func (b answerBody) length() int {
+	length := len(answerHead) + max(0, len(b.events)-1) + len(b.end)
+	for _, e := range b.events {
+		length += e.length()
 	}
 	return length
 }
 
-// WriteTo implements [io.WriterTo].
-func (p pieces) WriteTo(w io.Writer) (written int64, err error) {
-	for _, piece := range p {
-		n, err := piece.WriteTo(w)
-		if written += n; err != nil {
-			return written, err
+// writeTo writes the body.
+func (b answerBody) writeTo(w io.Writer) error {
+	if _, err := io.WriteString(w, answerHead); err != nil {
+		return err
+	}
+	for i, e := range b.events {
+		if i > 0 {
+			if _, err := io.WriteString(w, ","); err != nil {
+				return err
+			}
+		}
+		if err := e.writeTo(w); err != nil {
+			return err
 		}
 	}
-	return written, nil
+	_, err := w.Write(b.end)
+	return err
 }
 
 // maxPiece is how many bytes are written under one deadline: a client that reads as

@@ -108,10 +108,10 @@ func (p *poll) answer() {
 	body, taken := p.take()
 	header := p.response.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	header.Set("Content-Length", strconv.Itoa(body.length()))
 	header.Set("Cache-Control", "no-store")
 	to := pieceWriter{p.response, &p.deadline, p.socket.hub.options.WriteTimeout, 0}
-	if _, p.failed = body.WriteTo(&to); p.failed == nil {
+	if p.failed = body.writeTo(&to); p.failed == nil {
 		p.failed = p.deadline.control.Flush()
 	}
 	if p.answered = p.failed == nil; p.answered {
@@ -130,16 +130,10 @@ func (p *poll) wrote(taken uint64) {
 
 // take makes the answer's body, and returns up to which event of the outbox it
 // goes.
-func (p *poll) take() (body pieces, taken uint64) {
+func (p *poll) take() (body answerBody, taken uint64) {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
-	body = append(body, Line(`{"events":[`))
-	add := func(e *event) {
-		if len(body) > 1 {
-			body = append(body, comma)
-		}
-		body = append(body, e.data)
-	}
+	add := func(e *event) { body.events = append(body.events, e) }
 	if p.hello != nil {
 		add(p.hello)
 	}
@@ -150,7 +144,8 @@ func (p *poll) take() (body pieces, taken uint64) {
 	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last()) {
 		add(p.lastWord)
 	}
-	end := append(make([]byte, 0, 64), `],"lastEventId":"`...)
-	end = EventID{p.socket.token, p.position}.appendText(end)
-	return append(body, Line(append(end, `"}`...))), p.position
+	body.end = append(make([]byte, 0, 64), `],"lastEventId":"`...)
+	body.end = EventID{p.socket.token, p.position}.appendText(body.end)
+	body.end = append(body.end, `"}`...)
+	return body, p.position
 }

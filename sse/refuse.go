@@ -16,5 +16,5 @@ func Refuse(w http.ResponseWriter, reason string, retryAfter time.Duration) {
 	header.Set("Cache-Control", "no-cache, no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
 	e := newDisconnected(reason, "", retryAfter)
-	fmt.Fprintf(w, "event: %s\nretry: %d\ndata: %s\n\n", e.kind, e.retry.Milliseconds(), e.data.(Line))
+	fmt.Fprintf(w, "event: %s\nretry: %d\ndata: %s\n\n", e.kind, e.retry.Milliseconds(), e.line)
 }

@@ -106,7 +106,7 @@ func (st *stream) advance() {
 	}
 	if next, ok := st.next(); ok {
 		st.busy = true
-		st.writer.data = next.data
+		st.writer.event = next.event
 		if !st.lane.publish(next) {
 			st.cancel() // it has lost the frame: the client resumes before it
 		}
