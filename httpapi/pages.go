@@ -124,8 +124,8 @@ func newPageHeaders(isProduction bool) map[string]headers {
 }
 
 // allow lets the page that an answer is do what it needs to.
-func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) error {
-	return p.headers[folder].set(w, r)
+func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) {
+	p.headers[folder].set(w, r)
 }
 
 // serve answers with one of the files. Browsers keep it, and ask whether it has
@@ -136,9 +136,7 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 		return notFound.with("There is no such page.")
 	}
 	if path.Ext(name) == ".html" {
-		if err := p.allow(w, r, strings.TrimSuffix(path.Dir(name), ".")); err != nil {
-			return err
-		}
+		p.allow(w, r, strings.TrimSuffix(path.Dir(name), "."))
 	}
 	if f.gzipped != nil {
 		w.Header().Add("Vary", "Accept-Encoding")
@@ -238,9 +236,7 @@ func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error
 	if i < 0 {
 		return notFound.with("There is no problem of this name.")
 	}
-	if err := a.pages.allow(w, r, "problems"); err != nil {
-		return err
-	}
+	a.pages.allow(w, r, "problems")
 	t := problemTypes[i]
 	var page bytes.Buffer
 	err := problemPage.Execute(&page, struct {

@@ -1,0 +1,34 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is made once is what the library would make for each answer, and an answer that
+// changes its own header changes no other's.
+func TestHeadersArePerConnectionAndNobodyChangesThemForOthers(t *testing.T) {
+	h := newHeaders(noParts, noDevices, true)
+	answer := func(connection *tls.ConnectionState) http.Header {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		r.TLS = connection
+		h.set(w, r)
+		return w.Header()
+	}
+	plain, encrypted := answer(nil), answer(&tls.ConnectionState{})
+	require.Equal(t, "nosniff", plain.Get("X-Content-Type-Options"))
+	require.Equal(t, noParts, plain.Get("Content-Security-Policy"))
+	require.Empty(t, plain.Get("Strict-Transport-Security"))
+	require.Equal(t, "max-age=31536000", encrypted.Get("Strict-Transport-Security"))
+
+	plain.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	plain.Add("Referrer-Policy", "another")
+	plain.Del("X-Frame-Options")
+	require.Equal(t, "same-origin", answer(nil).Get("Cross-Origin-Resource-Policy"))
+	require.Equal(t, []string{"no-referrer"}, answer(nil)["Referrer-Policy"])
+	require.Equal(t, "DENY", answer(nil).Get("X-Frame-Options"))
+}
