@@ -46,12 +46,17 @@ func (a *API) newIntake(r *http.Request) *intake {
 // errNoMemory is the error of a request whose body has no place in the budget.
 var errNoMemory = errors.New("the memory for requests is used up")
 
-// take takes memory for so many bytes more of the body.
+// take takes memory for so many bytes more of the body. The first part is granted
+// whatever the budget: a client that is connected can speak, and those who hold the most
+// give way.
 func (in *intake) take(bytes int) error {
 	if err := in.share.Take(bytes); err != nil {
 		return err
 	}
-	if !in.budget.Take(parsing * bytes) {
+	switch isFirst := in.charged == 0; {
+	case isFirst && bytes <= firstPart:
+		in.budget.Charge(parsing * bytes)
+	case !in.budget.Take(parsing * bytes):
 		return errNoMemory
 	}
 	in.charged += parsing * bytes

@@ -69,9 +69,11 @@ func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
 const (
 	giveBackInterval = 10 * time.Second
+	// idleMemory is what an idle process has from the operating system.
+	idleMemory = 24 << 20
 	// enoughExcess is how much more than its holders account for the process may keep,
 	// beside as much again as they do, which is what the garbage collector uses.
-	enoughExcess = 32 << 20
+	enoughExcess = 8 << 20
 	// maxPatience is how long a try is put off at most after one that did not help.
 	maxPatience = 10 * time.Minute
 )
@@ -111,5 +113,5 @@ func (m memory) excess() int64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
 	held := int64(samples[0].Value.Uint64()) - int64(samples[1].Value.Uint64())
-	return held - ownMemory - 2*m.budget.Used()
+	return held - idleMemory - 2*m.budget.Used()
 }

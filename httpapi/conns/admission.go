@@ -89,15 +89,17 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 		return victim{o.queues[fresh].first, Unserved}, true // an honest client has been served by then
 	case g.isFull():
 		return victim{g.leastMissed(), MadeRoom}, true
+	case g.isShortOfMemory():
+		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few pays for nobody's newcomers
 	}
 	return victim{}, true
 }
 
 // isFull reports whether there is no room for one more, of any address.
-func (g *Guard) isFull() bool {
-	if g.inAll > 0 && g.total() >= g.inAll {
-		return true
-	}
+func (g *Guard) isFull() bool { return g.inAll > 0 && g.total() >= g.inAll }
+
+// isShortOfMemory reports whether the budget has no room for one more.
+func (g *Guard) isShortOfMemory() bool {
 	limit := g.options.Budget.Limit()
 	return limit > 0 && g.options.Budget.Used()+int64(g.cost) > limit
 }
@@ -113,16 +115,25 @@ func (g *Guard) total() (count int) {
 // all, or nil: the oldest idle one of the address that has the most connections.
 // If no address has many, it is the oldest idle one.
 func (g *Guard) leastMissed() *conn {
+	if c := g.leastMissedOfCrowds(); c != nil {
+		return c
+	}
+	return g.queues[idle].first
+}
+
+// leastMissedOfCrowds returns the oldest idle connection of the address that has the
+// most, or nil if no address has many.
+func (g *Guard) leastMissedOfCrowds() *conn {
 	var most *owner
 	for o := range g.crowds {
 		if o.queues[idle].count > 0 && (most == nil || o.count > most.count) {
 			most = o
 		}
 	}
-	if most != nil {
-		return most.queues[idle].first
+	if most == nil {
+		return nil
 	}
-	return g.queues[idle].first
+	return most.queues[idle].first
 }
 
 // placeInReserve does as place, with the reserve, of which one address has half
