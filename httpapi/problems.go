@@ -115,13 +115,13 @@ func problemFor(err error) *Problem {
 	case errors.Is(err, rooms.ErrTargetNotFound):
 		return targetNotFound.with("No other member of your room has this socket ID.")
 	case errors.Is(err, rooms.ErrRoomFull):
-		return roomFull.with("The room has as many members as it may have.").after(sse.ReconnectAfter())
+		return roomFull.with("The room has as many members as it may have (MAX_ROOM_MEMBERS, or your access token).").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrRosterFull):
 		return roomFull.with("The members' metadata is as much as a room may hold (ROOM_BYTES). Join with less, or when somebody has left.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrRoomLocked):
 		return roomLocked.with("An operator lets nobody else into this room.")
 	case errors.Is(err, rooms.ErrTooManyRooms):
-		return atCapacity.with("There are as many rooms as there may be. Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
+		return atCapacity.with("There are as many rooms as there may be (MAX_ROOMS). Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrTooManyRoomsOfNetwork):
 		return atCapacity.with("Your address has made as many rooms as one address may (MAX_ROOMS_PER_ADDRESS). Join one that exists, or try again after the time given.").after(sse.ReconnectAfter())
 	case errors.Is(err, rooms.ErrNoRoom):

@@ -19,10 +19,23 @@
 //	                       │        └────────── one frame is out ───────────┘
 //	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
 //
-// An event leaves the outbox only when it was written and the bound on what is
-// kept for a resume is exceeded, or when the client confirmed it by reading on
-// behind it. An outbox whose unwritten part is full ends its socket ("slow
-// consumer"): nobody waits for a slow reader.
+// An event leaves the outbox when the client confirmed it by reading on behind it.
+// One that was written leaves it, too, when the bound on what is kept for a resume is
+// exceeded, or when no client can come for it any more. Of unsent events with one key
+// one is enough, and is kept.
+//
+// # Shares
+//
+// One outbox serves many senders. [Hub.Send] and [Hub.Admit] ask whether a sender,
+// its network, and all senders together have a share left. What exceeds a share is
+// refused, and the socket lives on. [Hub.Deliver] and [Hub.Tell] ask nobody: they are
+// for what the server itself has to say, and for what was admitted. If they find the
+// outbox full, its socket ends ("slow consumer"): nobody waits for a slow reader.
+//
+// An event is one object however many outboxes hold it, and is charged to the budget
+// once. Its data may be in pieces that events share; it is put together only while it
+// is written, a few KiB at a time. At the budget [Hub.Run] ends the sockets that hold
+// the most unread.
 //
 // # Life of a socket
 //
@@ -32,7 +45,7 @@
 //	                    │    └───┘  └── read on ───┘ └─ AwayAfter: away ──────────┤
 //	                    │  takeover         ▲                  │                  │
 //	                    │                   └──── read on ─────┘                  │
-//	                    └── disconnect, slow consumer ────────────────────────────┘
+//	                    └── disconnect, outbox full, budget exceeded ─────────────┘
 //
 // # Locks and goroutines
 //

@@ -43,6 +43,16 @@ func newMemory(c config) (memory, error) {
 	return memory{limit, budget.New(max(limit-ownMemory, limit/4) / 5 * 3)}, nil
 }
 
+// ofOneAddress returns how many bytes of events one address may have waiting: what
+// is set, and a quarter of the budget at most.
+func (m memory) ofOneAddress(c config) int {
+	quarter := int(m.budget.Limit() / 4)
+	if c.OutboxPerAddress == 0 {
+		return quarter
+	}
+	return min(c.OutboxPerAddress, quarter)
+}
+
 // announce says what the limits allow clients to hold at worst, and warns if that
 // is more than the budget.
 func (m memory) announce(c config, logger *slog.Logger) {

@@ -97,7 +97,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		Outbox:            c.outbox(),
 
 		MaxSocketsPerNetwork: c.MaxPerAddress,
-		UnsentPerNetwork:     c.OutboxPerAddress,
+		UnsentPerNetwork:     memory.ofOneAddress(c),
 		Budget:               memory.budget,
 		MayOpen:              limits.Open,
 		MayRead:              limits.Resume,
