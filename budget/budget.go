@@ -34,7 +34,7 @@ func (b *Budget) Charge(bytes int) {
 	if used := b.used.Add(int64(bytes)); bytes > 0 && used > b.limit {
 		select {
 		case b.exceeded <- struct{}{}:
-		default: // the one who listens has been told already
+		default: // the listener has a signal already
 		}
 	}
 }

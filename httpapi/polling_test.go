@@ -172,5 +172,6 @@ func TestAPollsTermsAreRefusedByName(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, status, query)
 		require.Equal(t, field, answer["errors"].([]any)[0].(map[string]any)["field"], query)
 	}
-	require.Zero(t, len(s.hub.Infos()), "none of them opened a socket")
+	active, _, _ := s.hub.Counts()
+	require.Zero(t, active, "none of them opened a socket")
 }

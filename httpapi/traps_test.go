@@ -231,7 +231,10 @@ func TestTrapARoomsLastTwoMembersDropAtOnce(t *testing.T) {
 	for _, p := range peers {
 		p.hangUp()
 	}
-	require.Eventually(t, func() bool { return len(s.hub.Infos()) == 0 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		active, _, _ := s.hub.Counts()
+		return active == 0
+	}, patience, 5*time.Millisecond)
 	_, stats := s.get(t, "/stats")
 	require.EqualValues(t, 0, stats["activeRooms"])
 	require.EqualValues(t, 0, stats["activeConnections"])

@@ -28,17 +28,6 @@ func (rs *Rooms) Room(roomID string) (Info, bool) {
 	return r.info()
 }
 
-// All describes all rooms, in no order.
-func (rs *Rooms) All() []Info {
-	infos := []Info{}
-	for _, r := range rs.snapshot() {
-		if info, ok := r.info(); ok {
-			infos = append(infos, info)
-		}
-	}
-	return infos
-}
-
 // Counts tells how many rooms there are, how many sockets sit in them, and how
 // many rooms there ever were.
 func (rs *Rooms) Counts() (active, members int, total uint64) {

@@ -140,6 +140,16 @@ func (p *postbox) none(t *testing.T, socketIDs ...string) {
 	}
 }
 
+// allRooms describes all rooms that have members.
+func allRooms(rs *rooms.Rooms) (all []rooms.Info) {
+	for r := range rs.Each() {
+		if info, ok := r.Info(); ok {
+			all = append(all, info)
+		}
+	}
+	return all
+}
+
 func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
 	box := newPostbox()
 	return rooms.New(box, rooms.Limits{Members: maxMembers}, slog.New(slog.DiscardHandler)), box
@@ -252,7 +262,7 @@ func TestTheLastOneOutRemovesTheRoom(t *testing.T) {
 	rs.Remove("b", "transport close")
 	_, ok = rs.Room("room")
 	require.False(t, ok)
-	require.Empty(t, rs.All())
+	require.Empty(t, allRooms(rs))
 	active, members, total := rs.Counts()
 	require.Equal(t, []any{0, 0, uint64(1)}, []any{active, members, total})
 	require.ErrorIs(t, rs.Leave("a"), rooms.ErrNotInRoom)
@@ -313,7 +323,7 @@ func TestASocketThatCannotBeToldOfItsRoomIsNoMember(t *testing.T) {
 	require.ErrorIs(t, rs.Join("b", "room", "B", nil, rooms.Permit{}), rooms.ErrGone)
 	require.ErrorIs(t, rs.Join("b", "empty", "B", nil, rooms.Permit{}), rooms.ErrGone)
 	box.none(t, "a")
-	require.Len(t, rs.All(), 1)
+	require.Len(t, allRooms(rs), 1)
 	_, members, _ := rs.Counts()
 	require.Equal(t, 1, members)
 }
@@ -404,7 +414,7 @@ func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
 			}
 		}
 	}
-	for _, room := range rs.All() {
+	for _, room := range allRooms(rs) {
 		var members []string
 		for _, m := range room.Members {
 			members = append(members, m.SocketID)

@@ -48,6 +48,14 @@ func (c *client) takesTimeForAWrite(pace time.Duration) {
 	c.pace = pace
 }
 
+// infos describes all living sockets.
+func infos(hub *sse.Hub) (all []sse.Info) {
+	for s := range hub.Sockets() {
+		all = append(all, s.Info())
+	}
+	return all
+}
+
 // connect opens a stream, from a position or (nil) as a new socket.
 func connect(t *testing.T, hub *sse.Hub, position *sse.EventID) *client {
 	return connectTo(t, hub, position, httptest.NewRequest(http.MethodGet, "/events", nil), func(*client) {})

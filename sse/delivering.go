@@ -83,37 +83,36 @@ func (h *Hub) Tell(socketIDs iter.Seq[string], m Message) (err error) {
 	return err
 }
 
-// deliver appends an event to the outbox and wakes the reader. An outbox that is
-// full ends the socket.
+// deliver puts an event into the outbox. An outbox that is full ends the socket.
 func (s *socket) deliver(e *event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.putLocked(e)
+	if errors.Is(err, ErrOverflow) {
+		s.endLocked(SlowConsumer, "")
+		s.hub.endLater(s)
+	}
+	return err
+}
+
+// offer puts an event into the outbox if its sender has a share left.
+func (s *socket) offer(e *event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isOpen() && !s.hasShare(e) {
+		return ErrOverflow
+	}
+	return s.putLocked(e)
+}
+
+// putLocked appends an event to the outbox and wakes the reader.
+func (s *socket) putLocked(e *event) error {
 	switch {
 	case s.ended != "":
 		return ErrGone
 	case s.farewell != nil:
 		return ErrDraining
 	case !s.outbox.put(e, s.hub.clock()):
-		s.endLocked(SlowConsumer, "")
-		s.hub.endLater(s)
-		return ErrOverflow
-	}
-	if s.reader != nil {
-		s.reader.advance()
-	}
-	return nil
-}
-
-// offer is deliver, if the sender's share of the outbox allows it.
-func (s *socket) offer(e *event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ended != "":
-		return ErrGone
-	case s.farewell != nil:
-		return ErrDraining
-	case !e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)), !s.outbox.admits(e), !s.outbox.put(e, s.hub.clock()):
 		return ErrOverflow
 	}
 	if s.reader != nil {
@@ -127,14 +126,19 @@ func (s *socket) offer(e *event) error {
 func (s *socket) admits(e *event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != "" || s.farewell != nil {
-		return true
-	}
-	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e) || s.isSlow()
+	return !s.isOpen() || s.hasShare(e) || s.isSlow()
 }
 
-// isSlow reports whether the client reads more slowly than an honest room needs. The
-// lock must be held.
+// isOpen reports whether events are accepted. The lock must be held, here and below.
+func (s *socket) isOpen() bool { return s.ended == "" && s.farewell == nil }
+
+// hasShare reports whether the sender of an event, its address, and all senders
+// together have a share left.
+func (s *socket) hasShare(e *event) bool {
+	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e)
+}
+
+// isSlow reports whether the client reads more slowly than an honest room needs.
 func (s *socket) isSlow() bool {
 	if s.outbox.unsent.events == 0 {
 		return false

@@ -229,7 +229,7 @@ func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	hello := <-events
 	require.Equal(t, "connected", string(hello.Event))
 	require.Equal(t, "heartbeat", string((<-events).Event))
-	socketID := hub.Infos()[0].SocketID
+	socketID := infos(hub)[0].SocketID
 	deliver(t, hub, socketID, 1, 20)
 	for n := range 20 {
 		require.Equal(t, string(numbered(n+1)), string((<-events).Data))
@@ -284,7 +284,7 @@ func TestNothingIsLostOrRepeatedOverRealConnections(t *testing.T) {
 				wanted <- struct{}{}
 			}
 			if found && socketID == "" {
-				socketID = hub.Infos()[0].SocketID
+				socketID = infos(hub)[0].SocketID
 				wanted <- struct{}{}
 			}
 		}

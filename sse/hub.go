@@ -220,16 +220,6 @@ func (h *Hub) IsAway(socketID string) (away, lives bool) {
 	return s.isAway()
 }
 
-// Infos describes all living sockets, in no order.
-func (h *Hub) Infos() []Info {
-	sockets := h.snapshot(nil)
-	infos := make([]Info, len(sockets))
-	for i, s := range sockets {
-		infos[i] = s.info()
-	}
-	return infos
-}
-
 // Counts tells how many sockets live, how many of them are away, and how many
 // there ever were.
 func (h *Hub) Counts() (active, away int, total uint64) {

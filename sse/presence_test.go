@@ -55,17 +55,17 @@ func TestASocketWithoutAReaderIsAwayAfterAWhileAndBackWhenItIsRead(t *testing.T)
 		time.Sleep(2900 * time.Millisecond)
 		synctest.Wait()
 		require.Empty(t, told.heard())
-		require.Equal(t, sse.OverStream, hub.Infos()[0].Transport, "it may be back in a moment")
+		require.Equal(t, sse.OverStream, infos(hub)[0].Transport, "it may be back in a moment")
 		time.Sleep(400 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, []bool{true}, told.heard())
 		require.True(t, isAway(hub, socketID))
-		require.Equal(t, sse.Away, hub.Infos()[0].Transport)
+		require.Equal(t, sse.Away, infos(hub)[0].Transport)
 
 		poll(t, hub, position, 0).answer()
 		synctest.Wait()
 		require.Equal(t, []bool{true, false}, told.heard())
-		require.Equal(t, sse.OverPoll, hub.Infos()[0].Transport)
+		require.Equal(t, sse.OverPoll, infos(hub)[0].Transport)
 	})
 }
 
@@ -140,7 +140,7 @@ func TestASocketIsNeverSeenWithoutATransport(t *testing.T) {
 		})
 	}
 	for opened := uint64(0); opened < 2000; _, _, opened = hub.Counts() {
-		for _, info := range hub.Infos() {
+		for _, info := range infos(hub) {
 			require.Equal(t, sse.OverPoll, info.Transport)
 			hub.End(info.SocketID, sse.ClientDisconnect)
 		}

@@ -74,7 +74,7 @@ type Guard struct {
 	inAll      int
 	reserved   int
 	cost       int
-	few        int // what is no crowd yet
+	few        int // an address with more connections is a crowd
 	options    Options
 	started    time.Time
 
