@@ -78,8 +78,11 @@ func memoryIsUsedUp(t *testing.T, w *witness) {
 	used := budget.New(1)
 	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = used })
 	p := s.connect(t)
-	p.refuse(http.StatusServiceUnavailable, "at-capacity", `{"type":"ping"}`)
-	status, problem := p.batch(`{"events":[{"type":"ping"}]}`)
+	p.send(`{"type":"ping"}`) // what is small is always granted
+	p.next("pong")
+	large := fmt.Sprintf(`{"type":"send-message","message":%q}`, strings.Repeat("x", 3000))
+	p.refuse(http.StatusServiceUnavailable, "at-capacity", large)
+	status, problem := p.batch(`{"events":[` + large + `]}`)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Equal(t, "/problems/at-capacity", problem["type"])
 	require.Zero(t, used.Used())

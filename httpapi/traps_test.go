@@ -247,8 +247,9 @@ func TestTrapARoomsLastTwoMembersDropAtOnce(t *testing.T) {
 // 4,000 joins and leaves, as fast as they come: whoever stays in the room hears
 // of each coming and going once, by turns, and is alone again at the end.
 func TestTrapFourThousandJoinsAndLeavesASecondIntoOneRoom(t *testing.T) {
-	const visitors, batches, visits = 10, 10, 20 // two events each
-	s := newServer(t, sse.Options{}, 100, unheard)
+	const visitors, batches, visits = 10, 10, 20                                                                         // two events each
+	roomy := sse.OutboxLimits{UnsentEvents: 16_000, UnsentBytes: 16 << 20, RetainedEvents: 4096, RetainedBytes: 1 << 20} // the visitors' share of it is a half
+	s := newServer(t, sse.Options{Outbox: roomy}, 100, unheard)
 	host := s.join(t, "room", "host")
 	var all []*peer
 	for n := range visitors {
