@@ -373,7 +373,7 @@ func TestAttackPathTraversal(t *testing.T) {
 // one takes for a body is a request of somebody else's to the other (RFC 9112,
 // 11.2).
 func TestAttackRequestSmuggling(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100)
+	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // by which streams notice that a client is gone
 	a, b := victims(t, s)
 	smuggled := "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + a.token + "\r\nContent-Type: application/json\r\nContent-Length: 26\r\n\r\n" + `{"type":"signal","data":1}`
 	head := "POST /events/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -111,12 +111,24 @@ func (p *peer) next(kind string) event {
 	}
 }
 
-// quiet makes sure that nothing is on its way to the peer: what a ping answers
-// comes behind it.
+// quiet makes sure that nothing is on its way to the peer but heartbeats: what a
+// ping answers comes behind it.
 func (p *peer) quiet() {
 	p.t.Helper()
 	p.send(`{"type":"ping"}`)
-	p.next("pong")
+	for {
+		select {
+		case e, open := <-p.events:
+			require.True(p.t, open, "the stream has ended, instead of pong")
+			if p.lastID = e.id; e.kind == "heartbeat" {
+				continue
+			}
+			require.Equal(p.t, "pong", e.kind, e.data)
+			return
+		case <-time.After(patience):
+			require.Fail(p.t, "no event", "pong")
+		}
+	}
 }
 
 // ended makes sure that the stream ends here.

@@ -219,7 +219,7 @@ func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
 // A body that is promised and does not come holds up nothing: net/http would
 // wait for it before it writes the first byte of an answer.
 func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100)
+	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // by which streams notice that a client is gone
 	p := s.join(t, "room", "Ada")
 	for head, want := range map[string]int{
 		"POST /events HTTP/1.1\r\nAuthorization: Bearer " + p.token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n": 400,
