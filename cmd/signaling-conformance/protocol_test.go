@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the table of rules into docs/prot
 // The text that defines the protocol names each rule that is tried, by its ID and in
 // its words.
 func TestTheProtocolListsTheRulesThatAreTried(t *testing.T) {
-	const path, mark = "../../docs/protocol.md", "<!-- rules -->\n"
+	const path, mark = "../../docs/protocol.md", "<!-- rules -->\n\n"
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	before, table, found := strings.Cut(string(text), mark)
