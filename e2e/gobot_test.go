@@ -1,10 +1,16 @@
 package e2e
 
 import (
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -127,6 +133,48 @@ func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 	network.comeBack()
 	bot.says("at capacity")
 	other.pause()
+	ada.await("user-connected", nil)
+}
+
+// The network may go while the bot joins: the answer is lost, and with it the socket.
+// The bot repeats the join, is told that the session is not known, and joins by its
+// next socket.
+func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
+	t.Parallel()
+	address := startServer(t, "RESUME_WINDOW=1s")
+	ada := connect(t, address)
+	ada.join("echoes", "Ada")
+
+	server, err := url.Parse(address)
+	require.NoError(t, err)
+	through := httputil.NewSingleHostReverseProxy(server)
+	through.FlushInterval = -1
+	through.ErrorLog = log.New(io.Discard, "", 0)
+	var isFirst, isDown atomic.Bool
+	isFirst.Store(true)
+	down := make(chan struct{})
+	network := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case isDown.Load():
+			panic(http.ErrAbortHandler)
+		case r.Method == http.MethodPost && isFirst.CompareAndSwap(true, false):
+			through.ServeHTTP(httptest.NewRecorder(), r) // the answer is lost
+			isDown.Store(true)
+			close(down)
+			panic(http.ErrAbortHandler)
+		}
+		through.ServeHTTP(w, r)
+	}))
+	network.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(network.Close)
+	t.Cleanup(network.CloseClientConnections)
+
+	startBot(t, network.URL, "echoes")
+	<-down
+	network.CloseClientConnections()
+	ada.await("user-connected", nil)
+	ada.await("user-disconnected", nil)
+	isDown.Store(false)
 	ada.await("user-connected", nil)
 }
 

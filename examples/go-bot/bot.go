@@ -59,6 +59,14 @@ func isHere(server string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
+// hasEnded reports whether a socket ended before an event of its reached the server:
+// the network was gone for too long. The client opens another, and hears connected
+// again.
+func hasEnded(err error) bool {
+	var problem *client.Problem
+	return errors.As(err, &problem) && problem.Name() == "unknown-session"
+}
+
 // listen handles one event after another, until the client is closed. The error
 // says why the bot cannot be in the room any more.
 func (b *bot) listen() error {
@@ -71,7 +79,7 @@ func (b *bot) listen() error {
 		switch e := event.(type) {
 		case client.ConnectedEvent:
 			b.endCalls() // of the socket before, which their callers knew
-			if err := b.client.Send(b.ctx, b.join); err != nil && b.ctx.Err() == nil {
+			if err := b.client.Send(b.ctx, b.join); err != nil && b.ctx.Err() == nil && !hasEnded(err) {
 				return fmt.Errorf("joining %s: %w", b.join.RoomID, err)
 			}
 		case client.RoomJoinedEvent:
