@@ -60,7 +60,7 @@ func (m memory) announce(c config, logger *slog.Logger) {
 	level, message := slog.LevelInfo, "memory for clients"
 	if worst > m.budget.Limit() {
 		level = slog.LevelWarn
-		message = "the limits allow clients to hold more than the memory for them: when it is used up, newcomers are refused, and the sockets that hold the most unread end"
+		message = "the limits allow more than the memory for clients; when that is used up, newcomers are refused and the sockets with the most unread end"
 	}
 	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.budget.Limit()), "atWorst", inMiB(worst))
 }

@@ -423,7 +423,7 @@ func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
 func TestTheStartSaysWhatClientsMayHoldAtWorst(t *testing.T) {
 	for settings, want := range map[string]string{
 		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1099511627776": "INF memory for clients",
-		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456":  "WRN the limits allow clients to hold more than the memory for them",
+		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456":  "WRN the limits allow more than the memory for clients",
 	} {
 		s := start(t, strings.Fields(settings)...)
 		require.Zero(t, s.stop(t))
