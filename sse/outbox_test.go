@@ -204,7 +204,7 @@ func TestTheArrayOfABurstGoesWithIt(t *testing.T) {
 
 // BenchmarkDelivering is what an event costs for each member that need not be woken.
 func BenchmarkDelivering(b *testing.B) {
-	h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1 << 30, UnsentBytes: 1 << 40, RetainedEvents: 10, RetainedBytes: 1 << 20}})
+	h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1 << 30, UnsentBytes: 1 << 30, RetainedEvents: 10, RetainedBytes: 1 << 20}})
 	const members = 1000
 	ids := make([]string, members)
 	for i := range ids {
