@@ -7,7 +7,11 @@
 // where the garbage collector's figures are late.
 package budget
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
 
 // Budget is the memory that all holders together may take. The nil Budget has no
 // bound and counts nothing. Any goroutine may call the methods at once; none of
@@ -18,11 +22,14 @@ type Budget struct {
 	exceeded chan struct{} // holds a token when the limit was passed
 
 	used atomic.Int64
+
+	mu     sync.Mutex             // guards what follows; held for look-ups only
+	shares map[netip.Prefix]int64 // what is held for each network
 }
 
 // New returns a budget of so many bytes.
 func New(limit int64) *Budget {
-	return &Budget{limit: limit, exceeded: make(chan struct{}, 1)}
+	return &Budget{limit: limit, exceeded: make(chan struct{}, 1), shares: make(map[netip.Prefix]int64)}
 }
 
 // Charge counts bytes that are held now, whatever the limit; a negative number
@@ -50,6 +57,49 @@ func (b *Budget) Take(bytes int) bool {
 		return false
 	}
 	return true
+}
+
+// ChargeFor is [Budget.Charge] for what is held for one network, of which its share
+// is reckoned.
+func (b *Budget) ChargeFor(network netip.Prefix, bytes int) {
+	if b == nil || bytes == 0 {
+		return
+	}
+	b.mu.Lock()
+	b.count(network, bytes)
+	b.mu.Unlock()
+	b.Charge(bytes)
+}
+
+// TakeFor is [Budget.Take] for one network, which may have half of the budget.
+func (b *Budget) TakeFor(network netip.Prefix, bytes int) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shares[network]+int64(bytes) > b.limit/2 || !b.Take(bytes) {
+		return false
+	}
+	b.count(network, bytes)
+	return true
+}
+
+// HasShare reports whether a network holds less than the half that it may have.
+func (b *Budget) HasShare(network netip.Prefix) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shares[network] < b.limit/2
+}
+
+// count changes what a network holds. The lock must be held.
+func (b *Budget) count(network netip.Prefix, bytes int) {
+	if b.shares[network] += int64(bytes); b.shares[network] == 0 {
+		delete(b.shares, network)
+	}
 }
 
 // IsFull reports whether nothing more fits.

@@ -1,6 +1,7 @@
 package budget_test
 
 import (
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -25,6 +26,24 @@ func TestTakingStopsAtTheLimitAndChargingSaysThatItWasPassed(t *testing.T) {
 	b.Charge(-102)
 	require.Zero(t, b.Used())
 	require.False(t, b.IsFull())
+}
+
+// No network uses up the budget alone.
+func TestOneNetworkHasHalfOfTheBudget(t *testing.T) {
+	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
+	b := budget.New(100)
+	require.True(t, b.TakeFor(here, 40))
+	require.True(t, b.HasShare(here))
+	require.False(t, b.TakeFor(here, 11))
+	require.True(t, b.TakeFor(there, 50))
+	b.ChargeFor(here, 10)
+	require.False(t, b.HasShare(here))
+	require.EqualValues(t, 100, b.Used())
+	require.False(t, b.TakeFor(netip.Prefix{}, 1), "the whole is a bound as well")
+	b.ChargeFor(here, -50)
+	b.ChargeFor(there, -50)
+	require.True(t, b.HasShare(here))
+	require.Zero(t, b.Used())
 }
 
 func TestTheNilBudgetHasNoBound(t *testing.T) {

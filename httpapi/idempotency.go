@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -15,6 +16,8 @@ import (
 const (
 	// maxKeys is how many answers there may be.
 	maxKeys = 64
+	// fewKeys is how many are remembered in any case.
+	fewKeys = 8
 	// maxKeyLength is how many characters a key may have.
 	maxKeyLength = 64
 	// keyCost is how many bytes a key takes with the shortest of answers.
@@ -80,7 +83,9 @@ func newRepeats(b *budget.Budget) repeats {
 
 // socketKeys are the keys that one socket used.
 type socketKeys struct {
-	budget *budget.Budget // set once
+	// set once
+	budget  *budget.Budget
+	network netip.Prefix
 
 	mu       sync.Mutex // guards what follows; held for look-ups only
 	first    map[string]*attempt
@@ -146,7 +151,7 @@ func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
 	rs.mu.Lock()
 	keys := rs.sockets[socketID]
 	if keys == nil {
-		keys = &socketKeys{budget: rs.budget, first: make(map[string]*attempt)}
+		keys = &socketKeys{budget: rs.budget, network: hub.Network(socketID), first: make(map[string]*attempt)}
 		rs.sockets[socketID] = keys
 	}
 	rs.mu.Unlock()
@@ -172,7 +177,7 @@ func (k *socketKeys) forget() {
 	defer k.mu.Unlock()
 	if !k.isForgot {
 		k.isForgot = true
-		k.budget.Charge(-k.answers - len(k.order)*keyCost)
+		k.budget.ChargeFor(k.network, -k.answers-len(k.order)*keyCost)
 	}
 }
 
@@ -196,7 +201,7 @@ func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *atte
 // charge charges bytes for as long as the socket lives.
 func (k *socketKeys) charge(bytes int) {
 	if !k.isForgot {
-		k.budget.Charge(bytes)
+		k.budget.ChargeFor(k.network, bytes)
 	}
 }
 
@@ -215,7 +220,7 @@ func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) rep
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	size := answer.size()
-	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgot || k.budget.Take(size)) {
+	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgot || k.budget.TakeFor(k.network, size)) {
 		k.answers += size
 		first.size = size
 		return answer
@@ -227,10 +232,10 @@ func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) rep
 	return answer
 }
 
-// makeRoom forgets the oldest key that is answered, where there are as many as
-// may be remembered.
+// makeRoom forgets the oldest key that is answered if there are as many as may be
+// remembered: fewer while the network has used up its share of the budget.
 func (k *socketKeys) makeRoom() {
-	if len(k.order) < maxKeys {
+	if len(k.order) < maxKeys && (len(k.order) < fewKeys || k.budget.HasShare(k.network)) {
 		return
 	}
 	for i, key := range k.order {

@@ -245,9 +245,8 @@ func (o *oracle) isSlow(s *oracleSocket) bool {
 	if s.written == len(s.events) {
 		return false
 	}
-	waited := o.now.Sub(s.causes[s.written].at)
-	isStuck := s.reader != nil && !s.reader.stuckAt.IsZero() && min(waited, o.now.Sub(s.reader.stuckAt)) > 2*time.Second
-	return isStuck || waited > 8*time.Second
+	patience := o.options.WriteTimeout + min(o.options.ResumeWindow, time.Minute)
+	return o.now.Sub(s.causes[s.written].at) > patience
 }
 
 // hasShare reports whether a sender may have one event more in an outbox. All

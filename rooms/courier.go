@@ -27,6 +27,9 @@ type Event struct {
 	// is no such event.
 	Key        any
 	KeepsFirst bool
+	// IsBarrier says that no later event takes the place of one before this: a member
+	// that reads this event begins anew.
+	IsBarrier bool
 }
 
 // Courier puts events into the outboxes of sockets, and knows who reads them. No

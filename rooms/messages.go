@@ -37,7 +37,7 @@ type roomLeft struct {
 }
 
 func newRoomLeft(roomID, reason string) Event {
-	return Event{Kind: "room-left", Data: encode(roomLeft{"room-left", roomID, reason, timestamp(time.Now())})}
+	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, timestamp(time.Now())})}
 }
 
 type userConnected struct {

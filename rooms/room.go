@@ -143,7 +143,7 @@ func (r *room) admit(m *member, connected Event, courier Courier) error {
 // welcome tells m who is in the room. If it has not been sent yet what it was told
 // before, that is enough: what has happened since stands behind it.
 func (r *room) welcome(m *member, courier Courier) error {
-	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true})
+	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true, IsBarrier: true})
 }
 
 // observe tells the others if m went away or came back since they were last

@@ -12,7 +12,6 @@ type deadline struct {
 	control *http.ResponseController // set once
 
 	mu       sync.Mutex // guards what follows, and the deadline of the connection
-	at       time.Time  // of the write under way or, over, of the latest
 	limit    time.Time  // no write may last longer than this, whatever its own time-out
 	finished bool       // the connection is net/http's again
 }
@@ -22,18 +21,10 @@ type deadline struct {
 func (d *deadline) set(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.at = at
 	if !d.limit.IsZero() && (at.IsZero() || d.limit.Before(at)) {
 		at = d.limit
 	}
 	d.control.SetWriteDeadline(at)
-}
-
-// next returns when the write under way will have failed; zero: there is none.
-func (d *deadline) next() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.at
 }
 
 // hurry bounds the write under way, and all that follow, by a common limit. Any

@@ -6,14 +6,9 @@ import (
 	"time"
 )
 
-// A socket reads more slowly than an honest room needs if its oldest unsent event has
-// waited for longer than slowAfter, or if its connection has taken nothing for longer
-// than stuckAfter. Such a socket holds up no broadcast: the broadcast goes into its
-// outbox for as long as there is a place.
-const (
-	slowAfter  = 8 * time.Second
-	stuckAfter = 2 * time.Second
-)
+// maxHoldUp bounds how long a socket may hold up the broadcasts of a sender that has
+// used up its share there, if the resume window is long.
+const maxHoldUp = time.Minute
 
 // Deliver puts an event of the server's own into a socket's outbox; kind is its
 // type and data one JSON object on one line, which must not be changed afterwards.
@@ -138,17 +133,13 @@ func (s *socket) hasShare(e *event) bool {
 	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e)
 }
 
-// isSlow reports whether the client reads more slowly than an honest room needs.
+// isSlow reports whether the client reads more slowly than an honest room needs: its
+// oldest unsent event has waited for longer than a write and a resume may take. Such
+// a socket holds up no broadcast, which goes into its outbox while there is a place.
 func (s *socket) isSlow() bool {
 	if s.outbox.unsent.events == 0 {
 		return false
 	}
-	waited := s.hub.clock() - s.outbox.at(s.outbox.written+1).at
-	if waited <= stuckAfter || s.reader == nil {
-		return waited > slowAfter
-	}
-	// A write began as long ago as its time-out has run.
-	end := s.reader.deadlineOfWrite()
-	isStuck := !end.IsZero() && time.Until(end) < s.hub.options.WriteTimeout-stuckAfter
-	return isStuck || waited > slowAfter
+	patience := s.hub.options.WriteTimeout + min(s.hub.options.ResumeWindow, maxHoldUp)
+	return s.hub.clock()-s.outbox.at(s.outbox.written+1).at > patience
 }

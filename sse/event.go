@@ -50,21 +50,25 @@ type Message struct {
 	// it is no such event.
 	Key        any
 	KeepsFirst bool
+	// IsBarrier says that no later event takes the place of one before this: a client
+	// that reads this event begins anew.
+	IsBarrier bool
 }
 
 // event is one server event, shared by the outboxes it was put into.
 type event struct {
 	// set once
-	kind   string        // the SSE event field
-	line   Line          // what it says, in one piece
-	data   Data          // or, if line is nil, in many
-	retry  time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
-	from   string        // the sender's socket ID, "" for the server
-	origin *origin       // the sender's, or nil
-	key    any           // see Message
-	keeps  bool          // Message.KeepsFirst
-	size   int32         // bytes that are kept for it alone
-	budget *budget.Budget
+	kind    string        // the SSE event field
+	line    Line          // what it says, in one piece
+	data    Data          // or, if line is nil, in many
+	retry   time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
+	from    string        // the sender's socket ID, "" for the server
+	origin  *origin       // the sender's, or nil
+	key     any           // see Message
+	keeps   bool          // Message.KeepsFirst
+	barrier bool          // Message.IsBarrier
+	size    int32         // bytes that are kept for it alone
+	budget  *budget.Budget
 
 	holders atomic.Int32 // outboxes that it is in
 	waiting atomic.Int32 // outboxes in which it is unsent
@@ -78,7 +82,7 @@ func newEvent(kind string, data []byte) *event {
 
 // newEvent makes an event of a message. It is counted nowhere before it is held.
 func (h *Hub) newEvent(m Message) *event {
-	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, size: int32(m.Data.Held()), budget: h.options.Budget}
+	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
 		e.line = line // without its box, which the collector would look at for as long as the event lives

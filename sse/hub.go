@@ -249,8 +249,8 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 }
 
 // register makes a new socket of a network known. It has its reader already: a
-// socket is never seen without.
-func (h *Hub) register(s *socket, network netip.Prefix) error {
+// socket is never seen without, and both are charged for.
+func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	bound := h.options.MaxSocketsPerNetwork
@@ -261,7 +261,7 @@ func (h *Hub) register(s *socket, network netip.Prefix) error {
 		return ErrAtCapacity
 	case bound > 0 && of != nil && of.sockets >= bound:
 		return ErrTooMany
-	case !h.options.Budget.Take(socketBytes):
+	case !h.options.Budget.TakeFor(network, socketBytes+by.bytes()):
 		return ErrOutOfBudget
 	}
 	s.origin = h.join(network)

@@ -42,9 +42,25 @@ func (h *Hub) join(network netip.Prefix) *origin {
 	return o
 }
 
-// part counts a socket less. The hub's lock must be held.
+// part counts a socket less. The origin stays while something that its sockets sent
+// still waits: a new socket must not come with a new share. The hub's lock must be
+// held.
 func (h *Hub) part(o *origin) {
-	if o.sockets--; o.sockets == 0 {
+	o.sockets--
+	h.forgetOrigin(o)
+}
+
+// forgetOrigins forgets those of which nothing is left. It takes the hub's lock.
+func (h *Hub) forgetOrigins() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.origins {
+		h.forgetOrigin(o)
+	}
+}
+
+func (h *Hub) forgetOrigin(o *origin) {
+	if o.sockets == 0 && o.unsent.Load() == 0 {
 		delete(h.origins, o.network)
 	}
 }

@@ -53,6 +53,7 @@ type outbox struct {
 	confirmed uint64 // highest sequence that the client said has arrived
 	written   uint64 // highest sequence that was ever written to a reader
 	taken     uint64 // highest sequence that the present reader has taken
+	barrier   uint64 // sequence of the newest event before which none is replaced
 
 	unsent   tally  // behind written
 	offered  tally  // of these, what other sockets caused
@@ -80,6 +81,9 @@ func (o *outbox) put(e *event, now time.Duration) bool {
 		return false
 	}
 	o.entries = append(o.entries, entry{e, now})
+	if e.barrier {
+		o.barrier = o.last()
+	}
 	o.budget.Charge(entryBytes)
 	o.wait(o.last(), e)
 	return true
@@ -161,6 +165,9 @@ func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 		return 0, false
 	}
 	free := max(o.written, o.taken)
+	if !e.keeps {
+		free = max(free, o.barrier)
+	}
 	if o.crowd != nil || o.unsent.events > fewUnsent {
 		sequence = o.counted().latest[e.key]
 		return sequence, sequence > free
@@ -258,9 +265,9 @@ func (o *outbox) expire(before time.Duration) {
 }
 
 // trim forgets the oldest of what was written until no more than so many bytes are
-// retained.
+// retained, but never the newest.
 func (o *outbox) trim(bytes int) {
-	for o.first <= o.written && o.retained > bytes {
+	for o.first < o.written && o.retained > bytes {
 		o.forget()
 	}
 }

@@ -48,8 +48,6 @@ func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
 
 func (p *poll) transport() Transport { return OverPoll }
 
-func (p *poll) deadlineOfWrite() time.Time { return p.deadline.next() }
-
 func (p *poll) start(position uint64) { p.position = position }
 
 func (p *poll) beat(time.Time) {} // it answers in time, with nothing if need be

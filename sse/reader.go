@@ -23,9 +23,6 @@ type reader interface {
 	// its client may take to read that.
 	end(skip bool, lastWord *event, limit time.Duration)
 
-	// deadlineOfWrite returns when the write under way will have failed; zero: there
-	// is none.
-	deadlineOfWrite() time.Time
 	// transport says what kind it is.
 	transport() Transport
 	// close is called by its own goroutine when it reads no more.
@@ -57,7 +54,6 @@ func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s 
 		h.countReaders(-1)
 		return r, err
 	}
-	h.options.Budget.Charge(r.transport().bytes())
 	h.options.OnRead(r.transport())
 	if before != nil {
 		<-before.gone()
@@ -70,7 +66,7 @@ func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s 
 func (h *Hub) closeReader(s *socket, r reader) {
 	r.close()
 	s.detach(r)
-	h.options.Budget.Charge(-r.transport().bytes())
+	h.options.Budget.ChargeFor(s.origin.network, -r.transport().bytes())
 	h.countReaders(-1)
 }
 
@@ -103,6 +99,7 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 		}
 		return r, nil, err
 	}
+	h.options.Budget.ChargeFor(s.origin.network, r.transport().bytes())
 	h.logResumption(s, r.transport(), c)
 	if wasAway {
 		h.options.OnPresence(s.id)
@@ -119,7 +116,7 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed b
 	s := newSocket(h, NewToken())
 	r = newReader(s, false)
 	_, _, _ = s.attach(r, 0, c) // nothing has ended a socket that nobody knows
-	if err := h.register(s, c.Network); err != nil {
+	if err := h.register(s, c.Network, r.transport()); err != nil {
 		r.close()
 		return r, err
 	}

@@ -27,6 +27,9 @@ const (
 	reliefInterval = 50 * time.Millisecond
 	// enoughRetained is what each socket keeps for a resume when memory is short.
 	enoughRetained = 64 << 10
+	// littleUnread is what a socket may hold unread and live on, whatever the budget:
+	// its end would give back next to nothing.
+	littleUnread = 64 << 10
 )
 
 // relieve makes place in a budget that is exceeded: first goes what was written
@@ -50,7 +53,7 @@ func (h *Hub) relieve() {
 	}
 	slices.SortFunc(sockets, func(a, b *socket) int { return cmp.Compare(unread[b], unread[a]) })
 	for _, s := range sockets {
-		if isEnough() || unread[s] == 0 {
+		if isEnough() || unread[s] <= littleUnread {
 			return
 		}
 		if s.end(SlowConsumer, "") {

@@ -30,6 +30,7 @@ func (h *Hub) Run(ctx context.Context) {
 				}
 			}
 			clear(sockets)
+			h.forgetOrigins()
 			if h.options.Budget.IsFull() {
 				h.relieve()
 			}
@@ -62,7 +63,7 @@ func (h *Hub) bury(s *socket) {
 	delete(h.sockets, s.id)
 	h.part(s.origin)
 	h.mu.Unlock()
-	h.options.Budget.Charge(-socketBytes)
+	h.options.Budget.ChargeFor(s.origin.network, -socketBytes)
 	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
 	h.options.OnEnd(s.id, s.ended)
 }

@@ -104,7 +104,7 @@ func TestWhatOneAddressHasWaitingIsBounded(t *testing.T) {
 // its outbox is full.
 func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
-	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Hour}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		slow, sender := connectFrom(t, hub, here, nil), connectFrom(t, hub, there, nil)
 		id := slow.socketID()
 		slow.disconnect()
@@ -123,6 +123,8 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 			synctest.Wait()
 		}
 		require.ErrorIs(t, tell(), sse.ErrOverflow)
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, tell(), sse.ErrOverflow, "nobody ends a client that may still resume")
 		time.Sleep(9 * time.Second)
 		for range 31 {
 			require.NoError(t, tell())
@@ -347,5 +349,96 @@ func TestEachPieceOfALargeEventHasATimeOutOfItsOwn(t *testing.T) {
 		require.Len(t, c.heard(), 1, "in 40 s, five times as long as a write may take")
 		require.Empty(t, ended.of(c.socketID()))
 		c.disconnect()
+	})
+}
+
+// What a client reads after it has entered or left a room is of that room: nothing of
+// later moves before it.
+func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		id, position := c.socketID(), c.position()
+		c.disconnect()
+		for _, m := range []sse.Message{
+			{Kind: "signal", Data: sse.Line(`{"away":true}`), Key: "presence"},
+			{Kind: "signal", Data: sse.Line(`{"roster":"away"}`), Key: "joined", KeepsFirst: true, IsBarrier: true},
+			{Kind: "signal", Data: sse.Line(`{"away":false}`), Key: "presence"},
+			{Kind: "signal", Data: sse.Line(`{"away":"again"}`), Key: "presence"},
+		} {
+			require.NoError(t, hub.DeliverMessage(id, m))
+		}
+		back := connect(t, hub, position)
+		synctest.Wait()
+		require.Equal(t, []string{`{"away":true}`, `{"roster":"away"}`, `{"away":"again"}`}, back.heard())
+		back.disconnect()
+	})
+}
+
+// A client that resumes within its window loses nothing, however much a member of its
+// room sends meanwhile.
+func TestNobodyEndsAClientThatMayStillResume(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		victim, flooder, friend := connectFrom(t, hub, here, nil), connectFrom(t, hub, there, nil), connectFrom(t, hub, here, nil)
+		id, position := victim.socketID(), victim.position()
+		victim.disconnect()
+		require.NoError(t, hub.Send(id, from(friend.socketID(), `{"from":"friend"}`)))
+		for range 19 { // until just before the window runs out
+			time.Sleep(time.Second / 2)
+			for range 50 {
+				m := from(flooder.socketID(), `{"from":"flooder"}`)
+				if hub.Admit(slices.Values([]string{id}), m) == nil {
+					require.NoError(t, hub.Tell(slices.Values([]string{id}), m))
+				}
+			}
+		}
+		back := connectFrom(t, hub, here, position)
+		require.True(t, back.resumed())
+		require.Equal(t, `{"from":"friend"}`, back.heard()[0])
+		require.Empty(t, ended.of(id))
+		for _, c := range []*client{back, flooder, friend} {
+			c.disconnect()
+		}
+	})
+}
+
+// An address does not get a new share by closing its last socket.
+func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
+	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
+	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		target := connectFrom(t, hub, there, nil)
+		id := target.socketID()
+		target.disconnect()
+		accepted := 0
+		for range 10 {
+			sender := connectFrom(t, hub, here, nil)
+			for range 20 {
+				if hub.Send(id, from(sender.socketID(), `{"x":1}`)) == nil {
+					accepted++
+				}
+			}
+			hub.End(sender.socketID(), sse.ClientDisconnect)
+			<-sender.returned
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 20, accepted, "a half")
+		hub.End(id, sse.ClientDisconnect)
+	})
+}
+
+// Memory that idle clients hold is not made good by those who have a little unread.
+func TestASocketWithLittleUnreadLivesOnAtTheBudget(t *testing.T) {
+	inBubbleWithin(t, 1<<20, sse.Options{ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		id := c.socketID()
+		c.disconnect()
+		deliver(t, hub, id, 1, 10)
+		account.Charge(2 << 20)
+		time.Sleep(5 * time.Second)
+		require.Empty(t, ended.of(id))
+		account.Charge(-2 << 20)
+		hub.End(id, sse.ClientDisconnect)
 	})
 }

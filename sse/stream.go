@@ -58,8 +58,6 @@ func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) 
 
 func (st *stream) transport() Transport { return OverStream }
 
-func (st *stream) deadlineOfWrite() time.Time { return st.writer.deadline.next() }
-
 func (st *stream) start(position uint64) {
 	st.position = position
 	st.lastWrite = time.Now()

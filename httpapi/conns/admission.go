@@ -70,7 +70,7 @@ func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
 		g.owners[o.network] = o // it may have been its last one
 		victims = []victim{goes}
 	}
-	if g.isFull() || !g.options.Budget.Take(g.cost) {
+	if g.isFull() || !g.pays(o) {
 		return append(victims, g.placeInReserve(c)...)
 	}
 	c.owner = o
@@ -93,6 +93,15 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few pays for nobody's newcomers
 	}
 	return victim{}, true
+}
+
+// pays charges a connection to its owner, and reports whether the owner has a share of
+// the budget left. A proxy's connections are those of many.
+func (g *Guard) pays(o *owner) bool {
+	if o.isExempt {
+		return g.options.Budget.Take(g.cost)
+	}
+	return g.options.Budget.TakeFor(o.network, g.cost)
 }
 
 // isFull reports whether there is no room for one more, of any address.

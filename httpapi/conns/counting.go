@@ -34,10 +34,15 @@ func (g *Guard) forget(c *conn) {
 // remove stops counting a connection, which nothing counts again.
 func (g *Guard) remove(c *conn) {
 	c.gone = true
-	g.options.Budget.Charge(-g.cost)
 	if c.owner == nil {
+		g.options.Budget.Charge(-g.cost)
 		g.reserve.drop(c)
 		return
+	}
+	if c.owner.isExempt {
+		g.options.Budget.Charge(-g.cost)
+	} else {
+		g.options.Budget.ChargeFor(c.owner.network, -g.cost)
 	}
 	g.take(c)
 	g.tidy(c.owner)
