@@ -246,7 +246,7 @@ func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	for isOver := false; !isOver; {
 		require.Less(t, posted, 1000, "the unread stream never ends")
 		began := time.Now()
-		// Until the unread stream counts as stuck, the sender has a share of its outbox only.
+		// While the unread stream may still resume, the sender has a share of its outbox only.
 		if tryOver(t, client, s.url, sender.token, fmt.Sprintf(`{"type":"signal","data":"%d.%s"}`, posted, large)) == http.StatusAccepted {
 			neighbour.until(t, `"data":"`+strconv.Itoa(posted)+".")
 			slowest = max(slowest, time.Since(began))
