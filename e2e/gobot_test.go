@@ -137,7 +137,7 @@ func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 }
 
 // The network may go while the bot joins: the answer is lost, and with it the socket.
-// The bot repeats the join, is told that the session is not known, and joins by its
+// The bot repeats the join, which is answered 401 unknown-session, and joins by its
 // next socket.
 func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
 	t.Parallel()

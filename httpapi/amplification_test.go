@@ -421,7 +421,7 @@ func TestNothingThatIsAskedMakesTheServerHoldMuchMoreThanItself(t *testing.T) {
 	})
 }
 
-// A room of members who tell much about themselves is no more to those who join it.
+// A roster with large metadata is not held once for each member that joins.
 func TestJoiningALargeRosterIsNotHeldByEachWhoJoins(t *testing.T) {
 	s := newAmplified(t)
 	s.gather(t)
