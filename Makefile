@@ -36,11 +36,11 @@ lint: $(if $(GOVULNDB),vulnerabilities)
 	$(GO) run $(STATICCHECK) ./...
 	cd e2e && $(GO) run $(STATICCHECK) ./...
 	cd examples/go-bot && $(GO) run $(STATICCHECK) ./...
-	@built=$$(mktemp -d) && static/client/build.sh "$$built" && diff -rq "$$built" static/client/dist; \
-		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "static/client/dist is not of static/client/src (run make client)"; exit 1; }
+	@built=$$(mktemp -d) && browser/build.sh "$$built" && diff -rq "$$built" browser/dist; \
+		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "browser/dist is not of browser/src (run make client)"; exit 1; }
 
 client:
-	static/client/build.sh static/client/dist
+	browser/build.sh browser/dist
 
 unit:
 	$(GO) test $(RACE) ./...
@@ -49,10 +49,10 @@ fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
-	$(GO) test ./httpapi/access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
-	$(GO) test ./httpapi/access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
+	$(GO) test ./access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
+	$(GO) test ./access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
-	$(GO) test ./httpapi/iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 e2e: browser proxies
 	cd e2e && $(GO) test $(RACE) -timeout 15m ./...

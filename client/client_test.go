@@ -17,7 +17,7 @@ import (
 	"signaling-server/client"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
-	"signaling-server/httpapi/iceservers"
+	"signaling-server/iceservers"
 	"signaling-server/sse"
 )
 

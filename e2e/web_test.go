@@ -47,7 +47,7 @@ func (f *npmFolder) install() {
 	if f.err = os.CopyFS(f.path, os.DirFS("web")); f.err != nil {
 		return
 	}
-	client, err := filepath.Abs("../static/client")
+	client, err := filepath.Abs("../browser")
 	if err != nil {
 		f.err = err
 		return

@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"signaling-server/budget"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
+	"signaling-server/internal/budget"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )

@@ -10,11 +10,11 @@ import (
 
 	"github.com/rs/cors"
 
-	"signaling-server/budget"
-	"signaling-server/httpapi/access"
+	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
-	"signaling-server/httpapi/iceservers"
-	"signaling-server/httpapi/limits"
+	"signaling-server/iceservers"
+	"signaling-server/internal/budget"
+	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -61,9 +61,11 @@ type Options struct {
 	Version     string
 	// OpenAPI is the contract, in YAML.
 	OpenAPI []byte
-	// Static holds the pages: index.html and the folders demo, doctor, dashboard,
-	// assets and client.
-	Static fs.FS
+	// Pages holds index.html and the folders demo, doctor, dashboard, reference and
+	// assets.
+	Pages fs.FS
+	// Client holds the browser client: the folder dist, and its types.
+	Client fs.FS
 }
 
 // API answers all requests.
@@ -100,7 +102,7 @@ type API struct {
 // New makes the API. The error is about the files it is to serve.
 func New(o Options) (*API, error) {
 	isProduction := o.Environment == Production
-	pages, err := newPages(o.Static, isProduction)
+	pages, err := newPages(o.Pages, o.Client, isProduction)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/httpapi/clientip"
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"time"
 
-	"signaling-server/budget"
-	"signaling-server/httpapi/limits"
+	"signaling-server/internal/budget"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

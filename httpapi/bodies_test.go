@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/budget"
-	"signaling-server/httpapi/limits"
+	"signaling-server/internal/budget"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

@@ -19,12 +19,12 @@ func TestTheClientKnowsEveryServerEvent(t *testing.T) {
 		types = append(types, name)
 	}
 	require.NotEmpty(t, types)
-	known := quoted(t, "../static/client/src/rungs.js", `(?s)const TYPES = \[(.*?)\];`, `"([a-z-]+)"`)
+	known := quoted(t, "../browser/src/rungs.js", `(?s)const TYPES = \[(.*?)\];`, `"([a-z-]+)"`)
 	require.ElementsMatch(t, types, known)
 
 	// These are the client's own business, and no listener's.
 	types = slices.DeleteFunc(types, func(name string) bool { return name == "connected" || name == "heartbeat" })
-	typed := quoted(t, "../static/client/client.d.ts", `(?s)interface ServerEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
+	typed := quoted(t, "../browser/client.d.ts", `(?s)interface ServerEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
 	require.ElementsMatch(t, types, typed)
 }
 
@@ -37,7 +37,7 @@ func TestTheClientsTypesNameEveryClientEvent(t *testing.T) {
 			types = append(types, name)
 		}
 	}
-	typed := quoted(t, "../static/client/client.d.ts", `(?s)interface ClientEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
+	typed := quoted(t, "../browser/client.d.ts", `(?s)interface ClientEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
 	require.ElementsMatch(t, types, typed)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/browser"
 	"signaling-server/sse"
 	"signaling-server/static"
 )
@@ -58,16 +59,17 @@ func pages(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
 	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil, "/docs": nil, "/docs/": nil} // by what is asked for besides
-	require.NoError(t, fs.WalkDir(static.Files, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch folder, file, _ := strings.Cut(name, "/"); {
-		case entry.IsDir() || file == "":
-		case folder == "client":
-			paths["/"+path.Base(file)] = nil
+	eachFile(t, browser.Files, func(name string) { paths["/"+path.Base(name)] = nil })
+	eachFile(t, static.Files, func(name string) {
+		name = strings.TrimSuffix(name, ".gz") // a packed file is served as what it holds
+		switch folder, file, _ := strings.Cut(name, "/"); folder {
+		case "index.html":
+		case "reference":
+			paths["/docs/"+file] = nil
 		default:
-			paths["/"+strings.TrimSuffix(name, ".gz")] = nil // packed files are served as what they hold
+			paths["/"+name] = nil
 		}
-		return err
-	}))
+	})
 	for path, headers := range paths {
 		etag := s.ask(t, http.StatusOK, http.MethodGet, path, headers).Get("ETag")
 		require.NotEmpty(t, etag, path)
@@ -80,6 +82,15 @@ func pages(t *testing.T, w *witness) {
 	for _, path := range []string{"/demo/none.js", "/doctor/none.js", "/dashboard/none.js", "/docs/none.js", "/assets/none.css", "/problems/none", "/nothing", "/events/", "/demo/none/none.js"} {
 		s.ask(t, http.StatusNotFound, http.MethodGet, path, nil)
 	}
+}
+
+func eachFile(t *testing.T, files fs.FS, do func(name string)) {
+	require.NoError(t, fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			do(name)
+		}
+		return err
+	}))
 }
 
 // methods asks of every path what each method does there. Its variable parts

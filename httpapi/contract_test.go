@@ -14,7 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/iceservers"
+	"signaling-server/iceservers"
 	"signaling-server/sse"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
 

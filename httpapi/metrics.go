@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"signaling-server/httpapi/conns"
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )

@@ -44,7 +44,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	}
 	s.hub = sse.NewHub(options)
 	members = rooms.New(keyless{httpapi.Courier{Hub: s.hub}}, rooms.Limits{Members: maxMembers}, logger)
-	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
+	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}})
 	require.NoError(t, err)
 
 	server := &http.Server{ // as cmd/signaling-server has it

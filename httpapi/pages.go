@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -72,10 +73,21 @@ func (f file) representation(asGzip bool) (content []byte, etag string, err erro
 	return content, f.etag, err
 }
 
-// newPages reads all files once; they cannot change while the server runs.
-func newPages(files fs.FS, isProduction bool) (pages, error) {
+// clientFolder is where the files of the browser client are among the pages.
+const clientFolder = "browser"
+
+// newPages reads all files once: they cannot change while the server runs.
+func newPages(files, client fs.FS, isProduction bool) (pages, error) {
 	p := pages{make(map[string]file), newPageHeaders(isProduction)}
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+	if err := errors.Join(p.add(files, ""), p.add(client, clientFolder)); err != nil {
+		return pages{}, fmt.Errorf("reading the pages: %w", err)
+	}
+	return p, nil
+}
+
+// add reads the files of a file system, and puts them into a folder.
+func (p pages) add(files fs.FS, folder string) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -83,6 +95,7 @@ func newPages(files fs.FS, isProduction bool) (pages, error) {
 		if err != nil {
 			return err
 		}
+		name = path.Join(folder, name)
 		if packed, isPacked := strings.CutSuffix(name, ".gz"); isPacked {
 			p.files[packed] = newPackedFile(content)
 			return nil
@@ -90,10 +103,6 @@ func newPages(files fs.FS, isProduction bool) (pages, error) {
 		p.files[name] = newFile(content)
 		return nil
 	})
-	if err != nil {
-		return pages{}, fmt.Errorf("reading the pages: %w", err)
-	}
-	return p, nil
 }
 
 // itsParts lets a page run its own scripts and styles, show its own pictures,
@@ -109,7 +118,7 @@ var policies = map[string]string{
 	"dashboard": itsParts,
 	"problems":  "style-src 'self'; img-src 'self'",
 	// The reference draws itself, with styles that it writes.
-	"docs": "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
+	"reference": "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
 }
 
 // devices is the permissions policy of the one page that calls.
@@ -177,7 +186,7 @@ func (a *API) getClient(name string) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ params) error {
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		w.Header().Set("Timing-Allow-Origin", "*")
-		return a.pages.serve(w, r, path.Join("client", name))
+		return a.pages.serve(w, r, path.Join(clientFolder, name))
 	}
 }
 

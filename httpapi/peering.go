@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"signaling-server/httpapi/iceservers"
+	"signaling-server/iceservers"
 )
 
 // getICEServers tells a socket through which servers it may reach its peers, with

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"signaling-server/httpapi/access"
+	"signaling-server/access"
 	"signaling-server/rooms"
 )
 

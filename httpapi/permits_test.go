@@ -10,7 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/access"
+	"signaling-server/access"
 	"signaling-server/sse"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"signaling-server/httpapi/access"
-	"signaling-server/httpapi/limits"
+	"signaling-server/access"
+	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )

@@ -51,7 +51,7 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
 		{http.MethodGet, "/openapi-3.2.yaml", a.getOpenAPI32YAML},
 		{http.MethodGet, "/docs", redirectTo("/docs/")},
-		{http.MethodGet, "/docs/*file", a.getPage("docs")},
+		{http.MethodGet, "/docs/*file", a.getPage("reference")},
 		{http.MethodGet, "/problems/:name", a.getProblem},
 		{http.MethodGet, "/demo", redirectTo("/demo/")},
 		{http.MethodGet, "/demo/*file", a.getPage("demo")},

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/iceservers"
+	"signaling-server/iceservers"
 	"signaling-server/sse"
 )
 

@@ -60,7 +60,7 @@ func inSilence(t *testing.T, test func(t *testing.T, api http.Handler, hub *sse.
 		logger := slog.New(slog.DiscardHandler)
 		hub := sse.NewHub(sse.Options{})
 		members := rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: 100}, logger)
-		api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Static: fstest.MapFS{}})
+		api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}})
 		require.NoError(t, err)
 		test(t, api, hub)
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"signaling-server/httpapi/conns"
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

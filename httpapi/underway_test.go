@@ -22,7 +22,7 @@ import (
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/httpapitest"
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 // Data is what an event says: one JSON object on one line. It may be in one piece,

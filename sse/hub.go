@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 // What can stand in the way of an event or a stream.

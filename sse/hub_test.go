@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 // OutboxLimits bounds one socket's outbox. What is unwritten and what is kept

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 // modelOutbox is what an outbox must be, as slowly and plainly as can be.

@@ -1,13 +1,13 @@
-// Package static holds what a browser gets from this server: the landing page,
-// the demo, the doctor, the dashboard, the reference, what they share, and the client that other
-// pages use. They are embedded so that the server stays one binary. The pages are
-// plain files, built by nothing; of the client, client/build.sh makes client/dist.
+// Package static holds the pages: the landing page, the demo, the doctor, the dashboard, the
+// reference, and what they share. They are embedded, so the server stays one binary. They are
+// plain files: nothing builds them.
 package static
 
 import "embed"
 
-// Files holds index.html (the landing page), demo/, doctor/, dashboard/, docs/, assets/ and
-// client/. Only these are named, so that nothing else in this directory is ever served.
+// Files holds index.html (the landing page), demo/, doctor/, dashboard/, reference/ and
+// assets/. Only these are embedded, so nothing else in this folder is ever served. It is safe
+// for use by several goroutines at once.
 //
-//go:embed index.html demo doctor dashboard docs assets client/dist/*.js client/*.d.ts
+//go:embed index.html demo doctor dashboard reference assets
 var Files embed.FS

@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"time"
 
-	"signaling-server/budget"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/budget"
 )
 
 // idleTimeout is how long a connection may wait for its next request.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 // ownMemory is what the process takes without any client: its code, its pages, and

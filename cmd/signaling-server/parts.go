@@ -9,10 +9,10 @@ import (
 	"os"
 	"strings"
 
-	"signaling-server/httpapi/access"
+	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
-	"signaling-server/httpapi/iceservers"
-	"signaling-server/httpapi/limits"
+	"signaling-server/iceservers"
+	"signaling-server/limits"
 	"signaling-server/sse"
 )
 

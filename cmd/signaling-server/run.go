@@ -16,6 +16,7 @@ import (
 	"time"
 
 	signalingserver "signaling-server"
+	browserclient "signaling-server/browser"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/conns"
 	"signaling-server/rooms"
@@ -139,7 +140,8 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		Port:           c.Port,
 		Version:        signalingserver.Version,
 		OpenAPI:        signalingserver.OpenAPI,
-		Static:         static.Files,
+		Pages:          static.Files,
+		Client:         browserclient.Files,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

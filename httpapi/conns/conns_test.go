@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"signaling-server/budget"
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/budget"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"signaling-server/budget"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/internal/budget"
 )
 
 // What one connection is taken to hold, in bytes: its buffers, its goroutines and

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	signalingserver "signaling-server"
+	"signaling-server/browser"
 	"signaling-server/httpapi"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -73,7 +74,8 @@ func Run(t testing.TB, p Parts) (*httpapi.API, *sse.Hub) {
 	hub := sse.NewHub(p.SSE)
 	members = rooms.New(httpapi.Courier{Hub: hub}, p.Rooms, p.API.Logger)
 	p.API.Hub, p.API.Rooms = hub, members
-	p.API.OpenAPI, p.API.Version, p.API.Static = signalingserver.OpenAPI, signalingserver.Version, static.Files
+	p.API.OpenAPI, p.API.Version = signalingserver.OpenAPI, signalingserver.Version
+	p.API.Pages, p.API.Client = static.Files, browser.Files
 	api, err := httpapi.New(p.API)
 	require.NoError(t, err)
 

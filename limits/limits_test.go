@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 )
 
 func TestOneNetworkHasAShareOfThePlaces(t *testing.T) {

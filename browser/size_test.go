@@ -1,4 +1,4 @@
-package static_test
+package browser_test
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/static"
+	"signaling-server/browser"
 )
 
 // People behind slow networks load it before anything else can happen.
 func TestTheClientFitsIntoFiveKilobytes(t *testing.T) {
 	for _, name := range []string{"client.js", "io.js"} {
-		content, err := static.Files.ReadFile("client/dist/" + name)
+		content, err := browser.Files.ReadFile("dist/" + name)
 		require.NoError(t, err)
 		var gzipped bytes.Buffer
 		compressor, err := gzip.NewWriterLevel(&gzipped, gzip.BestCompression)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/limits"
+	"signaling-server/limits"
 )
 
 func TestRequestsUnderWayAreCountedByTheirKind(t *testing.T) {

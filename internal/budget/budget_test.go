@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/budget"
+	"signaling-server/internal/budget"
 )
 
 func TestTakingStopsAtTheLimitAndChargingSaysThatItWasPassed(t *testing.T) {

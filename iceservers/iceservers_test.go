@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi/iceservers"
+	"signaling-server/iceservers"
 )
 
 func TestParseReadsWhatRTCPeerConnectionTakes(t *testing.T) {
