@@ -6,60 +6,64 @@ import (
 	"iter"
 )
 
-// Data is what an event says: one JSON object on one line, in one piece or in many
-// that events share. It is never changed, and any goroutine may call its methods.
+// Data is the text of an event: one JSON object on one line. It is in one piece, or
+// in many pieces that events share. It never changes, and any goroutine may call its
+// methods.
 type Data interface {
-	// Len returns how many bytes are written.
+	// Len returns how many bytes WriteTo writes.
 	Len() int
-	// Held returns how many bytes are kept for this event alone.
+	// Held returns how many bytes of memory are kept for this event alone.
 	Held() int
-	// WriteTo writes the bytes, piece by piece.
+	// WriteTo writes the text, piece by piece. It implements [io.WriterTo].
 	WriteTo(w io.Writer) (int64, error)
 }
 
-// Event is what sockets receive, serialised once however many they are.
+// Event is a server event for one socket or for many. It is serialised once, however
+// many receive it.
 type Event struct {
-	Kind string // its type
-	Data Data
-	From string // the socket that causes it, "" the server or an operator
-	// Key names events of which one that is unsent is enough: an event with an equal
-	// key takes the place of the unsent one or, with KeepsFirst, is left out. Nil: it
-	// is no such event.
+	Kind string // the event's type
+	Data Data   // its text, which names the type as well
+	From string // ID of the socket that causes the event; empty: the server or an operator
+	// Key marks events of which a client needs only one: an event takes the place of an
+	// unsent event with an equal key. With KeepsFirst the unsent event stays, and the new
+	// one is dropped. Nil: the event has no key.
 	Key        any
 	KeepsFirst bool
-	// IsBarrier says that no later event takes the place of one before this: a member
-	// that reads this event begins anew.
+	// IsBarrier says that the events before this one stay: no later event takes the
+	// place of any of them. A member that reads this event begins anew.
 	IsBarrier bool
 }
 
-// Courier puts events into the outboxes of sockets, and knows who reads them. No
-// method blocks or calls back into this package. The errors are, or wrap, ErrGone,
-// ErrOverflow and ErrDraining. A nil error means that the event will reach the
-// client unless its socket ends first.
+// Courier puts events into the outboxes of sockets, and knows which sockets have a
+// reader. Its errors are, or wrap, ErrGone, ErrOverflow and ErrDraining. If there is
+// no error, the event will reach the client unless its socket ends first.
+//
+// Any goroutine may call the methods at once. They are called with locks of this
+// package held, so they must not block or call back into this package.
 type Courier interface {
-	// Deliver puts an event of the server's own into a socket's outbox. A socket whose
-	// outbox is full ends.
+	// Deliver puts an event that the server itself causes into a socket's outbox. If the
+	// outbox is full, the socket ends.
 	Deliver(socketID string, e Event) error
-	// Send puts an event into a socket's outbox on behalf of its sender. With
-	// ErrOverflow the sender has used up its share of it, and the target lives on.
+	// Send puts an event into a socket's outbox on behalf of its sender. ErrOverflow
+	// means that the sender has used up its share of the outbox. The target lives on.
 	Send(socketID string, e Event) error
 	// Admit returns ErrOverflow if the sender of an event has used up its share of the
-	// outbox of one of these sockets.
+	// outbox of any of these sockets.
 	Admit(socketIDs iter.Seq[string], e Event) error
-	// Tell puts one event into the outboxes of many. A socket that has ended is left
-	// out, and one whose outbox is full ends. The only error is ErrDraining.
+	// Tell puts one event into the outboxes of many sockets. It skips a socket that has
+	// ended. A socket whose outbox is full ends. The only error is ErrDraining.
 	Tell(socketIDs iter.Seq[string], e Event) error
 	// IsAway reports whether the socket has had no reader for a while but may still
 	// resume. If the socket has ended, both results are false.
 	IsAway(socketID string) (away, lives bool)
 }
 
-// What a courier may answer.
+// The errors of a [Courier].
 var (
-	// ErrGone: the socket has ended, or never was.
+	// ErrGone: the socket has ended, or never existed.
 	ErrGone = errors.New("the socket has ended")
-	// ErrOverflow: an outbox has no place for this.
-	ErrOverflow = errors.New("the outbox has no place for this")
+	// ErrOverflow: the outbox, or the sender's share of it, is full.
+	ErrOverflow = errors.New("the outbox has no place for this event")
 	// ErrDraining: the server is stopping and accepts no more events.
 	ErrDraining = errors.New("the server is shutting down")
 )

@@ -1,20 +1,25 @@
-// Package rooms is the domain of the server: which sockets are together in a
-// room, who may signal whom, and what everyone is told.
+// Package rooms is the domain of the server: which sockets share a room, which
+// member may signal which, and which events the members receive.
 //
-// A socket is in at most one room. It comes into being with its first join and
-// is forgotten when the socket ends. A room comes into being with its first
-// member and is gone with its last.
+// A room begins when its first member joins, and ends when its last member leaves.
+// A socket is in at most one room. It takes a seat with its first join, and gives
+// the seat up when it leaves the room or ends. [Rooms.Join] brings a socket into a
+// room, [Rooms.Leave] takes it out, and [Rooms.Remove] takes out a socket that has
+// ended. In between, [Rooms.Signal], [Rooms.SignalAll], [Rooms.Chat] and
+// [Rooms.Typing] bring what a member says to the other members.
 //
-// Events go out through a [Courier], which puts them into the outboxes of
-// sockets and never blocks. Members change, and the events that tell of it are
-// handed over, under one lock of the room, so that everybody sees one order and
-// of any two members exactly one learns of the other by user-connected, and
-// the other finds it in room-joined. An event is serialised once, however many
-// receive it.
+// Events go out through a [Courier]. It puts them into the outboxes of sockets and
+// never blocks. An event is serialised once, however many sockets receive it.
+//
+// The lock of the room is held while its members change and while the events that
+// report the change are handed to the courier. So all members see one order. And of
+// any two members exactly one receives user-connected for the other. The other one
+// came later: it finds the earlier member in its room-joined.
 //
 // # Locks
 //
-// They are taken in this order, and none is held while waiting for anything
-// but the next: a seat (one socket's operations, one after the other), its
-// room, the courier's own. The register's lock is held alone, for look-ups.
+// They are taken in this order: a seat (one socket's operations, one after the
+// other), the room, the courier's own locks. A goroutine that holds one of them
+// waits for nothing but the next. Two rooms are never locked at once. The register's
+// lock is held for look-ups only, and nothing else is locked under it.
 package rooms

@@ -2,27 +2,31 @@ package rooms
 
 import "encoding/json"
 
-// Why a member is out of its room, beside the reasons for which sockets end.
+// The reasons for which a member is out of its room, beside those for which a socket
+// ends.
 const (
-	left       = "left"        // it said so
-	kicked     = "kicked"      // its permit has run out
-	roomClosed = "room closed" // by an operator
+	left       = "left"        // the client left
+	kicked     = "kicked"      // the member's permit has run out
+	roomClosed = "room closed" // an operator closed the room
 )
 
-// Join takes a socket out of the room it is in and into another. The others
-// there are told by user-connected, and the joiner by room-joined who is there.
-// Joining again what it has joined already, as the same user, tells the joiner
-// alone: so a join whose answer was lost can be repeated, and a permit renewed.
-// The metadata is compact JSON, or nil.
+// Join takes a socket out of the room it is in, and into another. The joiner receives
+// room-joined, which names all members. The other members receive user-connected. The
+// metadata is compact JSON, or nil.
 //
-// With ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms, ErrOutOfMemory,
-// ErrOverflow and an error of [Limits].MayTell the socket stays where it was. Any
-// other error is the courier's: the joiner itself cannot be told.
+// A join that repeats the last one, as the same user with the same metadata, sends
+// room-joined to the joiner again and nothing to the others. So a client can repeat a
+// join whose answer was lost, and renew its permit.
+//
+// If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
+// ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Limits].MayTell, the
+// socket stays where it was. Any other error is the courier's: room-joined cannot be
+// delivered to the joiner, which is then in neither room.
 func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage, permit Permit) error {
-	s := rs.takeSeat(socketID)
-	defer rs.leaveSeat(socketID, s)
+	s := rs.lockSeat(socketID)
+	defer rs.unlockSeat(socketID, s)
 
-	if s.room != nil && s.room.id == roomID && s.member.is(userID, metadata) {
+	if s.isAlreadyIn(roomID, userID, metadata) {
 		return rs.joinAgain(s, permit)
 	}
 	m, err := rs.newMember(socketID, userID, metadata, permit)
@@ -40,7 +44,7 @@ func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage,
 		rs.unlockRoom(r)
 		return err
 	}
-	rs.vacate(s, left)
+	rs.leave(s, left)
 
 	r.mu.Lock()
 	err = r.admit(m, connected, rs.courier)
@@ -53,7 +57,7 @@ func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage,
 	return nil
 }
 
-// joinAgain tells a member once more who is in its room.
+// joinAgain sends a member room-joined once more.
 func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
@@ -64,8 +68,9 @@ func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
 	return s.room.welcome(s.member, rs.courier)
 }
 
-// mayJoin asks whether all who are to be told of a join may be: those in the room,
-// those in the joiner's former one, and the joiner, who is told of all.
+// mayJoin asks whether everyone that a join concerns may receive its events: the
+// members of the room, the members of the joiner's former room, and the joiner, which
+// receives the roster.
 func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 	leaving := 0
 	if s.room != nil && s.room != r {
@@ -75,8 +80,8 @@ func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	told := weight(len(r.members), connected.Data.Len()) + weight(1, r.roster.size()) + leaving
-	if err := rs.mayTell(m, told); err != nil {
+	total := weight(len(r.members), connected.Data.Len()) + weight(1, r.roster.size()) + leaving
+	if err := rs.mayTell(m, total); err != nil {
 		return err
 	}
 	return rs.courier.Admit(func(yield func(string) bool) {
@@ -86,45 +91,38 @@ func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 	}, connected)
 }
 
-// Leave takes a socket out of its room. The others are told by
-// user-disconnected, the leaver by room-left, unless it is past being told
-// anything. The error is ErrNotInRoom.
+// Leave takes a socket out of its room. The other members receive user-disconnected.
+// The socket receives room-left, unless its outbox accepts nothing more. The error is
+// ErrNotInRoom.
 func (rs *Rooms) Leave(socketID string) error {
-	s, err := rs.seated(socketID)
+	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {
 		return err
 	}
-	defer rs.leaveSeat(socketID, s)
-	rs.putOut(socketID, s, left)
+	defer rs.unlockSeat(socketID, s)
+	rs.leaveAndTell(socketID, s, left)
 	return nil
 }
 
-// putOut vacates a seat in which somebody sits, and tells him why, unless he is
-// past being told anything.
-func (rs *Rooms) putOut(socketID string, s *seat, reason string) {
-	roomID := s.room.id
-	rs.vacate(s, reason)
-	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason))
-}
-
-// Remove takes a socket that has ended out of its room, if it is in one, and
-// tells the others the reason.
+// Remove takes a socket that has ended out of its room, if it is in one. The other
+// members receive user-disconnected with the reason.
 func (rs *Rooms) Remove(socketID, reason string) {
-	s, err := rs.seated(socketID)
+	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {
 		return // it was in no room
 	}
-	defer rs.leaveSeat(socketID, s)
-	rs.vacate(s, reason)
+	defer rs.unlockSeat(socketID, s)
+	rs.leave(s, reason)
 }
 
-// Observe tells the others in a socket's room if the courier's answer to IsAway
-// has changed since they were last told. It is to be called whenever it has; any
-// goroutine may, and the last to come says what holds.
+// Observe sends user-away or user-back to the other members of a socket's room, if
+// the courier's answer to IsAway is not what they heard last. Call it whenever that
+// answer changes. Any goroutine may: each call asks the courier anew, so the last
+// call reports what holds.
 func (rs *Rooms) Observe(socketID string) {
-	s, err := rs.seated(socketID)
+	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {
-		return // it is in no room: nobody is to be told
+		return // it is in no room: there are no other members
 	}
 	defer s.mu.Unlock()
 	s.room.mu.Lock()
@@ -132,15 +130,38 @@ func (rs *Rooms) Observe(socketID string) {
 	s.room.observe(s.member, rs.courier)
 }
 
-// vacate empties a seat, if anyone sits in it.
-func (rs *Rooms) vacate(s *seat, reason string) {
+// leaveAndTell is leave for a socket that lives: the socket itself receives room-left,
+// unless its outbox accepts nothing more.
+func (rs *Rooms) leaveAndTell(socketID string, s *seat, reason string) {
+	roomID := s.room.id
+	rs.leave(s, reason)
+	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason))
+}
+
+// leave empties a seat, if a socket sits in it, and the socket leaves its room.
+func (rs *Rooms) leave(s *seat, reason string) {
 	if s.room == nil {
 		return
 	}
 	r, m := s.room, s.member
 	s.room, s.member = nil, nil
 	r.mu.Lock()
-	r.dismiss(m, rs.courier, reason)
+	r.leave(m, rs.courier, reason)
 	rs.unlockRoom(r)
 	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
+}
+
+// evict takes the members that must go out of their room. It skips a member that has
+// left the room meanwhile.
+func (rs *Rooms) evict(members []*member, reason string, mustGo func(Permit) bool) {
+	for _, m := range members {
+		s, err := rs.lockOccupiedSeat(m.socketID)
+		if err != nil {
+			continue // it has left meanwhile
+		}
+		if s.member == m && mustGo(m.permit) {
+			rs.leaveAndTell(m.socketID, s, reason)
+		}
+		rs.unlockSeat(m.socketID, s)
+	}
 }

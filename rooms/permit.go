@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// Permit is what a member may do in a room. The zero one is for everything.
+// Permit is what a member may do in a room. The zero Permit allows everything and
+// never expires.
 type Permit struct {
-	NoSignals  bool      // it may send no signals: offers, answers, candidates and others
-	NoChat     bool      // it may send no messages, nor that it is typing
-	MaxMembers int       // it joins only where it is one of so many at most; 0: of any number
-	Expires    time.Time // when it runs out; zero: never. See [Rooms.Run]
+	NoSignals  bool      // the member may send no signals: offers, answers, candidates and others
+	NoChat     bool      // the member may send no chat messages, nor that it is typing
+	MaxMembers int       // the join fails if the room would then have more members; 0: only the server's own limit holds
+	Expires    time.Time // when the permit runs out; zero: never. See [Rooms.Run]
 
-	// Network is where the member comes from. The rooms that it makes, and what it
-	// tells, count against that.
+	// Network is the network that the member comes from. Rooms that the member makes,
+	// and events that it sends to its room, count against this network.
 	Network netip.Prefix
 }
 
-func (p Permit) signals() bool { return !p.NoSignals }
-func (p Permit) chats() bool   { return !p.NoChat }
+func (p Permit) maySignal() bool { return !p.NoSignals }
+func (p Permit) mayChat() bool   { return !p.NoChat }
 
 func (p Permit) hasExpired(now time.Time) bool { return !p.Expires.IsZero() && !p.Expires.After(now) }
 
 // expiryInterval is how often permits are looked at.
 const expiryInterval = time.Second
 
-// Run takes members whose permits have run out out of their rooms, until ctx is
-// done. Where it does not run they stay for as long as they like.
+// Run takes members whose permits have run out out of their rooms, until ctx is done.
+// If Run does not run, permits never end.
 func (rs *Rooms) Run(ctx context.Context) {
 	ticker := time.NewTicker(expiryInterval)
 	defer ticker.Stop()

@@ -16,22 +16,21 @@ import (
 type room struct {
 	// set once
 	id        string
+	founder   netip.Prefix // the network that made it
 	createdAt time.Time
 
 	lastActivity atomic.Int64 // Unix time in nanoseconds
 
-	founder netip.Prefix // the network that made it; the register's lock guards it
-
-	mu       sync.RWMutex // guards what follows; broadcasts are handed over under it, in one order for all
-	members  []*member    // in order of joining
-	bySocket map[string]*member
-	roster   roster // the same members, as room-joined names them
-	reserved places // held for those who are about to join
-	locked   bool   // nobody else is let in
-	closed   bool   // empty, and out of the register
+	mu       sync.RWMutex       // guards what follows; held while the room's events are handed over, so all members see one order
+	members  []*member          // in order of joining
+	bySocket map[string]*member // the same members, by socket ID
+	roster   roster             // the same members, as room-joined names them
+	reserved places             // held for sockets that are about to join
+	locked   bool               // no new members are admitted
+	closed   bool               // the room is empty and out of the register
 }
 
-// places are what members take of a room.
+// places are what members take up of a room's limits.
 type places struct{ members, bytes int }
 
 func (p *places) take(m *member) {
@@ -50,25 +49,26 @@ type member struct {
 	socketID string
 	userID   string
 	joinedAt time.Time
-	entry    json.RawMessage // its place in users, serialised once
+	entry    json.RawMessage // its text in the users of room-joined, serialised once
 	metadata json.RawMessage // the part of entry that is the metadata, or nil
 
-	permit    Permit    // the seat's lock guards it
-	awaySince time.Time // zero: it is there; the room's lock guards it
+	permit    Permit    // guarded by the seat's lock
+	awaySince time.Time // guarded by the room's lock; zero: it is not away
 }
 
-// memberBytes is what a member takes beside its entry: its seat, its permit, and its
-// places in the maps and lists.
+// memberBytes is the memory that a member takes beside its entry: its seat, its
+// permit, and its places in the maps and lists.
 const memberBytes = 512
 
-func newRoom(id string) *room {
-	r := &room{id: id, createdAt: time.Now(), bySocket: make(map[string]*member)}
+func newRoom(id string, founder netip.Prefix) *room {
+	r := &room{id: id, founder: founder, createdAt: time.Now(), bySocket: make(map[string]*member)}
 	r.touch()
 	return r
 }
 
-// newMember makes a member whose memory is charged until the last event that names
-// it is forgotten. The error is ErrOutOfMemory.
+// newMember makes a member and charges its memory. The charge ends when the collector
+// frees the member, so it lasts as long as any event names it. The error is
+// ErrOutOfMemory.
 func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, permit Permit) (*member, error) {
 	m := &member{socketID: socketID, userID: userID, permit: permit, joinedAt: time.Now()}
 	m.entry, m.metadata = newEntry(userID, socketID, metadata)
@@ -82,8 +82,8 @@ func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, pe
 	return m, nil
 }
 
-// newEntry serialises a member's place in users, and returns the part of it that is
-// the metadata as well, so that this exists once.
+// newEntry serialises a member's text in users. It also returns the part of the text
+// that is the metadata, so that the metadata is in memory only once.
 func newEntry(userID, socketID string, metadata json.RawMessage) (entry, own json.RawMessage) {
 	bare := encode(User{userID, socketID, nil})
 	if metadata == nil {
@@ -108,13 +108,8 @@ func (m *member) presence(kind string, at time.Time) Event {
 		Data: encode(presence{kind, m.userID, m.socketID, timestamp(at)})}
 }
 
-// is reports whether a join asks for what this member is already.
-func (m *member) is(userID string, metadata json.RawMessage) bool {
-	return m.userID == userID && bytes.Equal(m.metadata, metadata)
-}
-
-// taken returns the places that are taken or held. A joiner that comes from this
-// very room leaves its own.
+// taken returns the places that are taken or held. The place of a joiner that is a
+// member already does not count: the joiner leaves it first.
 func (r *room) taken(own *seat) places {
 	taken := places{len(r.members) + r.reserved.members, r.roster.size() + r.reserved.bytes}
 	if own.room == r {
@@ -123,8 +118,9 @@ func (r *room) taken(own *seat) places {
 	return taken
 }
 
-// admit makes m a member in the place held for it, tells it who is there, and
-// tells the others. When m's socket can no longer be told, it is not admitted.
+// admit makes m a member in the place held for it. The joiner receives room-joined,
+// and the others user-connected. If room-joined cannot be delivered, m does not become
+// a member.
 func (r *room) admit(m *member, connected Event, courier Courier) error {
 	r.reserved.giveBack(m)
 	r.members = append(r.members, m)
@@ -135,19 +131,20 @@ func (r *room) admit(m *member, connected Event, courier Courier) error {
 		return err
 	}
 	r.touch()
-	_ = courier.Tell(r.others(m), connected) // it was welcomed: if nothing is accepted any more, all are leaving
+	_ = courier.Tell(r.others(m), connected) // the only error is ErrDraining: then all sockets are about to end
 	r.observe(m, courier)
 	return nil
 }
 
-// welcome tells m who is in the room. If it has not been sent yet what it was told
-// before, that is enough: what has happened since stands behind it.
+// welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
+// that one is enough: the events since then stand behind it in the outbox.
 func (r *room) welcome(m *member, courier Courier) error {
 	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true, IsBarrier: true})
 }
 
-// observe tells the others if m went away or came back since they were last
-// told. Of one that has ended they will be told just that.
+// observe sends user-away or user-back to the others if m went away or came back
+// since the last of these events. It sends nothing about a socket that has ended:
+// user-disconnected is about to follow.
 func (r *room) observe(m *member, courier Courier) {
 	isAway, lives := courier.IsAway(m.socketID)
 	wasAway, now := !m.awaySince.IsZero(), time.Now()
@@ -164,7 +161,7 @@ func (r *room) observe(m *member, courier Courier) {
 	_ = courier.Tell(r.others(m), m.presence("user-back", now))
 }
 
-// joined is what room-joined tells m: of itself not that it is away.
+// joined is the text of room-joined for m. In it, m itself is never away.
 func (r *room) joined(m *member) Data {
 	users := r.roster
 	if !m.awaySince.IsZero() {
@@ -174,15 +171,16 @@ func (r *room) joined(m *member) Data {
 	return &roomJoinedData{bytes.TrimSuffix(head, []byte(endOfUsers)), users}
 }
 
-// dismiss takes m out of the room and tells the others why, those who are still
-// to be told anything.
-func (r *room) dismiss(m *member, courier Courier, reason string) {
+// leave takes m out of the room. The others receive user-disconnected with the reason,
+// unless the server is draining.
+func (r *room) leave(m *member, courier Courier, reason string) {
 	r.remove(m)
 	r.touch()
 	_ = courier.Tell(r.all(), Event{Kind: "user-disconnected", From: m.socketID,
 		Data: encode(userDisconnected{"user-disconnected", m.userID, m.socketID, reason, timestamp(time.Now())})})
 }
 
+// remove takes m out of the room's lists.
 func (r *room) remove(m *member) {
 	delete(r.bySocket, m.socketID)
 	i := slices.Index(r.members, m)
@@ -190,10 +188,17 @@ func (r *room) remove(m *member) {
 	r.roster = r.roster.without(m)
 }
 
-// all are the members' sockets, in order of joining.
+// snapshot returns the members that there are now.
+func (r *room) snapshot() []*member {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.members)
+}
+
+// all returns the socket IDs of all members, in order of joining.
 func (r *room) all() iter.Seq[string] { return r.others(nil) }
 
-// others are the sockets of all members but one.
+// others returns the socket IDs of all members except one. With nil it returns all.
 func (r *room) others(except *member) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, m := range r.members {

@@ -1,82 +1,89 @@
 package rooms
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
 )
 
-// Why an operation was refused.
+// The errors of the operations on rooms. Those of the courier are [ErrGone],
+// [ErrOverflow] and [ErrDraining].
 var (
-	// ErrNotInRoom: the socket is in no room.
-	ErrNotInRoom = errors.New("the socket is in no room")
-	// ErrTargetNotFound: the target is no other member of the sender's room.
-	ErrTargetNotFound = errors.New("no such socket in the room")
-	// ErrRoomFull: the room has as many members as it may have.
+	// ErrNotInRoom: the socket is not in a room.
+	ErrNotInRoom = errors.New("the socket is not in a room")
+	// ErrTargetNotFound: no other member of the sender's room has the target's ID.
+	ErrTargetNotFound = errors.New("the room has no other member with this socket ID")
+	// ErrRoomFull: the room has as many members as the limits or the permit allow.
 	ErrRoomFull = errors.New("the room is full")
-	// ErrRosterFull: what the members say of themselves is as much as a room may hold.
+	// ErrRosterFull: the joiner's IDs and metadata do not fit into the room's roster.
 	ErrRosterFull = errors.New("the room's roster is full")
 	// ErrOutOfMemory: the memory for clients is used up.
 	ErrOutOfMemory = errors.New("the memory for clients is used up")
-	// ErrRoomLocked: an operator lets nobody in any more.
+	// ErrRoomLocked: an operator has locked the room, so it admits no new members.
 	ErrRoomLocked = errors.New("the room is locked")
-	// ErrTooManyRooms: there are as many rooms as there may be.
+	// ErrTooManyRooms: the server has as many rooms as it may have.
 	ErrTooManyRooms = errors.New("there are too many rooms")
-	// ErrTooManyRoomsOfNetwork: the joiner's network has made as many as it may.
+	// ErrTooManyRoomsOfNetwork: as many rooms exist as the joiner's network may make.
 	ErrTooManyRoomsOfNetwork = errors.New("there are too many rooms of one network")
-	// ErrNotPermitted: the member was admitted without leave to do this.
-	ErrNotPermitted = errors.New("the member has no leave to do this")
-	// ErrNoRoom: there is no such room.
-	ErrNoRoom = errors.New("there is no such room")
+	// ErrNotPermitted: the member's permit does not allow the operation.
+	ErrNotPermitted = errors.New("the member's permit does not allow this")
+	// ErrNoRoom: there is no room with this ID.
+	ErrNoRoom = errors.New("there is no room with this ID")
 )
 
-// Rooms is the register of all rooms and of who sits in them. Its methods may
-// be called by any goroutine; the operations of one socket happen one after the
-// other.
+// Rooms is the register of all rooms and seats. Any goroutine may call its methods.
+// The operations of one socket happen one after the other.
 type Rooms struct {
 	// set once
 	courier Courier
 	limits  Limits
 	logger  *slog.Logger
 
-	mu      sync.RWMutex // guards what follows; held for look-ups only
-	rooms   map[string]*room
+	mu      sync.RWMutex         // guards what follows; held for look-ups only
+	rooms   map[string]*room     // by room ID
 	seats   map[string]*seat     // by socket ID
-	created uint64               // rooms ever
-	founded map[netip.Prefix]int // rooms that there are, by the network that made them
+	created uint64               // how many rooms were ever made
+	founded map[netip.Prefix]int // how many rooms exist, by the network that made them
 }
 
-// seat is a socket's place in a room. It is in the register while it is taken.
+// seat is a socket's place in a room. It is in the register while a socket sits in it.
 type seat struct {
-	mu     sync.Mutex // held for one operation of the socket; guards what follows
-	room   *room      // nil: not yet or no longer taken
-	member *member
-	gone   bool // out of the register: look it up again
+	mu     sync.Mutex // guards what follows; held throughout one operation of the socket
+	room   *room      // nil: no socket sits here, not yet or no longer
+	member *member    // nil if room is
+	gone   bool       // out of the register: look the socket up again
 }
 
 // Limits bound a register.
 type Limits struct {
 	Members         int // of one room
-	RosterBytes     int // of one room: its members as room-joined names them; 0: no bound
-	Rooms           int // in all; 0: as many as there are sockets
-	RoomsPerNetwork int // that one network has made; 0: no bound
+	RosterBytes     int // of the members of one room as room-joined names them; 0: no bound
+	Rooms           int // of the whole server; 0: no bound but the number of sockets
+	RoomsPerNetwork int // that exist and that one network has made; 0: no bound
 
-	// MayTell is asked before a member tells something to its room: the weight is how
-	// many receive it, more if it is large. It must not block, nor call back into this
-	// package. Its error is returned to the caller. Nil: always.
+	// MayTell is called before an event goes to a room. The weight is 1 for each
+	// receiver, and 1 more for each further 4 KiB that it receives. An error refuses the
+	// event, and is returned to the caller of the operation. Any goroutine may call
+	// MayTell, with locks of this package held: it must not block or call back into this
+	// package. Nil: nothing is refused.
 	MayTell func(network netip.Prefix, socketID string, weight int) error
-	// Account is charged for members. Nil: nothing is.
+	// Account is charged for members. Nil: nothing is charged.
 	Account Account
 }
 
-// Account counts memory, in bytes. Any goroutine may call its methods.
+// Account counts memory, in bytes. Any goroutine may call its methods at once.
 type Account interface {
-	Charge(bytes int)    // negative: gives back
-	Take(bytes int) bool // false: there is none left, and nothing is charged
+	// Charge counts bytes that are held now. A negative number gives them back.
+	Charge(bytes int)
+	// Take counts bytes and returns true. It returns false, and counts nothing, if they
+	// do not fit.
+	Take(bytes int) bool
 }
 
-// New makes an empty register.
+// New returns an empty register. Permits expire only while [Rooms.Run] runs.
 func New(courier Courier, limits Limits, logger *slog.Logger) *Rooms {
 	return &Rooms{
 		courier: courier,
@@ -88,8 +95,8 @@ func New(courier Courier, limits Limits, logger *slog.Logger) *Rooms {
 	}
 }
 
-// takeSeat returns a socket's seat, locked, and makes one where there is none.
-func (rs *Rooms) takeSeat(socketID string) *seat {
+// lockSeat returns a socket's seat, locked. It makes the seat if the socket has none.
+func (rs *Rooms) lockSeat(socketID string) *seat {
 	for {
 		rs.mu.Lock()
 		s := rs.seats[socketID]
@@ -106,8 +113,8 @@ func (rs *Rooms) takeSeat(socketID string) *seat {
 	}
 }
 
-// seated returns the seat of a socket that is in a room, locked.
-func (rs *Rooms) seated(socketID string) (*seat, error) {
+// lockOccupiedSeat returns the seat of a socket that is in a room, locked.
+func (rs *Rooms) lockOccupiedSeat(socketID string) (*seat, error) {
 	rs.mu.RLock()
 	s := rs.seats[socketID]
 	rs.mu.RUnlock()
@@ -122,9 +129,8 @@ func (rs *Rooms) seated(socketID string) (*seat, error) {
 	return s, nil
 }
 
-// leaveSeat unlocks a seat, and takes it out of the register if nobody sits in
-// it.
-func (rs *Rooms) leaveSeat(socketID string, s *seat) {
+// unlockSeat unlocks a seat, and takes it out of the register if no socket sits in it.
+func (rs *Rooms) unlockSeat(socketID string, s *seat) {
 	if s.room == nil {
 		s.gone = true
 		rs.mu.Lock()
@@ -134,8 +140,14 @@ func (rs *Rooms) leaveSeat(socketID string, s *seat) {
 	s.mu.Unlock()
 }
 
-// reserve holds a place for m in a room, which it makes where there is none. A place
-// in the joiner's own room will be free when it has left that.
+// isAlreadyIn reports whether the socket is in this room as this user, with this
+// metadata: a join would change nothing. The seat's lock must be held.
+func (s *seat) isAlreadyIn(roomID, userID string, metadata json.RawMessage) bool {
+	return s.room != nil && s.room.id == roomID && s.member.userID == userID && bytes.Equal(s.member.metadata, metadata)
+}
+
+// reserve holds a place for m in a room, and makes the room if it does not exist. The
+// joiner's own place in that room counts as free: the joiner leaves it first.
 func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 	maxMembers := rs.limits.Members
 	if wanted := m.permit.MaxMembers; wanted != 0 && wanted < maxMembers {
@@ -149,7 +161,7 @@ func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 		r.mu.Lock()
 		taken := r.taken(own)
 		switch {
-		case r.closed: // its last member has just left; the next room of this name is another
+		case r.closed: // its last member has just left: the room with this ID is another one now
 			r.mu.Unlock()
 			continue
 		case r.locked && own.room != r:
@@ -166,7 +178,14 @@ func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 	}
 }
 
-// findOrMake returns the room of this ID, which it makes where there is none.
+// find returns the room with this ID, or nil.
+func (rs *Rooms) find(roomID string) *room {
+	rs.mu.RLock()
+	defer rs.mu.RUnlock()
+	return rs.rooms[roomID]
+}
+
+// findOrMake returns the room with this ID, and makes it if it does not exist.
 func (rs *Rooms) findOrMake(roomID string, founder netip.Prefix) (*room, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -179,12 +198,22 @@ func (rs *Rooms) findOrMake(roomID string, founder netip.Prefix) (*room, error) 
 	if most := rs.limits.RoomsPerNetwork; most > 0 && rs.founded[founder] >= most {
 		return nil, ErrTooManyRoomsOfNetwork
 	}
-	r := newRoom(roomID)
-	r.founder = founder
+	r := newRoom(roomID, founder)
 	rs.rooms[roomID] = r
 	rs.founded[founder]++
 	rs.created++
 	return r, nil
+}
+
+// snapshot returns the rooms that exist now.
+func (rs *Rooms) snapshot() []*room {
+	rs.mu.RLock()
+	defer rs.mu.RUnlock()
+	all := make([]*room, 0, len(rs.rooms))
+	for _, r := range rs.rooms {
+		all = append(all, r)
+	}
+	return all
 }
 
 // unlockRoom unlocks a room, and takes it out of the register if it is empty.

@@ -6,27 +6,27 @@ import (
 	"sync"
 )
 
-// chunkSize is how many members stand in one chunk of a roster. A change copies one
-// chunk and the list of chunks: both are short in a room of a thousand.
+// chunkSize is how many members one chunk of a roster holds. A change copies one chunk
+// and the list of chunks. Both are short even in a room with a thousand members.
 const chunkSize = 32
 
-// roster is the members of a room as its events room-joined name them, in order of
-// joining. It is never changed: each change makes a new one, which shares all but
-// one chunk with the one before. So a room-joined that waits costs little, however
-// large the room is.
+// roster is the members of a room as room-joined names them, in order of joining. A
+// roster never changes: each change makes a new roster, which shares all but one chunk
+// with the old one. So a room-joined that waits in an outbox costs little memory,
+// however large the room is.
 type roster struct {
 	chunks  [][]place
 	members int
-	length  int // of the members' JSON, with the commas between
+	length  int // of the members' JSON in bytes, without the commas between them
 }
 
-// place is a member in a roster.
+// place is one member in a roster.
 type place struct {
 	member *member
 	isAway bool
 }
 
-// awayMember is the end of the entry of a member that is away.
+// awayMember ends the entry of a member that is away.
 const awayMember = `,"away":true}`
 
 func (p place) length() int {
@@ -43,7 +43,7 @@ func (p place) appendTo(text []byte) []byte {
 	return append(text, p.member.entry...)
 }
 
-// with returns a roster that has one member more, at the end.
+// with returns a roster that has one more member, at the end.
 func (r roster) with(m *member) roster {
 	added := place{member: m}
 	last := len(r.chunks) - 1
@@ -54,7 +54,7 @@ func (r roster) with(m *member) roster {
 	return roster{chunks, r.members + 1, r.length + added.length()}
 }
 
-// without returns a roster that lacks a member.
+// without returns a roster that does not have this member.
 func (r roster) without(m *member) roster {
 	c, i := r.find(m)
 	if c < 0 {
@@ -64,7 +64,7 @@ func (r roster) without(m *member) roster {
 	return r.changed(c, less, -1, -r.chunks[c][i].length()).dense()
 }
 
-// marked returns a roster in which a member is away, or is not.
+// marked returns a roster in which a member is marked as away, or as present.
 func (r roster) marked(m *member, isAway bool) roster {
 	c, i := r.find(m)
 	if c < 0 {
@@ -76,7 +76,8 @@ func (r roster) marked(m *member, isAway bool) roster {
 	return r.changed(c, marked, 0, after.length()-before.length())
 }
 
-// changed returns a roster in which one chunk is another.
+// changed returns a roster in which chunk c is replaced. The last two arguments are
+// how many more members and bytes the new chunk has, negative if it has fewer.
 func (r roster) changed(c int, chunk []place, members, length int) roster {
 	chunks := slices.Clone(r.chunks)
 	if chunks[c] = chunk; len(chunk) == 0 {
@@ -85,7 +86,7 @@ func (r roster) changed(c int, chunk []place, members, length int) roster {
 	return roster{chunks, r.members + members, r.length + length}
 }
 
-// dense returns the same roster in fewer chunks if most of theirs is empty.
+// dense returns the same roster in fewer chunks, if its chunks are mostly empty.
 func (r roster) dense() roster {
 	if len(r.chunks) < 4 || r.members*4 > len(r.chunks)*chunkSize {
 		return r
@@ -103,13 +104,13 @@ func (r roster) find(m *member) (chunk, index int) {
 	return -1, -1
 }
 
-// size returns the length of the members' JSON, with the commas between.
+// size returns the length of the members' JSON in bytes, with the commas between them.
 func (r roster) size() int { return r.length + max(0, r.members-1) }
 
-// roomJoinedData is the [Data] of an event room-joined: its beginning, and the
-// roster as it was then.
+// roomJoinedData is the [Data] of an event room-joined: its beginning, and the roster
+// as it was when the event was made. It is set once and shared by goroutines.
 type roomJoinedData struct {
-	head  []byte // up to the bracket that opens users
+	head  []byte // up to the bracket that opens users, and with it
 	users roster
 }
 
@@ -118,10 +119,11 @@ const endOfUsers = "]}"
 // Len implements [Data].
 func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(endOfUsers) }
 
-// Held implements [Data]: the beginning, one chunk, and the list of chunks.
+// Held implements [Data]. It counts the beginning, one chunk, and the list of chunks:
+// the other chunks are shared.
 func (d *roomJoinedData) Held() int { return len(d.head) + 16*chunkSize + 24*len(d.users.chunks) }
 
-// pieceSize is how many bytes of a roster are put together at once.
+// pieceSize is how many bytes of a roster are put together for one write.
 const pieceSize = 8 << 10
 
 var rosterPieces = sync.Pool{New: func() any { return new(make([]byte, 0, pieceSize)) }}

@@ -16,17 +16,18 @@ func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 type User struct {
 	UserID   string          `json:"userId"`
 	SocketID string          `json:"socketId"`
-	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"` // compact JSON as the member wrote it; nil: none
 }
 
-// The server events that this package makes; the protocol names their members.
+// The server events that this package makes. Their members are those of the table
+// "Server events" in docs/protocol.md.
 
 type roomJoined struct {
 	Type      string `json:"type"`
 	RoomID    string `json:"roomId"`
 	UserID    string `json:"userId"`
 	Timestamp string `json:"timestamp"`
-	Users     []int  `json:"users"` // empty, and last: the users are put in as they were encoded
+	Users     []int  `json:"users"` // always empty, and last: [roomJoinedData] writes the users behind it
 }
 
 type roomLeft struct {
@@ -101,7 +102,7 @@ func (l line) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// key names the events about a member of which one that is unsent is enough.
+// key is the [Event].Key of the events of one kind about one member.
 type key struct {
 	member *member
 	of     keyKind
@@ -115,38 +116,14 @@ const (
 	keyJoined                  // room-joined
 )
 
-// encode serialises a message on one line, with nothing in it escaped that
-// JSON does not demand: what clients wrote stays as they wrote it.
-func encode(message any) line {
+// encode serialises an event on one line. It escapes only what JSON demands: what
+// clients wrote stays as they wrote it.
+func encode(event any) line {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(message); err != nil {
+	if err := encoder.Encode(event); err != nil {
 		panic(err) // strings, numbers, booleans and valid raw JSON always encode
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
-}
-
-// Relay is an event that one member sends to others as it was written.
-type Relay struct {
-	// Kind is the event's type.
-	Kind string
-	// Members are the event's further members as JSON text, compact and without
-	// the enclosing braces: `"target":"x","offer":{…}`. May be empty.
-	Members []byte
-}
-
-// event stamps the event with its sender and serialises it.
-func (r Relay) event(from string) Event {
-	text := make(line, 0, len(`{"type":"","from":"",}`)+len(r.Kind)+len(from)+len(r.Members))
-	text = append(text, `{"type":"`...)
-	text = append(text, r.Kind...)
-	text = append(text, `","from":"`...)
-	text = append(text, from...)
-	text = append(text, '"')
-	if len(r.Members) > 0 {
-		text = append(text, ',')
-		text = append(text, r.Members...)
-	}
-	return Event{Kind: r.Kind, Data: append(text, '}'), From: from}
 }

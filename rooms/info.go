@@ -7,8 +7,8 @@ type Info struct {
 	RoomID       string
 	Members      []MemberInfo // in order of joining
 	CreatedAt    time.Time
-	LastActivity time.Time
-	IsLocked     bool // nobody else is let in
+	LastActivity time.Time // when a member last joined, left or said something
+	IsLocked     bool      // no new members are admitted
 }
 
 // MemberInfo describes a member of a room to operators.
@@ -16,10 +16,11 @@ type MemberInfo struct {
 	UserID   string
 	SocketID string
 	JoinedAt time.Time
-	IsAway   bool // it has not been there for a while, and may come back
+	IsAway   bool // the socket has had no reader for a while, and may still resume
 }
 
-// Room describes one room, if it exists.
+// Room describes one room. The second result is false if no room with this ID has
+// members.
 func (rs *Rooms) Room(roomID string) (Info, bool) {
 	r := rs.find(roomID)
 	if r == nil {
@@ -28,25 +29,27 @@ func (rs *Rooms) Room(roomID string) (Info, bool) {
 	return r.info()
 }
 
-// Counts tells how many rooms there are, how many sockets sit in them, and how
-// many rooms there ever were.
+// Counts returns how many rooms there are now, how many sockets have a seat, and how
+// many rooms were ever made.
 func (rs *Rooms) Counts() (active, members int, total uint64) {
 	rs.mu.RLock()
 	defer rs.mu.RUnlock()
 	return len(rs.rooms), len(rs.seats), rs.created
 }
 
-func (rs *Rooms) snapshot() []*room {
-	rs.mu.RLock()
-	defer rs.mu.RUnlock()
-	all := make([]*room, 0, len(rs.rooms))
-	for _, r := range rs.rooms {
-		all = append(all, r)
+// Place returns the room that a socket is in, and the socket's user ID there. The last
+// result is false if the socket is not in a room.
+func (rs *Rooms) Place(socketID string) (roomID, userID string, ok bool) {
+	s, err := rs.lockOccupiedSeat(socketID)
+	if err != nil {
+		return "", "", false
 	}
-	return all
+	defer s.mu.Unlock()
+	return s.room.id, s.member.userID, true
 }
 
-// info is false for a room that nobody has entered yet, or that all have left.
+// info describes the room. The second result is false if the room has no members:
+// nobody has entered it yet, or all have left.
 func (r *room) info() (Info, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -1,0 +1,55 @@
+package rooms
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Announce sends an operator's announcement to all members of a room. The data is any
+// compact JSON. The error is ErrNoRoom or ErrDraining.
+func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
+	r := rs.find(roomID)
+	if r == nil {
+		return ErrNoRoom
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.members) == 0 {
+		return ErrNoRoom
+	}
+	e := Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(time.Now())})}
+	return rs.courier.Tell(r.all(), e)
+}
+
+// SetLocked locks a room or unlocks it. A locked room admits no new members. Its
+// members stay, and may join it again, also as other users. The lock goes with the
+// room when the last member leaves. The error is ErrNoRoom.
+func (rs *Rooms) SetLocked(roomID string, locked bool) error {
+	r := rs.find(roomID)
+	if r == nil {
+		return ErrNoRoom
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.members) == 0 {
+		return ErrNoRoom
+	}
+	r.locked = locked
+	return nil
+}
+
+// Close takes all members out of a room. Each receives room-left with the reason
+// "room closed", and its socket lives on. A socket that joins while Close runs stays:
+// it counts as one that joined afterwards. The error is ErrNoRoom.
+func (rs *Rooms) Close(roomID string) error {
+	r := rs.find(roomID)
+	if r == nil {
+		return ErrNoRoom
+	}
+	members := r.snapshot()
+	if len(members) == 0 {
+		return ErrNoRoom
+	}
+	rs.evict(members, roomClosed, func(Permit) bool { return true })
+	return nil
+}
