@@ -23,7 +23,7 @@ func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
 	return rooms.New(box, limits, slog.New(slog.DiscardHandler)), box
 }
 
-// What the members say of themselves is bounded, and not only how many they are.
+// The bytes of a room's roster have a bound, and not only the number of its members.
 func TestARoomIsFullWhenItsRosterIs(t *testing.T) {
 	rs, box := newLimitedRooms(rooms.Limits{RosterBytes: 1000})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 300) + `"}`)
@@ -32,13 +32,13 @@ func TestARoomIsFullWhenItsRosterIs(t *testing.T) {
 	box.take("a")
 	require.ErrorIs(t, rs.Join("c", "room", "C", large, rooms.Permit{}), rooms.ErrRosterFull)
 	box.none(t, "a", "c")
-	require.NoError(t, rs.Join("d", "room", "D", nil, rooms.Permit{}), "with less there is a place")
-	require.NoError(t, rs.Join("b", "room", "another B", large, rooms.Permit{}), "one that joins anew leaves its own place")
+	require.NoError(t, rs.Join("d", "room", "D", nil, rooms.Permit{}), "a smaller member still fits")
+	require.NoError(t, rs.Join("b", "room", "another B", large, rooms.Permit{}), "a member that joins again leaves its own place first")
 
 	require.NoError(t, rs.Leave("b"))
 	require.NoError(t, rs.Join("c", "room", "C", large, rooms.Permit{}))
 	huge := json.RawMessage(`{"x":"` + strings.Repeat("x", 2000) + `"}`)
-	require.NoError(t, rs.Join("e", "another", "E", huge, rooms.Permit{}), "the first always finds a place")
+	require.NoError(t, rs.Join("e", "another", "E", huge, rooms.Permit{}), "the first member of a room always fits")
 }
 
 func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
@@ -50,16 +50,16 @@ func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
 	require.NoError(t, join("a", "one", here))
 	require.NoError(t, join("b", "two", here))
 	require.ErrorIs(t, join("c", "three", here), rooms.ErrTooManyRoomsOfNetwork)
-	require.NoError(t, join("c", "one", here), "it may join those that there are")
+	require.NoError(t, join("c", "one", here), "it may join a room that exists")
 	require.NoError(t, join("d", "three", there))
 	require.NoError(t, rs.Leave("b"))
-	require.NoError(t, join("b", "four", here), "a room that is gone leaves its place")
+	require.NoError(t, join("b", "four", here), "a room that has ended no longer counts")
 	require.NoError(t, rs.Leave("a"))
-	require.ErrorIs(t, join("a", "five", here), rooms.ErrTooManyRoomsOfNetwork, "its room outlives it")
+	require.ErrorIs(t, join("a", "five", here), rooms.ErrTooManyRoomsOfNetwork, "its room lives on without it, and counts")
 }
 
-// What is told to a whole room is charged by the number that receive it, and by size.
-func TestWhatIsToldToARoomHasARate(t *testing.T) {
+// An event to a whole room costs by the number of its receivers and by its size.
+func TestWhatGoesToARoomHasARate(t *testing.T) {
 	var told []int
 	tooMuch := errors.New("too much")
 	refuse := false
@@ -77,10 +77,10 @@ func TestWhatIsToldToARoomHasARate(t *testing.T) {
 	require.NoError(t, rs.Typing("a", true))
 	require.NoError(t, rs.SignalAll("a", rooms.Relay{Kind: "signal", Members: []byte(`"data":"` + strings.Repeat("x", 9000) + `"`)}))
 	require.NoError(t, rs.Signal("a", "b", rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}))
-	require.Equal(t, []int{3, 3, 9}, told, "one for each, and more if it is large; a signal to one has no rate here")
+	require.Equal(t, []int{3, 3, 9}, told, "one for each receiver, and more for a large event; a signal to one target has no rate here")
 	told = nil
 	require.NoError(t, rs.Join("x", "room", "X", nil, rooms.Permit{}))
-	require.Equal(t, []int{3 + 1 + 1}, told, "those who are there, the joiner, and those it leaves")
+	require.Equal(t, []int{3 + 1 + 1}, told, "the members, the joiner, and the members of the room it leaves")
 
 	for _, id := range []string{"a", "b", "c", "x"} {
 		box.take(id)
@@ -88,13 +88,14 @@ func TestWhatIsToldToARoomHasARate(t *testing.T) {
 	refuse = true
 	require.ErrorIs(t, rs.Chat("a", "hello"), tooMuch)
 	require.ErrorIs(t, rs.Join("x", "other", "X", nil, rooms.Permit{}), tooMuch)
-	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), tooMuch, "also of a join that is repeated")
+	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), tooMuch, "a repeated join has a rate, too")
 	box.none(t, "a", "b", "c", "x")
 	_, exists := rs.Room("other")
-	require.False(t, exists, "no place is held for a join that was refused")
+	require.False(t, exists, "the place that was held for the refused join is free again")
 }
 
-// A broadcast reaches all members or, if its sender has no share left with one, none.
+// A broadcast reaches all members or, if its sender has used up its share of one
+// outbox, none.
 func TestABroadcastReachesAllOrNobody(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b", "c")
@@ -113,10 +114,10 @@ func TestABroadcastReachesAllOrNobody(t *testing.T) {
 	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), rooms.ErrOverflow)
 	box.none(t, "a", "b", "c", "x")
 	info, _ := rs.Room("other")
-	require.Len(t, info.Members, 1, "it stays where it was")
+	require.Len(t, info.Members, 1, "the socket stays where it was")
 }
 
-// account counts what it is charged.
+// account counts the bytes that are charged to it.
 type account struct{ used, limit atomic.Int64 }
 
 func (a *account) Charge(bytes int) { a.used.Add(int64(bytes)) }
@@ -129,9 +130,9 @@ func (a *account) Take(bytes int) bool {
 	return true
 }
 
-// A member is charged until the last event that names it is forgotten, which may be
-// after it has left.
-func TestMembersAreChargedForWhatIsKeptOfThem(t *testing.T) {
+// The charge for a member lasts until the last event that names it is forgotten. That
+// may be after the member has left.
+func TestAMemberIsChargedUntilItsMemoryIsFree(t *testing.T) {
 	charged := new(account)
 	charged.limit.Store(10_000)
 	rs, box := newLimitedRooms(rooms.Limits{Account: charged})
@@ -142,7 +143,7 @@ func TestMembersAreChargedForWhatIsKeptOfThem(t *testing.T) {
 	require.NoError(t, rs.Leave("a"))
 	require.NoError(t, rs.Leave("b"))
 	runtime.GC()
-	require.Greater(t, charged.used.Load(), int64(8000), "their events are still there")
+	require.Greater(t, charged.used.Load(), int64(8000), "their events are still in the outboxes")
 	box.take("a")
 	box.take("b")
 	require.Eventually(t, func() bool {
@@ -151,8 +152,8 @@ func TestMembersAreChargedForWhatIsKeptOfThem(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 }
 
-// Where many join and nobody reads, what waits grows with the members, not with their
-// square.
+// If many sockets join and none of them reads, the memory that waits grows with the
+// number of members, not with its square.
 func TestAThousandJoinsShareTheirRosters(t *testing.T) {
 	rs, box := newLimitedRooms(rooms.Limits{})
 	metadata := json.RawMessage(`{"x":"` + strings.Repeat("x", 1000) + `"}`)

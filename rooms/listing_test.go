@@ -28,11 +28,11 @@ func TestARoomIsListedAsItIsDescribed(t *testing.T) {
 		require.Equal(t, described, info)
 	}
 	for range rs.Each() {
-		break // a reader may stop at any of them
+		break // a reader may stop at any room
 	}
 }
 
-func TestARoomThatEmptiesWhileItIsListedExistsNoMore(t *testing.T) {
+func TestARoomThatEmptiesWhileItIsListedNoLongerExists(t *testing.T) {
 	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
 	require.NoError(t, rs.Join("a", "tea", "Ada", nil, rooms.Permit{}))
 	for listed := range rs.Each() {

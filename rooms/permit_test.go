@@ -12,7 +12,7 @@ import (
 	"signaling-server/rooms"
 )
 
-func TestAMemberDoesNoMoreThanItMay(t *testing.T) {
+func TestAMemberDoesOnlyWhatItsPermitAllows(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	signal := rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}
@@ -44,19 +44,19 @@ func TestAMemberDoesNoMoreThanItMay(t *testing.T) {
 			box.none(t, "a")
 		}
 	}
-	require.NoError(t, rs.Join("nothing", "room", "nothing", nil, rooms.Permit{}), "a join may be repeated with a better permit")
+	require.NoError(t, rs.Join("nothing", "room", "nothing", nil, rooms.Permit{}), "a member may repeat its join with a better permit")
 	require.NoError(t, rs.Chat("nothing", "at last"))
 }
 
-func TestAPermitSaysHowManyMayBeThere(t *testing.T) {
+func TestAPermitBoundsTheMembersOfTheRoom(t *testing.T) {
 	rs, box := newRooms(3)
 	join(t, rs, box, "room", "a", "b")
 	require.ErrorIs(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 2}), rooms.ErrRoomFull)
 	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 100}))
-	require.ErrorIs(t, rs.Join("d", "room", "D", nil, rooms.Permit{MaxMembers: 100}), rooms.ErrRoomFull, "the server's own limit stands")
+	require.ErrorIs(t, rs.Join("d", "room", "D", nil, rooms.Permit{MaxMembers: 100}), rooms.ErrRoomFull, "the server's own limit holds as well")
 }
 
-func TestWhosePermitRunsOutIsPutOutOnlyWhereThatIsWatched(t *testing.T) {
+func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rs, box := newRooms(10)
 		join(t, rs, box, "room", "for ever")

@@ -9,7 +9,7 @@ import (
 	"signaling-server/rooms"
 )
 
-func TestTheOthersAreToldWhoIsAwayAndBack(t *testing.T) {
+func TestTheOthersHearWhoIsAwayAndBack(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b", "c")
 	join(t, rs, box, "another room", "x")
@@ -32,8 +32,8 @@ func TestTheOthersAreToldWhoIsAwayAndBack(t *testing.T) {
 	}
 }
 
-// State, not history: a joiner finds in the roster who is away, and is sent no event
-// for each.
+// State, not history: a joiner finds in the roster which members are away. It receives
+// no event for each of them.
 func TestAJoinerFindsInTheRosterWhoIsAway(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
@@ -60,7 +60,7 @@ func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	box.setAway("b", true)
-	rs.Observe("b") // in no room yet
+	rs.Observe("b") // it is in no room yet
 	require.NoError(t, rs.Join("b", "room", "B", nil, rooms.Permit{}))
 	told := box.take("a")
 	require.Len(t, told, 2)
@@ -71,7 +71,7 @@ func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {
 	require.Equal(t, "b", box.one(t, "a", "user-back")["socketId"])
 }
 
-func TestWhoLeavesWhileAwayIsNotBack(t *testing.T) {
+func TestAMemberThatLeavesWhileAwayIsNotBack(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	box.setAway("b", true)
@@ -84,8 +84,8 @@ func TestWhoLeavesWhileAwayIsNotBack(t *testing.T) {
 	box.none(t, "a")
 }
 
-// However the notices of one socket overtake each other, the last says what
-// holds, and they alternate.
+// Calls of Observe for one socket may overtake each other. Still user-away and
+// user-back alternate, and the last of them is what holds.
 func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
@@ -109,8 +109,8 @@ func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
 	require.Equal(t, "user-away", kind)
 }
 
-// Its outbox was full, and its room is not told of the end yet.
-func TestWhoHasEndedIsNeitherAwayNorBack(t *testing.T) {
+// The socket's outbox was full, and the room has not received user-disconnected yet.
+func TestASocketThatHasEndedIsNeitherAwayNorBack(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b", "c")
 	box.setAway("b", true)

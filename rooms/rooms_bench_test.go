@@ -9,6 +9,7 @@ import (
 	"signaling-server/rooms"
 )
 
+// nowhere is a courier that drops every event.
 type nowhere struct{}
 
 func (nowhere) Deliver(string, rooms.Event) error         { return nil }
@@ -21,8 +22,8 @@ func (nowhere) Tell(to iter.Seq[string], _ rooms.Event) error {
 	return nil
 }
 
-// BenchmarkJoin tells what it costs to join a room and leave it again, for
-// rooms of several sizes: it must grow with the members, no faster.
+// BenchmarkJoin measures a join and a leave, in rooms of several sizes. The time must
+// not grow faster than the number of members.
 func BenchmarkJoin(b *testing.B) {
 	for _, size := range []int{10, 100, 500, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
@@ -40,8 +41,8 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkBroadcast tells what one chat message costs for each that receives
-// it: one serialisation, and then a delivery each.
+// BenchmarkBroadcast measures one chat message, in rooms of several sizes: one
+// serialisation, and one delivery for each member.
 func BenchmarkBroadcast(b *testing.B) {
 	for _, size := range []int{2, 100, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {

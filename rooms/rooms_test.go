@@ -31,17 +31,17 @@ type mail struct {
 	json map[string]any
 }
 
-// postbox is a courier that keeps what it was given.
+// postbox is a courier that keeps what it delivers.
 type postbox struct {
-	mu     sync.Mutex
-	events map[string][]mail
-	refuse map[string]error
-	away   map[string]bool
+	mu     sync.Mutex        // guards what follows
+	events map[string][]mail // by the ID of the socket that received them
+	refuse map[string]error  // by the ID of the socket that receives nothing more
+	away   map[string]bool   // by socket ID
 
-	hasNoShareFor map[string]string // senders, by sockets
+	hasNoShareFor map[string]string // which sender has no share left, by the target's ID
 
-	silent    bool // events are kept as they are, for no socket
-	delivered []rooms.Event
+	silent    bool          // keep events in delivered, without parsing them
+	delivered []rooms.Event // once for each event, however many receive it
 }
 
 func newPostbox() *postbox {
@@ -91,7 +91,7 @@ func (p *postbox) Admit(socketIDs iter.Seq[string], e rooms.Event) error {
 
 func (p *postbox) Tell(socketIDs iter.Seq[string], e rooms.Event) (err error) {
 	if p.silent {
-		p.delivered = append(p.delivered, e) // however many receive it
+		p.delivered = append(p.delivered, e)
 		return nil
 	}
 	for id := range socketIDs {
@@ -109,14 +109,14 @@ func (p *postbox) IsAway(socketID string) (away, lives bool) {
 	return lives && p.away[socketID], lives
 }
 
-// setAway says whether a socket is away, as IsAway will.
+// setAway sets what IsAway reports of a socket.
 func (p *postbox) setAway(socketID string, away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.away[socketID] = away
 }
 
-// take returns what a socket was sent since the last time.
+// take returns the events that a socket has received since the last call.
 func (p *postbox) take(socketID string) []mail {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,6 +125,8 @@ func (p *postbox) take(socketID string) []mail {
 	return all
 }
 
+// one requires that a socket has received exactly one event since the last time, and
+// returns it.
 func (p *postbox) one(t *testing.T, socketID, kind string) map[string]any {
 	t.Helper()
 	all := p.take(socketID)
@@ -133,6 +135,7 @@ func (p *postbox) one(t *testing.T, socketID, kind string) map[string]any {
 	return all[0].json
 }
 
+// none requires that these sockets have received nothing since the last time.
 func (p *postbox) none(t *testing.T, socketIDs ...string) {
 	t.Helper()
 	for _, id := range socketIDs {
@@ -140,7 +143,7 @@ func (p *postbox) none(t *testing.T, socketIDs ...string) {
 	}
 }
 
-// allRooms describes all rooms that have members.
+// allRooms returns the description of each room that has members.
 func allRooms(rs *rooms.Rooms) (all []rooms.Info) {
 	for r := range rs.Each() {
 		if info, ok := r.Info(); ok {
@@ -155,7 +158,7 @@ func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
 	return rooms.New(box, rooms.Limits{Members: maxMembers}, slog.New(slog.DiscardHandler)), box
 }
 
-// join takes sockets into a room and forgets what they were told.
+// join makes sockets members of a room, and drops the events that they receive.
 func join(t *testing.T, rs *rooms.Rooms, box *postbox, roomID string, socketIDs ...string) {
 	t.Helper()
 	for _, id := range socketIDs {
@@ -166,6 +169,7 @@ func join(t *testing.T, rs *rooms.Rooms, box *postbox, roomID string, socketIDs 
 	}
 }
 
+// users returns the socket IDs in the users of a room-joined.
 func users(event map[string]any) (socketIDs []string) {
 	for _, u := range event["users"].([]any) {
 		socketIDs = append(socketIDs, u.(map[string]any)["socketId"].(string))
@@ -225,7 +229,7 @@ func TestRepeatingAJoinTellsTheJoinerAlone(t *testing.T) {
 func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
 	rs, box := newRooms(2)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Join("a", "room", "other", nil, rooms.Permit{}), "its own place is free for it in a full room")
+	require.NoError(t, rs.Join("a", "room", "other", nil, rooms.Permit{}), "a full room has a place for a member that joins again")
 	all := box.take("b")
 	require.Len(t, all, 2)
 	require.Equal(t, "user-disconnected", all[0].kind)
@@ -251,7 +255,7 @@ func TestAFullRoomAdmitsNobodyAndTheSocketStaysWhereItWas(t *testing.T) {
 	require.ErrorIs(t, rs.Chat("e", "x"), rooms.ErrNotInRoom)
 }
 
-func TestTheLastOneOutRemovesTheRoom(t *testing.T) {
+func TestARoomEndsWithItsLastMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	require.NoError(t, rs.Leave("a"))
@@ -269,7 +273,7 @@ func TestTheLastOneOutRemovesTheRoom(t *testing.T) {
 	box.none(t, "a", "b")
 }
 
-func TestTheOthersAreToldWhyASocketIsGone(t *testing.T) {
+func TestTheOthersHearWhyASocketIsGone(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	rs.Remove("a", "transport close")
@@ -279,7 +283,7 @@ func TestTheOthersAreToldWhyASocketIsGone(t *testing.T) {
 	box.none(t, "b")
 }
 
-func TestASignalReachesItsTargetAloneAsItWasWrittenWithItsSender(t *testing.T) {
+func TestASignalReachesItsTargetAloneAsItWasWritten(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b", "c")
 	members := `"target":"b","offer":{"sdp":"v=0\r\n\u003c","n":1.0e0,"n":2}`
@@ -302,7 +306,7 @@ func TestASignalGoesOnlyToOtherMembersOfTheRoom(t *testing.T) {
 	box.none(t, "a", "b", "c")
 }
 
-func TestWhatTheCourierSaysOfATargetIsPassedOn(t *testing.T) {
+func TestASignalReturnsTheCouriersErrors(t *testing.T) {
 	relay := rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}
 	for courier, want := range map[error]error{
 		rooms.ErrGone:     rooms.ErrTargetNotFound,
@@ -316,7 +320,7 @@ func TestWhatTheCourierSaysOfATargetIsPassedOn(t *testing.T) {
 	}
 }
 
-func TestASocketThatCannotBeToldOfItsRoomIsNoMember(t *testing.T) {
+func TestASocketThatCannotReceiveRoomJoinedIsNotAMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	box.refuse["b"] = rooms.ErrGone
@@ -354,7 +358,7 @@ func TestSignalWithoutTargetAndTypingGoToTheOthersChatToAll(t *testing.T) {
 	require.Len(t, ids, 1)
 }
 
-func TestOutsideOfARoomNothingIsSaid(t *testing.T) {
+func TestOnlyAMemberCanSaySomething(t *testing.T) {
 	rs, box := newRooms(10)
 	require.ErrorIs(t, rs.Chat("a", "x"), rooms.ErrNotInRoom)
 	require.ErrorIs(t, rs.Typing("a", true), rooms.ErrNotInRoom)
@@ -363,11 +367,11 @@ func TestOutsideOfARoomNothingIsSaid(t *testing.T) {
 	box.none(t, "a")
 }
 
-// Sockets join, switch, leave and end at random, all at once. Of any two that
-// are in a room together, the earlier was told of the later exactly once by
-// user-connected, or the later found the earlier in users: never neither, never
-// both. And when all are gone, so is everything.
-func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
+// Sockets join, change rooms, leave and end at random, all at once. Of any two members
+// of a room, the earlier received user-connected for the later exactly once, or the
+// later found the earlier in users: never neither, never both. When all sockets have
+// ended, no room is left.
+func TestOfTwoMembersExactlyOneHearsOfTheOther(t *testing.T) {
 	rs, box := newRooms(1000)
 	const sockets, steps = 24, 300
 	var working sync.WaitGroup
@@ -378,7 +382,7 @@ func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
 			for range steps {
 				switch random.IntN(6) {
 				case 0:
-					_ = rs.Leave(id) // perhaps it is in none
+					_ = rs.Leave(id) // it may be in no room
 				case 1:
 					rs.Remove(id, "transport close")
 				default:
@@ -392,7 +396,7 @@ func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
 	}
 	working.Wait()
 
-	known := make(map[string]map[string]bool) // who knows of whom at the end
+	known := make(map[string]map[string]bool) // the members that each socket knows at the end
 	for n := range sockets {
 		id := fmt.Sprint("s", n)
 		known[id] = make(map[string]bool)
@@ -405,11 +409,11 @@ func TestOfTwoMembersExactlyOneIsToldOfTheOther(t *testing.T) {
 				}
 			case "user-connected":
 				other := e.json["socketId"].(string)
-				require.False(t, known[id][other], "%s was told of %s twice", id, other)
+				require.False(t, known[id][other], "%s received user-connected for %s twice", id, other)
 				known[id][other] = true
 			case "user-disconnected":
 				other := e.json["socketId"].(string)
-				require.True(t, known[id][other], "%s was told that %s is gone, of which it never knew", id, other)
+				require.True(t, known[id][other], "%s received user-disconnected for %s, which it never knew", id, other)
 				delete(known[id], other)
 			}
 		}
@@ -447,17 +451,17 @@ func TestAnEventIsSerialisedOnceHoweverManyReceiveIt(t *testing.T) {
 	}
 	before := runtime.NumGoroutine()
 	require.NoError(t, rs.Chat("s0", "hello"))
-	require.Equal(t, before, runtime.NumGoroutine(), "no goroutine is started on the way")
+	require.Equal(t, before, runtime.NumGoroutine(), "no goroutine is started for the event")
 	first := box.take("s0")[0].event.Data
 	for _, id := range ids[1:] {
-		require.Same(t, unsafe.SliceData(bytesOf(first)), unsafe.SliceData(bytesOf(box.take(id)[0].event.Data)), "all share one text")
+		require.Same(t, unsafe.SliceData(bytesOf(first)), unsafe.SliceData(bytesOf(box.take(id)[0].event.Data)), "all receivers share one text")
 	}
 }
 
-// bytesOf returns the memory of data in one piece.
+// bytesOf returns the bytes of data that is in one piece, without copying them.
 func bytesOf(data rooms.Data) []byte { return reflect.ValueOf(data).Bytes() }
 
-func TestTheCensusTellsRoomsAndMembers(t *testing.T) {
+func TestInfoDescribesARoomAndItsMembers(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	info, ok := rs.Room("room")

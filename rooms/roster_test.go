@@ -12,14 +12,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// written is how a roster is told.
+// written writes a roster as room-joined does, and returns what its receiver reads.
 func written(t require.TestingT, r roster) (socketIDs []string, away []bool) {
 	data := &roomJoinedData{[]byte(`{"users":[`), r}
 	var text bytes.Buffer
 	n, err := data.WriteTo(&text)
 	require.NoError(t, err)
 	require.EqualValues(t, text.Len(), n)
-	require.Equal(t, text.Len(), data.Len(), "it says how long it is")
+	require.Equal(t, text.Len(), data.Len(), "Len agrees with what is written")
 	var told struct {
 		Users []struct {
 			SocketID string
@@ -33,7 +33,7 @@ func written(t require.TestingT, r roster) (socketIDs []string, away []bool) {
 	return socketIDs, away
 }
 
-func TestARosterIsWhatAListWouldBeAndOlderOnesStayAsTheyWere(t *testing.T) {
+func TestARosterAgreesWithAListAndOldRostersNeverChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r roster
 		var members []*member
@@ -78,7 +78,7 @@ func TestARosterIsWhatAListWouldBeAndOlderOnesStayAsTheyWere(t *testing.T) {
 	})
 }
 
-// The law: a room-joined that waits takes 32 bytes a member at most, however large
+// A room-joined that waits takes at most 2 KiB for a thousand members, however large
 // the members are.
 func TestAWaitingRosterTakesLittleBesideTheMembers(t *testing.T) {
 	var r roster
@@ -100,7 +100,7 @@ func TestAWaitingRosterTakesLittleBesideTheMembers(t *testing.T) {
 		kept = append(kept, r)
 	}
 	perVersion := (heap() - bytesBefore) / changes
-	require.Less(t, perVersion, 2048, "each of many versions of a roster")
+	require.Less(t, perVersion, 2048, "bytes for each of many versions of a roster")
 	require.Len(t, kept, changes)
 }
 

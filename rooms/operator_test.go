@@ -29,7 +29,7 @@ func TestAnAnnouncementReachesAllInTheRoomAndNobodyElse(t *testing.T) {
 	require.ErrorIs(t, rs.Announce("nowhere", json.RawMessage(`1`)), rooms.ErrNoRoom)
 }
 
-func TestALockedRoomLetsNobodyInAndItsMembersBe(t *testing.T) {
+func TestALockedRoomAdmitsNobodyAndKeepsItsMembers(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	require.NoError(t, rs.SetLocked("room", true))
@@ -38,8 +38,8 @@ func TestALockedRoomLetsNobodyInAndItsMembersBe(t *testing.T) {
 
 	require.ErrorIs(t, rs.Join("c", "room", "C", nil, rooms.Permit{}), rooms.ErrRoomLocked)
 	box.none(t, "a", "b", "c")
-	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}), "who is in it may repeat the join")
-	require.NoError(t, rs.Join("a", "room", "A2", nil, rooms.Permit{}), "and be another")
+	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}), "a member may repeat its join")
+	require.NoError(t, rs.Join("a", "room", "A2", nil, rooms.Permit{}), "and join as another user")
 	require.NoError(t, rs.Chat("b", "hello"))
 
 	require.NoError(t, rs.SetLocked("room", false))
@@ -55,7 +55,7 @@ func TestTheLockOfARoomGoesWithItsLastMember(t *testing.T) {
 	require.NoError(t, rs.Join("b", "room", "B", nil, rooms.Permit{}))
 }
 
-func TestClosingARoomPutsAllOutOfItAndTellsThemWhy(t *testing.T) {
+func TestClosingARoomTakesAllMembersOutAndSaysWhy(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	join(t, rs, box, "another", "x")
@@ -73,11 +73,11 @@ func TestClosingARoomPutsAllOutOfItAndTellsThemWhy(t *testing.T) {
 	require.False(t, exists)
 	require.ErrorIs(t, rs.Close("room"), rooms.ErrNoRoom)
 	require.ErrorIs(t, rs.Chat("a", "hello?"), rooms.ErrNotInRoom)
-	require.NoError(t, rs.Join("a", "room", "A", nil, rooms.Permit{}), "a room of that name may begin anew")
+	require.NoError(t, rs.Join("a", "room", "A", nil, rooms.Permit{}), "a new room may have the same ID")
 }
 
-// Whoever is in a room when it closes is put out of it, once, whatever else goes
-// on there meanwhile.
+// Each member of a room that is closed leaves it exactly once, whatever else happens
+// in the room meanwhile.
 func TestClosingARoomWhileOthersComeAndGo(t *testing.T) {
 	rs, box := newRooms(1000)
 	var busy sync.WaitGroup
@@ -86,7 +86,7 @@ func TestClosingARoomWhileOthersComeAndGo(t *testing.T) {
 			id := fmt.Sprint("s", n)
 			for range 100 {
 				_ = rs.Join(id, "room", id, nil, rooms.Permit{})
-				_ = rs.Leave(id) // it may have been put out
+				_ = rs.Leave(id) // Close may have taken it out already
 			}
 		})
 	}
@@ -113,15 +113,15 @@ func TestClosingARoomWhileOthersComeAndGo(t *testing.T) {
 	}
 }
 
-func TestThereAreNoMoreRoomsThanThereMayBe(t *testing.T) {
+func TestTheNumberOfRoomsIsBounded(t *testing.T) {
 	box := newPostbox()
 	rs := rooms.New(box, rooms.Limits{Members: 10, Rooms: 2}, slog.New(slog.DiscardHandler))
 	join(t, rs, box, "one", "a")
 	join(t, rs, box, "two", "b")
 	require.ErrorIs(t, rs.Join("c", "three", "C", nil, rooms.Permit{}), rooms.ErrTooManyRooms)
-	require.NoError(t, rs.Join("c", "two", "C", nil, rooms.Permit{}), "those that there are stay open")
+	require.NoError(t, rs.Join("c", "two", "C", nil, rooms.Permit{}), "the rooms that exist stay open")
 	require.ErrorIs(t, rs.Join("c", "three", "C", nil, rooms.Permit{}), rooms.ErrTooManyRooms)
-	require.NoError(t, rs.Chat("c", "and who was refused is where he was"))
+	require.NoError(t, rs.Chat("c", "a socket that was refused is still in its room"))
 	require.NoError(t, rs.Leave("a"))
 	require.NoError(t, rs.Join("a", "three", "A", nil, rooms.Permit{}))
 }
