@@ -1,9 +1,11 @@
 package sse
 
-// fewUnsent is how many unsent events are looked through one by one.
+// fewUnsent is the largest number of unsent events that are searched one by one for a
+// key. If more are unsent, a crowd is made, which has an index.
 const fewUnsent = 64
 
-// tally counts events, and the bytes that are kept for them.
+// tally counts events, and the bytes that are kept for them. As a bound, it says how
+// many of both are allowed.
 type tally struct{ events, bytes int }
 
 func (t *tally) add(e *event) {
@@ -16,29 +18,30 @@ func (t *tally) remove(e *event) {
 	t.bytes -= int(e.size)
 }
 
-// part returns a fraction of a tally that is a bound.
+// part returns a fraction of a bound. It allows at least one event.
 func (t tally) part(numerator, denominator int) tally {
 	return tally{max(1, t.events*numerator/denominator), t.bytes * numerator / denominator}
 }
 
-// fits reports whether an event can be added without exceeding a bound. The first
-// one always can.
+// fits reports whether one more event stays within a bound. The first event always does.
 func (t tally) fits(e *event, bound tally) bool {
 	return t.events == 0 || t.events < bound.events && t.bytes+int(e.size) <= bound.bytes
 }
 
-// crowd counts what each sender and each address has unsent in one outbox. It is
-// there only while much is unsent: a client that reads needs none.
+// crowd counts what each sender and each network has unsent in one outbox. An outbox
+// has a crowd only while much is unsent in it: for a client that reads, it would cost
+// memory for nothing. The socket's lock guards it.
 type crowd struct {
-	senders map[string]tally
-	origins map[*origin]tally
-	latest  map[any]uint64 // the sequence of the newest event with a key
+	senders map[string]tally  // by socket ID; empty: the server
+	origins map[*origin]tally // by network; nil: the server
+	latest  map[any]uint64    // by key: the sequence of the newest unsent event with it
 }
 
 func newCrowd() *crowd {
 	return &crowd{make(map[string]tally), make(map[*origin]tally), make(map[any]uint64)}
 }
 
+// admits reports whether the event's sender, and the sender's network, have a share left.
 func (c *crowd) admits(e *event, ofSender, ofOrigin tally) bool {
 	return c.senders[e.from].fits(e, ofSender) && (e.origin == nil || c.origins[e.origin].fits(e, ofOrigin))
 }
@@ -59,7 +62,7 @@ func (c *crowd) remove(sequence uint64, e *event) {
 	}
 }
 
-// change changes the tally of a key by an event, and forgets one that is empty.
+// change changes the tally of a key by an event. It deletes a tally that is then empty.
 func change[K comparable](tallies map[K]tally, key K, e *event, by func(*tally, *event)) {
 	t := tallies[key]
 	if by(&t, e); t.events == 0 {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// deadline bounds the writes to one connection: each by a time-out of its own,
-// and, once they are hurried, all of them by a common limit.
+// deadline bounds the writes to one connection. Each write has a timeout of its own. After
+// hurry, a common limit bounds all of them as well.
 type deadline struct {
 	control *http.ResponseController // set once
 
 	mu       sync.Mutex // guards what follows, and the deadline of the connection
-	limit    time.Time  // no write may last longer than this, whatever its own time-out
-	finished bool       // the connection is net/http's again
+	limit    time.Time  // when every write must have ended; zero: each has only its own timeout
+	finished bool       // the connection belongs to net/http again
 }
 
-// set bounds the next write. A connection that knows no deadlines (in tests)
-// does without.
+// set bounds the next write. A connection without deadlines, as in some tests, goes
+// without.
 func (d *deadline) set(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -27,8 +27,8 @@ func (d *deadline) set(at time.Time) {
 	d.control.SetWriteDeadline(at)
 }
 
-// hurry bounds the write under way, and all that follow, by a common limit. Any
-// goroutine may call it.
+// hurry bounds the write under way, and all that follow, by a common limit. An earlier
+// limit stays. Any goroutine may call it.
 func (d *deadline) hurry(limit time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,8 +39,8 @@ func (d *deadline) hurry(limit time.Time) {
 	d.control.SetWriteDeadline(limit)
 }
 
-// finish gives the connection back to net/http, which is yet to write the
-// response's end: it may take until then.
+// finish gives the connection back to net/http, which has until then to write the end of
+// the response.
 func (d *deadline) finish(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// maxHoldUp bounds how long a socket may hold up the broadcasts of a sender that has
-// used up its share there, if the resume window is long.
+// maxHoldUp bounds how long a socket may hold up broadcasts if the resume window is
+// long. See isSlow.
 const maxHoldUp = time.Minute
 
-// Deliver puts an event of the server's own into a socket's outbox; kind is its
-// type and data one JSON object on one line, which must not be changed afterwards.
-// It never blocks. The error is [ErrGone], [ErrOverflow] (which ends the socket) or
-// [ErrDraining]; without one the event will reach the client, unless the socket
-// ends first.
+// Deliver puts an event that the server itself causes into a socket's outbox. The kind
+// is the event's type. The data is one JSON object on one line, and must not change
+// afterwards. Deliver panics if it does not begin with a brace or has a line end. It
+// never blocks.
+//
+// The error is [ErrGone], [ErrOverflow] (which ends the socket) or [ErrDraining]. If
+// there is no error, the event will reach the client unless its socket ends first.
 func (h *Hub) Deliver(socketID, kind string, data []byte) error {
 	return h.DeliverMessage(socketID, Message{Kind: kind, Data: Line(data)})
 }
 
-// DeliverMessage is [Hub.Deliver] for a message. No share of its sender is asked
-// for: the caller has asked [Hub.Admit].
+// DeliverMessage is [Hub.Deliver] for a message. It does not ask whether the sender has
+// a share left: that was for [Hub.Admit] to say.
 func (h *Hub) DeliverMessage(socketID string, m Message) error {
 	s := h.socket(socketID)
 	if s == nil {
@@ -29,9 +31,9 @@ func (h *Hub) DeliverMessage(socketID string, m Message) error {
 	return s.deliver(h.newEvent(m))
 }
 
-// Send puts an event that another socket causes into a socket's outbox, if the
-// sender's share of it allows that. It never blocks. The error is [ErrGone],
-// [ErrOverflow] (the target lives on) or [ErrDraining].
+// Send puts an event that another socket causes into a socket's outbox, if the sender
+// has a share of the outbox left. It never blocks. The error is [ErrGone],
+// [ErrOverflow] (the socket lives on) or [ErrDraining].
 func (h *Hub) Send(socketID string, m Message) error {
 	s := h.socket(socketID)
 	if s == nil {
@@ -40,15 +42,15 @@ func (h *Hub) Send(socketID string, m Message) error {
 	return s.offer(h.newEvent(m))
 }
 
-// Pong answers a socket's ping: it puts an event with the server's time into
-// the socket's outbox. The errors are those of [Hub.Send].
+// Pong answers a socket's ping: it puts a pong with the server's time into the socket's
+// outbox. The errors are those of [Hub.Send].
 func (h *Hub) Pong(socketID string) error {
 	return h.Send(socketID, Message{Kind: "pong", Data: newPong(), From: socketID})
 }
 
-// Admit reports by its error whether a message may be told to all of these sockets.
-// It is [ErrOverflow] if the sender has too much unsent in one of their outboxes,
-// unless that socket reads too slowly for any room.
+// Admit returns [ErrOverflow] if the sender of a message has no share left in the
+// outbox of one of these sockets. A socket that reads too slowly does not count: it
+// must not hold up its whole room. Admit changes nothing.
 func (h *Hub) Admit(socketIDs iter.Seq[string], m Message) error {
 	e := h.newEvent(m)
 	for id := range socketIDs {
@@ -59,12 +61,12 @@ func (h *Hub) Admit(socketIDs iter.Seq[string], m Message) error {
 	return nil
 }
 
-// Tell puts one event into the outboxes of many sockets. A socket whose outbox is
-// full ends as a slow consumer; one that has ended is left out. The error is
-// [ErrDraining] if the hub accepts no more events.
+// Tell puts one event into the outboxes of many sockets, and does not ask for the
+// sender's share. It skips a socket that has ended. A socket whose outbox is full ends
+// as a slow consumer. Tell never blocks. The only error is [ErrDraining].
 func (h *Hub) Tell(socketIDs iter.Seq[string], m Message) (err error) {
 	e := h.newEvent(m)
-	e.hold() // it is charged once, however soon some have read it
+	e.hold() // so it is charged once, even if one socket has read it before the next receives it
 	defer e.release()
 	for id := range socketIDs {
 		s := h.socket(id)
@@ -78,14 +80,14 @@ func (h *Hub) Tell(socketIDs iter.Seq[string], m Message) (err error) {
 	return err
 }
 
-// deliver puts an event into the outbox. An outbox that is full ends the socket.
+// deliver puts an event into the outbox. If the outbox is full, the socket ends.
 func (s *socket) deliver(e *event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.putLocked(e)
 	if errors.Is(err, ErrOverflow) {
 		s.endLocked(SlowConsumer, "")
-		s.hub.endLater(s)
+		s.hub.forgetLater(s)
 	}
 	return err
 }
@@ -100,7 +102,8 @@ func (s *socket) offer(e *event) error {
 	return s.putLocked(e)
 }
 
-// putLocked appends an event to the outbox and wakes the reader.
+// putLocked appends an event to the outbox and wakes the reader. The socket's lock must
+// be held.
 func (s *socket) putLocked(e *event) error {
 	switch {
 	case s.ended != "":
@@ -116,26 +119,27 @@ func (s *socket) putLocked(e *event) error {
 	return nil
 }
 
-// admits reports whether the sender of an event that is told to many has a share
-// left here. A socket that has ended, or that reads too slowly, stops nobody.
+// admits reports whether this socket lets a broadcast pass: the event's sender has a
+// share left here, or the socket has ended or reads too slowly.
 func (s *socket) admits(e *event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.isOpen() || s.hasShare(e) || s.isSlow()
 }
 
-// isOpen reports whether events are accepted. The lock must be held, here and below.
+// isOpen reports whether the socket accepts events. The lock must be held, here and
+// below.
 func (s *socket) isOpen() bool { return s.ended == "" && s.farewell == nil }
 
-// hasShare reports whether the sender of an event, its address, and all senders
+// hasShare reports whether the event's sender, the sender's network, and all senders
 // together have a share left.
 func (s *socket) hasShare(e *event) bool {
 	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e)
 }
 
-// isSlow reports whether the client reads more slowly than an honest room needs: its
-// oldest unsent event has waited for longer than a write and a resume may take. Such
-// a socket holds up no broadcast, which goes into its outbox while there is a place.
+// isSlow reports whether the oldest unsent event has waited for longer than a write and
+// a resume may take. No honest room needs a client that slow. So its outbox does not
+// hold up a broadcast: the event goes into it while there is a place.
 func (s *socket) isSlow() bool {
 	if s.outbox.unsent.events == 0 {
 		return false

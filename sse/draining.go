@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// Draining tells whether [Hub.Drain] was called.
+// Draining reports whether [Hub.Drain] was called.
 func (h *Hub) Draining() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.draining
 }
 
-// Stopping is closed when [Hub.Drain] is called. It is for what lasts long and
-// is no socket's: the hub waits for its own readers alone.
+// Stopping returns a channel that is closed when [Hub.Drain] is called. It is for long
+// responses that do not belong to a socket: Drain does not wait for them.
 func (h *Hub) Stopping() <-chan struct{} { return h.stopping }
 
-// Drain refuses new sockets and events from now on. Every reader writes what was
-// accepted, then server-shutdown with a time of its own to come back after, and
-// ends. A client that is owed something and has no reader may still come for it,
-// while its resume window lasts. Drain returns when nobody reads or is owed
-// anything, or with the context's error when that is done first. It is called
-// once, while [Hub.Run] runs.
+// Drain refuses new sockets and events from now on. Each reader writes what was accepted,
+// then server-shutdown, and ends. Each server-shutdown has its own time after which the
+// client must come back. A client that is owed something and has no reader may still come
+// for it while its resume window lasts.
+//
+// Drain returns nil when there are no readers and no socket is owed anything. It returns
+// the context's error if the context is done first. Call it once, while [Hub.Run] runs.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
@@ -32,7 +33,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 
 	within := h.options.WriteTimeout
 	if deadline, ok := ctx.Deadline(); ok {
-		within = time.Until(deadline) // who reads slowly may use all of it; each write has its own bound
+		within = time.Until(deadline) // a slow client may use all of it: each write still has its own timeout
 	}
 	sockets := h.snapshot(nil)
 	for _, s := range sockets {
@@ -50,14 +51,15 @@ func (h *Hub) Drain(ctx context.Context) error {
 	return nil
 }
 
+// isRead reports whether any reader is being served.
 func (h *Hub) isRead() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.readers > 0
 }
 
-// ReconnectAfter draws how long a client that was sent away is to wait: 1 to 6
-// seconds, so that not all come back at once.
+// ReconnectAfter returns a random time from 1 to 6 seconds. A client that was sent away
+// waits for that long, so that not all clients come back at once.
 func ReconnectAfter() time.Duration {
 	return time.Second + rand.N(5*time.Second)
 }

@@ -10,17 +10,19 @@ import (
 	r3labs "github.com/r3labs/sse/v2"
 )
 
-// engine fences r3labs/sse: it alone imports it, and its types go no further.
-// What the fence is for stands beside each law in engine_test.go.
+// engine is the fence around r3labs/sse. Only this file imports the library, and its types
+// are used nowhere else. Each law in engine_test.go says what the fence is for.
 //
-// The engine is given each stream's events one at a time, the next one only
-// when the last was written. So it can hold back nothing that a client should
-// have had, and can drop nothing when it is closed.
-type engine struct{ server *r3labs.Server }
+// The engine gets the events of a stream one at a time: the next one only when the last
+// one was written. So it never holds back an event that a client should have, and never
+// drops one when a stream is closed.
+type engine struct {
+	server *r3labs.Server // set once
+}
 
 func newEngine() *engine {
 	server := r3labs.New()
-	server.AutoReplay = false // it would keep every event for ever
+	server.AutoReplay = false // replay would keep every event for ever
 	server.BufferSize = 1
 	server.Headers = map[string]string{
 		"Cache-Control":     "no-cache, no-store, no-transform",
@@ -29,10 +31,10 @@ func newEngine() *engine {
 	return &engine{server}
 }
 
-// openLane reserves a place for one stream. Its name is drawn afresh and never
-// taken from a URL, since a name is all it takes to listen. The lane must be
-// closed after serve has returned, not before: a handler that registers at a
-// closed lane waits for ever.
+// openLane makes the engine's side of one stream. Its name is random and never comes from
+// a URL, because anyone who knows the name can listen. The lane must be closed after
+// serve has returned, not before: a handler that registers at a closed lane waits for
+// ever.
 func (e *engine) openLane() *lane {
 	name := rand.Text()
 	e.server.CreateStream(name)
@@ -41,13 +43,14 @@ func (e *engine) openLane() *lane {
 
 // lane is the engine's side of one stream.
 type lane struct {
+	// set once
 	engine *engine
 	name   string
 }
 
-// request makes what the engine's handler is asked: a request of our own, since
-// it would refuse our Last-Event-ID, and take the stream's name from the
-// client's URL.
+// request makes the request that the engine's handler gets. The client's request never
+// reaches it: the handler would refuse our Last-Event-ID, and would take the stream's name
+// from the client's URL.
 func (l *lane) request(ctx context.Context) *http.Request {
 	r := &http.Request{
 		Method: http.MethodGet,
@@ -57,33 +60,33 @@ func (l *lane) request(ctx context.Context) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// serve runs the engine's handler until the request's context is done and the
-// engine has let go of w. It calls w.Flush once when it has registered the
-// reader, and once after each frame.
+// serve runs the engine's handler. It returns when the request's context is done and the
+// engine no longer uses w. It calls w.Flush once when it has registered the reader, and
+// once after each frame.
 func (l *lane) serve(w http.ResponseWriter, r *http.Request) { l.engine.server.ServeHTTP(w, r) }
 
-// publish hands one frame to the running handler, and says whether it took it.
-// It does, if the caller has seen the handler register and its last frame
-// written; before that, true means nothing.
+// publish hands one frame to the running handler, and reports whether the handler took
+// it. Call it only after the handler has registered and has written the last frame:
+// before that, true means nothing.
 func (l *lane) publish(f frame) bool {
 	return l.engine.server.TryPublish(l.name, &r3labs.Event{ID: f.head, Data: placeholder, Retry: f.retry})
 }
 
 func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
 
-// placeholder is what the engine frames in place of an event's data: the
-// [frameWriter] puts the data in while it writes. The engine would copy the data
-// twice, and hold the copies for as long as a client does not read.
+// placeholder stands for an event's data in the engine. The [frameWriter] puts the data in
+// its place while it writes. The engine would copy the data twice, and keep the copies
+// for as long as the client does not read.
 var placeholder = []byte("{}")
 
 // frame is one event as it goes to the engine.
 type frame struct {
-	// head is the id line's value, with the event line behind it. The engine
-	// itself writes event behind data, which confuses people and programs that
-	// read a stream line by line.
+	// head is the value of the id line, with the event line behind it. The engine itself
+	// would write the event line behind data. That confuses people and programs that read a
+	// stream line by line.
 	head  []byte
-	retry []byte // milliseconds; sets the client's reconnection time
-	event *event // its data goes in the place of the placeholder
+	retry []byte // milliseconds; sets the client's reconnection time; nil: no retry line
+	event *event // its data takes the place of the placeholder
 }
 
 func newFrame(id EventID, e *event) frame {

@@ -9,15 +9,15 @@ import (
 	"signaling-server/internal/budget"
 )
 
-// Data is what an event says: one JSON object on one line. It may be in one piece,
-// or in many that several events share and that are put together only while they
-// are written. It is never changed, and any goroutine may call its methods.
+// Data is the text of an event: one JSON object on one line. It is in one piece, or in
+// many pieces that events share and that are put together only while they are written.
+// It never changes, and any goroutine may call its methods.
 type Data interface {
-	// Len returns how many bytes are written.
+	// Len returns how many bytes WriteTo writes.
 	Len() int
-	// Held returns how many bytes are kept for this event alone.
+	// Held returns how many bytes of memory are kept for this event alone.
 	Held() int
-	// WriteTo writes the bytes, piece by piece.
+	// WriteTo writes the text, piece by piece. It implements [io.WriterTo].
 	WriteTo(w io.Writer) (int64, error)
 }
 
@@ -36,56 +36,56 @@ func (l Line) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Message is an event that the caller makes, for one socket or for many.
+// Message is an event as its maker hands it to the hub, for one socket or for many.
 type Message struct {
 	// Kind is the event's type.
 	Kind string
-	// Data is what it says.
+	// Data is the event's text, which names the type as well.
 	Data Data
-	// From is the ID of the socket that causes the event. It waits at the expense of
-	// that socket's share of an outbox. Empty: the server causes it.
+	// From is the ID of the socket that causes the event. While the event waits, it
+	// counts against that socket's share of the outbox. Empty: the server causes it.
 	From string
-	// Key names events of which one that is unsent is enough: this event takes the
-	// place of an unsent one with an equal key or, with KeepsFirst, is left out. Nil:
-	// it is no such event.
+	// Key marks events of which a client needs only one: an event takes the place of an
+	// unsent event with an equal key. With KeepsFirst the unsent event stays, and the new
+	// one is dropped. Nil: the event has no key.
 	Key        any
 	KeepsFirst bool
-	// IsBarrier says that no later event takes the place of one before this: a client
-	// that reads this event begins anew.
+	// IsBarrier says that the events before this one stay: no later event takes the
+	// place of any of them. A client that reads this event begins anew.
 	IsBarrier bool
 }
 
-// event is one server event, shared by the outboxes it was put into.
+// event is one server event, shared by the outboxes that it is in.
 type event struct {
 	// set once
-	kind    string        // the SSE event field
-	line    Line          // what it says, in one piece
-	data    Data          // or, if line is nil, in many
-	retry   time.Duration // the SSE retry field: sets the client's reconnection time, unless 0
-	from    string        // the sender's socket ID, "" for the server
-	origin  *origin       // the sender's, or nil
-	key     any           // see Message
-	keeps   bool          // Message.KeepsFirst
-	barrier bool          // Message.IsBarrier
-	size    int32         // bytes that are kept for it alone
-	budget  *budget.Budget
+	kind    string         // the SSE event field
+	line    Line           // the text, if it is in one piece
+	data    Data           // the text, if line is nil
+	retry   time.Duration  // the SSE retry field, which sets the client's reconnection time; 0: none
+	from    string         // the sender's socket ID; empty: the server
+	origin  *origin        // the sender's network; nil: the server's event
+	key     any            // Message.Key
+	keeps   bool           // Message.KeepsFirst
+	barrier bool           // Message.IsBarrier
+	size    int32          // bytes that are kept for this event alone
+	budget  *budget.Budget // charged while the event has holders
 
-	holders atomic.Int32 // outboxes that it is in
-	waiting atomic.Int32 // outboxes in which it is unsent
+	holders  atomic.Int32 // how many outboxes it is in
+	unsentIn atomic.Int32 // in how many outboxes it is unsent
 }
 
-// newEvent makes an event of the server's own.
+// newEvent makes an event that the server itself causes.
 func newEvent(kind string, data []byte) *event {
 	mustBeOneLine(data)
 	return &event{kind: kind, line: data, size: int32(len(data))}
 }
 
-// newEvent makes an event of a message. It is counted nowhere before it is held.
+// newEvent makes an event of a message. Nothing is charged for it before it is held.
 func (h *Hub) newEvent(m Message) *event {
 	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
-		e.line = line // without its box, which the collector would look at for as long as the event lives
+		e.line = line // not as an interface: the collector would look at its box for as long as the event lives
 	} else {
 		e.data = m.Data
 	}
@@ -97,15 +97,15 @@ func (h *Hub) newEvent(m Message) *event {
 	return e
 }
 
-// mustBeOneLine panics on data that would break a stream: a line end would begin a
-// field of the sender's choice, and a client expects one JSON object.
+// mustBeOneLine panics on data that would break a stream. A line end would begin a field
+// of the sender's choice, and a client expects one JSON object.
 func mustBeOneLine(data []byte) {
 	if len(data) == 0 || data[0] != '{' || bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
 		panic("sse: an event's data must be a JSON object on one line")
 	}
 }
 
-// length returns how many bytes the event's data has.
+// length returns the length of the event's data in bytes.
 func (e *event) length() int {
 	if e.line != nil {
 		return len(e.line)
@@ -123,31 +123,31 @@ func (e *event) writeTo(w io.Writer) (err error) {
 	return err
 }
 
-// hold counts one holder more. The first is charged for the event.
+// hold counts one more holder. The first holder charges the budget for the event.
 func (e *event) hold() {
 	if e.holders.Add(1) == 1 {
 		e.budget.Charge(int(e.size))
 	}
 }
 
-// release counts one holder less.
+// release counts one holder less. The last holder gives the charge back.
 func (e *event) release() {
 	if e.holders.Add(-1) == 0 {
 		e.budget.Charge(-int(e.size))
 	}
 }
 
-// await counts one outbox more in which the event is unsent. The sender's origin is
-// charged for the first.
-func (e *event) await() {
-	if e.origin != nil && e.waiting.Add(1) == 1 {
+// addUnsent counts one more outbox in which the event is unsent. The sender's network is
+// charged for the first of them.
+func (e *event) addUnsent() {
+	if e.origin != nil && e.unsentIn.Add(1) == 1 {
 		e.origin.unsent.Add(int64(e.size))
 	}
 }
 
-// arrive counts one outbox less in which the event is unsent.
-func (e *event) arrive() {
-	if e.origin != nil && e.waiting.Add(-1) == 0 {
+// removeUnsent counts one outbox less in which the event is unsent.
+func (e *event) removeUnsent() {
+	if e.origin != nil && e.unsentIn.Add(-1) == 0 {
 		e.origin.unsent.Add(int64(-e.size))
 	}
 }

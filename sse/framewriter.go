@@ -7,35 +7,35 @@ import (
 	"time"
 )
 
-// frameWriter stands between the engine and the connection. It collects what the
-// engine writes of a frame, puts the event's data into it, gives each write a
-// deadline, and ends the stream on the first that fails, all of which the engine
-// neglects. A frame is flushed once.
+// frameWriter stands between the engine and the connection. It does what the engine does
+// not do: it gives each write a deadline, and ends the stream when a write fails. It
+// collects a frame, puts the event's data into it, and flushes it once.
 //
-// Write and Flush are called by the handler's goroutine alone.
+// Only the handler's goroutine calls its methods.
 type frameWriter struct {
 	// set once
 	http.ResponseWriter
-	deadline deadline
-	timeout  time.Duration // for one write
+	deadline deadline      // has a lock of its own
+	timeout  time.Duration // for each write
 	isHTTP2  bool
-	stream   *stream // its methods are called for each frame that is out, and at the end
+	stream   *stream // learns of each frame that was flushed, and of the first failure
 
-	// set before a frame is handed to the engine, which then writes that alone
+	// set by stream.advance before it hands a frame to the engine; then the handler's
+	// goroutine owns it until the frame is flushed
 	event *event
 
 	// owned by the handler's goroutine
-	frame    *bytes.Buffer // the frame being put together, nil between frames
-	dataAt   int           // where its data belongs
-	pieces   pieceWriter   // to the connection
+	frame    *bytes.Buffer // the frame that is being put together; nil between frames
+	dataAt   int           // where the event's data belongs in frame
+	pieces   pieceWriter   // writes to the connection
 	dead     error         // why nothing more can be written
-	panicked any           // what the connection panicked with, to be passed on
+	panicked any           // the value that the connection panicked with, for ServeStream to pass on
 }
 
+// frames holds the buffers that are between two frames.
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// putBack keeps a buffer for the next frame, unless it is one of the rare large
-// ones.
+// putBack keeps a buffer for another frame. It drops the few that have grown large.
 func putBack(frame *bytes.Buffer) {
 	if frame.Cap() <= 64<<10 {
 		frame.Reset()
@@ -53,10 +53,10 @@ func (w *frameWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// dataLine is how the engine writes the placeholder.
+// dataLine is the line that the engine writes for the placeholder.
 var dataLine = append(append([]byte("data: "), placeholder...), '\n')
 
-// Write collects a part of a frame.
+// Write collects a part of a frame, and notes where the data belongs.
 func (w *frameWriter) Write(part []byte) (int, error) {
 	if w.frame == nil {
 		w.frame = frames.Get().(*bytes.Buffer)
@@ -70,7 +70,7 @@ func (w *frameWriter) Write(part []byte) (int, error) {
 	return w.frame.Write(part)
 }
 
-// Flush sends what was collected.
+// Flush sends the collected frame.
 func (w *frameWriter) Flush() {
 	frame := w.frame
 	w.frame = nil
@@ -81,7 +81,7 @@ func (w *frameWriter) Flush() {
 		return
 	}
 	w.dead = w.send(frame)
-	w.event = nil // it would be kept for as long as the stream is silent
+	w.event = nil // it would stay in memory for as long as the stream is silent
 	if w.dead != nil {
 		w.stream.cancel()
 		return
@@ -89,8 +89,8 @@ func (w *frameWriter) Flush() {
 	w.stream.onFlushed()
 }
 
-// send writes one frame to the connection. A panic there must not unwind
-// through the engine, which would never let go of the stream.
+// send writes one frame to the connection. It stops a panic of the connection: if the
+// panic went on through the engine, the engine would keep the stream for ever.
 func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 	defer func() {
 		if w.panicked = recover(); w.panicked != nil {
@@ -107,12 +107,12 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 		return err
 	}
 	if w.isHTTP2 {
-		w.deadline.set(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
+		w.deadline.set(time.Time{}) // a deadline ends an HTTP/2 stream even if nothing is being written
 	}
 	return nil
 }
 
-// write writes a frame: what stands before its data, the data, and the rest.
+// write writes a frame: the lines before its data, the data, and the rest.
 func (w *frameWriter) write(before, behind []byte) error {
 	w.pieces = pieceWriter{w.ResponseWriter, &w.deadline, w.timeout, maxPiece}
 	if _, err := w.pieces.Write(before); err != nil {
@@ -125,8 +125,8 @@ func (w *frameWriter) write(before, behind []byte) error {
 	return err
 }
 
-// finish gives the connection back, with a deadline for the response's end. One
-// that nothing can be written to is left as it is.
+// finish gives the connection back to net/http, with a deadline for the response's end. If
+// a write has failed, the deadline is now: nothing more can be written.
 func (w *frameWriter) finish() {
 	at := time.Now()
 	if w.dead == nil {

@@ -13,70 +13,82 @@ import (
 	"signaling-server/internal/budget"
 )
 
-// What can stand in the way of an event or a stream.
+// The errors of a [Hub].
 var (
-	ErrGone        = errors.New("sse: no such socket")
-	ErrOverflow    = errors.New("sse: the outbox has no place for this")
-	ErrDraining    = errors.New("sse: the server is shutting down")
-	ErrAtCapacity  = errors.New("sse: no room for another socket")
-	ErrTooMany     = errors.New("sse: too many sockets of one address")
+	// ErrGone: the socket has ended, or never existed.
+	ErrGone = errors.New("sse: no living socket has this ID")
+	// ErrOverflow: the outbox, or the sender's share of it, is full.
+	ErrOverflow = errors.New("sse: the outbox has no place for this event")
+	// ErrDraining: [Hub.Drain] was called.
+	ErrDraining = errors.New("sse: the server is shutting down")
+	// ErrAtCapacity: as many sockets live as [Options].MaxSockets allows.
+	ErrAtCapacity = errors.New("sse: the server has as many sockets as it may have")
+	// ErrTooMany: as many sockets of the network live as
+	// [Options].MaxSocketsPerNetwork allows.
+	ErrTooMany = errors.New("sse: the network has as many sockets as it may have")
+	// ErrOutOfBudget: [Options].Budget, or the network's half of it, is used up.
 	ErrOutOfBudget = errors.New("sse: the memory for clients is used up")
 )
 
-// Options configure a [Hub]. Zero durations, limits and functions take the
-// defaults of [DefaultOptions].
+// Options configure a [Hub]. For zero durations, limits and functions, and for a nil
+// Logger, the hub takes the values of [DefaultOptions].
+//
+// Unless a function says otherwise, any goroutine may call it, several may call it at
+// once, and none of the hub's locks is held meanwhile.
 type Options struct {
-	// HeartbeatInterval is how long a stream may be silent.
+	// HeartbeatInterval is how long a stream may be silent: then it sends a heartbeat.
 	HeartbeatInterval time.Duration
-	// ResumeWindow is how long a socket outlives a dropped stream.
+	// ResumeWindow is how long a socket lives without a reader.
 	ResumeWindow time.Duration
-	// AwayAfter is how long a socket may have no reader before it counts as away.
+	// AwayAfter is how long a socket has no reader before it counts as away.
 	AwayAfter time.Duration
-	// WriteTimeout bounds each write to a connection.
+	// WriteTimeout bounds each write to a connection. A stream or poll whose write takes
+	// longer ends, and its socket may still resume.
 	WriteTimeout time.Duration
-	// MaxSockets bounds the sockets that live at once.
+	// MaxSockets bounds the number of sockets that live at once.
 	MaxSockets int
-	// MaxSocketsPerNetwork bounds those that were opened from one network. 0: no
-	// bound.
+	// MaxSocketsPerNetwork bounds the number of living sockets that were opened from one
+	// network. 0: no bound.
 	MaxSocketsPerNetwork int
 	// Outbox bounds what each socket holds.
 	Outbox OutboxLimits
-	// UnsentPerNetwork bounds the bytes of events that the sockets of one network
-	// caused and that wait in all outboxes together. 0: no bound.
+	// UnsentPerNetwork bounds the bytes of unsent events that the sockets of one network
+	// caused, in all outboxes together. An event counts once, however many outboxes hold
+	// it. 0: no bound.
 	UnsentPerNetwork int
 	// Budget is charged for sockets, readers and events. When it is exceeded, the
 	// sockets that hold the most unread end. Nil: no bound.
 	Budget *budget.Budget
-	// MayOpen is asked before a new socket is opened, however that comes about. Its
-	// error is returned to the caller who serves. Nil: always.
+	// MayOpen is called before a new socket is opened, also for a request that could not
+	// resume. An error refuses the socket, and is returned to the caller of
+	// [Hub.ServeStream] or [Hub.ServePoll]. Nil: nothing is refused.
 	MayOpen func(network netip.Prefix) error
-	// MayRead is asked before a living socket is read once more. Its error is
-	// returned to the caller who serves. Nil: always.
+	// MayRead is called before a stream or poll of a living socket begins. An error
+	// refuses it, and is returned to the caller of [Hub.ServeStream] or [Hub.ServePoll].
+	// Nil: nothing is refused.
 	MayRead func(socketID string) error
-	// ICEServers is asked, for each connected, through which servers the socket's
-	// client may reach its peers: a JSON array, or nil to say nothing of them. It may
-	// be called by several goroutines at once.
+	// ICEServers returns the iceServers of a connected, through which the client may
+	// reach its peers: a JSON array, or nil to leave the member out. It is called for
+	// each connected.
 	ICEServers func(socketID string) json.RawMessage
-	// OnEnd is told of each socket that has ended, and why: once, when nothing
-	// more can be delivered to it, with none of the hub's locks held. It may be
-	// called by several goroutines at once.
+	// OnEnd is called once for each socket that has ended, when nothing more can be
+	// delivered to it.
 	OnEnd func(socketID string, reason Reason)
-	// OnPresence is told of each socket that went away or came back, with none of
-	// the hub's locks held: it may ask [Hub.IsAway] which. It may be called by
-	// several goroutines at once, and be late.
+	// OnPresence is called for each socket that went away or came back. Call
+	// [Hub.IsAway] to learn which: the socket may have changed again since.
 	OnPresence func(socketID string)
-	// OnRead is told of each stream and poll that begins. It may be called by
-	// several goroutines at once.
+	// OnRead is called for each stream and poll that begins.
 	OnRead func(Transport)
-	// OnDelivery is told how long each event waited in an outbox until it was first
-	// written. It may be called by several goroutines at once, each of which holds
-	// a socket's lock: it must return at once, and not call the hub.
+	// OnDelivery is called with the time that an event waited in an outbox until it was
+	// first written. The caller holds a socket's lock: OnDelivery must return at once, and
+	// not call the hub.
 	OnDelivery func(waited time.Duration)
-	// Logger is told of sockets that come and go.
+	// Logger logs each socket that opens, resumes and ends.
 	Logger *slog.Logger
 }
 
-// DefaultOptions returns the defaults.
+// DefaultOptions returns the values that [NewHub] takes for options that are zero. The
+// protocol's promises about time, in docs/protocol.md, are made for these values.
 func DefaultOptions() Options {
 	return Options{
 		HeartbeatInterval: 10 * time.Second,
@@ -101,31 +113,31 @@ func DefaultOptions() Options {
 	}
 }
 
-// Hub holds all sockets. Its methods may be called by any goroutine.
+// Hub holds all sockets. Any goroutine may call its methods at once.
 type Hub struct {
 	// set once
-	options  Options
-	engine   *engine
-	started  time.Time
-	wake     chan struct{} // there is something in ending
-	stopping chan struct{} // closed when draining begins
-
-	retention time.Duration // how long what was written may be asked for again
+	options   Options
+	engine    *engine
+	started   time.Time
+	retention time.Duration // how long a written event may be asked for again
+	wake      chan struct{} // holds a value when there is something in ended
+	stopping  chan struct{} // closed when draining begins
 
 	away atomic.Int64 // living sockets that are away
 
-	relieved time.Time // when the budget's overrun was last looked after; Run owns it
+	// owned by the goroutine of Run
+	relieved time.Time // when memory was last freed because the budget was exceeded
 
-	mu       sync.RWMutex // guards what follows; held for look-ups only
-	sockets  map[string]*socket
-	origins  map[netip.Prefix]*origin // networks that have sockets
-	opened   uint64                   // sockets ever
-	readers  int                      // streams and polls being served
-	draining bool                     // no new sockets
-	ending   []*socket                // ended, OnEnd not yet told; at most one entry a socket
+	mu       sync.RWMutex             // guards what follows; held for look-ups only
+	sockets  map[string]*socket       // living sockets, by their ID
+	origins  map[netip.Prefix]*origin // networks that have sockets or unsent events
+	opened   uint64                   // how many sockets were ever opened
+	readers  int                      // streams and polls that are being served
+	draining bool                     // no new sockets are accepted
+	ended    []*socket                // sockets that Run must forget; a socket is in it at most once
 }
 
-// NewHub makes a hub. [Hub.Run] must run for its heartbeats and expiry.
+// NewHub returns a hub without sockets. Heartbeats and expiry need [Hub.Run] to run.
 func NewHub(o Options) *Hub {
 	d := DefaultOptions()
 	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, d.HeartbeatInterval)
@@ -160,8 +172,8 @@ func NewHub(o Options) *Hub {
 		options: o,
 		engine:  newEngine(),
 		started: time.Now(),
-		// A client notices a mute stream within three heartbeats, the server a dead link
-		// by a write that fails; then the client has the resume window.
+		// A client notices a mute stream within three heartbeats. The server notices a dead
+		// link when a write times out. Then the client has the resume window.
 		retention: 3*o.HeartbeatInterval + o.WriteTimeout + o.ResumeWindow,
 		wake:      make(chan struct{}, 1),
 		stopping:  make(chan struct{}),
@@ -170,26 +182,29 @@ func NewHub(o Options) *Hub {
 	}
 }
 
-// HeartbeatInterval is how long a stream may be silent.
+// HeartbeatInterval returns [Options].HeartbeatInterval.
 func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInterval }
 
-// ResumeWindow is how long a socket outlives a dropped stream.
+// ResumeWindow returns [Options].ResumeWindow.
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
 
-// Authenticate tells which living socket a token speaks for.
+// Authenticate returns the ID of the socket that a token speaks for, and reports
+// whether that socket lives.
 func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
 	id := t.SocketID()
 	return id, h.socket(id) != nil
 }
 
-// End ends a socket at once, and tells OnEnd before it returns. It does nothing
-// where the socket has ended already.
+// End ends a socket at once. If the reason is SlowConsumer or Kicked, its client
+// receives it in disconnected. OnEnd has returned when End returns. End does nothing if
+// the socket has ended already.
 func (h *Hub) End(socketID string, reason Reason) {
 	h.end(socketID, reason, "")
 }
 
-// Kick ends a socket for an operator, whose words of why its client is told. It
-// says whether the socket still lived.
+// Kick ends a socket on behalf of an operator. Its client receives the operator's
+// explanation as the detail of disconnected. It returns false if the socket had ended
+// already.
 func (h *Hub) Kick(socketID, why string) bool { return h.end(socketID, Kicked, why) }
 
 func (h *Hub) end(socketID string, reason Reason, detail string) bool {
@@ -197,11 +212,12 @@ func (h *Hub) end(socketID string, reason Reason, detail string) bool {
 	if s == nil || !s.end(reason, detail) {
 		return false
 	}
-	h.bury(s)
+	h.forget(s)
 	return true
 }
 
-// Info describes one living socket.
+// Info describes one living socket. The second result is false if the socket has
+// ended.
 func (h *Hub) Info(socketID string) (Info, bool) {
 	s := h.socket(socketID)
 	if s == nil {
@@ -210,8 +226,9 @@ func (h *Hub) Info(socketID string) (Info, bool) {
 	return s.info(), true
 }
 
-// IsAway tells whether a socket lives, and whether nobody has read it for a while.
-// One whose outbox was full lives no more, though OnEnd may not have been told yet.
+// IsAway reports whether a socket has had no reader for a while but may still resume,
+// and whether it lives. If the socket has ended, both results are false, even if OnEnd
+// has not been called yet.
 func (h *Hub) IsAway(socketID string) (away, lives bool) {
 	s := h.socket(socketID)
 	if s == nil {
@@ -220,18 +237,19 @@ func (h *Hub) IsAway(socketID string) (away, lives bool) {
 	return s.isAway()
 }
 
-// Counts tells how many sockets live, how many of them are away, and how many
-// there ever were.
+// Counts returns how many sockets live, how many of them are away, and how many were
+// ever opened.
 func (h *Hub) Counts() (active, away int, total uint64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.sockets), int(h.away.Load()), h.opened
 }
 
-// clock tells the time since the hub was made, which takes half the memory and
-// the time of a time.Time.
+// clock returns the time since the hub was created. A Duration takes 8 bytes where a
+// time.Time takes 24, and is cheaper to read.
 func (h *Hub) clock() time.Duration { return time.Since(h.started) }
 
+// socket returns the living socket with an ID, or nil.
 func (h *Hub) socket(id string) *socket {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -248,8 +266,9 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 	return buf
 }
 
-// register makes a new socket of a network known. It has its reader already: a
-// socket is never seen without, and both are charged for.
+// register adds a new socket that was opened from a network, and charges for it and its
+// reader. The socket has its reader already: so nobody sees a socket without a
+// transport.
 func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -264,7 +283,7 @@ func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
 	case !h.options.Budget.TakeFor(network, socketBytes+by.bytes()):
 		return ErrOutOfBudget
 	}
-	s.origin = h.join(network)
+	s.origin = h.countSocket(network)
 	h.sockets[s.id] = s
 	h.opened++
 	return nil

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Listed is a living socket in a list that is being read. It must not be kept: it
-// holds all that the socket holds. [Hub.Info] describes the socket later, by its ID.
+// Listed is a living socket in a list that is being read. Do not keep it: it holds all
+// that the socket holds. To describe the socket later, call [Hub.Info] with its ID.
 type Listed struct{ socket *socket }
 
 // SocketID returns the socket's ID.
@@ -18,8 +18,8 @@ func (l Listed) ConnectedAt() time.Time { return l.socket.connectedAt }
 // Info describes the socket as it is now.
 func (l Listed) Info() Info { return l.socket.info() }
 
-// Sockets lists the sockets that live when the list is first read, in no order. No
-// lock is held between two of them: some may have ended when it is their turn.
+// Sockets lists the sockets that live when the list is first read, in no order. No lock is
+// held between two of them. Some may have ended when their turn comes.
 func (h *Hub) Sockets() iter.Seq[Listed] {
 	return func(yield func(Listed) bool) {
 		active, _, _ := h.Counts()

@@ -5,24 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// origin is a network from which sockets were opened. A socket belongs to the one
-// that opened it, wherever it resumes.
+// origin is a network from which sockets were opened. A socket belongs to the network that
+// opened it, also if it resumes from elsewhere.
 type origin struct {
 	// set once
 	network netip.Prefix
 
-	sockets int // that live; the hub's lock guards it
+	sockets int // living sockets; guarded by the hub's lock
 
-	unsent atomic.Int64 // bytes of events that its sockets caused and that wait somewhere
+	unsent atomic.Int64 // bytes of the events that its sockets caused and that are unsent in some outbox
 }
 
-// admits reports whether an event of this origin may wait. The nil origin, the
-// server's own, has no bound.
+// admits reports whether an event of this origin may wait in an outbox. The nil origin is
+// the server's, which has no bound.
 func (o *origin) admits(size int, limit int64) bool {
 	return o == nil || limit == 0 || o.unsent.Load()+int64(size) <= limit
 }
 
-// Network returns the network from which a living socket was opened.
+// Network returns the network from which a living socket was opened. It returns the zero
+// Prefix if the socket has ended.
 func (h *Hub) Network(socketID string) netip.Prefix {
 	s := h.socket(socketID)
 	if s == nil {
@@ -31,8 +32,8 @@ func (h *Hub) Network(socketID string) netip.Prefix {
 	return s.origin.network
 }
 
-// join counts a socket more of a network. The hub's lock must be held.
-func (h *Hub) join(network netip.Prefix) *origin {
+// countSocket counts one more living socket of a network. The hub's lock must be held.
+func (h *Hub) countSocket(network netip.Prefix) *origin {
 	o := h.origins[network]
 	if o == nil {
 		o = &origin{network: network}
@@ -42,15 +43,15 @@ func (h *Hub) join(network netip.Prefix) *origin {
 	return o
 }
 
-// part counts a socket less. The origin stays while something that its sockets sent
-// still waits: a new socket must not come with a new share. The hub's lock must be
-// held.
-func (h *Hub) part(o *origin) {
+// uncountSocket counts one living socket less. The origin stays while events of its
+// sockets are unsent: a network must not get a new share with a new socket. The hub's
+// lock must be held.
+func (h *Hub) uncountSocket(o *origin) {
 	o.sockets--
 	h.forgetOrigin(o)
 }
 
-// forgetOrigins forgets those of which nothing is left. It takes the hub's lock.
+// forgetOrigins forgets the origins without sockets and unsent events.
 func (h *Hub) forgetOrigins() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,6 +60,8 @@ func (h *Hub) forgetOrigins() {
 	}
 }
 
+// forgetOrigin forgets an origin without sockets and unsent events. The hub's lock must be
+// held.
 func (h *Hub) forgetOrigin(o *origin) {
 	if o.sockets == 0 && o.unsent.Load() == 0 {
 		delete(h.origins, o.network)

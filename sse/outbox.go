@@ -7,69 +7,73 @@ import (
 	"signaling-server/internal/budget"
 )
 
-// OutboxLimits bounds one socket's outbox. What is unwritten and what is kept
-// for a resume are bounded apart, so that a burst to a healthy client never
-// costs it the events it could resume from. Written is not received: what is
-// retained must exceed what the connection itself can hold.
+// OutboxLimits bounds one socket's outbox. Unsent events and events that are kept for a
+// resume have bounds of their own. So a burst to a healthy client never costs the client
+// the events that it could resume from. Written does not mean received: more must be
+// retained than the connection itself can hold.
 //
-// What other sockets cause has three quarters of the unsent bounds, one sender a
-// quarter, and all senders of one address a half. The last quarter is for what the
-// server itself has to say: so no sender can end another's socket.
+// The unsent bounds are divided into shares. All other sockets together have three
+// quarters, one sender has a quarter, and all senders of one network have a half. The
+// last quarter is for what the server itself has to say. So no sender can end the socket
+// of another.
 type OutboxLimits struct {
-	UnsentEvents   int // events that wait for a stream to write them
-	UnsentBytes    int // their data, in bytes; one event may exceed it alone
-	RetainedEvents int // written events kept until the client confirms them
-	RetainedBytes  int // their data, in bytes
+	UnsentEvents   int // how many events may wait to be written
+	UnsentBytes    int // of their data; a single event may exceed it
+	RetainedEvents int // how many written events are kept until the client confirms them
+	RetainedBytes  int // of their data
 }
 
-// One answer to a poll holds as much as this at most: what fits into the send
-// buffer of a connection, so that a slow link is not cut off in the middle.
+// The bounds of one answer to a poll. It fits into the send buffer of a connection, so
+// that a slow link is not cut off in the middle of an answer.
 const (
 	maxBatchEvents = 256
-	maxBatchBytes  = 64 << 10 // one event may exceed it alone
+	maxBatchBytes  = 64 << 10 // a single event may exceed it
 )
 
-// entryBytes is what an outbox keeps for each event beside the event, with the
-// slack of a slice that grows.
+// entryBytes is the memory that an outbox takes for each event beside the event itself,
+// with the unused places of a slice that grows.
 const entryBytes = 32
 
-// entry is one event in an outbox, and the time by the hub's clock when it was put
-// in or, once it was written, when that was.
+// entry is one event in an outbox.
 type entry struct {
 	event *event
-	at    time.Duration
+	at    time.Duration // by the hub's clock: when it was written or, if it is unsent, when it was put in
 }
 
-// outbox is the queue of everything a socket was sent and has not confirmed,
-// oldest first. Events are numbered from 1 in the order they were put in.
-// It has no lock of its own: the socket's guards it.
+// outbox holds everything that a socket is owed and has not confirmed, oldest first. Its
+// events are numbered from 1, in the order in which they were put in. The socket's lock
+// guards the outbox.
 type outbox struct {
-	limits  OutboxLimits
-	budget  *budget.Budget
-	entries []entry // those with the sequences first to last()
-	dropped int     // entries that the array holds before these
-	first   uint64  // sequence of entries[0], or of the next event when empty
+	// set once
+	limits OutboxLimits
+	budget *budget.Budget
 
-	confirmed uint64 // highest sequence that the client said has arrived
-	written   uint64 // highest sequence that was ever written to a reader
+	// guarded by the socket's lock
+	entries []entry // the events with the sequences from first to last()
+	dropped int     // places before entries that its array still holds
+	first   uint64  // sequence of entries[0] or, if there are no entries, of the next event
+
+	confirmed uint64 // highest sequence that the client has confirmed
+	written   uint64 // highest sequence that any reader has written
 	taken     uint64 // highest sequence that the present reader has taken
-	barrier   uint64 // sequence of the newest event before which none is replaced
+	barrier   uint64 // sequence of the newest event with Message.IsBarrier
 
-	unsent   tally  // behind written
-	offered  tally  // of these, what other sockets caused
-	retained int    // data up to written, in bytes
-	crowd    *crowd // who caused it; nil while little is unsent
+	unsent   tally  // of the events behind written
+	offered  tally  // of those that other sockets caused
+	retained int    // bytes of the events up to written
+	crowd    *crowd // whose the unsent events are; nil while few are unsent
 }
 
 func newOutbox(limits OutboxLimits, b *budget.Budget) outbox {
 	return outbox{limits: limits, budget: b, first: 1}
 }
 
-// last is the sequence of the newest event, 0 before there is one.
+// last returns the sequence of the newest event. It is 0 before the first event.
 func (o *outbox) last() uint64 { return o.first + uint64(len(o.entries)) - 1 }
 
-// put appends an event, if none with its key is unsent: of those one is enough. It
-// refuses, and changes nothing, when too much is unsent already.
+// put appends an event. If an event with the same key is unsent, one of the two is
+// enough: nothing is appended. If the outbox is full, put changes nothing and returns
+// false.
 func (o *outbox) put(e *event, now time.Duration) bool {
 	if at, found := o.sameKey(e); found {
 		if !e.keeps {
@@ -85,14 +89,13 @@ func (o *outbox) put(e *event, now time.Duration) bool {
 		o.barrier = o.last()
 	}
 	o.budget.Charge(entryBytes)
-	o.wait(o.last(), e)
+	o.addUnsent(o.last(), e)
 	return true
 }
 
-// isFull reports whether too much waits for another event of this size. The one
-// that is next to be written does not count against the bound on bytes: a single
-// event larger than that must get through, and not end the socket if something
-// follows it.
+// isFull reports whether too much is unsent to add an event of this size. The event that
+// is next to be written does not count against the bound on bytes. So a single event that
+// exceeds the bound gets through, and does not end the socket if another follows.
 func (o *outbox) isFull(size int) bool {
 	if o.unsent.events == 0 {
 		return false
@@ -100,11 +103,11 @@ func (o *outbox) isFull(size int) bool {
 	return o.unsent.events >= o.limits.UnsentEvents || o.waitingBytes()+size > o.limits.UnsentBytes
 }
 
-// waitingBytes are those of unsent events behind the one that is next.
+// waitingBytes returns the bytes of the unsent events, except the next to be written.
 func (o *outbox) waitingBytes() int { return o.unsent.bytes - int(o.at(o.written+1).event.size) }
 
-// admits reports whether the sender of an event may have it put in: a sender, its
-// address and all senders together have a share each.
+// admits reports whether an event stays within the shares of its sender, of the sender's
+// network, and of all senders together.
 func (o *outbox) admits(e *event) bool {
 	if _, found := o.sameKey(e); found || o.offered.events == 0 {
 		return true
@@ -119,10 +122,10 @@ func (o *outbox) admits(e *event) bool {
 	return o.counted().admits(e, whole.part(1, 4), whole.part(1, 2))
 }
 
-// wait counts an event that is unsent from now on.
-func (o *outbox) wait(sequence uint64, e *event) {
+// addUnsent counts an event that is unsent from now on.
+func (o *outbox) addUnsent(sequence uint64, e *event) {
 	e.hold()
-	e.await()
+	e.addUnsent()
 	o.unsent.add(e)
 	if e.from != "" {
 		o.offered.add(e)
@@ -132,9 +135,9 @@ func (o *outbox) wait(sequence uint64, e *event) {
 	}
 }
 
-// waitNoMore counts an event that is unsent no longer.
-func (o *outbox) waitNoMore(sequence uint64, e *event) {
-	e.arrive()
+// removeUnsent counts an event that is no longer unsent.
+func (o *outbox) removeUnsent(sequence uint64, e *event) {
+	e.removeUnsent()
 	o.unsent.remove(e)
 	if e.from != "" {
 		o.offered.remove(e)
@@ -147,7 +150,7 @@ func (o *outbox) waitNoMore(sequence uint64, e *event) {
 	}
 }
 
-// counted returns who caused what is unsent, and counts them if nobody has yet.
+// counted returns the crowd, and makes it if there is none.
 func (o *outbox) counted() *crowd {
 	if o.crowd == nil {
 		o.crowd = newCrowd()
@@ -158,8 +161,8 @@ func (o *outbox) counted() *crowd {
 	return o.crowd
 }
 
-// sameKey finds the unsent event that has the key of another. One that the reader
-// has taken is on its way, and does not count any more.
+// sameKey finds the unsent event with the same key as e. An event that the reader has
+// taken does not count: it is on its way.
 func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 	if e.key == nil {
 		return 0, false
@@ -180,18 +183,20 @@ func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 	return 0, false
 }
 
+// replace puts an event in the place of an unsent one.
 func (o *outbox) replace(sequence uint64, e *event) {
 	before := o.at(sequence).event
-	o.waitNoMore(sequence, before)
+	o.removeUnsent(sequence, before)
 	before.release()
 	o.at(sequence).event = e
-	o.wait(sequence, e)
+	o.addUnsent(sequence, e)
 }
 
-// at returns the entry of a sequence that the outbox has.
+// at returns the entry with a sequence, which must be in the outbox.
 func (o *outbox) at(sequence uint64) *entry { return &o.entries[sequence-o.first] }
 
-// after returns the event behind a position.
+// after returns the event behind a position. The second result is false if there is
+// none, or if the outbox no longer holds it.
 func (o *outbox) after(position uint64) (*event, bool) {
 	if position < o.first-1 || position >= o.last() {
 		return nil, false
@@ -199,9 +204,9 @@ func (o *outbox) after(position uint64) (*event, bool) {
 	return o.at(position + 1).event, true
 }
 
-// batch hands on the events behind a position, as many as one answer may hold,
-// and returns the position behind them. An answer that is lost must still be
-// there for the next, so it holds no more than is retained.
+// batch hands on the events behind a position, as many as one answer may hold, and
+// returns the position behind them. If an answer is lost, the next one must hold the same
+// events. So an answer holds no more than is retained.
 func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	events, size := min(maxBatchEvents, o.limits.RetainedEvents), 0
 	for count := range events {
@@ -218,16 +223,16 @@ func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	return position
 }
 
-// holds reports whether a reader at this position can be given all that follows,
-// without a gap. A position from the future was never handed out.
+// holds reports whether the outbox has everything behind a position, without a gap. A
+// position from the future is false: the server never handed it out.
 func (o *outbox) holds(position uint64) bool {
 	return position >= o.first-1 && position <= o.last()
 }
 
-// wrote notes that everything up to a sequence was written, and forgets the
-// oldest of what is retained beyond its bounds, but never the newest: its client
-// may not have it yet. It calls waited with the time when each event was put in
-// that was not written before.
+// wrote notes that everything up to a sequence was written. It calls waited for each
+// event that was not written before, with the time when the event was put in. Then it
+// forgets the oldest events that exceed the bounds on what is retained. It never forgets
+// the newest written event: the client may not have it yet.
 func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since time.Duration)) {
 	for o.written < sequence {
 		o.written++
@@ -235,19 +240,19 @@ func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since tim
 		waited(written.at)
 		written.at = now
 		o.retained += int(written.event.size)
-		o.waitNoMore(o.written, written.event)
+		o.removeUnsent(o.written, written.event)
 	}
 	for o.written > o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retained > o.limits.RetainedBytes) {
 		o.forget()
 	}
 }
 
-// isBehind reports whether a reader at this position would ask for what its client
-// has confirmed already.
+// isBehind reports whether a reader at this position asks for events that its client has
+// confirmed already.
 func (o *outbox) isBehind(position uint64) bool { return position < o.confirmed }
 
-// confirm forgets what the client says has arrived, and so was written, whatever
-// became of the reader.
+// confirm forgets what the client says has arrived. It counts as written, whatever became
+// of the reader that wrote it.
 func (o *outbox) confirm(position uint64, now time.Duration, waited func(since time.Duration)) {
 	o.confirmed = position
 	o.wrote(min(position, o.last()), now, waited)
@@ -256,23 +261,22 @@ func (o *outbox) confirm(position uint64, now time.Duration, waited func(since t
 	}
 }
 
-// expire forgets what was written before a time: no client comes back for it any
-// more.
+// expire forgets what was written before a time: no client can come back for it any more.
 func (o *outbox) expire(before time.Duration) {
 	for o.first <= o.written && o.entries[0].at < before {
 		o.forget()
 	}
 }
 
-// trim forgets the oldest of what was written until no more than so many bytes are
-// retained, but never the newest.
+// trim forgets the oldest written events until no more than this many bytes are retained.
+// It never forgets the newest written event.
 func (o *outbox) trim(bytes int) {
 	for o.first < o.written && o.retained > bytes {
 		o.forget()
 	}
 }
 
-// forget drops the oldest event, which must have been written.
+// forget drops the oldest event. It must have been written.
 func (o *outbox) forget() {
 	o.retained -= int(o.entries[0].event.size)
 	o.entries[0].event.release()
@@ -284,17 +288,17 @@ func (o *outbox) forget() {
 	switch {
 	case len(o.entries) == 0:
 		o.entries, o.dropped = nil, 0
-	case o.dropped > 64 && o.dropped > 3*len(o.entries): // the array behind the slice lives on until it grows
+	case o.dropped > 64 && o.dropped > 3*len(o.entries): // the dropped places would stay in memory until the slice grows
 		o.entries, o.dropped = slices.Clone(o.entries), 0
 	}
 }
 
-// clear drops all events, of a socket that has ended.
+// clear drops all events. The socket has ended.
 func (o *outbox) clear() {
 	for sequence := o.first; sequence <= o.last(); sequence++ {
 		e := o.at(sequence).event
 		if sequence > o.written {
-			e.arrive()
+			e.removeUnsent()
 		}
 		e.release()
 	}

@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// answerBody is the body of a poll's answer, which is put together only while it is
-// written.
+// answerBody is the body of a poll's answer. It is put together only while it is written.
 type answerBody struct {
 	events []*event
-	end    []byte // behind the events
+	end    []byte // the text behind the events
 }
 
 const answerHead = `{"events":[`
 
-// length returns how many bytes are written.
+// length returns how many bytes writeTo writes.
 func (b answerBody) length() int {
 	length := len(answerHead) + max(0, len(b.events)-1) + len(b.end)
 	for _, e := range b.events {
@@ -42,17 +41,17 @@ func (b answerBody) writeTo(w io.Writer) error {
 	return err
 }
 
-// maxPiece is how many bytes are written under one deadline: a client that reads as
-// fast as a slow link is not cut off within a large event, and one that reads
-// nothing is.
+// maxPiece is how many bytes are written under one deadline. So a client on a slow link is
+// not cut off within a large event, and a client that reads nothing is.
 const maxPiece = 32 << 10
 
-// pieceWriter writes to a connection in pieces, each with a time-out of its own.
+// pieceWriter writes to a connection in pieces. Each piece has a timeout of its own. One
+// goroutine owns it.
 type pieceWriter struct {
 	to       io.Writer
 	deadline *deadline
-	timeout  time.Duration
-	left     int // bytes that may be written under the present deadline
+	timeout  time.Duration // for each piece
+	left     int           // bytes that may still be written under the present deadline
 }
 
 // Write implements [io.Writer].

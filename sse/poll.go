@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// poll is one request for what stands behind a position: a reader of its
-// socket's outbox that takes what is there, or waits until something is, and is
-// done. Between polls nothing of a client is kept but its socket.
+// poll is the reader of one request for what stands behind a position. It takes what is
+// there, or waits until there is something, and is done. Between its polls, the only
+// thing that the server keeps of a client is its socket.
 type poll struct {
 	// set once
 	socket   *socket
 	response http.ResponseWriter
-	deadline deadline
-	ready    chan struct{} // holds a token when there is something to answer
-	done     chan struct{} // closed when nothing more is written
+	deadline deadline      // has a lock of its own
+	ready    chan struct{} // holds a value when there is something to answer
+	done     chan struct{} // closed when the poll writes nothing more
 
 	// owned by the handler's goroutine
-	answered bool  // the whole answer is out
-	failed   error // why it could not be written
+	answered bool  // the whole answer was written
+	failed   error // why the answer could not be written
 
 	// guarded by socket.mu
-	hello    *event // what a new socket hears first
-	position uint64 // the last sequence that was taken
-	skip     bool   // the rest of the outbox is another reader's, or nobody's
-	ending   bool
-	lastWord *event
+	hello    *event // connected, if the socket is new
+	position uint64 // highest sequence that was taken
+	skip     bool   // the rest of the outbox is for another reader, or for nobody
+	ending   bool   // the poll must answer at once
+	lastWord *event // the last event of the answer, or nil
 }
 
 func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
@@ -50,13 +50,13 @@ func (p *poll) transport() Transport { return OverPoll }
 
 func (p *poll) start(position uint64) { p.position = position }
 
-func (p *poll) beat(time.Time) {} // it answers in time, with nothing if need be
+func (p *poll) beat(time.Time) {} // a poll is never silent for long: it answers when its wait is over
 
 func (p *poll) advance() {
 	if _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {
 		select {
 		case p.ready <- struct{}{}:
-		default: // it knows already
+		default: // it is ready already
 		}
 	}
 }
@@ -69,8 +69,9 @@ func (p *poll) end(skip bool, lastWord *event, limit time.Duration) {
 	p.advance()
 }
 
-// close gives the connection back. A whole answer leaves it without a deadline,
-// for what may be asked over it next; the end of any other is net/http's to write.
+// close gives the connection back to net/http. After a whole answer the connection has no
+// deadline: it may carry the next request. After any other, net/http still writes the
+// response's end, and has the write timeout for it.
 func (p *poll) close() {
 	var at time.Time
 	if !p.answered {
@@ -84,9 +85,9 @@ func (p *poll) isStalled() bool { return errors.Is(p.failed, os.ErrDeadlineExcee
 
 func (p *poll) gone() <-chan struct{} { return p.done }
 
-// await returns when there is something to answer, or the wait is over. It is
-// false when the client is gone before that. The server's WriteTimeout is not for
-// the wait: an HTTP/2 stream ends by it even when nothing is being written.
+// await returns true when there is something to answer, or when the wait is over. It
+// returns false if the client has gone before. The connection has no write deadline
+// meanwhile: an HTTP/2 stream would end by it even if nothing is being written.
 func (p *poll) await(ctx context.Context, wait time.Duration) bool {
 	p.deadline.set(time.Time{})
 	timer := time.NewTimer(wait)
@@ -100,8 +101,8 @@ func (p *poll) await(ctx context.Context, wait time.Duration) bool {
 	return true
 }
 
-// answer writes what there is. An answer that cannot be written was not given:
-// what was in it is there for the next reader.
+// answer writes what there is. If it cannot be written, its events count as unsent: they
+// are there for the next reader.
 func (p *poll) answer() {
 	body, taken := p.take()
 	header := p.response.Header()
@@ -117,7 +118,7 @@ func (p *poll) answer() {
 	}
 }
 
-// wrote notes that everything up to a sequence went out.
+// wrote notes that everything up to a sequence was written.
 func (p *poll) wrote(taken uint64) {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
@@ -126,8 +127,8 @@ func (p *poll) wrote(taken uint64) {
 	}
 }
 
-// take makes the answer's body, and returns up to which event of the outbox it
-// goes.
+// take makes the answer's body. It also returns the sequence of the last event of the
+// outbox that is in it.
 func (p *poll) take() (body answerBody, taken uint64) {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()

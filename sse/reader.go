@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// reader is what reads a socket's outbox from a position: a stream or a poll. A
-// socket has one at most, and a new one takes over from the old.
+// reader reads a socket's outbox from a position. It is a stream or a poll. A socket has
+// one reader at most, and a new reader takes over from the old one.
 //
 // The methods of the first group are called with the socket's lock held.
 type reader interface {
-	// start makes it read what is behind a position.
+	// start makes the reader read what is behind a position.
 	start(position uint64)
-	// advance makes it take what it waits for, if that is there.
+	// advance makes the reader take what it waits for, if that is there.
 	advance()
-	// beat makes it say something if it has been silent for too long.
+	// beat makes the reader send a heartbeat if it has been silent for too long.
 	beat(now time.Time)
-	// end makes it stop: after everything that the outbox holds, or (skip)
-	// without it, and with a last word if there is one. The limit bounds how long
-	// its client may take to read that.
+	// end makes the reader stop. It first writes everything that the outbox holds, unless
+	// skip is true. Then it writes the last word, if there is one. The limit bounds how
+	// long all this may take.
 	end(skip bool, lastWord *event, limit time.Duration)
 
-	// transport says what kind it is.
+	// transport returns OverStream or OverPoll.
 	transport() Transport
-	// close is called by its own goroutine when it reads no more.
+	// close ends the reader. The goroutine of its handler calls it.
 	close()
-	// isStalled tells, after close, whether it ended because its connection took
-	// nothing any more.
+	// isStalled reports whether the reader ended because a write timed out. It is called
+	// after close.
 	isStalled() bool
-	// gone is closed when it delivers nothing more.
+	// gone returns a channel that is closed when the reader delivers nothing more.
 	gone() <-chan struct{}
 }
 
-// errOvertaken: the client has since confirmed what this request asks for. The
-// request was held up on the way, and its client has long gone on with another;
-// the socket must not suffer from it.
+// errOvertaken: the client has confirmed more than this request says. So the request was
+// held up on the way, and the client has gone on with another one. The socket must not
+// suffer from it.
 var errOvertaken = errors.New("sse: the client has read on behind this position")
 
-// partingTime is how long a reader that is not to go on may take for the write
-// under way and its last words.
-const partingTime = 250 * time.Millisecond
+// lastWordTime is how long a reader that must stop may take for the write under way and
+// for its last word.
+const lastWordTime = 250 * time.Millisecond
 
-// openReader makes a reader of the socket that position names, or of a new one
-// where position is nil or cannot be gone on from, and waits until the reader
-// before it has ended: two of one socket never both deliver. Without an error,
-// closeReader must follow.
+// openReader makes a reader of the socket that position names. The reader gets a new
+// socket if position is nil or cannot be resumed. openReader waits until the reader
+// before it has ended: two readers of one socket never both deliver. If there is no
+// error, closeReader must follow.
 func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (R, error) {
 	h.countReaders(1)
 	r, before, err := attachReader(h, position, c, newReader)
@@ -61,8 +61,8 @@ func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s 
 	return r, nil
 }
 
-// closeReader ends a reader's stay. Only when it delivers nothing more is its
-// socket without one.
+// closeReader closes a reader, then detaches it: a socket has its reader for as long as
+// the reader delivers anything.
 func (h *Hub) closeReader(s *socket, r reader) {
 	r.close()
 	s.detach(r)
@@ -70,7 +70,8 @@ func (h *Hub) closeReader(s *socket, r reader) {
 	h.countReaders(-1)
 }
 
-// attachReader finds or makes the socket for a reader.
+// attachReader makes a reader of the socket that position names, or of a new one. It
+// also returns the reader that was there before, if any.
 func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
 	if position != nil {
 		if s := h.socket(position.Token.SocketID()); s != nil {
@@ -87,15 +88,15 @@ func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(
 	return r, nil, err
 }
 
-// resumeReader attaches a reader to a socket that lives. With [ErrGone] and
-// errOvertaken the client needs a new one.
+// resumeReader makes a reader of a living socket. If the error is [ErrGone] or
+// errOvertaken, the client needs a new socket.
 func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
 	r = newReader(s, true)
 	before, wasAway, err := s.attach(r, position, c)
 	if err != nil {
 		r.close()
 		if errors.Is(err, ErrGone) {
-			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it stays
+			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it may stay in its room
 		}
 		return r, nil, err
 	}
@@ -107,15 +108,15 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 	return r, before, nil
 }
 
-// firstReader opens a new socket for a reader. What a client asked for before costs
-// it nothing less: a position that cannot be gone on from is no cheaper way to open.
+// firstReader makes a reader of a new socket. A request with a position that cannot be
+// resumed costs as much as one without: it must not be a cheaper way to open sockets.
 func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed bool) R) (r R, err error) {
 	if err := h.options.MayOpen(c.Network); err != nil {
 		return r, err
 	}
 	s := newSocket(h, NewToken())
 	r = newReader(s, false)
-	_, _, _ = s.attach(r, 0, c) // nothing has ended a socket that nobody knows
+	_, _, _ = s.attach(r, 0, c) // it cannot fail: nobody knows the socket yet, so nobody has ended it
 	if err := h.register(s, c.Network, r.transport()); err != nil {
 		r.close()
 		return r, err
@@ -124,8 +125,8 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed b
 	return r, nil
 }
 
-// logResumption tells of a socket that is read on. That a client polls again is
-// the usual, and it does so all the time.
+// logResumption logs that a socket has a reader again. For polls that is the normal case
+// and happens all the time, so they are logged at the level debug.
 func (h *Hub) logResumption(s *socket, t Transport, c Client) {
 	level := slog.LevelInfo
 	if t == OverPoll {
@@ -134,6 +135,7 @@ func (h *Hub) logResumption(s *socket, t Transport, c Client) {
 	h.options.Logger.Log(context.Background(), level, "socket resumed", "socketId", s.id, "ip", c.IP, "transport", string(t))
 }
 
+// countReaders changes the number of readers that are being served.
 func (h *Hub) countReaders(change int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

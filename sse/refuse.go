@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Refuse answers a stream that cannot be served now with status 200, the one
-// event disconnected, and the end: EventSource gives up for good after any
-// other status (WHATWG HTML, 9.2.3). The event bears no id, so that the client
-// keeps its position, and sets the time after which it comes back.
+// Refuse answers the request for a stream that cannot be served now. The status is 200,
+// because an EventSource gives up for good after any other (WHATWG HTML, 9.2.3). The only
+// event is disconnected. It has no id, so the client keeps its position. It sets the time
+// after which the client comes back.
 func Refuse(w http.ResponseWriter, reason string, retryAfter time.Duration) {
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// What is charged to the budget beside events: measured with idle clients, rounded
-// up.
+// The charges to the budget beside those for events. They were measured with idle
+// clients, and rounded up.
 const (
-	socketBytes = 2 << 10  // a socket that nobody reads
-	streamBytes = 28 << 10 // a stream: the engine's and the handler's goroutines and buffers
-	pollBytes   = 8 << 10  // a waiting poll
+	socketBytes = 2 << 10  // a socket without a reader
+	streamBytes = 28 << 10 // a stream: the goroutines and buffers of the engine and the handler
+	pollBytes   = 8 << 10  // a poll that waits
 )
 
-// bytes is what a reader takes beside its connection.
+// bytes returns the memory that a reader takes beside its connection.
 func (t Transport) bytes() int {
 	if t == OverStream {
 		return streamBytes
@@ -23,18 +23,18 @@ func (t Transport) bytes() int {
 }
 
 const (
-	// reliefInterval is how often the budget's overrun is looked after at most.
+	// reliefInterval is the shortest time between two runs of relieve.
 	reliefInterval = 50 * time.Millisecond
-	// enoughRetained is what each socket keeps for a resume when memory is short.
+	// enoughRetained is how many bytes a socket keeps for a resume when memory is short.
 	enoughRetained = 64 << 10
-	// littleUnread is what a socket may hold unread and live on, whatever the budget:
-	// its end would give back next to nothing.
+	// littleUnread is how many unread bytes never end a socket, whatever the budget says:
+	// its end would free next to nothing.
 	littleUnread = 64 << 10
 )
 
-// relieve makes place in a budget that is exceeded: first goes what was written
-// long ago or in large amounts, then the sockets that hold the most unread. It is
-// called by [Hub.Run] alone.
+// relieve frees memory when the budget is exceeded. First each socket forgets most of what
+// it has written. If that is not enough, the sockets that hold the most unread end. Only
+// [Hub.Run] calls it.
 func (h *Hub) relieve() {
 	if time.Since(h.relieved) < reliefInterval {
 		return
@@ -57,19 +57,19 @@ func (h *Hub) relieve() {
 			return
 		}
 		if s.end(SlowConsumer, "") {
-			h.bury(s)
+			h.forget(s)
 		}
 	}
 }
 
-// trim forgets what was written, all but the newest bytes.
+// trim makes the socket forget what was written, except the newest bytes.
 func (s *socket) trim(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.trim(bytes)
 }
 
-// unread is what a socket's client has not read, in bytes.
+// unread returns the memory that the unsent events of a socket take, in bytes.
 func (s *socket) unread() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

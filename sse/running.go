@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Run sends heartbeats, notes which sockets are away, and ends those whose resume
-// window has run out, until ctx is done.
+// Run sends heartbeats, notices which sockets are away, ends the sockets whose resume
+// window has run out, and frees memory when the budget is exceeded. It returns when ctx
+// is done. Call it once.
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(h.tickInterval())
 	defer ticker.Stop()
@@ -16,7 +17,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.wake:
-			h.buryEnding()
+			h.forgetEnded()
 		case <-h.options.Budget.Exceeded():
 			h.relieve()
 		case now := <-ticker.C:
@@ -26,7 +27,7 @@ func (h *Hub) Run(ctx context.Context) {
 				case wentAway:
 					h.options.OnPresence(s.id)
 				case expired:
-					h.bury(s)
+					h.forget(s)
 				}
 			}
 			clear(sockets)
@@ -38,44 +39,45 @@ func (h *Hub) Run(ctx context.Context) {
 	}
 }
 
-// tickInterval is how often all sockets are looked at: often enough that what
-// is due is late by a tenth at most, and by no more than a part of the time in
-// which a peer that goes silently is to be reported.
+// tickInterval is how often Run looks at all sockets: a tenth of the shortest interval
+// that it watches, so that nothing is late by more than that tenth. It is 250 ms at
+// most, a small part of the time in which a peer that vanishes must be reported.
 func (h *Hub) tickInterval() time.Duration {
 	finest := min(h.options.HeartbeatInterval, h.options.ResumeWindow, h.options.AwayAfter) / 10
 	return min(max(finest, time.Millisecond), 250*time.Millisecond)
 }
 
-func (h *Hub) buryEnding() {
+// forgetEnded forgets the sockets that were left to Run.
+func (h *Hub) forgetEnded() {
 	h.mu.Lock()
-	ending := h.ending
-	h.ending = nil
+	ended := h.ended
+	h.ended = nil
 	h.mu.Unlock()
-	for _, s := range ending {
-		h.bury(s)
+	for _, s := range ended {
+		h.forget(s)
 	}
 }
 
-// bury forgets a socket that has ended, and tells of it. Why it ended is written
-// once, before this is called.
-func (h *Hub) bury(s *socket) {
+// forget removes a socket that has ended from the hub, and calls OnEnd. Its reason no
+// longer changes, so it is read without the socket's lock.
+func (h *Hub) forget(s *socket) {
 	h.mu.Lock()
 	delete(h.sockets, s.id)
-	h.part(s.origin)
+	h.uncountSocket(s.origin)
 	h.mu.Unlock()
 	h.options.Budget.ChargeFor(s.origin.network, -socketBytes)
 	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
 	h.options.OnEnd(s.id, s.ended)
 }
 
-// endLater leaves the burial of a socket that has just ended to Run: whoever
-// overflowed its outbox may hold locks that OnEnd needs.
-func (h *Hub) endLater(s *socket) {
+// forgetLater leaves it to Run to forget a socket that has just ended. The caller that
+// filled its outbox may hold locks that OnEnd needs.
+func (h *Hub) forgetLater(s *socket) {
 	h.mu.Lock()
-	h.ending = append(h.ending, s)
+	h.ended = append(h.ended, s)
 	h.mu.Unlock()
 	select {
 	case h.wake <- struct{}{}:
-	default: // Run has been woken already
+	default: // Run will wake already
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// ServeStream serves one stream: of the socket that position names, or of a
-// new one where position is nil or cannot be gone on from. It returns when the
-// stream has ended. With [ErrDraining] or [ErrAtCapacity] nothing was written.
-// While it runs the request has no header.
+// ServeStream serves one stream of the socket that position names. It opens a new
+// socket if position is nil or cannot be resumed. It returns when the stream has ended.
+//
+// The error is [ErrDraining], [ErrAtCapacity], [ErrTooMany], [ErrOutOfBudget] or one of
+// [Options].MayOpen or MayRead. With an error nothing was written. While the stream
+// runs, the request has no header.
 func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
 	st, err := openReader(h, position, c, func(s *socket, resumed bool) *stream { return newStream(s, w, r, resumed) })
 	if err != nil {
@@ -23,13 +25,15 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 	return nil
 }
 
-// ServePoll answers one poll: of the socket that position names, or of a new
-// one where position is nil or cannot be gone on from. The answer is
-// {"events": […], "lastEventId": "…"}, with as many events as there are and as
-// one answer may hold. Where there is none it waits for one, and answers an
-// empty list when the wait is over. A new socket's first event is connected.
-// With [ErrDraining] or [ErrAtCapacity] nothing was written. Nor was it with the
-// error of the request's context, when the client is gone.
+// ServePoll answers one poll of the socket that position names. It opens a new socket
+// if position is nil or cannot be resumed. The first event of a new socket is connected.
+//
+// The answer is {"events": […], "lastEventId": "…"}. It holds the events behind the
+// position, as many as one answer may hold. If there is no event, ServePoll waits for
+// one, and answers with an empty list when the wait is over.
+//
+// The errors are those of [Hub.ServeStream], and the error of the request's context if
+// the client has gone. With an error nothing was written.
 func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request, position *EventID, wait time.Duration, c Client) error {
 	p, err := openReader(h, position, c, func(s *socket, resumed bool) *poll { return newPoll(s, w, resumed) })
 	if err != nil {

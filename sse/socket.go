@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// Reason says why a socket ended. The texts are those of the protocol's event
-// user-disconnected.
+// Reason says why a socket ended. Its text is the reason of user-disconnected in the
+// protocol.
 type Reason string
 
 // The reasons for which a socket ends.
 const (
-	ClientDisconnect Reason = "client disconnect" // it said so
+	ClientDisconnect Reason = "client disconnect" // the client sent disconnect
 	TransportClose   Reason = "transport close"   // the resume window ran out
-	SlowConsumer     Reason = "slow consumer"     // its outbox was full, or its connection took nothing any more
+	SlowConsumer     Reason = "slow consumer"     // the outbox was full, the connection took nothing more, or memory was short
 	Kicked           Reason = "kicked"            // an operator ended it
 )
 
-// Transport says how a socket is being read.
+// Transport says how a socket is read.
 type Transport string
 
-// The transports. A socket that is away has not been read for a while, and may
-// still resume; until then it counts as read the way it last was.
+// The transports. A socket that is away has had no reader for a while, and may still
+// resume. Before it is away, it has the transport of its latest reader.
 const (
 	OverStream Transport = "stream"
 	OverPoll   Transport = "poll"
 	Away       Transport = "away"
 )
 
-// Client is what is known of a socket's client from its latest request to read.
+// Client is what the latest request for a stream or poll says about a socket's client.
 type Client struct {
 	IP        string
 	UserAgent string
-	// Network is what a new socket counts against.
+	// Network is the network whose limits a new socket counts against.
 	Network netip.Prefix
 }
 
@@ -45,7 +45,7 @@ type Info struct {
 	Transport   Transport
 }
 
-// socket is one client as the server sees it, through all its streams and polls.
+// socket is one client as the server keeps it, across its streams and polls.
 type socket struct {
 	// set once
 	hub         *Hub
@@ -57,19 +57,20 @@ type socket struct {
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
 	outbox      outbox
-	reader      reader    // the one that there is, or nil
-	lastReader  Transport // what kind the latest one is or was
-	unreadSince time.Time // when it was last read, while there is no reader
-	away        bool      // there has been no reader for a while
-	stalled     bool      // the last stream ended because its connection took nothing
-	farewell    *farewell // nothing more is accepted, unless nil
-	ended       Reason    // why it ended, "" while it lives
+	reader      reader    // the stream or poll that reads the outbox, or nil
+	lastReader  Transport // of the latest reader
+	unreadSince time.Time // when the latest reader ended, while reader is nil
+	away        bool      // reader has been nil for a while
+	stalled     bool      // the latest reader ended because a write timed out
+	farewell    *farewell // not nil: the server stops, and no more events are accepted
+	ended       Reason    // why the socket ended; empty while it lives. It is set once
 }
 
-// farewell is how a socket's client is parted from when the server stops.
+// farewell is what a socket's reader must do when the server stops. Its fields are set
+// once.
 type farewell struct {
-	lastWord *event
-	until    time.Time // what it may take
+	lastWord *event    // the event server-shutdown
+	until    time.Time // when the reader must have ended
 }
 
 func newSocket(h *Hub, token Token) *socket {
@@ -84,12 +85,13 @@ func newSocket(h *Hub, token Token) *socket {
 	}
 }
 
-// attach makes r the socket's reader, from the position behind which its client
-// wants to go on. The reader that was there before is told to end, and is
-// returned for the caller to wait for; whether the socket was away is returned as
-// well. The error is [ErrGone] when the socket has ended or no longer holds all
-// that follows the position, errOvertaken when its client has confirmed more than
-// that, and [ErrDraining] when the server stops and nothing follows it.
+// attach makes r the socket's reader. It reads what stands behind position, and so
+// confirms everything up to there. The reader before it must end: attach returns it,
+// so that the caller can wait for it. It also returns whether the socket was away.
+//
+// The error is [ErrGone] if the socket has ended or no longer holds everything behind
+// position, errOvertaken if the client has confirmed more than position, and
+// [ErrDraining] if the server stops and there is nothing behind position.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +106,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	before, wasAway = s.reader, s.away
 	if before != nil {
 		replaced := newDisconnected("replaced", "", 0)
-		before.end(true, replaced, partingTime)
+		before.end(true, replaced, lastWordTime)
 	}
 	s.confirm(position)
 	s.outbox.taken = position
@@ -122,7 +124,8 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	return before, wasAway, nil
 }
 
-// detach notes that r reads no more.
+// detach notes that r no longer reads. If another reader has taken over, nothing
+// changes.
 func (s *socket) detach(r reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,14 +136,15 @@ func (s *socket) detach(r reader) {
 	}
 }
 
-// end ends the socket for a reason, and says whether it still lived. Its client is
-// told a reason that is not its own, with what there is to say of it.
+// end ends the socket, and returns false if it had ended already. If the server has
+// ended it, the client receives the reason and the detail in disconnected.
 func (s *socket) end(reason Reason, detail string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.endLocked(reason, detail)
 }
 
+// endLocked is end with the socket's lock held.
 func (s *socket) endLocked(reason Reason, detail string) bool {
 	if s.ended != "" {
 		return false
@@ -154,14 +158,14 @@ func (s *socket) endLocked(reason Reason, detail string) bool {
 		if reason == SlowConsumer || reason == Kicked {
 			lastWord = newDisconnected(string(reason), detail, 0)
 		}
-		s.reader.end(true, lastWord, partingTime)
+		s.reader.end(true, lastWord, lastWordTime)
 	}
 	s.outbox.clear()
 	return true
 }
 
-// seal stops accepting events. A reader writes what was accepted and a last
-// word, in the time given, and ends.
+// seal makes the socket accept no more events. Its reader writes what was accepted and
+// the last word, within a time, and ends.
 func (s *socket) seal(lastWord *event, within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,16 +175,16 @@ func (s *socket) seal(lastWord *event, within time.Duration) {
 	}
 }
 
-// isOwed tells whether something was accepted that was never written.
+// isOwed reports whether the socket lives and an accepted event was never written.
 func (s *socket) isOwed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended == "" && s.outbox.written < s.outbox.last()
 }
 
-// tick does what time demands: it sends a heartbeat in silence, notes that the
-// socket is away, and ends it when its resume window has run out. It says which
-// of the latter two it did.
+// tick does what is due: it sends a heartbeat after silence, notes that the socket is
+// away, or ends it if its resume window has run out. The results report whether it did
+// one of the last two.
 func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,15 +212,15 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	return false, false
 }
 
-// wrote notes that everything up to a sequence was written to the reader. The
-// socket's lock must be held.
+// wrote notes that everything up to a sequence was written. The socket's lock must be
+// held.
 func (s *socket) wrote(sequence uint64) {
 	now := s.hub.clock()
 	s.outbox.wrote(sequence, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
-// confirm notes that the client has everything up to a position. The socket's
-// lock must be held.
+// confirm notes that the client has everything up to a position. The socket's lock must
+// be held.
 func (s *socket) confirm(position uint64) {
 	now := s.hub.clock()
 	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })

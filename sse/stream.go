@@ -8,34 +8,34 @@ import (
 	"time"
 )
 
-// reconnectionTime is what EventSource waits before it opens the next stream
-// (the retry field).
+// reconnectionTime is how long an EventSource waits before it opens the next stream. It
+// is the retry field of connected.
 const reconnectionTime = 2 * time.Second
 
-// stream is one open response: a reader of its socket's outbox.
+// stream is the reader of one open response.
 type stream struct {
 	// set once
 	socket  *socket
 	lane    *lane
-	request *http.Request // what the engine is asked
+	request *http.Request // the request that the engine gets
 	writer  *frameWriter
-	cancel  context.CancelFunc // makes the engine let go
-	done    chan struct{}      // closed when the engine has let go
+	cancel  context.CancelFunc // makes the engine's handler return
+	done    chan struct{}      // closed when the stream writes nothing more
 
 	// guarded by socket.mu
 	ready     bool      // the engine has registered its reader
-	busy      bool      // a frame is in the engine or being written
-	opening   []*event  // what comes before the first event of the outbox
-	position  uint64    // the last sequence that was handed to the engine
-	lastWrite time.Time // when a frame was last out
-	beatDue   bool      // a heartbeat is to be written
-	skip      bool      // the rest of the outbox is another stream's, or nobody's
-	ending    bool      // to be ended when everything is out
-	lastWord  *event    // what the client is told at the very end
+	busy      bool      // a frame is in the engine or is being written
+	opening   []*event  // events to write before the first one of the outbox
+	position  uint64    // highest sequence that was handed to the engine
+	lastWrite time.Time // when the latest frame was flushed
+	beatDue   bool      // a heartbeat must be written
+	skip      bool      // the rest of the outbox is for another reader, or for nobody
+	ending    bool      // the stream ends when everything is written
+	lastWord  *event    // the last event of the stream, or nil
 }
 
-// newStream makes a stream. The heartbeat behind connected is for virus scanners
-// that hold each event back until the next.
+// newStream makes a stream. It begins with connected and a heartbeat: some virus scanners
+// hold each event back until the next one arrives.
 func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) *stream {
 	ctx, cancel := context.WithCancel(r.Context())
 	st := &stream{
@@ -63,7 +63,7 @@ func (st *stream) start(position uint64) {
 	st.lastWrite = time.Now()
 }
 
-// close ends a stream whose lane has been served, or never was.
+// close is called when the lane's serve has returned, or was never called.
 func (st *stream) close() {
 	st.cancel()
 	st.lane.close()
@@ -82,8 +82,8 @@ func (st *stream) beat(now time.Time) {
 	}
 }
 
-// onFlushed is called by the handler's goroutine when the header, and then
-// each frame, is out.
+// onFlushed is called by the handler's goroutine when the header has been flushed, and
+// after each frame.
 func (st *stream) onFlushed() {
 	st.socket.mu.Lock()
 	defer st.socket.mu.Unlock()
@@ -96,8 +96,8 @@ func (st *stream) onFlushed() {
 	st.advance()
 }
 
-// advance hands the next frame to the engine if it waits for one. It is the
-// one place where anything enters the engine. The socket's lock must be held.
+// advance hands the next frame to the engine, if the engine waits for one. Nothing enters
+// the engine in any other place. The socket's lock must be held.
 func (st *stream) advance() {
 	if !st.ready || st.busy {
 		return
@@ -106,20 +106,20 @@ func (st *stream) advance() {
 		st.busy = true
 		st.writer.event = next.event
 		if !st.lane.publish(next) {
-			st.cancel() // it has lost the frame: the client resumes before it
+			st.cancel() // the engine has lost the frame: the client resumes from before it
 		}
 	} else if st.ending {
 		st.cancel()
 	}
 }
 
-// next takes what is to be written next: what opens the stream, then the
-// outbox, then the last word; and in silence a heartbeat.
+// next takes what must be written next: first the opening, then the outbox, then the last
+// word. If there is none of these, it takes a heartbeat that is due.
 func (st *stream) next() (frame, bool) {
 	if len(st.opening) > 0 {
 		next := st.opening[0]
 		if st.opening = st.opening[1:]; len(st.opening) == 0 {
-			st.opening = nil // it would keep both events for as long as the stream lives
+			st.opening = nil // its array would keep both events for as long as the stream lives
 		}
 		return st.aside(next), true
 	}
@@ -143,8 +143,8 @@ func (st *stream) next() (frame, bool) {
 	return frame{}, false
 }
 
-// aside makes a frame of an event that concerns this stream alone. It repeats
-// the last id, so that it does not move the client's position.
+// aside makes a frame of an event that is not in the outbox. The frame repeats the last
+// id, so that it does not move the client's position.
 func (st *stream) aside(e *event) frame {
 	return newFrame(EventID{st.socket.token, st.position}, e)
 }

@@ -10,8 +10,9 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timestamp() string { return time.Now().UTC().Format(timeLayout) }
 
-// The server events that concern a socket itself. All others are made by those
-// who deliver them.
+// The server events about a socket itself. All other events are made by the packages
+// that deliver them. The members are those of the table "Server events" in
+// docs/protocol.md.
 
 type connected struct {
 	Type              string          `json:"type"`
@@ -46,7 +47,7 @@ type serverShutdown struct {
 
 type pong struct {
 	Type      string `json:"type"`
-	Timestamp int64  `json:"timestamp"` // milliseconds since the epoch
+	Timestamp int64  `json:"timestamp"` // milliseconds since the Unix epoch
 }
 
 func newConnected(s *socket, resumed bool) *event {
@@ -85,12 +86,12 @@ func newServerShutdown(reconnectAfter time.Duration) *event {
 	return e
 }
 
-func newOwnEvent(kind string, message any) *event { return newEvent(kind, encode(message)) }
+func newOwnEvent(kind string, members any) *event { return newEvent(kind, encode(members)) }
 
-func encode(message any) []byte {
-	data, err := json.Marshal(message)
+func encode(members any) []byte {
+	data, err := json.Marshal(members)
 	if err != nil {
-		panic(err) // strings, booleans and numbers always marshal
+		panic(err) // strings, booleans, numbers and valid raw JSON always marshal
 	}
 	return data
 }
