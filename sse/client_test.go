@@ -16,32 +16,31 @@ import (
 	"signaling-server/sse"
 )
 
-// client is one response of a hub, read without a network: what was flushed
-// has arrived. Its connection can be made to stall, as one does whose peer
-// reads nothing.
+// client is one response of a hub, read without a network: what was flushed has
+// arrived. Its connection can be made to stall, as if its peer read nothing.
 type client struct {
 	t        *testing.T
 	hangUp   context.CancelFunc
 	returned chan struct{} // closed when the hub has returned
-	err      error         // what it returned; read it after returned
+	err      error         // the hub's error; read it after returned is closed
 
 	header   http.Header
-	onHeader func() // called when the engine asks for the header: before it registers its reader
+	onHeader func() // called when the engine asks for the header, before it registers its reader
 
 	mu              sync.Mutex // guards what follows
 	status          int
 	unflushed       []byte
 	arrived         []byte
 	flushes         int
-	stalled         chan struct{} // writes wait until it is closed, nil: they do not
+	stalled         chan struct{} // writes wait until it is closed; nil: they do not wait
 	deadline        time.Time
 	deadlineChanged chan struct{}
-	broken          error         // writes fail with it
-	panics          any           // writes panic with it
-	pace            time.Duration // each write takes so long
+	broken          error         // not nil: writes fail with it
+	panics          any           // not nil: writes panic with it
+	pace            time.Duration // how long each write takes
 }
 
-// takesTimeForAWrite makes each write last, as over a slow link.
+// takesTimeForAWrite makes each write take time, as over a slow link.
 func (c *client) takesTimeForAWrite(pace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,18 +55,19 @@ func infos(hub *sse.Hub) (all []sse.Info) {
 	return all
 }
 
-// connect opens a stream, from a position or (nil) as a new socket.
+// connect opens a stream, from a position or, if that is nil, as a new socket.
 func connect(t *testing.T, hub *sse.Hub, position *sse.EventID) *client {
 	return connectTo(t, hub, position, httptest.NewRequest(http.MethodGet, "/events", nil), func(*client) {})
 }
 
+// connectTo is connect with a request and a chance to prepare the client.
 func connectTo(t *testing.T, hub *sse.Hub, position *sse.EventID, r *http.Request, prepare func(*client)) *client {
 	return request(t, r, prepare, func(w http.ResponseWriter, r *http.Request) error {
 		return hub.ServeStream(w, r, position, sse.Client{IP: "192.0.2.1", UserAgent: "test"})
 	})
 }
 
-// request lets serve answer a request.
+// request makes serve answer a request, and returns the client that reads the answer.
 func request(t *testing.T, r *http.Request, prepare func(*client), serve func(http.ResponseWriter, *http.Request) error) *client {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &client{
@@ -90,7 +90,7 @@ func request(t *testing.T, r *http.Request, prepare func(*client), serve func(ht
 	return c
 }
 
-// disconnect drops the connection, and waits until the server has noticed.
+// disconnect drops the connection, and waits until the hub has noticed.
 func (c *client) disconnect() {
 	c.hangUp()
 	<-c.returned
@@ -187,7 +187,7 @@ func (r received) member(name string) any {
 	return object[name]
 }
 
-// events returns what has arrived, all of it in whole frames.
+// events returns the events that have arrived. Each frame must be whole.
 func (c *client) events() []received {
 	c.mu.Lock()
 	text := string(c.arrived)
@@ -224,7 +224,7 @@ func parse(t *testing.T, text string) []received {
 	return all
 }
 
-// position is where the client stands: the id of the last event it saw.
+// position returns the id of the last event that the client saw.
 func (c *client) position() *sse.EventID {
 	events := c.events()
 	require.NotEmpty(c.t, events)
@@ -233,7 +233,7 @@ func (c *client) position() *sse.EventID {
 	return &id
 }
 
-// socketID is what connected said.
+// socketID returns the socket ID that connected named.
 func (c *client) socketID() string {
 	events := c.events()
 	require.NotEmpty(c.t, events)
@@ -241,14 +241,15 @@ func (c *client) socketID() string {
 	return events[0].member("socketId").(string)
 }
 
+// resumed returns what connected said of it.
 func (c *client) resumed() bool {
 	events := c.events()
 	require.NotEmpty(c.t, events)
 	return events[0].member("resumed").(bool)
 }
 
-// heard returns the data of the events that were delivered: not those that a
-// stream adds of its own.
+// heard returns the data of the delivered events, without the events that a stream adds
+// itself.
 func (c *client) heard() []string {
 	var data []string
 	for _, e := range c.events() {

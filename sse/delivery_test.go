@@ -11,7 +11,7 @@ import (
 	"signaling-server/sse"
 )
 
-// An event that is asked for again is no other delivery.
+// If a client asks for an event again, that is not another delivery.
 func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 	var mu sync.Mutex // guards waits
 	var waits []time.Duration
@@ -38,7 +38,7 @@ func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		deliver(t, hub, socketID, 3, 3)
 		time.Sleep(time.Second)
-		require.Len(t, told(), 1, "not before it is read")
+		require.Len(t, told(), 1, "an event is not delivered before it is read")
 		for range 3 {
 			require.Len(t, poll(t, hub, position, 0).answer().Events, 3)
 		}

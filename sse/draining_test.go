@@ -12,7 +12,7 @@ import (
 	"signaling-server/sse"
 )
 
-// drain stops a hub within a time, as the process does.
+// drain drains a hub within a time, as the process does.
 func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan error) {
 	result := make(chan error, 1)
 	go func() { // ends with Drain
@@ -24,7 +24,7 @@ func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan err
 	return result
 }
 
-func TestDrainingSaysGoodbyeBehindEverythingAccepted(t *testing.T) {
+func TestDrainingSendsServerShutdownBehindEverythingAccepted(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
 		var release []func()
@@ -59,7 +59,7 @@ func TestDrainingSaysGoodbyeBehindEverythingAccepted(t *testing.T) {
 			require.Less(t, wait, 6000.0)
 			waits[wait] = true
 		}
-		require.Greater(t, len(waits), 10, "they come back one after the other")
+		require.Greater(t, len(waits), 10, "clients come back one after the other")
 	})
 }
 
@@ -71,13 +71,13 @@ func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
 		defer release()
 		deliver(t, hub, c.socketID(), 1, 1)
 		started := time.Now()
-		<-drain(t, hub, 3*time.Second) // whether its own end or the stream's comes first is left open
+		<-drain(t, hub, 3*time.Second) // it may return just before or just after the stream ends
 		require.Equal(t, 3*time.Second, time.Since(started))
 		<-c.returned
 	})
 }
 
-func TestAWaitingPollIsTakenLeaveOfLikeAStream(t *testing.T) {
+func TestDrainingAnswersAWaitingPoll(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
 		waiting := poll(t, hub, opened.position(t), time.Minute)
@@ -89,12 +89,12 @@ func TestAWaitingPollIsTakenLeaveOfLikeAStream(t *testing.T) {
 
 		late := poll(t, hub, a.position(t), time.Minute)
 		<-late.returned
-		require.ErrorIs(t, late.err, sse.ErrDraining, "it has been told all there is")
+		require.ErrorIs(t, late.err, sse.ErrDraining, "it has received everything")
 	})
 }
 
-// What was accepted for a client that has no reader at the moment is not lost
-// because the server stops: it is waited for.
+// An event that was accepted for a client without a reader is not lost because the
+// server stops: Drain waits for the client.
 func TestDrainingWaitsForClientsThatAreOwedSomething(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
@@ -128,8 +128,8 @@ func TestDrainingWaitsForClientsThatAreOwedSomething(t *testing.T) {
 		require.Contains(t, second.data()[44], "server-shutdown")
 
 		synctest.Wait()
-		require.Empty(t, drained, "one is still owed something")
+		require.Empty(t, drained, "one client is still owed something")
 		require.NoError(t, <-drained)
-		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(never.socketID()), "until its window ran out")
+		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(never.socketID()), "Drain waited until its resume window ran out")
 	})
 }

@@ -21,13 +21,13 @@ import (
 	"signaling-server/sse"
 )
 
-// Each test here is a law of the fence around r3labs/sse, and fails where the
-// engine is used bare.
+// Each test here is a law of the fence around r3labs/sse. Without the fence it fails, for
+// the reason that its comment gives.
 
-// Bare, an engine's stream that is removed while it has a subscriber leaks the
-// goroutine that watches it, and a handler may wait for ever to register.
-// However a stream ends, and whenever, all its goroutines end with it: the
-// bubble does not close before.
+// Without the fence, a stream of the engine that is removed while it has a subscriber leaks
+// the goroutine that watches it, and a handler may wait for ever to register. With it, all
+// goroutines of a stream end with the stream, however and whenever it ends: the bubble
+// waits for them.
 func TestLawNoGoroutineOutlivesItsStream(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
@@ -35,9 +35,9 @@ func TestLawNoGoroutineOutlivesItsStream(t *testing.T) {
 			c := connect(t, hub, nil)
 			clients = append(clients, c)
 			switch n % 4 {
-			case 0: // gone before it was registered
+			case 0: // the client goes before its reader is registered
 				c.hangUp()
-			case 1: // gone while it is being opened
+			case 1: // the client goes while its stream is being opened
 				runtime.Gosched()
 				c.hangUp()
 			case 2:
@@ -55,8 +55,8 @@ func TestLawNoGoroutineOutlivesItsStream(t *testing.T) {
 	})
 }
 
-// Bare, every event is kept for ever, and all of them are replayed to whoever
-// subscribes next.
+// Without the fence, every event is kept for ever, and the next subscriber receives all of
+// them.
 func TestLawTheEngineReplaysNothing(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -72,14 +72,14 @@ func TestLawTheEngineReplaysNothing(t *testing.T) {
 	})
 }
 
-// Bare, ?stream= in the URL opens any stream to anyone, an unknown one is
-// answered 500, and a Last-Event-ID that is no number 400.
+// Without the fence, ?stream= in the URL opens any stream to anyone. An unknown stream is
+// answered 500, and a Last-Event-ID that is not a number 400.
 func TestLawTheEngineSeesNothingOfTheClientsRequest(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		victim := connect(t, hub, nil)
 		synctest.Wait()
 		r := httptest.NewRequest(http.MethodGet, "/events?stream="+victim.socketID()+"&stream=unknown", nil)
-		r.Header.Set("Last-Event-ID", "no number")
+		r.Header.Set("Last-Event-ID", "not a number")
 		c := connectTo(t, hub, nil, r, func(*client) {})
 		synctest.Wait()
 		require.Equal(t, http.StatusOK, c.status)
@@ -92,9 +92,8 @@ func TestLawTheEngineSeesNothingOfTheClientsRequest(t *testing.T) {
 	})
 }
 
-// Bare, data that is empty ends the stream, data that begins with a colon
-// becomes a comment, and a line end in it begins a field of the sender's
-// choice.
+// Without the fence, empty data ends the stream, data that begins with a colon becomes a
+// comment, and a line end in data begins a field of the sender's choice.
 func TestLawDataIsAnObjectOnOneLine(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -110,9 +109,9 @@ func TestLawDataIsAnObjectOnOneLine(t *testing.T) {
 	})
 }
 
-// Bare, an event without an id writes a blank one, which makes a browser forget
-// its position; and the fields stand in an order in which programs that read
-// line by line see the data before its type.
+// Without the fence, an event without an id writes an empty id, which makes a browser
+// forget its position. And the event field stands behind the data, so a program that reads
+// line by line sees the data before its type.
 func TestLawEveryFrameHasAnIDThenItsTypeThenData(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -132,8 +131,8 @@ func TestLawEveryFrameHasAnIDThenItsTypeThenData(t *testing.T) {
 	})
 }
 
-// Bare, closing a stream drops what is queued in it, most often its last event:
-// 524 times of 600 when that was measured.
+// Without the fence, closing a stream drops the events that are queued in it. It dropped
+// the last event 524 times of 600 when that was measured.
 func TestLawTheLastEventBeforeTheEndArrives(t *testing.T) {
 	for range 300 {
 		inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
@@ -149,7 +148,7 @@ func TestLawTheLastEventBeforeTheEndArrives(t *testing.T) {
 	}
 }
 
-// Bare, a panic while a frame is written leaves the stream and its watcher
+// Without the fence, a panic while a frame is written leaves the stream and its watcher
 // deadlocked.
 func TestLawAPanickingConnectionLeavesNothingBehind(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
@@ -168,8 +167,8 @@ func TestLawAPanickingConnectionLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// Bare, a handler that stops reading deadlocks the stream's goroutines once 64
-// events wait for it; and nothing bounds a write.
+// Without the fence, a handler that stops reading deadlocks the stream's goroutines when 64
+// events wait for it. And nothing bounds a write.
 func TestLawAStalledReaderHoldsUpNobodyHoweverMuchWaits(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		stalled, healthy := connect(t, hub, nil), connect(t, hub, nil)
@@ -181,7 +180,7 @@ func TestLawAStalledReaderHoldsUpNobodyHoweverMuchWaits(t *testing.T) {
 		deliver(t, hub, healthy.socketID(), 1, 1000)
 		synctest.Wait()
 		requireNumbers(t, healthy.heard(), 1, 1000)
-		<-stalled.returned // by its write deadline
+		<-stalled.returned // its write deadline ends it
 		again := connect(t, hub, position)
 		synctest.Wait()
 		requireNumbers(t, again.heard(), 1, 1000)
@@ -190,8 +189,8 @@ func TestLawAStalledReaderHoldsUpNobodyHoweverMuchWaits(t *testing.T) {
 	})
 }
 
-// Bare, what is published before the subscriber is there is dropped, and
-// publishing says that it went well.
+// Without the fence, an event that is published before the subscriber is there is dropped,
+// and publishing reports success.
 func TestLawNothingIsPublishedBeforeTheReaderIsRegistered(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -214,7 +213,7 @@ func TestLawNothingIsPublishedBeforeTheReaderIsRegistered(t *testing.T) {
 	})
 }
 
-// The engine's own client, over a real connection.
+// The client that comes with the engine reads the stream, over a real connection.
 func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	hub := sse.NewHub(sse.Options{})
 	server := newHTTPServer(t, hub)
@@ -222,7 +221,7 @@ func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var reading sync.WaitGroup
 	client := r3labs.NewClient(server.URL + "/events")
-	client.ReconnectStrategy = &backoff.StopBackOff{} // it would go on after ctx is done, if it saw the cut first
+	client.ReconnectStrategy = &backoff.StopBackOff{} // without it, a client that sees the cut first reconnects after ctx is done
 	reading.Go(func() {
 		_ = client.SubscribeRawWithContext(ctx, func(e *r3labs.Event) { events <- e })
 	})
@@ -239,14 +238,14 @@ func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	reading.Wait()
 }
 
-// Over real connections that are cut at random while events come in, a client
-// that resumes as the protocol says has each event once and in order.
+// Real connections are cut at random while events come in. A client that resumes as the
+// protocol says receives each event once and in order.
 func TestNothingIsLostOrRepeatedOverRealConnections(t *testing.T) {
 	hub := sse.NewHub(sse.Options{})
 	server := newHTTPServer(t, hub)
 	const events = 2000
 	var lastID, socketID string
-	wanted := make(chan struct{}, events+1) // one for each event that was read: lets the client drop and resume in between
+	wanted := make(chan struct{}, events+1) // a value for each event that was read, so that the client drops and resumes between two events
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for n := range events {

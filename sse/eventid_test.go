@@ -38,7 +38,7 @@ func TestATokenNeverPrintsItsSecret(t *testing.T) {
 	require.Contains(t, printed, "[secret]")
 }
 
-func TestOnlyIDsAsTheServerWritesThemAreRead(t *testing.T) {
+func TestOnlyEventIDsThatTheServerWritesAreRead(t *testing.T) {
 	secret := sse.NewToken().Secret()
 	for _, text := range []string{secret + ".0", secret + ".17", secret + ".9007199254740991"} {
 		id, ok := sse.ParseEventID(text)
@@ -49,7 +49,7 @@ func TestOnlyIDsAsTheServerWritesThemAreRead(t *testing.T) {
 		"", ".", "5", secret, secret + ".", "." + secret, secret + ".-1", secret + ".+1", secret + ".01", secret + ". 1", secret + ".1 ",
 		secret + ".1.1", secret + ".0x1", secret + ".1e3", secret + ".9007199254740992", secret + ".99999999999999999999",
 		secret + ".1\n", " " + secret + ".1", secret[:21] + ".1", secret + "A.1", strings.Repeat("=", 22) + ".1", secret[:21] + "\n.1",
-		secret[:21] + "B.1", // its last bits stand for nothing: the server never writes it
+		secret[:21] + "B.1", // its last bits are unused and not zero: the server never writes it
 	} {
 		_, ok := sse.ParseEventID(text)
 		require.False(t, ok, "%q", text)

@@ -17,10 +17,10 @@ import (
 	"signaling-server/sse"
 )
 
-// ends collects what a hub tells of sockets that ended.
+// ends collects the calls of OnEnd.
 type ends struct {
-	mu      sync.Mutex
-	reasons map[string][]sse.Reason
+	mu      sync.Mutex              // guards what follows
+	reasons map[string][]sse.Reason // by socket ID
 }
 
 func (e *ends) of(socketID string) []sse.Reason {
@@ -29,8 +29,8 @@ func (e *ends) of(socketID string) []sse.Reason {
 	return e.reasons[socketID]
 }
 
-// inBubble runs a test with a hub and a clock of its own. When it returns, all
-// its goroutines have ended, or the test fails.
+// inBubble runs a test with a hub and a fake clock. When inBubble returns, all goroutines
+// of the test have ended, or it has failed.
 func inBubble(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends)) {
 	synctest.Test(t, func(t *testing.T) { withHub(t, options, test) })
 }
@@ -38,7 +38,7 @@ func inBubble(t *testing.T, options sse.Options, test func(t *testing.T, hub *ss
 // inBubbleWithin is inBubble for a hub with a budget.
 func inBubbleWithin(t *testing.T, limit int64, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget)) {
 	synctest.Test(t, func(t *testing.T) {
-		options.Budget = budget.New(limit) // in the bubble, which waits for what the hub waits for
+		options.Budget = budget.New(limit) // made inside the bubble, because the hub waits for its channel
 		withHub(t, options, func(t *testing.T, hub *sse.Hub, ended *ends) { test(t, hub, ended, options.Budget) })
 	})
 }
@@ -61,12 +61,14 @@ func withHub(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse
 
 func numbered(n int) []byte { return fmt.Appendf(nil, `{"type":"signal","n":%d}`, n) }
 
+// deliver delivers numbered events to a socket.
 func deliver(t *testing.T, hub *sse.Hub, socketID string, from, to int) {
 	for n := from; n <= to; n++ {
 		require.NoError(t, hub.Deliver(socketID, "signal", numbered(n)))
 	}
 }
 
+// requireNumbers requires that a client heard exactly these numbered events, in order.
 func requireNumbers(t *testing.T, heard []string, from, to int) {
 	t.Helper()
 	var want []string
@@ -120,7 +122,7 @@ func TestEventsArriveInOrderEachWithItsID(t *testing.T) {
 			require.Equal(t, uint64(i+1), id.Sequence)
 			require.Equal(t, "signal", e.event)
 		}
-		require.Equal(t, 1+102, c.flushes, "one for the header and one for each frame")
+		require.Equal(t, 1+102, c.flushes, "one flush for the header and one for each frame")
 		c.disconnect()
 	})
 }
@@ -132,7 +134,7 @@ func TestHeartbeatsFillSilenceOnlyAndDoNotMoveThePosition(t *testing.T) {
 		deliver(t, hub, c.socketID(), 1, 1)
 		synctest.Wait()
 		before := len(c.events())
-		for range 10 { // never 10 s of silence
+		for range 10 { // the silence never lasts 10 s
 			time.Sleep(6 * time.Second)
 			deliver(t, hub, c.socketID(), 2, 2)
 		}
@@ -187,7 +189,7 @@ func TestResumeWorksBeforeAnyEventAndAnyNumberOfTimes(t *testing.T) {
 		socketID, position := c.socketID(), c.position()
 		c.disconnect()
 		deliver(t, hub, socketID, 1, 2)
-		for range 5 { // none of these confirms anything: the position stays
+		for range 5 { // none of these streams confirms anything: the position stays
 			again := connect(t, hub, position)
 			synctest.Wait()
 			require.True(t, again.resumed())
@@ -225,7 +227,7 @@ func TestAPositionThatCannotBeResumedGivesANewSocket(t *testing.T) {
 				require.NotEqual(t, socketID, again.socketID())
 				require.Empty(t, again.heard())
 				if name != "unknown" {
-					require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID), "no ghost of it stays")
+					require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID), "no ghost of it may stay")
 				}
 				again.disconnect()
 			})
@@ -265,7 +267,7 @@ func TestATakeoverDoesNotWaitForAStalledStream(t *testing.T) {
 		release := first.stall()
 		defer release()
 		deliver(t, hub, first.socketID(), 1, 3)
-		synctest.Wait() // the first stream hangs in its write
+		synctest.Wait() // the write of the first stream hangs
 
 		started := time.Now()
 		second := connect(t, hub, position)
@@ -279,8 +281,8 @@ func TestATakeoverDoesNotWaitForAStalledStream(t *testing.T) {
 	})
 }
 
-// The write that was under way at a takeover ends afterwards. What it confirms
-// must not be taken from the stream that has taken over.
+// A write that is under way during a takeover ends after it. The outbox must not forget
+// that event: the new stream has not written it yet.
 func TestWhatAReplacedStreamStillWritesTakesNothingFromItsSuccessor(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 1, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, _ *ends) {
@@ -329,7 +331,7 @@ func TestOfManyTakeoversAtOnceOneStreamRemains(t *testing.T) {
 	})
 }
 
-func TestTheRoomIsToldWhenTheResumeWindowRunsOut(t *testing.T) {
+func TestASocketEndsWhenItsResumeWindowRunsOut(t *testing.T) {
 	inBubble(t, sse.Options{ResumeWindow: 5 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -348,9 +350,9 @@ func TestTheRoomIsToldWhenTheResumeWindowRunsOut(t *testing.T) {
 	})
 }
 
-// Resuming in the very moment in which the window runs out does one or the
-// other: never a stream that says resumed, of a socket that then ends.
-func TestAResumeAtTheLastMomentIsARealOneOrNone(t *testing.T) {
+// A client resumes at the very moment when its window runs out. It gets its socket back,
+// or a new one. It never gets a stream that says resumed of a socket that then ends.
+func TestAResumeAtTheLastMomentSucceedsOrFailsWhole(t *testing.T) {
 	inBubble(t, sse.Options{ResumeWindow: time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		outcomes := make(map[bool]int)
 		for range 300 {
@@ -358,7 +360,7 @@ func TestAResumeAtTheLastMomentIsARealOneOrNone(t *testing.T) {
 			synctest.Wait()
 			socketID, position := c.socketID(), c.position()
 			c.disconnect()
-			time.Sleep(time.Second) // the hub looks at the clock now, too
+			time.Sleep(time.Second) // at this moment the hub looks at its sockets, too
 			again := connect(t, hub, position)
 			synctest.Wait()
 			outcomes[again.resumed()]++
@@ -381,28 +383,28 @@ func TestEndingASocketEndsItsStreamAtOnce(t *testing.T) {
 		synctest.Wait()
 		socketID := c.socketID()
 		hub.End(socketID, sse.ClientDisconnect)
-		require.Equal(t, []sse.Reason{sse.ClientDisconnect}, ended.of(socketID), "told before End returns")
+		require.Equal(t, []sse.Reason{sse.ClientDisconnect}, ended.of(socketID), "OnEnd has returned when End returns")
 		<-c.returned
 		kind, _ := c.lastWord()
-		require.Equal(t, "heartbeat", kind, "who said goodbye is told nothing more")
+		require.Equal(t, "heartbeat", kind, "a client that ended its socket receives nothing more")
 		hub.End(socketID, sse.ClientDisconnect)
 		time.Sleep(time.Minute)
-		require.Len(t, ended.of(socketID), 1, "once")
+		require.Len(t, ended.of(socketID), 1, "OnEnd is called once")
 	})
 }
 
-func TestAKickedClientIsToldWhyAndItsSocketIsGone(t *testing.T) {
+func TestAKickedClientReceivesTheReasonAndItsSocketEnds(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
 		socketID := c.socketID()
 		require.True(t, hub.Kick(socketID, "not here"))
-		require.Equal(t, []sse.Reason{sse.Kicked}, ended.of(socketID), "told before Kick returns")
+		require.Equal(t, []sse.Reason{sse.Kicked}, ended.of(socketID), "OnEnd has returned when Kick returns")
 		<-c.returned
 		events := c.events()
 		last := events[len(events)-1]
 		require.Equal(t, []any{"disconnected", "kicked", "not here"}, []any{last.member("type"), last.member("reason"), last.member("detail")})
-		require.False(t, hub.Kick(socketID, "again"), "there is nobody of that name")
+		require.False(t, hub.Kick(socketID, "again"), "the socket has ended already")
 
 		again := connect(t, hub, c.position())
 		synctest.Wait()
@@ -411,7 +413,7 @@ func TestAKickedClientIsToldWhyAndItsSocketIsGone(t *testing.T) {
 	})
 }
 
-// The last chunk of a response is net/http's to write: it must not hang either.
+// net/http writes the last chunk of a response. That write must not hang either.
 func TestTheEndOfAResponseHasADeadline(t *testing.T) {
 	inBubble(t, sse.Options{WriteTimeout: 8 * time.Second}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -465,7 +467,7 @@ func TestABoundOnBytesHoldsButOneLargeEventAlwaysFits(t *testing.T) {
 		require.NoError(t, hub.Deliver(socketID, "signal", large))
 		require.ErrorIs(t, hub.Deliver(socketID, "signal", large), sse.ErrOverflow)
 		_, lives := hub.IsAway(socketID)
-		require.False(t, lives, "at once, though its end is told later")
+		require.False(t, lives, "the socket has ended at once, before OnEnd is called")
 		synctest.Wait()
 	})
 }
@@ -553,8 +555,8 @@ func TestRefusalIsAnEventStreamThatKeepsTheClientsPosition(t *testing.T) {
 	require.Equal(t, 1500.0, events[0].member("retryAfter"))
 }
 
-// Many clients whose connections drop at random moments while events come in:
-// each event arrives once and in order.
+// A client's connections drop at many moments while events come in. Each event arrives
+// once and in order.
 func TestNothingIsLostOrRepeatedAcrossDroppedStreams(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
@@ -565,7 +567,7 @@ func TestNothingIsLostOrRepeatedAcrossDroppedStreams(t *testing.T) {
 			deliver(t, hub, socketID, n, n)
 			if n%7 == 3 {
 				if n%2 == 0 {
-					synctest.Wait() // else it drops with the event under way
+					synctest.Wait() // without it, the connection drops while the event is being written
 				}
 				c.disconnect()
 				heard = append(heard, c.heard()...)
@@ -575,7 +577,7 @@ func TestNothingIsLostOrRepeatedAcrossDroppedStreams(t *testing.T) {
 				}
 			}
 			if len(c.events()) == 0 {
-				synctest.Wait() // a client needs a first event to know where it stands
+				synctest.Wait() // a client needs its first event to know its position
 			}
 		}
 		synctest.Wait()

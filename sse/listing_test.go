@@ -28,7 +28,7 @@ func TestASocketIsListedAsItIsDescribed(t *testing.T) {
 		}
 		require.Equal(t, want, found)
 		for range hub.Sockets() {
-			break // a reader may stop at any of them
+			break // a reader may stop at any socket
 		}
 	})
 }

@@ -13,14 +13,14 @@ import (
 	"signaling-server/internal/budget"
 )
 
-// modelOutbox is what an outbox must be, as slowly and plainly as can be.
+// modelOutbox does what an outbox must do, in the plainest and slowest way.
 type modelOutbox struct {
 	limits    OutboxLimits
-	events    []*event // all that were ever put in: the first has the sequence 1
-	at        []time.Duration
-	forgotten int
-	written   int
-	taken     int
+	events    []*event        // all events that were ever put in; the first has the sequence 1
+	at        []time.Duration // for each event: when it was put in or, later, written
+	forgotten int             // how many of the events are no longer held
+	written   int             // how many of them were written
+	taken     int             // how many of them the reader has taken
 }
 
 func (m *modelOutbox) unsent() []*event { return m.events[m.written:] }
@@ -61,7 +61,7 @@ func (m *modelOutbox) isFull(e *event) bool {
 	return len(unsent) >= m.limits.UnsentEvents || waiting+int(e.size) > m.limits.UnsentBytes
 }
 
-// admits knows no short cuts.
+// admits takes no short cuts: it counts everything anew.
 func (m *modelOutbox) admits(e *event) bool {
 	isWithin := func(t tally, numerator, denominator int) bool {
 		return t.events == 0 || t.events < max(1, m.limits.UnsentEvents*numerator/denominator) &&
@@ -78,15 +78,15 @@ func (m *modelOutbox) admits(e *event) bool {
 		return true
 	case !isWithin(offered, 3, 4):
 		return false
-	case isWithin(offered, 1, 4): // then so is every part of it
+	case isWithin(offered, 1, 4): // then each sender is within its share, too
 		return true
 	}
 	return isWithin(sender, 1, 4) && (e.origin == nil || isWithin(address, 1, 2))
 }
 
-// Whatever is put in, taken, written, confirmed and expired: the outbox holds what the
-// model says, and what it charges is what it holds.
-func TestAnOutboxIsWhatItsModelSays(t *testing.T) {
+// Events are put in, taken, written, confirmed and expired at random. The outbox always
+// holds what the model says, and charges for exactly what it holds.
+func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const noLimit = 1 << 40
 		account := budget.New(noLimit)
@@ -193,8 +193,8 @@ func (m *modelOutbox) compare(t *rapid.T, o *outbox, account *budget.Budget, ori
 	}
 }
 
-// An array that once held a burst does not stay when the burst is over.
-func TestTheArrayOfABurstGoesWithIt(t *testing.T) {
+// The array that held a burst of events does not stay in memory after the burst.
+func TestTheArrayOfABurstIsFreed(t *testing.T) {
 	o := newOutbox(OutboxLimits{UnsentEvents: 5000, UnsentBytes: 1 << 20, RetainedEvents: 10, RetainedBytes: 1 << 20}, nil)
 	for range 4000 {
 		require.True(t, o.put(newEvent("signal", []byte(`{}`)), 0))
@@ -206,7 +206,8 @@ func TestTheArrayOfABurstGoesWithIt(t *testing.T) {
 	require.Nil(t, o.entries)
 }
 
-// BenchmarkDelivering is what an event costs for each member that need not be woken.
+// BenchmarkDelivering measures an event to a room, for each member that has no reader to
+// wake.
 func BenchmarkDelivering(b *testing.B) {
 	h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1 << 30, UnsentBytes: 1 << 30, RetainedEvents: 10, RetainedBytes: 1 << 20}})
 	const members = 1000
@@ -221,7 +222,7 @@ func BenchmarkDelivering(b *testing.B) {
 			m := Message{Kind: "signal", Data: Line(`{"type":"signal","data":1}`), From: ids[0]}
 			require.NoError(b, h.Admit(slices.Values(ids), m))
 			require.NoError(b, h.Tell(slices.Values(ids), m))
-			for _, id := range ids { // as if they had read it
+			for _, id := range ids { // as if every member had read it
 				o := &h.socket(id).outbox
 				o.confirm(o.last(), 0, func(time.Duration) {})
 			}

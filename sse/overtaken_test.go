@@ -10,10 +10,10 @@ import (
 	"signaling-server/sse"
 )
 
-// A request that was held up on the way asks for what its client has since
-// confirmed. It must not cost the client its socket, whether that is being read
-// at the moment or between two readers.
-func TestARequestThatWasOvertakenLeavesTheSocketAlone(t *testing.T) {
+// A request that was held up on the way asks for events that its client has confirmed
+// since. The client must not lose its socket by it, whether the socket has a reader at
+// that moment or not.
+func TestAnOvertakenRequestDoesNotHarmTheSocket(t *testing.T) {
 	for name, ask := range map[string]func(t *testing.T, hub *sse.Hub, position *sse.EventID) (end func()){
 		"stream": func(t *testing.T, hub *sse.Hub, position *sse.EventID) func() {
 			late := connect(t, hub, position)

@@ -16,19 +16,20 @@ import (
 	"signaling-server/sse"
 )
 
-// poll asks for what is behind a position (nil: as a new socket).
+// poll asks for what is behind a position or, if that is nil, for a new socket.
 func poll(t *testing.T, hub *sse.Hub, position *sse.EventID, wait time.Duration) *client {
 	return request(t, httptest.NewRequest(http.MethodGet, "/events/poll", nil), func(*client) {}, func(w http.ResponseWriter, r *http.Request) error {
 		return hub.ServePoll(w, r, position, wait, sse.Client{IP: "192.0.2.2", UserAgent: "poller"})
 	})
 }
 
-// answer is what a poll was answered.
+// answer is the body of a poll's answer.
 type answer struct {
 	Events      []json.RawMessage `json:"events"`
 	LastEventID string            `json:"lastEventId"`
 }
 
+// answer waits for the answer to a poll, and returns it.
 func (c *client) answer() answer {
 	c.t.Helper()
 	<-c.returned
@@ -57,7 +58,7 @@ func (a answer) data() []string {
 	return texts
 }
 
-// hello is the first event of a socket that a poll opened.
+// hello returns what connected says, which must be the only event of the answer.
 func (a answer) hello(t *testing.T) (socketID string, resumed bool) {
 	t.Helper()
 	require.Len(t, a.Events, 1)
@@ -102,20 +103,20 @@ func TestAPollTakesWhatIsThereOrWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestAPollThatWaitedInVainIsAnsweredByNoEvents(t *testing.T) {
+func TestAPollThatWaitedInVainIsAnsweredWithoutEvents(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
 		started := time.Now()
 		a := poll(t, hub, opened.position(t), 25*time.Second).answer()
 		require.Equal(t, 25*time.Second, time.Since(started))
 		require.Empty(t, a.Events)
-		require.NotNil(t, a.Events, "an array, though an empty one")
+		require.NotNil(t, a.Events, "events is an array, and not null")
 		require.Equal(t, opened.LastEventID, a.LastEventID)
 	})
 }
 
-// Only what the next poll says has arrived is forgotten.
-func TestAnAnswerThatWasLostIsGivenAgain(t *testing.T) {
+// The outbox forgets only the events that the next poll says have arrived.
+func TestAnAnswerThatWasLostIsRepeated(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
 		socketID, _ := opened.hello(t)
@@ -146,11 +147,11 @@ func TestAPollsAnswerIsBoundedAndTheNextGoesOn(t *testing.T) {
 		large := fmt.Appendf(nil, `{"type":"signal","data":%q}`, strings.Repeat("x", 100<<10))
 		require.NoError(t, hub.Deliver(socketID, "signal", large))
 		require.NoError(t, hub.Deliver(socketID, "signal", large))
-		require.Len(t, poll(t, hub, position, 0).answer().Events, 1, "a large one comes alone")
+		require.Len(t, poll(t, hub, position, 0).answer().Events, 1, "a large event comes alone")
 	})
 }
 
-// What was in an answer must be there for the next, so no answer holds more
+// If an answer is lost, the next one must hold the same events. So no answer holds more
 // than is retained.
 func TestALostAnswerIsNeverAGap(t *testing.T) {
 	few := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
@@ -173,7 +174,7 @@ func TestAClientChangesBetweenStreamAndPollAtAnyMoment(t *testing.T) {
 		synctest.Wait()
 		requireNumbers(t, streaming.heard(), 1, 2)
 		position := streaming.position()
-		deliver(t, hub, socketID, 3, 3) // on the stream, perhaps; its client has not seen it
+		deliver(t, hub, socketID, 3, 3) // the stream may have written it, but the client has not seen it
 		a := poll(t, hub, position, time.Minute).answer()
 		<-streaming.returned
 		_, reason := streaming.lastWord()
@@ -210,8 +211,8 @@ func TestOfTwoPollsTheNewOneTakesOver(t *testing.T) {
 	})
 }
 
-// Its client is not there to see the answer of a poll that hangs, nor to wait
-// for it.
+// A poll hangs in its write because its client has gone. The client's next poll must not
+// wait for it.
 func TestATakeoverDoesNotWaitForAStalledPoll(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
@@ -257,7 +258,7 @@ func TestAPollWhoseClientIsGoneTakesNothing(t *testing.T) {
 	})
 }
 
-func TestAPollThatCannotGoOnOpensANewSocketAndEndsTheOld(t *testing.T) {
+func TestAPollThatCannotResumeOpensANewSocketAndEndsTheOld(t *testing.T) {
 	few := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 2, RetainedBytes: 1 << 20}
 	for name, position := range map[string]func(old *sse.EventID) *sse.EventID{
 		"a gap":                    func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token} },

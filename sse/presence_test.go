@@ -14,11 +14,11 @@ import (
 	"signaling-server/sse"
 )
 
-// presence collects what a hub tells of a socket that goes away and comes back.
+// presence collects what the hub reports of a socket that goes away and comes back.
 type presence struct {
-	mu   sync.Mutex
-	hub  *sse.Hub
-	away []bool
+	hub  *sse.Hub   // set once
+	mu   sync.Mutex // guards what follows
+	away []bool     // for each call of OnPresence: what IsAway said
 }
 
 func (p *presence) heard() []bool {
@@ -27,7 +27,7 @@ func (p *presence) heard() []bool {
 	return p.away
 }
 
-// watchPresence runs a test in a bubble, and collects what its hub tells.
+// watchPresence is inBubble for a test of OnPresence.
 func watchPresence(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends, told *presence)) {
 	told := new(presence)
 	options.OnPresence = func(socketID string) {
@@ -55,7 +55,7 @@ func TestASocketWithoutAReaderIsAwayAfterAWhileAndBackWhenItIsRead(t *testing.T)
 		time.Sleep(2900 * time.Millisecond)
 		synctest.Wait()
 		require.Empty(t, told.heard())
-		require.Equal(t, sse.OverStream, infos(hub)[0].Transport, "it may be back in a moment")
+		require.Equal(t, sse.OverStream, infos(hub)[0].Transport, "it may come back in a moment")
 		time.Sleep(400 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, []bool{true}, told.heard())
@@ -69,7 +69,7 @@ func TestASocketWithoutAReaderIsAwayAfterAWhileAndBackWhenItIsRead(t *testing.T)
 	})
 }
 
-func TestNobodyIsToldOfAShortAbsence(t *testing.T) {
+func TestAShortAbsenceIsNotReported(t *testing.T) {
 	watchPresence(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends, told *presence) {
 		c := connect(t, hub, nil)
 		for range 5 {
@@ -97,7 +97,7 @@ func TestAClientThatPollsIsNotAwayBetweenItsPolls(t *testing.T) {
 	})
 }
 
-func TestWhereTheWindowIsShorterASocketEndsWithoutBeingAway(t *testing.T) {
+func TestIfTheWindowIsShorterASocketEndsWithoutBeingAway(t *testing.T) {
 	watchPresence(t, sse.Options{ResumeWindow: time.Second, AwayAfter: 3 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends, told *presence) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -109,8 +109,8 @@ func TestWhereTheWindowIsShorterASocketEndsWithoutBeingAway(t *testing.T) {
 	})
 }
 
-// A client whose connection takes nothing for as long as one write may last can
-// still come back; if it does not, it was too slow, not gone.
+// A client's connection takes nothing for as long as one write may last. The client can
+// still come back. If it does not, it was too slow, not gone.
 func TestAClientThatReadNothingEndsAsASlowConsumer(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
@@ -127,7 +127,7 @@ func TestAClientThatReadNothingEndsAsASlowConsumer(t *testing.T) {
 	})
 }
 
-// Operators look at any moment.
+// Operators may look at any moment, even while a socket is being opened.
 func TestASocketIsNeverSeenWithoutATransport(t *testing.T) {
 	hub := sse.NewHub(sse.Options{})
 	var opening sync.WaitGroup

@@ -33,12 +33,12 @@ func connectFrom(t *testing.T, hub *sse.Hub, network netip.Prefix, position *sse
 	return c
 }
 
+// from makes a message that a sender causes.
 func from(sender string, data string) sse.Message {
 	return sse.Message{Kind: "signal", Data: sse.Line(data), From: sender}
 }
 
-// A sender's flood is the sender's trouble: its target lives on, and receives what
-// others send.
+// A flood harms only its sender. The target lives on, and receives what others send.
 func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
@@ -54,9 +54,9 @@ func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 			}
 			return accepted
 		}
-		require.Equal(t, 10, flood(flooder), "a quarter")
-		require.Equal(t, 10, flood(accomplice), "of one address a half")
-		require.LessOrEqual(t, flood(third), 1, "a first event of each passes")
+		require.Equal(t, 10, flood(flooder), "one sender has a quarter")
+		require.Equal(t, 10, flood(accomplice), "all senders of one network have a half")
+		require.LessOrEqual(t, flood(third), 1, "the first event of each sender may pass")
 		require.NoError(t, hub.Send(id, from(honest.socketID(), `{"from":"honest"}`)))
 		require.NoError(t, hub.Deliver(id, "signal", []byte(`{"from":"server"}`)))
 		require.Empty(t, ended.of(id))
@@ -66,15 +66,15 @@ func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 		heard := back.heard()
 		require.Contains(t, heard, `{"from":"honest"}`)
 		require.Equal(t, `{"from":"server"}`, heard[len(heard)-1])
-		require.NoError(t, hub.Send(id, from(flooder.socketID(), `{"x":1}`)), "what was read leaves place again")
+		require.NoError(t, hub.Send(id, from(flooder.socketID(), `{"x":1}`)), "events that were read no longer count")
 		for _, c := range []*client{back, flooder, accomplice, third, honest} {
 			c.disconnect()
 		}
 	})
 }
 
-// What waits on behalf of one address is bounded in all outboxes together.
-func TestWhatOneAddressHasWaitingIsBounded(t *testing.T) {
+// The unsent events of one network have a bound in all outboxes together.
+func TestTheUnsentBytesOfOneNetworkAreBounded(t *testing.T) {
 	inBubble(t, sse.Options{UnsentPerNetwork: 1000}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		sender := connectFrom(t, hub, here, nil)
 		var ids []string
@@ -87,7 +87,7 @@ func TestWhatOneAddressHasWaitingIsBounded(t *testing.T) {
 		large := fmt.Sprintf(`{"x":"%0300d"}`, 0)
 		all := slices.Values(ids)
 		require.NoError(t, hub.Admit(all, from(sender.socketID(), large)))
-		require.NoError(t, hub.Tell(all, from(sender.socketID(), large)), "what many receive counts once")
+		require.NoError(t, hub.Tell(all, from(sender.socketID(), large)), "an event that many receive counts once")
 		require.NoError(t, hub.Send(ids[0], from(sender.socketID(), large)))
 		require.NoError(t, hub.Send(ids[1], from(sender.socketID(), large)))
 		require.ErrorIs(t, hub.Send(ids[2], from(sender.socketID(), large)), sse.ErrOverflow)
@@ -100,8 +100,8 @@ func TestWhatOneAddressHasWaitingIsBounded(t *testing.T) {
 	})
 }
 
-// A member that reads too slowly for any room holds up no broadcast, and ends when
-// its outbox is full.
+// A member that reads too slowly for any room does not hold up broadcasts. It ends when its
+// outbox is full.
 func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Hour}, func(t *testing.T, hub *sse.Hub, ended *ends) {
@@ -124,7 +124,7 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 		}
 		require.ErrorIs(t, tell(), sse.ErrOverflow)
 		time.Sleep(time.Minute)
-		require.ErrorIs(t, tell(), sse.ErrOverflow, "nobody ends a client that may still resume")
+		require.ErrorIs(t, tell(), sse.ErrOverflow, "broadcasts must not end a client that may still resume")
 		time.Sleep(9 * time.Second)
 		for range 31 {
 			require.NoError(t, tell())
@@ -158,12 +158,13 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrTheFirst(t *testing.T) {
 		require.Equal(t, []string{`{"typing":199}`, `{"joined":0}`, string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150))}, back.heard())
 		require.NoError(t, hub.DeliverMessage(id, sse.Message{Kind: "signal", Data: sse.Line(`{"typing":200}`), Key: "typing"}))
 		synctest.Wait()
-		require.Equal(t, `{"typing":200}`, back.heard()[6], "what was sent is not replaced")
+		require.Equal(t, `{"typing":200}`, back.heard()[6], "an event that was sent is not replaced")
 		back.disconnect()
 	})
 }
 
-// What a reader has taken is on its way: an event with its key comes behind it.
+// An event that a reader has taken is on its way. The next event with its key comes behind
+// it.
 func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -181,8 +182,8 @@ func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
 	})
 }
 
-// A new socket is a new socket, whatever way it came about: a position that cannot be
-// gone on from costs what a new one costs, for streams and for polls.
+// A request with a position that cannot be resumed costs as much as a request for a new
+// socket, for streams and for polls.
 func TestARequestThatCannotResumeCostsAsMuchAsOneThatOpens(t *testing.T) {
 	var opened, read int
 	tooMany := errors.New("too many")
@@ -205,7 +206,7 @@ func TestARequestThatCannotResumeCostsAsMuchAsOneThatOpens(t *testing.T) {
 		synctest.Wait()
 		behind, position := &sse.EventID{Token: c.position().Token}, c.position()
 		c.disconnect()
-		again := connectFrom(t, hub, here, position) // confirms
+		again := connectFrom(t, hub, here, position) // it confirms both events
 		require.True(t, again.resumed())
 		require.Equal(t, []int{1, 1}, []int{opened, read})
 
@@ -226,7 +227,8 @@ func TestARequestThatCannotResumeCostsAsMuchAsOneThatOpens(t *testing.T) {
 	})
 }
 
-// Sockets count, not requests under way: also those that poll now and then.
+// The bound is on sockets, not on requests under way: a socket counts between its polls,
+// too.
 func TestLivingSocketsOfOneNetworkAreBoundedHoweverTheyAreRead(t *testing.T) {
 	inBubble(t, sse.Options{MaxSocketsPerNetwork: 3}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		open := func(network netip.Prefix) error {
@@ -239,12 +241,12 @@ func TestLivingSocketsOfOneNetworkAreBoundedHoweverTheyAreRead(t *testing.T) {
 		require.NoError(t, open(there))
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
-		require.NoError(t, open(here), "sockets that have ended leave their places")
+		require.NoError(t, open(here), "sockets that have ended no longer count")
 	})
 }
 
-// At the budget newcomers are refused and those who hold the most unread end; those
-// who read notice nothing.
+// When the budget is used up, new sockets are refused, and the sockets that hold the most
+// unread end. Clients that read notice nothing.
 func TestAtTheBudgetTheSocketsThatHoldTheMostUnreadEnd(t *testing.T) {
 	inBubbleWithin(t, 1<<20, sse.Options{ResumeWindow: time.Hour}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
 		reading, lagging, hoarding := connect(t, hub, nil), connect(t, hub, nil), connect(t, hub, nil)
@@ -275,12 +277,12 @@ func TestAtTheBudgetTheSocketsThatHoldTheMostUnreadEnd(t *testing.T) {
 		hub.End(lagging.socketID(), sse.ClientDisconnect)
 		reading.disconnect()
 		hub.End(reading.socketID(), sse.ClientDisconnect)
-		require.Zero(t, account.Used(), "all that was charged is given back")
+		require.Zero(t, account.Used(), "every charge is given back")
 	})
 }
 
-// What was written is kept as long as a client may still ask for it, and no longer.
-func TestWhatWasWrittenIsForgottenWhenNobodyCanComeForIt(t *testing.T) {
+// A written event is kept for as long as a client may still ask for it, and no longer.
+func TestAWrittenEventIsForgottenWhenNoClientCanAskForIt(t *testing.T) {
 	options := sse.Options{HeartbeatInterval: 10 * time.Second, ResumeWindow: 10 * time.Second, WriteTimeout: 8 * time.Second}
 	inBubbleWithin(t, 1<<30, options, func(t *testing.T, hub *sse.Hub, _ *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)
@@ -299,7 +301,7 @@ func TestWhatWasWrittenIsForgottenWhenNobodyCanComeForIt(t *testing.T) {
 		require.Equal(t, idle, account.Used())
 		last := connect(t, hub, &sse.EventID{Token: position.Token, Sequence: 100})
 		synctest.Wait()
-		require.True(t, last.resumed(), "a client that has everything needs nothing kept")
+		require.True(t, last.resumed(), "a client that has everything can resume without it")
 		last.disconnect()
 	})
 }
@@ -319,8 +321,7 @@ func (p inPieces) WriteTo(w io.Writer) (written int64, err error) {
 	return written, nil
 }
 
-// A link that takes a large event slowly is not cut off within it, and its pieces are
-// never held together.
+// A large event arrives whole, and its pieces are never in memory together.
 func TestALargeEventArrivesInPiecesByStreamAndByPoll(t *testing.T) {
 	inBubbleWithin(t, 1<<30, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)
@@ -339,21 +340,21 @@ func TestALargeEventArrivesInPiecesByStreamAndByPoll(t *testing.T) {
 	})
 }
 
-func TestEachPieceOfALargeEventHasATimeOutOfItsOwn(t *testing.T) {
+func TestEachPieceOfALargeEventHasATimeoutOfItsOwn(t *testing.T) {
 	inBubble(t, sse.Options{WriteTimeout: 8 * time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
-		c.takesTimeForAWrite(40 * time.Millisecond) // 1 KB each: 200 of them take as long as one time-out
+		c.takesTimeForAWrite(40 * time.Millisecond) // each write has 1 KB: 200 writes take as long as one timeout
 		require.NoError(t, hub.DeliverMessage(c.socketID(), sse.Message{Kind: "signal", Data: inPieces(1000)}))
 		time.Sleep(time.Minute)
-		require.Len(t, c.heard(), 1, "in 40 s, five times as long as a write may take")
+		require.Len(t, c.heard(), 1, "it takes 40 s, five times as long as one write may take")
 		require.Empty(t, ended.of(c.socketID()))
 		c.disconnect()
 	})
 }
 
-// What a client reads after it has entered or left a room is of that room: nothing of
-// later moves before it.
+// What a client reads behind a room-joined or room-left belongs to what came after it. So
+// no later event may move before it.
 func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -375,8 +376,8 @@ func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
 	})
 }
 
-// A client that resumes within its window loses nothing, however much a member of its
-// room sends meanwhile.
+// A client that resumes within its window loses nothing, however much a member of its room
+// sends meanwhile.
 func TestNobodyEndsAClientThatMayStillResume(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
@@ -403,7 +404,7 @@ func TestNobodyEndsAClientThatMayStillResume(t *testing.T) {
 	})
 }
 
-// An address does not get a new share by closing its last socket.
+// A network does not get a new share when it closes its last socket.
 func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, _ *ends) {
@@ -422,12 +423,13 @@ func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
 			<-sender.returned
 			time.Sleep(time.Second)
 		}
-		require.Equal(t, 20, accepted, "a half")
+		require.Equal(t, 20, accepted, "a network has a half")
 		hub.End(id, sse.ClientDisconnect)
 	})
 }
 
-// Memory that idle clients hold is not made good by those who have a little unread.
+// Something else uses up the budget. To end a socket with little unread would free next to
+// nothing, so it lives on.
 func TestASocketWithLittleUnreadLivesOnAtTheBudget(t *testing.T) {
 	inBubbleWithin(t, 1<<20, sse.Options{ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)
