@@ -1,10 +1,10 @@
-// Package budget counts the memory that the server's holders keep for clients,
-// against one bound for the whole process.
+// Package budget counts the memory that the server keeps for its clients, against one
+// bound for the whole process.
 //
-// A holder charges what it keeps and gives it back when it lets go: outboxes,
-// rosters, remembered answers, connections, requests under way. The sum is an
-// estimate of the live heap and the stacks, not a reading: it is right at once,
-// where the garbage collector's figures are late.
+// A holder of memory charges what it keeps, and gives the charge back when it lets go.
+// Holders are outboxes, rosters, remembered answers, connections and requests under way.
+// The sum estimates the live heap and the stacks. It is not measured: the garbage
+// collector's figures come late, and the sum is right at once.
 package budget
 
 import (
@@ -13,27 +13,27 @@ import (
 	"sync/atomic"
 )
 
-// Budget is the memory that all holders together may take. The nil Budget has no
-// bound and counts nothing. Any goroutine may call the methods at once; none of
-// them blocks.
+// Budget is the memory that all holders together may take, in bytes. The nil Budget has no
+// bound and counts nothing. Any goroutine may call its methods at once, and none of them
+// blocks.
 type Budget struct {
 	// set once
 	limit    int64
-	exceeded chan struct{} // holds a token when the limit was passed
+	exceeded chan struct{} // holds a value when the limit was exceeded
 
 	used atomic.Int64
 
 	mu     sync.Mutex             // guards what follows; held for look-ups only
-	shares map[netip.Prefix]int64 // what is held for each network
+	shares map[netip.Prefix]int64 // bytes that are held for each network
 }
 
-// New returns a budget of so many bytes.
+// New returns a budget of limit bytes.
 func New(limit int64) *Budget {
 	return &Budget{limit: limit, exceeded: make(chan struct{}, 1), shares: make(map[netip.Prefix]int64)}
 }
 
-// Charge counts bytes that are held now, whatever the limit; a negative number
-// gives them back. Passing the limit is signalled by [Budget.Exceeded].
+// Charge counts bytes that are held now, even if they exceed the limit. A negative number
+// gives them back. If the limit is exceeded, [Budget.Exceeded] receives a value.
 func (b *Budget) Charge(bytes int) {
 	if b == nil || bytes == 0 {
 		return
@@ -41,13 +41,13 @@ func (b *Budget) Charge(bytes int) {
 	if used := b.used.Add(int64(bytes)); bytes > 0 && used > b.limit {
 		select {
 		case b.exceeded <- struct{}{}:
-		default: // the listener has a signal already
+		default: // a value waits for the listener already
 		}
 	}
 }
 
-// Take charges bytes and reports true, or charges nothing and reports false
-// because they do not fit.
+// Take charges bytes and returns true. If they do not fit, it charges nothing and returns
+// false.
 func (b *Budget) Take(bytes int) bool {
 	if b == nil {
 		return true
@@ -59,8 +59,8 @@ func (b *Budget) Take(bytes int) bool {
 	return true
 }
 
-// ChargeFor is [Budget.Charge] for what is held for one network, of which its share
-// is reckoned.
+// ChargeFor is [Budget.Charge] for bytes that are held for one network. They count
+// against the network's share as well.
 func (b *Budget) ChargeFor(network netip.Prefix, bytes int) {
 	if b == nil || bytes == 0 {
 		return
@@ -71,7 +71,8 @@ func (b *Budget) ChargeFor(network netip.Prefix, bytes int) {
 	b.Charge(bytes)
 }
 
-// TakeFor is [Budget.Take] for one network, which may have half of the budget.
+// TakeFor is [Budget.Take] for bytes that are held for one network. A network may have
+// half of the budget.
 func (b *Budget) TakeFor(network netip.Prefix, bytes int) bool {
 	if b == nil {
 		return true
@@ -85,7 +86,7 @@ func (b *Budget) TakeFor(network netip.Prefix, bytes int) bool {
 	return true
 }
 
-// HasShare reports whether a network holds less than the half that it may have.
+// HasShare reports whether a network holds less than half of the budget.
 func (b *Budget) HasShare(network netip.Prefix) bool {
 	if b == nil {
 		return true
@@ -95,17 +96,17 @@ func (b *Budget) HasShare(network netip.Prefix) bool {
 	return b.shares[network] < b.limit/2
 }
 
-// count changes what a network holds. The lock must be held.
+// count changes how many bytes a network holds. The lock must be held.
 func (b *Budget) count(network netip.Prefix, bytes int) {
 	if b.shares[network] += int64(bytes); b.shares[network] == 0 {
 		delete(b.shares, network)
 	}
 }
 
-// IsFull reports whether nothing more fits.
+// IsFull reports whether the limit is reached, so that nothing more fits.
 func (b *Budget) IsFull() bool { return b != nil && b.used.Load() >= b.limit }
 
-// Used returns how many bytes are held.
+// Used returns how many bytes are held now.
 func (b *Budget) Used() int64 {
 	if b == nil {
 		return 0
@@ -113,7 +114,7 @@ func (b *Budget) Used() int64 {
 	return b.used.Load()
 }
 
-// Limit returns how many bytes may be held, 0 if there is no bound.
+// Limit returns how many bytes may be held. It is 0 for the nil Budget.
 func (b *Budget) Limit() int64 {
 	if b == nil {
 		return 0
@@ -121,8 +122,8 @@ func (b *Budget) Limit() int64 {
 	return b.limit
 }
 
-// Exceeded receives a value after a charge has passed the limit. One goroutine
-// should listen, and make holders let go.
+// Exceeded returns a channel that receives a value after a charge has exceeded the limit.
+// One goroutine should listen, and make holders let go.
 func (b *Budget) Exceeded() <-chan struct{} {
 	if b == nil {
 		return nil

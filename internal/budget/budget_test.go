@@ -10,10 +10,10 @@ import (
 	"signaling-server/internal/budget"
 )
 
-func TestTakingStopsAtTheLimitAndChargingSaysThatItWasPassed(t *testing.T) {
+func TestTakeStopsAtTheLimitAndChargeSignalsThatItIsExceeded(t *testing.T) {
 	b := budget.New(100)
 	require.True(t, b.Take(60))
-	require.False(t, b.Take(41), "it does not fit")
+	require.False(t, b.Take(41), "41 bytes do not fit")
 	require.True(t, b.Take(40))
 	require.True(t, b.IsFull())
 	require.EqualValues(t, 100, b.Used())
@@ -28,7 +28,7 @@ func TestTakingStopsAtTheLimitAndChargingSaysThatItWasPassed(t *testing.T) {
 	require.False(t, b.IsFull())
 }
 
-// No network uses up the budget alone.
+// No network can use up the budget alone.
 func TestOneNetworkHasHalfOfTheBudget(t *testing.T) {
 	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 	b := budget.New(100)
@@ -39,7 +39,7 @@ func TestOneNetworkHasHalfOfTheBudget(t *testing.T) {
 	b.ChargeFor(here, 10)
 	require.False(t, b.HasShare(here))
 	require.EqualValues(t, 100, b.Used())
-	require.False(t, b.TakeFor(netip.Prefix{}, 1), "the whole is a bound as well")
+	require.False(t, b.TakeFor(netip.Prefix{}, 1), "the limit holds for all networks together")
 	b.ChargeFor(here, -50)
 	b.ChargeFor(there, -50)
 	require.True(t, b.HasShare(here))
