@@ -35,8 +35,8 @@ type Event struct {
 }
 
 // Courier puts events into the outboxes of sockets, and knows which sockets have a
-// reader. Its errors are, or wrap, ErrGone, ErrOverflow and ErrDraining. If there is
-// no error, the event will reach the client unless its socket ends first.
+// reader. Its errors are, or wrap, ErrGone, ErrOverflow and ErrDraining. A nil error
+// means that the event will reach the client unless its socket ends first.
 //
 // Any goroutine may call the methods at once. They are called with locks of this
 // package held, so they must not block or call back into this package.

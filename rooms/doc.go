@@ -13,8 +13,8 @@
 //
 // The lock of the room is held while its members change and while the events that
 // report the change are handed to the courier. So all members see one order. And of
-// any two members exactly one receives user-connected for the other. The other one
-// came later: it finds the earlier member in its room-joined.
+// any two members, the earlier receives user-connected for the later exactly once, and
+// the later finds the earlier in its room-joined.
 //
 // # Locks
 //

@@ -19,8 +19,8 @@ type User struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"` // compact JSON as the member wrote it; nil: none
 }
 
-// The server events that this package makes. Their members are those of the table
-// "Server events" in docs/protocol.md.
+// The server events that this package makes. Their fields are those of the table "Server
+// events" in docs/protocol.md.
 
 type roomJoined struct {
 	Type      string `json:"type"`

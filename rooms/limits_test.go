@@ -58,7 +58,8 @@ func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
 	require.ErrorIs(t, join("a", "five", here), rooms.ErrTooManyRoomsOfNetwork, "its room lives on without it, and counts")
 }
 
-// An event to a whole room costs by the number of its receivers and by its size.
+// The cost of an event to a whole room grows with the number of its receivers and with
+// its size.
 func TestWhatGoesToARoomHasARate(t *testing.T) {
 	var told []int
 	tooMuch := errors.New("too much")

@@ -2,8 +2,7 @@ package rooms
 
 import "encoding/json"
 
-// The reasons for which a member is out of its room, beside those for which a socket
-// ends.
+// The reasons for which a member is out of its room although its socket lives.
 const (
 	left       = "left"        // the client left
 	kicked     = "kicked"      // the member's permit has run out
@@ -14,9 +13,9 @@ const (
 // room-joined, which names all members. The other members receive user-connected. The
 // metadata is compact JSON, or nil.
 //
-// A join that repeats the last one, as the same user with the same metadata, sends
-// room-joined to the joiner again and nothing to the others. So a client can repeat a
-// join whose answer was lost, and renew its permit.
+// If a socket repeats its join, as the same user with the same metadata, it receives
+// room-joined again. The others receive nothing. So a client can repeat a join whose
+// answer was lost, and renew its permit.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
 // ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Limits].MayTell, the
@@ -68,9 +67,9 @@ func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
 	return s.room.welcome(s.member, rs.courier)
 }
 
-// mayJoin asks whether everyone that a join concerns may receive its events: the
-// members of the room, the members of the joiner's former room, and the joiner, which
-// receives the roster.
+// mayJoin asks whether the events of a join may be sent. Their receivers are the members
+// of the room, the members of the joiner's former room, and the joiner, which receives
+// the roster.
 func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 	leaving := 0
 	if s.room != nil && s.room != r {

@@ -27,8 +27,8 @@ func (p Permit) hasExpired(now time.Time) bool { return !p.Expires.IsZero() && !
 // expiryInterval is how often permits are looked at.
 const expiryInterval = time.Second
 
-// Run takes members whose permits have run out out of their rooms, until ctx is done.
-// If Run does not run, permits never end.
+// Run makes each member leave its room when its permit runs out, until ctx is done. The
+// member receives room-left with the reason "kicked". Without Run, permits never end.
 func (rs *Rooms) Run(ctx context.Context) {
 	ticker := time.NewTicker(expiryInterval)
 	defer ticker.Stop()

@@ -84,8 +84,8 @@ func TestAMemberThatLeavesWhileAwayIsNotBack(t *testing.T) {
 	box.none(t, "a")
 }
 
-// Calls of Observe for one socket may overtake each other. Still user-away and
-// user-back alternate, and the last of them is what holds.
+// Calls of Observe for one socket may overtake each other. Even so,
+// user-away and user-back alternate, and the last of them is true.
 func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")

@@ -98,10 +98,9 @@ type audience func(r *room, sender *member) iter.Seq[string]
 func toAll(r *room, _ *member) iter.Seq[string]         { return r.all() }
 func toOthers(r *room, sender *member) iter.Seq[string] { return r.others(sender) }
 
-// broadcast sends an event to many members of the socket's room. Nothing else is sent
-// in the room meanwhile, so all members receive everything in one order. All of the
-// audience receives the event or, if the sender has used up its share of one outbox,
-// nobody.
+// broadcast sends an event to an audience in the socket's room. Nothing else is sent in
+// the room meanwhile, so all members receive everything in one order. If the sender has
+// used up its share of one outbox, nobody receives the event.
 func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, to audience, newEvent func(*room, *member) Event) error {
 	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {

@@ -56,8 +56,8 @@ type member struct {
 	awaySince time.Time // guarded by the room's lock; zero: it is not away
 }
 
-// memberBytes is the memory that a member takes beside its entry: its seat, its
-// permit, and its places in the maps and lists.
+// memberBytes is the memory that a member takes without its entry: its seat, its permit,
+// and its places in the maps and lists.
 const memberBytes = 512
 
 func newRoom(id string, founder netip.Prefix) *room {

@@ -30,8 +30,8 @@ var (
 	ErrTooManyRoomsOfNetwork = errors.New("there are too many rooms of one network")
 	// ErrNotPermitted: the member's permit does not allow the operation.
 	ErrNotPermitted = errors.New("the member's permit does not allow this")
-	// ErrNoRoom: there is no room with this ID.
-	ErrNoRoom = errors.New("there is no room with this ID")
+	// ErrNoRoom: no room has this ID.
+	ErrNoRoom = errors.New("no room has this ID")
 )
 
 // Rooms is the register of all rooms and seats. Any goroutine may call its methods.
@@ -53,16 +53,16 @@ type Rooms struct {
 type seat struct {
 	mu     sync.Mutex // guards what follows; held throughout one operation of the socket
 	room   *room      // nil: no socket sits here, not yet or no longer
-	member *member    // nil if room is
+	member *member    // nil if room is nil
 	gone   bool       // out of the register: look the socket up again
 }
 
 // Limits bound a register.
 type Limits struct {
-	Members         int // of one room
-	RosterBytes     int // of the members of one room as room-joined names them; 0: no bound
-	Rooms           int // of the whole server; 0: no bound but the number of sockets
-	RoomsPerNetwork int // that exist and that one network has made; 0: no bound
+	Members         int // how many members one room may have
+	RosterBytes     int // how many bytes the members of one room may take in room-joined; 0: no bound
+	Rooms           int // how many rooms may exist; 0: no bound, but each room needs a socket
+	RoomsPerNetwork int // how many rooms may exist that the same network has made; 0: no bound
 
 	// MayTell is called before an event goes to a room. The weight is 1 for each
 	// receiver, and 1 more for each further 4 KiB that it receives. An error refuses the
@@ -161,7 +161,7 @@ func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 		r.mu.Lock()
 		taken := r.taken(own)
 		switch {
-		case r.closed: // its last member has just left: the room with this ID is another one now
+		case r.closed: // its last member has just left: look the ID up again
 			r.mu.Unlock()
 			continue
 		case r.locked && own.room != r:

@@ -368,8 +368,8 @@ func TestOnlyAMemberCanSaySomething(t *testing.T) {
 }
 
 // Sockets join, change rooms, leave and end at random, all at once. Of any two members
-// of a room, the earlier received user-connected for the later exactly once, or the
-// later found the earlier in users: never neither, never both. When all sockets have
+// of a room, the earlier received user-connected for the later exactly once, or the later
+// found the earlier in users. It is never neither and never both. When all sockets have
 // ended, no room is left.
 func TestOfTwoMembersExactlyOneHearsOfTheOther(t *testing.T) {
 	rs, box := newRooms(1000)

@@ -241,7 +241,7 @@ func (c *client) socketID() string {
 	return events[0].member("socketId").(string)
 }
 
-// resumed returns what connected said of it.
+// resumed reports whether connected says that the socket was resumed.
 func (c *client) resumed() bool {
 	events := c.events()
 	require.NotEmpty(c.t, events)

@@ -27,8 +27,8 @@ func (d *deadline) set(at time.Time) {
 	d.control.SetWriteDeadline(at)
 }
 
-// hurry bounds the write under way, and all that follow, by a common limit. An earlier
-// limit stays. Any goroutine may call it.
+// hurry bounds the write under way, and all that follow, by a common limit. Of two
+// limits the earlier holds. Any goroutine may call it.
 func (d *deadline) hurry(limit time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -15,8 +15,8 @@ const maxHoldUp = time.Minute
 // afterwards. Deliver panics if it does not begin with a brace or has a line end. It
 // never blocks.
 //
-// The error is [ErrGone], [ErrOverflow] (which ends the socket) or [ErrDraining]. If
-// there is no error, the event will reach the client unless its socket ends first.
+// The error is [ErrGone], [ErrOverflow] (which ends the socket) or [ErrDraining]. A
+// nil error means that the event will reach the client unless its socket ends first.
 func (h *Hub) Deliver(socketID, kind string, data []byte) error {
 	return h.DeliverMessage(socketID, Message{Kind: kind, Data: Line(data)})
 }
@@ -119,8 +119,8 @@ func (s *socket) putLocked(e *event) error {
 	return nil
 }
 
-// admits reports whether this socket lets a broadcast pass: the event's sender has a
-// share left here, or the socket has ended or reads too slowly.
+// admits reports whether this socket lets a broadcast pass. It does if the event's sender
+// has a share left here, and if the socket has ended or reads too slowly.
 func (s *socket) admits(e *event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

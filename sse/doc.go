@@ -5,16 +5,16 @@
 // opens a socket. The socket has a secret token, which only this client knows, and a
 // public ID that is derived from the token (see [Token]). The socket outlives its
 // streams and polls. When one of them ends, the client has the resume window to begin
-// the next one, with the id of the last event that it saw. It then goes on where it
-// was. A socket ends when its resume window runs out, when its client or an operator
+// the next one. It names the id of the last event that it saw, and goes on from
+// there. A socket ends when its resume window runs out, when its client or an operator
 // ends it, or when its client reads too slowly.
 //
 // Everything that a client may rely on follows from one rule. An event exists for a
-// socket when it is in the socket's outbox, and streams and polls are only readers of
-// the outbox from a position. To deliver an event is to append it. A reader hands on
-// what stands behind its position, one event after the other. So all of these are one
-// path: live delivery, replay after a resume, a takeover, long polling, a slow reader,
-// and the last words before a shutdown.
+// socket when it is in the socket's outbox. Streams and polls are only readers of the
+// outbox from a position. To deliver an event is to append it. A reader hands on what
+// stands behind its position, one event after the other. So there is one path for live
+// delivery, replay after a resume, a takeover, long polling, a slow reader, and the last
+// words before a shutdown.
 //
 //	Hub.Deliver ─▶ outbox ─┬▶ stream.advance ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
 //	                       │        ▲                                       │
@@ -22,9 +22,9 @@
 //	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
 //
 // An event leaves the outbox when the client has confirmed it, by reading on behind it.
-// An event that was written also leaves the outbox when more is kept for a resume than
-// the bounds allow, and when it is so old that no client can come back for it. Of
-// unsent events with one key, the outbox keeps one: a client needs no more.
+// Written events also leave the outbox when the bounds on what is kept for a resume are
+// exceeded. And they leave when they are so old that no client can come back for them.
+// Of unsent events with one key, the outbox keeps one: a client needs no more.
 //
 // # Shares
 //

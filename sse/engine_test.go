@@ -24,10 +24,9 @@ import (
 // Each test here is a law of the fence around r3labs/sse. Without the fence it fails, for
 // the reason that its comment gives.
 
-// Without the fence, a stream of the engine that is removed while it has a subscriber leaks
-// the goroutine that watches it, and a handler may wait for ever to register. With it, all
-// goroutines of a stream end with the stream, however and whenever it ends: the bubble
-// waits for them.
+// Without the fence, a stream of the engine leaks a goroutine if it is removed while it has
+// a subscriber. And a handler may wait for ever to register. With the fence, all goroutines
+// of a stream end with it, however and whenever it ends: the bubble waits for them.
 func TestLawNoGoroutineOutlivesItsStream(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
@@ -92,8 +91,8 @@ func TestLawTheEngineSeesNothingOfTheClientsRequest(t *testing.T) {
 	})
 }
 
-// Without the fence, empty data ends the stream, data that begins with a colon becomes a
-// comment, and a line end in data begins a field of the sender's choice.
+// Without the fence, empty data ends the stream, and data that begins with a colon becomes
+// a comment. A line end in data begins a field of the sender's choice.
 func TestLawDataIsAnObjectOnOneLine(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -221,7 +220,7 @@ func TestTheEnginesOwnClientReadsTheStream(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var reading sync.WaitGroup
 	client := r3labs.NewClient(server.URL + "/events")
-	client.ReconnectStrategy = &backoff.StopBackOff{} // without it, a client that sees the cut first reconnects after ctx is done
+	client.ReconnectStrategy = &backoff.StopBackOff{} // without it, the client reconnects if it sees the cut before ctx is done
 	reading.Go(func() {
 		_ = client.SubscribeRawWithContext(ctx, func(e *r3labs.Event) { events <- e })
 	})

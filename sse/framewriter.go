@@ -32,7 +32,7 @@ type frameWriter struct {
 	panicked any           // the value that the connection panicked with, for ServeStream to pass on
 }
 
-// frames holds the buffers that are between two frames.
+// frames holds buffers that are free for another frame.
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // putBack keeps a buffer for another frame. It drops the few that have grown large.

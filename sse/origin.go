@@ -51,7 +51,7 @@ func (h *Hub) uncountSocket(o *origin) {
 	h.forgetOrigin(o)
 }
 
-// forgetOrigins forgets the origins without sockets and unsent events.
+// forgetOrigins forgets the origins that have neither sockets nor unsent events.
 func (h *Hub) forgetOrigins() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,8 +60,8 @@ func (h *Hub) forgetOrigins() {
 	}
 }
 
-// forgetOrigin forgets an origin without sockets and unsent events. The hub's lock must be
-// held.
+// forgetOrigin forgets an origin that has neither sockets nor unsent events. The hub's lock
+// must be held.
 func (h *Hub) forgetOrigin(o *origin) {
 	if o.sockets == 0 && o.unsent.Load() == 0 {
 		delete(h.origins, o.network)

@@ -18,9 +18,9 @@ import (
 // of another.
 type OutboxLimits struct {
 	UnsentEvents   int // how many events may wait to be written
-	UnsentBytes    int // of their data; a single event may exceed it
+	UnsentBytes    int // how many bytes these events may have; a single event may exceed it
 	RetainedEvents int // how many written events are kept until the client confirms them
-	RetainedBytes  int // of their data
+	RetainedBytes  int // how many bytes these events may have
 }
 
 // The bounds of one answer to a poll. It fits into the send buffer of a connection, so
@@ -30,8 +30,8 @@ const (
 	maxBatchBytes  = 64 << 10 // a single event may exceed it
 )
 
-// entryBytes is the memory that an outbox takes for each event beside the event itself,
-// with the unused places of a slice that grows.
+// entryBytes is the memory that an outbox takes for each event, without the event itself.
+// It allows for the unused places of a slice that grows.
 const entryBytes = 32
 
 // entry is one event in an outbox.
@@ -50,7 +50,7 @@ type outbox struct {
 
 	// guarded by the socket's lock
 	entries []entry // the events with the sequences from first to last()
-	dropped int     // places before entries that its array still holds
+	dropped int     // unused places before entries in its array
 	first   uint64  // sequence of entries[0] or, if there are no entries, of the next event
 
 	confirmed uint64 // highest sequence that the client has confirmed
@@ -61,7 +61,7 @@ type outbox struct {
 	unsent   tally  // of the events behind written
 	offered  tally  // of those that other sockets caused
 	retained int    // bytes of the events up to written
-	crowd    *crowd // whose the unsent events are; nil while few are unsent
+	crowd    *crowd // counts the unsent events by sender; nil while few are unsent
 }
 
 func newOutbox(limits OutboxLimits, b *budget.Budget) outbox {
@@ -135,7 +135,7 @@ func (o *outbox) addUnsent(sequence uint64, e *event) {
 	}
 }
 
-// removeUnsent counts an event that is no longer unsent.
+// removeUnsent counts an event that was written or replaced.
 func (o *outbox) removeUnsent(sequence uint64, e *event) {
 	e.removeUnsent()
 	o.unsent.remove(e)

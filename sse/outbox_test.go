@@ -206,8 +206,8 @@ func TestTheArrayOfABurstIsFreed(t *testing.T) {
 	require.Nil(t, o.entries)
 }
 
-// BenchmarkDelivering measures an event to a room, for each member that has no reader to
-// wake.
+// BenchmarkDelivering measures what an event to a room costs for each member that has no
+// reader.
 func BenchmarkDelivering(b *testing.B) {
 	h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1 << 30, UnsentBytes: 1 << 30, RetainedEvents: 10, RetainedBytes: 1 << 20}})
 	const members = 1000

@@ -11,7 +11,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 func timestamp() string { return time.Now().UTC().Format(timeLayout) }
 
 // The server events about a socket itself. All other events are made by the packages
-// that deliver them. The members are those of the table "Server events" in
+// that deliver them. Their fields are those of the table "Server events" in
 // docs/protocol.md.
 
 type connected struct {
@@ -86,10 +86,10 @@ func newServerShutdown(reconnectAfter time.Duration) *event {
 	return e
 }
 
-func newOwnEvent(kind string, members any) *event { return newEvent(kind, encode(members)) }
+func newOwnEvent(kind string, fields any) *event { return newEvent(kind, encode(fields)) }
 
-func encode(members any) []byte {
-	data, err := json.Marshal(members)
+func encode(fields any) []byte {
+	data, err := json.Marshal(fields)
 	if err != nil {
 		panic(err) // strings, booleans, numbers and valid raw JSON always marshal
 	}

@@ -126,7 +126,7 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed b
 }
 
 // logResumption logs that a socket has a reader again. For polls that is the normal case
-// and happens all the time, so they are logged at the level debug.
+// and happens all the time, so polls are logged at debug level.
 func (h *Hub) logResumption(s *socket, t Transport, c Client) {
 	level := slog.LevelInfo
 	if t == OverPoll {

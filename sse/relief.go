@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The charges to the budget beside those for events. They were measured with idle
+// The charges to the budget, except those for events. They were measured with idle
 // clients, and rounded up.
 const (
 	socketBytes = 2 << 10  // a socket without a reader
@@ -14,7 +14,7 @@ const (
 	pollBytes   = 8 << 10  // a poll that waits
 )
 
-// bytes returns the memory that a reader takes beside its connection.
+// bytes returns the memory that a reader takes, without its connection.
 func (t Transport) bytes() int {
 	if t == OverStream {
 		return streamBytes

@@ -39,9 +39,9 @@ func (h *Hub) Run(ctx context.Context) {
 	}
 }
 
-// tickInterval is how often Run looks at all sockets: a tenth of the shortest interval
-// that it watches, so that nothing is late by more than that tenth. It is 250 ms at
-// most, a small part of the time in which a peer that vanishes must be reported.
+// tickInterval is how often Run looks at all sockets. It is a tenth of the shortest
+// interval that Run watches, so nothing is late by more than a tenth. And it is 250 ms at
+// most: a small part of the time in which a peer that vanishes must be reported.
 func (h *Hub) tickInterval() time.Duration {
 	finest := min(h.options.HeartbeatInterval, h.options.ResumeWindow, h.options.AwayAfter) / 10
 	return min(max(finest, time.Millisecond), 250*time.Millisecond)
@@ -78,6 +78,6 @@ func (h *Hub) forgetLater(s *socket) {
 	h.mu.Unlock()
 	select {
 	case h.wake <- struct{}{}:
-	default: // Run will wake already
+	default: // Run will wake anyway
 	}
 }

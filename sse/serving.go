@@ -29,8 +29,8 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 // if position is nil or cannot be resumed. The first event of a new socket is connected.
 //
 // The answer is {"events": […], "lastEventId": "…"}. It holds the events behind the
-// position, as many as one answer may hold. If there is no event, ServePoll waits for
-// one, and answers with an empty list when the wait is over.
+// position, as many as one answer may hold. If none is there, ServePoll waits for one,
+// and answers with an empty list when the wait is over.
 //
 // The errors are those of [Hub.ServeStream], and the error of the request's context if
 // the client has gone. With an error nothing was written.

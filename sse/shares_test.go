@@ -54,8 +54,8 @@ func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 			}
 			return accepted
 		}
-		require.Equal(t, 10, flood(flooder), "one sender has a quarter")
-		require.Equal(t, 10, flood(accomplice), "all senders of one network have a half")
+		require.Equal(t, 10, flood(flooder), "one sender has a quarter of the outbox")
+		require.Equal(t, 10, flood(accomplice), "all senders of one network have half of it")
 		require.LessOrEqual(t, flood(third), 1, "the first event of each sender may pass")
 		require.NoError(t, hub.Send(id, from(honest.socketID(), `{"from":"honest"}`)))
 		require.NoError(t, hub.Deliver(id, "signal", []byte(`{"from":"server"}`)))
@@ -353,8 +353,8 @@ func TestEachPieceOfALargeEventHasATimeoutOfItsOwn(t *testing.T) {
 	})
 }
 
-// What a client reads behind a room-joined or room-left belongs to what came after it. So
-// no later event may move before it.
+// A room-joined or room-left divides what came before it from what came after it. No later
+// event may move before it.
 func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
@@ -423,7 +423,7 @@ func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
 			<-sender.returned
 			time.Sleep(time.Second)
 		}
-		require.Equal(t, 20, accepted, "a network has a half")
+		require.Equal(t, 20, accepted, "all senders of one network have half of it")
 		hub.End(id, sse.ClientDisconnect)
 	})
 }

@@ -85,13 +85,13 @@ func newSocket(h *Hub, token Token) *socket {
 	}
 }
 
-// attach makes r the socket's reader. It reads what stands behind position, and so
-// confirms everything up to there. The reader before it must end: attach returns it,
-// so that the caller can wait for it. It also returns whether the socket was away.
+// attach makes r the socket's reader of what stands behind position. Everything up to
+// there counts as confirmed. If the socket has a reader already, that one must end: attach
+// returns it, so that the caller can wait. It also returns whether the socket was away.
 //
 // The error is [ErrGone] if the socket has ended or no longer holds everything behind
-// position, errOvertaken if the client has confirmed more than position, and
-// [ErrDraining] if the server stops and there is nothing behind position.
+// position. It is errOvertaken if the client has confirmed more than position. It is
+// [ErrDraining] if the server stops and nothing stands behind position.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,9 +182,9 @@ func (s *socket) isOwed() bool {
 	return s.ended == "" && s.outbox.written < s.outbox.last()
 }
 
-// tick does what is due: it sends a heartbeat after silence, notes that the socket is
-// away, or ends it if its resume window has run out. The results report whether it did
-// one of the last two.
+// tick does what is due. It sends a heartbeat after silence, notes that the socket is
+// away, or ends the socket if its resume window has run out. The results report whether
+// it did one of the last two.
 func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
