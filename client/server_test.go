@@ -9,6 +9,7 @@ import (
 
 	"signaling-server/client"
 	"signaling-server/httpapi/httpapitest"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -19,7 +20,7 @@ const patience = 20 * time.Second
 type server struct{ *httpapitest.Server }
 
 func newServer(t *testing.T, options sse.Options) server {
-	return server{httpapitest.Start(t, httpapitest.Parts{SSE: options})}
+	return server{httpapitest.Start(t, signaling.Parts{SSE: options})}
 }
 
 // bot is a client that keeps what it hears until it is asked for.

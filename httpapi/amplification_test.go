@@ -23,6 +23,7 @@ import (
 	"signaling-server/httpapi/httpapitest"
 	"signaling-server/internal/budget"
 	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -37,7 +38,7 @@ const (
 // amplified is a server without a network between, so that all that its memory
 // grows by is its own.
 type amplified struct {
-	api       *httpapi.API
+	api       http.Handler
 	hub       *sse.Hub
 	budget    *budget.Budget
 	receivers []string // the tokens of the sockets in the room that nobody reads
@@ -49,11 +50,12 @@ const amplifiedReceivers = 4
 
 func newAmplified(t testing.TB) *amplified {
 	s := &amplified{budget: budget.New(1 << 40)}
-	s.api, s.hub = httpapitest.Run(t, httpapitest.Parts{
+	joined := httpapitest.Run(t, signaling.Parts{
 		SSE:   sse.Options{AwayAfter: time.Hour, ResumeWindow: time.Hour},
 		Rooms: rooms.Limits{Members: 100},
 		API:   httpapi.Options{Environment: "test", CORSOrigins: []string{"*"}, Budget: s.budget, Logger: slog.New(slog.DiscardHandler)},
 	})
+	s.api, s.hub = joined.Handler(), joined.Hub()
 	return s
 }
 

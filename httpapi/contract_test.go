@@ -202,7 +202,7 @@ func accessTokens(t *testing.T, w *witness) {
 	a.next("room-joined")
 	stranger.refuse(http.StatusForbidden, "access-denied", `{"type":"join-room","roomId":"room","userId":"Eve"}`)
 
-	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.EnforcesExpiry = true })
+	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.EnforceExpiry = true })
 	brief := strict.connect(t)
 	brief.send(joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}), "room", "Ada"))
 	brief.next("room-joined")

@@ -15,6 +15,7 @@ import (
 
 	"signaling-server/httpapi"
 	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -30,35 +31,28 @@ type modelServer struct {
 // startModelServer starts a server that ends with the check.
 func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelServer {
 	s := &modelServer{network: newNetwork()}
-	logger := slog.New(slog.DiscardHandler)
-	var members *rooms.Rooms
-	var api *httpapi.API
-	options.OnEnd = func(socketID string, reason sse.Reason) {
-		s.touch(socketID)
-		members.Remove(socketID, string(reason))
-		api.Forget(socketID)
-	}
-	options.OnPresence = func(socketID string) {
-		s.touch(socketID)
-		members.Observe(socketID)
-	}
-	s.hub = sse.NewHub(options)
-	members = rooms.New(keyless{httpapi.Courier{Hub: s.hub}}, rooms.Limits{Members: maxMembers}, logger)
-	api, err := httpapi.New(httpapi.Options{Hub: s.hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}})
+	joined, err := signaling.Join(signaling.Parts{
+		SSE:     options,
+		Rooms:   rooms.Limits{Members: maxMembers},
+		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+		Observe: s.touch,
+		Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
+	})
 	require.NoError(t, err)
+	s.hub = joined.Hub()
 
 	server := &http.Server{ // as cmd/signaling-server has it
-		Handler:           api,
+		Handler:           joined.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn),
 	}
 	walking, stopWalking := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.hub.Run(walking) })
+	running.Go(func() { joined.Run(walking) })
 	running.Go(func() { _ = server.Serve(s.network) })
 	t.Cleanup(func() {
 		server.Close()
@@ -70,7 +64,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 
 // keyless is a courier that leaves no event out for another: how far a reader is at
 // that moment is chance. Package sse has a model of its own for that.
-type keyless struct{ httpapi.Courier }
+type keyless struct{ rooms.Courier }
 
 // Deliver implements rooms.Courier.
 func (k keyless) Deliver(socketID string, e rooms.Event) error {

@@ -9,6 +9,7 @@ import (
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
 	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -20,7 +21,7 @@ type server struct {
 
 // setup says what a test's server is.
 type setup struct {
-	httpapitest.Parts
+	signaling.Parts
 	http    func(*http.Server)
 	witness *witness // that listens to it; nil: one of its own
 	unheard bool     // nobody does
@@ -34,7 +35,7 @@ func unheard(u *setup) { u.unheard = true }
 // not say, others may.
 func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func(*setup)) *server {
 	u := setup{
-		Parts: httpapitest.Parts{
+		Parts: signaling.Parts{
 			SSE:   options,
 			Rooms: rooms.Limits{Members: maxMembers},
 			API: httpapi.Options{
@@ -53,8 +54,8 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	if w == nil && !u.unheard {
 		w = newListener(t)
 	}
-	api, hub := httpapitest.Run(t, u.Parts)
-	s := &server{httptest.NewUnstartedServer(api), hub}
+	joined := httpapitest.Run(t, u.Parts)
+	s := &server{httptest.NewUnstartedServer(joined.Handler()), joined.Hub()}
 	s.Config.ReadTimeout = time.Second
 	s.Config.IdleTimeout = time.Minute
 	u.http(s.Config)

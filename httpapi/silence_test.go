@@ -2,20 +2,18 @@ package httpapi_test
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"signaling-server/httpapi"
-	"signaling-server/rooms"
+	"signaling-server/httpapi/httpapitest"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -57,12 +55,8 @@ func listenInBubble(t *testing.T, api http.Handler, seconds string) *listener {
 // inSilence runs a test in a bubble, with an API that nothing listens for.
 func inSilence(t *testing.T, test func(t *testing.T, api http.Handler, hub *sse.Hub)) {
 	synctest.Test(t, func(t *testing.T) {
-		logger := slog.New(slog.DiscardHandler)
-		hub := sse.NewHub(sse.Options{})
-		members := rooms.New(httpapi.Courier{Hub: hub}, rooms.Limits{Members: 100}, logger)
-		api, err := httpapi.New(httpapi.Options{Hub: hub, Rooms: members, Logger: logger, CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}})
-		require.NoError(t, err)
-		test(t, api, hub)
+		s := httpapitest.Run(t, signaling.Parts{})
+		test(t, s.Handler(), s.Hub())
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"signaling-server/httpapi/httpapitest"
 	"signaling-server/limits"
 	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -257,10 +258,10 @@ func TestACrowdsBodiesAndAnswersHaveLessTime(t *testing.T) {
 
 // guarded is a server behind a guard.
 func guarded(t *testing.T, o conns.Options) *httptest.Server {
-	api, _ := httpapitest.Run(t, httpapitest.Parts{
+	api := httpapitest.Run(t, signaling.Parts{
 		Rooms: rooms.Limits{Members: 100},
 		API:   httpapi.Options{CORSOrigins: []string{"*"}, AdminToken: "operators-token-1", Environment: httpapi.Production},
-	})
+	}).Handler()
 	guard := conns.New(o)
 	s := httptest.NewUnstartedServer(api)
 	s.Listener = guard.Listen(s.Listener)

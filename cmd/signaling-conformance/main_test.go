@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"signaling-server/httpapi/httpapitest"
+	"signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 var brief = sse.Options{HeartbeatInterval: 500 * time.Millisecond, ResumeWindow: 5 * time.Second, AwayAfter: 500 * time.Millisecond}
 
 func TestOurServerKeepsAllRules(t *testing.T) {
-	s := httpapitest.Start(t, httpapitest.Parts{SSE: brief})
+	s := httpapitest.Start(t, server.Parts{SSE: brief})
 	junit := filepath.Join(t.TempDir(), "report.xml")
 	var stdout, stderr bytes.Buffer
 	status := run(t.Context(), []string{"-url", s.URL, "-junit", junit}, &stdout, &stderr)
@@ -72,7 +73,7 @@ func TestBrokenServersAreToldWhatTheyBreak(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := httpapitest.Start(t, httpapitest.Parts{SSE: brief})
+			s := httpapitest.Start(t, server.Parts{SSE: brief})
 			front := sabotaged(t, s.URL, broken.on, broken.as)
 			var stdout, stderr bytes.Buffer
 			pattern := "^(" + strings.Join(append(broken.rules, "tokens-are-128-bits"), "|") + ")$"
@@ -94,7 +95,7 @@ func TestWhatCannotBeTriedIsSaid(t *testing.T) {
 	require.Equal(t, 2, run(t.Context(), []string{"-run", "("}, &stdout, &stderr))
 	require.Equal(t, 2, run(t.Context(), []string{"-parallel", "0"}, &stdout, &stderr))
 
-	s := httpapitest.Start(t, httpapitest.Parts{})
+	s := httpapitest.Start(t, server.Parts{})
 	front := sabotaged(t, s.URL, func(r *http.Request) bool { return r.URL.Path == "/stats" }, status(http.StatusOK, http.StatusForbidden))
 	stdout.Reset()
 	require.Zero(t, run(t.Context(), []string{"-url", front, "-run", "^stats$"}, &stdout, &stderr))

@@ -29,14 +29,19 @@ const (
 // give up after the same time.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
-// listen opens the server's port. Accepted connections inherit its options.
+// listen opens the server's port. Accepted connections inherit its options. The error
+// is a sentence for the operator.
 func listen(c config) (net.Listener, error) {
 	config := net.ListenConfig{KeepAliveConfig: probes, Control: func(_, _ string, connection syscall.RawConn) error {
 		var failed error
 		err := connection.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
 		return errors.Join(err, failed)
 	}}
-	return config.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	if err != nil {
+		return nil, listenError(c, err)
+	}
+	return listener, nil
 }
 
 // listenError says in a sentence why a port cannot be had.

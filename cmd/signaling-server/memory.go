@@ -12,7 +12,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"signaling-server/internal/budget"
+	"signaling-server/server"
 )
 
 // ownMemory is what the process takes without any client: its code, its pages, and
@@ -20,12 +20,9 @@ import (
 const ownMemory = 48 << 20
 
 // memory is what the process may take, and how much of it is for clients.
-type memory struct {
-	limit  int64
-	budget *budget.Budget
-}
+type memory struct{ limit, forClients int64 }
 
-// newMemory divides the memory that the process may take. The budget for clients is
+// newMemory divides the memory that the process may take. What is for clients is
 // three fifths of what is left beside the process's own: the garbage collector needs
 // the rest to keep pace. The Go runtime gets a limit too, unless GOMEMLIMIT set one.
 func newMemory(c config) (memory, error) {
@@ -40,29 +37,19 @@ func newMemory(c config) (memory, error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit / 100 * 85)
 	}
-	return memory{limit, budget.New(max(limit-ownMemory, limit/4) / 5 * 3)}, nil
-}
-
-// ofOneAddress returns how many bytes of events one address may have waiting: what
-// is set, and a quarter of the budget at most.
-func (m memory) ofOneAddress(c config) int {
-	quarter := int(m.budget.Limit() / 4)
-	if c.OutboxPerAddress == 0 {
-		return quarter
-	}
-	return min(c.OutboxPerAddress, quarter)
+	return memory{limit, max(limit-ownMemory, limit/4) / 5 * 3}, nil
 }
 
 // announce says what the limits allow clients to hold at worst, and warns if that
-// is more than the budget.
+// is more than the memory for them.
 func (m memory) announce(c config, logger *slog.Logger) {
 	worst := c.worstCase()
 	level, message := slog.LevelInfo, "memory for clients"
-	if worst > m.budget.Limit() {
+	if worst > m.forClients {
 		level = slog.LevelWarn
 		message = "the limits allow more than the memory for clients; when that is used up, newcomers are refused and the sockets with the most unread end"
 	}
-	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.budget.Limit()), "atWorst", inMiB(worst))
+	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.forClients), "atWorst", inMiB(worst))
 }
 
 // worstCase is what clients can hold if each has all that it may have.
@@ -71,8 +58,8 @@ func (c config) worstCase() int64 {
 		perEvent  = 32        // of an outbox, beside its data
 		perSocket = 128 << 10 // remembered answers, the stream and its connection
 	)
-	outbox := int64(c.OutboxBytes)*5/4 + int64(c.OutboxEvents)*2*perEvent
-	return int64(c.MaxConnections) * (outbox + perSocket)
+	outbox := int64(c.Limits.OutboxBytes)*5/4 + int64(c.Limits.OutboxEvents)*2*perEvent
+	return int64(c.Limits.MaxSockets) * (outbox + perSocket)
 }
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
@@ -91,7 +78,7 @@ const (
 // giveBack returns memory to the operating system after a rush, until ctx is done.
 // Left alone, an idle process collects its garbage after two minutes, and returns it
 // later still.
-func (m memory) giveBack(ctx context.Context) {
+func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	ticker := time.NewTicker(giveBackInterval)
 	defer ticker.Stop()
 	patience, next := giveBackInterval, time.Time{}
@@ -100,13 +87,14 @@ func (m memory) giveBack(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			excess := m.excess()
+			used, limit := s.ClientMemory()
+			excess := excessOver(used)
 			switch {
-			case m.budget.IsFull():
+			case used >= limit:
 				runtime.GC() // what is charged until it is collected may be garbage
 			case excess > enoughExcess && !now.Before(next):
 				debug.FreeOSMemory()
-				if m.excess() < excess/2 {
+				if used, _ := s.ClientMemory(); excessOver(used) < excess/2 {
 					patience = giveBackInterval
 				} else {
 					patience = min(2*patience, maxPatience)
@@ -117,11 +105,11 @@ func (m memory) giveBack(ctx context.Context) {
 	}
 }
 
-// excess is how many bytes the process has from the operating system beyond what it
-// needs.
-func (m memory) excess() int64 {
+// excessOver is how many bytes the process has from the operating system beyond what
+// it needs while so many are held for clients.
+func excessOver(used int64) int64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
 	held := int64(samples[0].Value.Uint64()) - int64(samples[1].Value.Uint64())
-	return held - idleMemory - 2*m.budget.Used()
+	return held - idleMemory - 2*used
 }

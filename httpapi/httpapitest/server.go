@@ -16,12 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	signalingserver "signaling-server"
-	"signaling-server/browser"
-	"signaling-server/httpapi"
-	"signaling-server/rooms"
+	"signaling-server/server"
 	"signaling-server/sse"
-	"signaling-server/static"
 )
 
 // Server is a server behind a proxy.
@@ -43,62 +39,28 @@ type Meddler func(w http.ResponseWriter, r *http.Request) bool
 // before.
 func (s *Server) Between(m Meddler) { s.meddle.Store(&m) }
 
-// Parts say what a server is. Of the API's options, those that name other parts are
-// filled in.
-type Parts struct {
-	SSE   sse.Options
-	Rooms rooms.Limits
-	API   httpapi.Options
-
-	EnforcesExpiry bool // of permits
-}
-
-// Run puts the parts of a server together as the command does, and runs them until
-// the test and what it has begun since have ended.
-func Run(t testing.TB, p Parts) (*httpapi.API, *sse.Hub) {
-	var members *rooms.Rooms
-	var api *httpapi.API
-	p.API.Metrics = cmp.Or(p.API.Metrics, httpapi.NewMetrics())
-	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
-	p.SSE.OnEnd = func(socketID string, reason sse.Reason) {
-		members.Remove(socketID, string(reason))
-		api.Forget(socketID)
-		p.API.Metrics.SocketEnded(reason)
-	}
-	p.SSE.OnRead, p.SSE.OnDelivery = p.API.Metrics.ReaderBegan, p.API.Metrics.EventDelivered
-	p.SSE.OnPresence = func(socketID string) { members.Observe(socketID) }
-	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
-	if l := p.API.Limits; l != nil {
-		p.SSE.MayOpen, p.SSE.MayRead, p.Rooms.MayTell = l.Open, l.Resume, l.Tell
-	}
-	hub := sse.NewHub(p.SSE)
-	members = rooms.New(httpapi.Courier{Hub: hub}, p.Rooms, p.API.Logger)
-	p.API.Hub, p.API.Rooms = hub, members
-	p.API.OpenAPI, p.API.Version = signalingserver.OpenAPI, signalingserver.Version
-	p.API.Pages, p.API.Client = static.Files, browser.Files
-	api, err := httpapi.New(p.API)
+// Run runs a server, without a listener, until the test and what it has begun since
+// have ended.
+func Run(t testing.TB, p server.Parts) *server.Server {
+	s, err := server.Join(p)
 	require.NoError(t, err)
-
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { hub.Run(ctx) })
-	if p.EnforcesExpiry {
-		running.Go(func() { members.Run(ctx) })
-	}
+	running.Go(func() { s.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
 	})
-	return api, hub
+	return s
 }
 
 // Start starts a server that ends with the test. Where its parts do not say so,
 // nobody's rates are limited.
-func Start(t *testing.T, p Parts) *Server {
+func Start(t *testing.T, p server.Parts) *Server {
 	p.Rooms.Members = cmp.Or(p.Rooms.Members, 100)
-	api, hub := Run(t, p)
-	s := &Server{Hub: hub}
-	behind := httptest.NewServer(api)
+	signaling := Run(t, p)
+	s := &Server{Hub: signaling.Hub()}
+	behind := httptest.NewServer(signaling.Handler())
 	t.Cleanup(func() {
 		behind.CloseClientConnections()
 		behind.Close()
@@ -120,8 +82,8 @@ func Start(t *testing.T, p Parts) *Server {
 }
 
 // Proxy hands requests on to a server, and events back as they come.
-func Proxy(t *testing.T, server string) http.Handler {
-	address, err := url.Parse(server)
+func Proxy(t *testing.T, target string) http.Handler {
+	address, err := url.Parse(target)
 	require.NoError(t, err)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -12,45 +11,44 @@ import (
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
 	"signaling-server/iceservers"
-	"signaling-server/limits"
-	"signaling-server/sse"
+	"signaling-server/server"
 )
 
-// parts are what the server is made of that may not be had as it is configured.
-type parts struct {
-	access     *access.Verifier // nil: nobody is asked for an access token
-	iceServers iceservers.Provider
-	proxies    clientip.Proxies
-	tls        *tls.Config // nil: there is none
+// newOptions returns the server's options as they are set. The error is a sentence for
+// the operator, and repeats no secret. The caller closes Access, if there is one.
+func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
+	o = server.Options{
+		HeartbeatInterval: c.HeartbeatInterval,
+		ResumeWindow:      c.ResumeWindow,
+		AwayAfter:         c.AwayAfter,
+		Limits:            server.Limits(c.Limits),
+		EnforceExpiry:     c.AccessEnforceExpiry,
+		AdminToken:        c.AdminToken,
+		CORSOrigins:       c.CORSOrigins,
+		Environment:       c.Environment,
+		Logger:            logger,
+	}
+	if o.ICEServers, err = c.iceServers(); err != nil {
+		return o, err
+	}
+	if o.TrustedProxies, err = c.trustedProxies(); err != nil {
+		return o, err
+	}
+	o.Access, err = c.accessVerifier(logger)
+	return o, err
 }
 
-// newParts makes them. The error is a sentence for the operator, and repeats no
-// secret.
-func newParts(c config, logger *slog.Logger) (p parts, err error) {
-	if p.iceServers, err = c.iceServers(); err != nil {
-		return p, err
-	}
-	if p.proxies, err = c.trustedProxies(); err != nil {
-		return p, err
-	}
-	if p.tls, err = newTLS(c, logger); err != nil {
-		return p, err
-	}
+// accessVerifier returns what checks access tokens, nil if nobody is asked for one.
+func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 	keys, areAny, err := c.accessKeys()
 	if err != nil || !areAny {
-		return p, err
+		return nil, err
 	}
-	if p.access, err = access.NewVerifier(context.Background(), keys, logger); err != nil {
-		return p, fmt.Errorf("the keys of access tokens cannot be used: %w", err)
+	verifier, err := access.NewVerifier(context.Background(), keys, logger)
+	if err != nil {
+		return nil, fmt.Errorf("the keys of access tokens cannot be used: %w", err)
 	}
-	return p, nil
-}
-
-// close ends what runs on.
-func (p parts) close() {
-	if p.access != nil {
-		p.access.Close()
-	}
+	return verifier, nil
 }
 
 // accessKeys are the keys that access tokens are checked by, if there are any.
@@ -101,25 +99,4 @@ func (c config) trustedProxies() (proxies clientip.Proxies, err error) {
 		proxies = append(proxies, network)
 	}
 	return proxies, nil
-}
-
-func (c config) limits() *limits.Limits {
-	return limits.New(limits.Options{
-		PerAddress: limits.Rates{Opens: c.OpensPerAddress, Posts: c.PostsPerAddress, Events: c.EventsPerAddress, Tellings: c.ToldPerAddress},
-		PerSocket:  limits.Rates{Opens: c.OpensPerSocket, Posts: c.PostsPerSocket, Events: c.EventsPerSocket, Tellings: c.ToldPerSocket},
-
-		MonitoringPerAddress: c.MonitoringRate,
-		RequestsPerAddress:   c.RequestsPerAddress,
-		ReadingPerAddress:    2 * c.MaxPerAddress, // one that takes over stands beside the one before for a moment
-		BytesPerAddress:      c.RequestBytes,
-	})
-}
-
-// outbox bounds what a socket's client may leave unread. What it may still ask for
-// again is little: it has been written.
-func (c config) outbox() sse.OutboxLimits {
-	return sse.OutboxLimits{
-		UnsentEvents: c.OutboxEvents, UnsentBytes: c.OutboxBytes,
-		RetainedEvents: c.OutboxEvents, RetainedBytes: c.OutboxBytes / 4,
-	}
 }

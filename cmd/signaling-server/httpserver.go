@@ -1,0 +1,61 @@
+package main
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"signaling-server/httpapi/conns"
+)
+
+// idleTimeout is how long a connection may wait for its next request.
+const idleTimeout = 2 * time.Minute
+
+// newHTTPServer bounds what a client may take: streams set deadlines of their own
+// for each write, all other answers are short.
+func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Guard, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(ours != nil)
+	protocols.SetUnencryptedHTTP2(c.H2C)
+	return &http.Server{
+		Handler:           api,
+		TLSConfig:         ours,
+		Protocols:         protocols,
+		HTTP2:             http2Config(c),
+		ReadHeaderTimeout: c.HeaderTimeout,
+		ReadTimeout:       c.BodyTimeout, // header and body, and what net/http discards of a body
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    16 << 10,
+		ConnState:         guard.ConnState,
+		ConnContext:       guard.ConnContext,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// serveOn serves until the server is shut down.
+func serveOn(listener net.Listener, server *http.Server) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "") // the configuration has the certificates
+	}
+	return server.Serve(listener)
+}
+
+// http2Config bounds what an HTTP/2 connection may take. A proxy puts all its
+// clients on a few connections; one client needs a few streams.
+func http2Config(c config) *http.HTTP2Config {
+	h := &http.HTTP2Config{
+		MaxConcurrentStreams:          250,
+		MaxReceiveBufferPerConnection: 256 << 10,
+		MaxReceiveBufferPerStream:     64 << 10,
+		WriteByteTimeout:              10 * time.Second,
+	}
+	if c.H2C || len(c.TrustedProxies) > 0 {
+		h.MaxConcurrentStreams = 1000
+		h.MaxReceiveBufferPerConnection = 1 << 20
+	}
+	return h
+}

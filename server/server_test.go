@@ -1,0 +1,117 @@
+package server_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/client"
+	"signaling-server/httpapi/conns"
+	"signaling-server/server"
+	"signaling-server/sse"
+)
+
+// patience is how long a test waits for what should happen at once.
+const patience = 20 * time.Second
+
+// run runs a server until the test has ended.
+func run(t *testing.T, s *server.Server) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+}
+
+// serve serves a server on a loopback port.
+func serve(t *testing.T, web *httptest.Server) {
+	web.Start()
+	t.Cleanup(func() {
+		web.CloseClientConnections()
+		web.Close()
+	})
+}
+
+func read(t *testing.T, web *httptest.Server, path string) string {
+	response, err := web.Client().Get(web.URL + path)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, "%s", text)
+	return string(text)
+}
+
+func TestTheZeroOptionsMakeAServerForDevelopment(t *testing.T) {
+	s, err := server.New(server.Options{})
+	require.NoError(t, err)
+	run(t, s)
+	web := httptest.NewUnstartedServer(s.Handler())
+	serve(t, web)
+	require.Contains(t, read(t, web, "/health"), `"environment":"development"`)
+	require.Contains(t, read(t, web, "/rooms"), `"rooms":[]`, "everybody is an operator")
+	used, limit := s.ClientMemory()
+	require.Zero(t, used)
+	require.Zero(t, limit)
+}
+
+// When a socket has ended, its room, the memory and the metrics know it.
+func TestNothingIsLeftOfASocketThatHasEnded(t *testing.T) {
+	s, err := server.New(server.Options{ClientMemory: 1 << 30})
+	require.NoError(t, err)
+	run(t, s)
+	web := httptest.NewUnstartedServer(s.Handler())
+	serve(t, web)
+	c, err := client.Dial(t.Context(), web.URL)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.Join(t.Context(), "algebra", "Ada"))
+	used, limit := s.ClientMemory()
+	require.Positive(t, used)
+	require.EqualValues(t, 1<<30, limit)
+	require.Contains(t, read(t, web, "/rooms"), `"algebra"`)
+
+	s.Hub().End(c.SocketID(), sse.ClientDisconnect)
+	require.Contains(t, read(t, web, "/rooms"), `"rooms":[]`)
+	require.Contains(t, read(t, web, "/metrics"), `signaling_sockets_ended_total{reason="client disconnect"} 1`)
+	require.Eventually(t, func() bool {
+		runtime.GC() // a member is charged until it is collected
+		used, _ := s.ClientMemory()
+		return used == 0
+	}, patience, time.Millisecond)
+}
+
+func TestAGuardChargesTheServersMemoryAndCountsInItsMetrics(t *testing.T) {
+	s, err := server.New(server.Options{ClientMemory: 1 << 30})
+	require.NoError(t, err)
+	guard := s.Guard(conns.Options{PerAddress: 1, IdleTimeout: time.Minute})
+	run(t, s)
+	web := httptest.NewUnstartedServer(s.Handler())
+	web.Listener = guard.Listen(web.Listener)
+	web.Config.ConnState, web.Config.ConnContext = guard.ConnState, guard.ConnContext
+	serve(t, web)
+
+	require.Contains(t, read(t, web, "/metrics"), `signaling_connections{state="active"} 1`)
+	used, _ := s.ClientMemory()
+	require.EqualValues(t, conns.Cost, used)
+
+	another := &http.Client{Transport: new(http.Transport)}
+	defer another.CloseIdleConnections()
+	require.Eventually(t, func() bool { // until the first is idle, and gives way
+		response, err := another.Get(web.URL + "/livez")
+		if err != nil {
+			return false
+		}
+		return response.Body.Close() == nil
+	}, patience, time.Millisecond)
+	require.NotContains(t, read(t, web, "/metrics"), `signaling_connections_closed_total{why="made room"} 0`)
+}
