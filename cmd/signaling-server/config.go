@@ -200,6 +200,7 @@ func printUsage(w io.Writer) {
 Usage:
   signaling-server               start the server
   signaling-server healthcheck   exit 0 if the server on this machine is alive
+  signaling-server -version      print the version, and the revision it was built from
   signaling-server -h            print this
 
 Environment variables:

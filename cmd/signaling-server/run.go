@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,8 +40,13 @@ func dispatch(p process) error {
 	if len(p.args) > 0 {
 		command = p.args[0]
 	}
-	if command == "-h" || command == "--help" || command == "help" {
+	switch command {
+	case "-h", "--help", "help":
 		printUsage(p.stdout)
+		return nil
+	case "-version", "--version", "version":
+		build, _ := debug.ReadBuildInfo()
+		fmt.Fprintln(p.stdout, versionText(build))
 		return nil
 	}
 	c, err := loadConfig(p.environment)
