@@ -130,7 +130,8 @@ func (s *Server) presenceChanged(socketID string) {
 
 // Handler returns the handler of all requests. It answers every path, so a program
 // gives its own routes more specific patterns. Links in the pages and in problems
-// begin at the root: the handler cannot stand below a prefix.
+// begin at the root: the handler cannot stand below a prefix. A middleware that wraps
+// the http.ResponseWriter must have Unwrap, because streams flush and set deadlines.
 func (s *Server) Handler() http.Handler { return s.api }
 
 // Hub returns the register of all sockets, for example to end one: see [sse.Hub.Kick].
