@@ -18,6 +18,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/strict"
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/internal/ssetest"
 	"signaling-server/sse"
 )
 
@@ -355,21 +356,18 @@ func (s *streamWitness) Close() error {
 
 // wrongWithFrame judges one event.
 func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
-	fields := make(map[string]string)
-	for line := range strings.SplitSeq(frame, "\n") {
-		name, value, _ := strings.Cut(line, ": ")
-		if _, twice := fields[name]; twice || !slices.Contains([]string{"id", "event", "retry", "data"}, name) {
-			wrong = append(wrong, "a line that has no place in a frame: "+line)
-		}
-		fields[name] = value
+	events, err := ssetest.ReadAll(strings.NewReader(frame + "\n\n"))
+	if err != nil || len(events) != 1 {
+		return append(wrong, fmt.Sprintf("%d events in a frame (%v): %q", len(events), err, frame))
 	}
-	kind := fields["event"]
+	e := events[0]
+	kind := e.Type
 	s.frames++
 	wrong = append(wrong, s.wrongInOrder(kind)...)
 	s.last = kind
 
 	var data map[string]any
-	if err := json.Unmarshal([]byte(fields["data"]), &data); err != nil {
+	if err := json.Unmarshal([]byte(e.Data), &data); err != nil {
 		return append(wrong, err.Error())
 	}
 	if data["type"] != kind {
@@ -377,11 +375,11 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 	}
 	if kind == "connected" {
 		s.token, _ = data["token"].(string)
-		if fields["retry"] != "2000" {
+		if e.Retry != "2000" {
 			wrong = append(wrong, "connected sets retry: 2000")
 		}
 	}
-	token, _, _ := strings.Cut(fields["id"], ".")
+	token, _, _ := strings.Cut(e.ID, ".")
 	if token != s.token { // both are empty on a stream that is refused, or silent
 		wrong = append(wrong, "the id is not of this socket")
 	}

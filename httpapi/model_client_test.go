@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"signaling-server/internal/ssetest"
 	"signaling-server/sse"
 )
 
@@ -82,28 +83,12 @@ func (l *line) exchange(r *http.Request) error {
 
 // readStream reads events until the body ends.
 func (l *line) readStream(body io.Reader) error {
-	var e event
-	for lines := bufio.NewReader(body); ; {
-		text, err := lines.ReadString('\n')
+	for stream := ssetest.NewReader(body); ; {
+		got, err := stream.Next()
 		if err != nil {
 			return err
 		}
-		name, value, _ := strings.Cut(strings.TrimSuffix(text, "\n"), ": ")
-		switch name {
-		case "id":
-			e.id = value
-		case "event":
-			e.kind = value
-		case "retry":
-			e.retry = value
-		case "data":
-			e.data = value
-		case "":
-			l.receive(e)
-			e = event{}
-		default:
-			return fmt.Errorf("a line of no event: %q", text)
-		}
+		l.receive(event{id: got.ID, kind: got.Type, retry: got.Retry, data: got.Data})
 	}
 }
 

@@ -1,9 +1,9 @@
 package httpapi_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/internal/ssetest"
 )
 
 // patience is how long a test waits for what should be there at once.
@@ -71,27 +73,21 @@ func (s *server) stream(t *testing.T, method, path string, headers map[string]st
 	return p
 }
 
+// read reads the stream to its end. What has no place in a stream fails the test.
 func (p *peer) read() {
 	defer close(p.events)
-	lines := bufio.NewScanner(p.response.Body)
-	lines.Buffer(nil, 8<<20)
-	var e event
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
-		switch name {
-		case "id":
-			e.id = value
-		case "event":
-			e.kind = value
-		case "retry":
-			e.retry = value
-		case "data":
-			e.data = value
-			_ = json.Unmarshal([]byte(value), &e.json)
-		case "":
-			p.events <- e
-			e = event{}
+	stream := ssetest.NewReader(p.response.Body)
+	for {
+		got, err := stream.Next()
+		if errors.Is(err, ssetest.ErrStrange) {
+			p.t.Error(err)
 		}
+		if err != nil {
+			return
+		}
+		e := event{id: got.ID, kind: got.Type, retry: got.Retry, data: got.Data}
+		_ = json.Unmarshal([]byte(e.data), &e.json)
+		p.events <- e
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/internal/ssetest"
 	"signaling-server/sse"
 )
 
@@ -174,14 +175,12 @@ func (c *client) stall() (release func()) {
 	return func() { close(stalled) }
 }
 
-// received is one event as a client parses it (WHATWG HTML, 9.2.6).
-type received struct {
-	id, event, data, retry string
-}
+// received is one event as a client reads it.
+type received struct{ ssetest.Event }
 
 func (r received) member(name string) any {
 	var object map[string]any
-	if json.Unmarshal([]byte(r.data), &object) != nil {
+	if json.Unmarshal([]byte(r.Data), &object) != nil {
 		return nil
 	}
 	return object[name]
@@ -195,31 +194,11 @@ func (c *client) events() []received {
 	return parse(c.t, text)
 }
 
-func parse(t *testing.T, text string) []received {
-	if text == "" {
-		return nil
-	}
-	require.True(t, strings.HasSuffix(text, "\n\n"), "the last frame is whole: %q", text)
-	var all []received
-	for block := range strings.SplitSeq(strings.TrimSuffix(text, "\n\n"), "\n\n") {
-		var r received
-		for line := range strings.SplitSeq(block, "\n") {
-			name, value, found := strings.Cut(line, ": ")
-			require.True(t, found, "line %q", line)
-			switch name {
-			case "id":
-				r.id = value
-			case "event":
-				r.event = value
-			case "data":
-				r.data = value
-			case "retry":
-				r.retry = value
-			default:
-				require.Fail(t, "unknown field", line)
-			}
-		}
-		all = append(all, r)
+func parse(t *testing.T, text string) (all []received) {
+	events, err := ssetest.ReadAll(strings.NewReader(text))
+	require.NoError(t, err, "%q", text)
+	for _, e := range events {
+		all = append(all, received{e})
 	}
 	return all
 }
@@ -228,7 +207,7 @@ func parse(t *testing.T, text string) []received {
 func (c *client) position() *sse.EventID {
 	events := c.events()
 	require.NotEmpty(c.t, events)
-	id, ok := sse.ParseEventID(events[len(events)-1].id)
+	id, ok := sse.ParseEventID(events[len(events)-1].ID)
 	require.True(c.t, ok)
 	return &id
 }
@@ -237,7 +216,7 @@ func (c *client) position() *sse.EventID {
 func (c *client) socketID() string {
 	events := c.events()
 	require.NotEmpty(c.t, events)
-	require.Equal(c.t, "connected", events[0].event)
+	require.Equal(c.t, "connected", events[0].Type)
 	return events[0].member("socketId").(string)
 }
 
@@ -253,10 +232,10 @@ func (c *client) resumed() bool {
 func (c *client) heard() []string {
 	var data []string
 	for _, e := range c.events() {
-		switch e.event {
+		switch e.Type {
 		case "connected", "heartbeat", "disconnected", "server-shutdown":
 		default:
-			data = append(data, e.data)
+			data = append(data, e.Data)
 		}
 	}
 	return data
@@ -267,5 +246,5 @@ func (c *client) lastWord() (kind string, reason any) {
 	events := c.events()
 	require.NotEmpty(c.t, events)
 	last := events[len(events)-1]
-	return last.event, last.member("reason")
+	return last.Type, last.member("reason")
 }

@@ -51,10 +51,10 @@ func TestDrainingSendsServerShutdownBehindEverythingAccepted(t *testing.T) {
 			requireNumbers(t, c.heard(), 1, 50)
 			events := c.events()
 			last := events[len(events)-1]
-			require.Equal(t, "server-shutdown", last.event)
-			require.Equal(t, events[len(events)-2].id, last.id)
+			require.Equal(t, "server-shutdown", last.Type)
+			require.Equal(t, events[len(events)-2].ID, last.ID)
 			wait := last.member("reconnectAfter").(float64)
-			require.Equal(t, fmt.Sprint(wait), last.retry)
+			require.Equal(t, fmt.Sprint(wait), last.Retry)
 			require.GreaterOrEqual(t, wait, 1000.0)
 			require.Less(t, wait, 6000.0)
 			waits[wait] = true

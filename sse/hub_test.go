@@ -91,8 +91,8 @@ func TestAStreamOpensWithConnectedAndAHeartbeatBehindIt(t *testing.T) {
 		events := c.events()
 		require.Len(t, events, 2)
 		hello := events[0]
-		require.Equal(t, "connected", hello.event)
-		require.Equal(t, "2000", hello.retry)
+		require.Equal(t, "connected", hello.Type)
+		require.Equal(t, "2000", hello.Retry)
 		require.Equal(t, "connected", hello.member("type"))
 		require.Equal(t, false, hello.member("resumed"))
 		require.Equal(t, 10_000.0, hello.member("heartbeatInterval"))
@@ -100,11 +100,11 @@ func TestAStreamOpensWithConnectedAndAHeartbeatBehindIt(t *testing.T) {
 		token, ok := sse.ParseToken(hello.member("token").(string))
 		require.True(t, ok)
 		require.Equal(t, token.SocketID(), hello.member("socketId"))
-		require.Equal(t, token.Secret()+".0", hello.id)
+		require.Equal(t, token.Secret()+".0", hello.ID)
 
-		require.Equal(t, "heartbeat", events[1].event)
-		require.Equal(t, hello.id, events[1].id)
-		require.Empty(t, events[1].retry)
+		require.Equal(t, "heartbeat", events[1].Type)
+		require.Equal(t, hello.ID, events[1].ID)
+		require.Empty(t, events[1].Retry)
 		c.disconnect()
 	})
 }
@@ -117,10 +117,10 @@ func TestEventsArriveInOrderEachWithItsID(t *testing.T) {
 		synctest.Wait()
 		requireNumbers(t, c.heard(), 1, 100)
 		for i, e := range c.events()[2:] {
-			id, ok := sse.ParseEventID(e.id)
+			id, ok := sse.ParseEventID(e.ID)
 			require.True(t, ok)
 			require.Equal(t, uint64(i+1), id.Sequence)
-			require.Equal(t, "signal", e.event)
+			require.Equal(t, "signal", e.Type)
 		}
 		require.Equal(t, 1+102, c.flushes, "one flush for the header and one for each frame")
 		c.disconnect()
@@ -147,8 +147,8 @@ func TestHeartbeatsFillSilenceOnlyAndDoNotMoveThePosition(t *testing.T) {
 		require.GreaterOrEqual(t, len(events), 5)
 		require.LessOrEqual(t, len(events), 6)
 		for _, e := range events {
-			require.Equal(t, "heartbeat", e.event)
-			require.Equal(t, c.events()[before+9].id, e.id)
+			require.Equal(t, "heartbeat", e.Type)
+			require.Equal(t, c.events()[before+9].ID, e.ID)
 		}
 		c.disconnect()
 	})
@@ -170,8 +170,8 @@ func TestResumeGoesOnBehindTheLastEventSeen(t *testing.T) {
 		synctest.Wait()
 		require.True(t, resumed.resumed())
 		require.Equal(t, socketID, resumed.socketID())
-		require.Equal(t, "connected", resumed.events()[0].event)
-		require.Equal(t, c.events()[len(c.events())-1].id, resumed.events()[0].id, "connected repeats the position: nothing before it is confirmed")
+		require.Equal(t, "connected", resumed.events()[0].Type)
+		require.Equal(t, c.events()[len(c.events())-1].ID, resumed.events()[0].ID, "connected repeats the position: nothing before it is confirmed")
 		requireNumbers(t, resumed.heard(), 6, 8)
 		deliver(t, hub, socketID, 9, 9)
 		synctest.Wait()
@@ -548,9 +548,9 @@ func TestRefusalIsAnEventStreamThatKeepsTheClientsPosition(t *testing.T) {
 	require.Equal(t, "text/event-stream", recorder.Header().Get("Content-Type"))
 	events := parse(t, recorder.Body.String())
 	require.Len(t, events, 1)
-	require.Equal(t, "disconnected", events[0].event)
+	require.Equal(t, "disconnected", events[0].Type)
 	require.NotContains(t, recorder.Body.String(), "id:")
-	require.Equal(t, "1500", events[0].retry)
+	require.Equal(t, "1500", events[0].Retry)
 	require.Equal(t, "at capacity", events[0].member("reason"))
 	require.Equal(t, 1500.0, events[0].member("retryAfter"))
 }
