@@ -36,19 +36,17 @@ type span struct{ begin, end int }
 
 // sentenceEnd is followed by anything but a small letter, with which "e.g." and the
 // like go on.
-var sentenceEnd = regexp.MustCompile(`[.!?:]["”’')\]*` + "`" + `]* +[^\sa-z]`)
+var sentenceEnd = regexp.MustCompile(`[.!?:]["”’')\]*` + "`" + `]* [^a-z]`)
 
 func (p *passage) sentences() (spans []span) {
 	begin := 0
 	for _, at := range sentenceEnd.FindAllStringIndex(p.text, -1) {
-		last := strings.LastIndexByte(p.text[:at[1]], ' ')
-		spans = append(spans, span{begin, strings.LastIndexFunc(p.text[:last], notSpace) + 1})
-		begin = last + 1
+		space := strings.LastIndexByte(p.text[:at[1]], ' ')
+		spans = append(spans, span{begin, space})
+		begin = space + 1
 	}
 	return append(spans, span{begin, len(p.text)})
 }
-
-func notSpace(r rune) bool { return r != ' ' }
 
 func passagesOf(path string, content []byte) []passage {
 	if filepath.Ext(path) == ".go" {
