@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// backoff is how long to wait before another try: not at all, then half a second,
-// and twice as long each time, up to half a minute, with a jitter so that all
-// clients of a server that was gone do not come back at once.
+// backoff counts failed tries, and says how long to wait before the next one.
 type backoff struct{ tries int }
 
+// next returns no wait at first, then about half a second, then twice as long each
+// time, up to half a minute. Jitter keeps the clients of a server that was gone from
+// coming back all at once.
 func (b *backoff) next() time.Duration {
 	b.tries++
 	if b.tries == 1 {
@@ -22,7 +23,7 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.tries = 0 }
 
-// sleep waits, and tells whether the context lasted as long.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

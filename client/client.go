@@ -11,48 +11,49 @@ import (
 	"time"
 )
 
-// ErrClosed is the error of what is asked of a client that has ended, by
-// [Client.Close] or by the context that it was dialled with.
+// ErrClosed is returned by a client that has ended: [Client.Close] was called, or
+// the context given to [Dial] has ended.
 var ErrClosed = errors.New("the client has ended")
 
-// Options say how a client works. The zero value is good.
+// Options configure a client. The zero value is ready to use.
 type Options struct {
-	// HTTP makes the requests; nil: one of the client's own, whose connections end
-	// with it. It must set no time limit for whole requests, since streams have no
-	// end.
+	// HTTP makes the requests. If it is nil, the client makes one of its own, and
+	// closes its connections when the client ends. It must not have a Timeout, which
+	// would cut streams: they have no end.
 	HTTP *http.Client
-	// Polling fetches events by long polling from the start, for networks that are
-	// known to hold back streams.
+	// Polling fetches events by long polling from the start. It is for networks that
+	// are known to hold back streams.
 	Polling bool
-	// Patience is how long a new stream may bring nothing before it counts as held
-	// back. Zero: five seconds.
+	// Patience is how long a new stream may bring nothing before the client takes it
+	// for held back, and polls instead. Zero means five seconds.
 	Patience time.Duration
 }
 
-// Client is one socket after another of one server. Its methods may be called by
-// any goroutine, but only one at a time may range over its events.
+// Client is a client of one server. It has one socket at a time: if its socket
+// cannot be resumed, it opens a new one. Its methods may be called by several
+// goroutines at once, but only one goroutine at a time may range over its events.
 type Client struct {
-	server   *url.URL
-	http     *http.Client
-	ownsHTTP bool
-	patience time.Duration
-
+	// Set once, by Dial.
+	server      *url.URL
+	http        *http.Client
+	ownsHTTP    bool // Dial made http
+	patience    time.Duration
 	ctx         context.Context // ends with the client
 	cancel      context.CancelFunc
-	hearing     context.Context // ends before, so that no socket is opened after the last
+	hearing     context.Context // ends before ctx: Close still sends, but no socket is opened any more
 	stopHearing context.CancelFunc
 
-	outgoing chan *outgoing
-	sender   sync.WaitGroup // the goroutine that posts what is outgoing
+	outgoing chan *outgoing // to the goroutine of post
+	sender   sync.WaitGroup // the goroutine of post
 
-	identity identity
-	reading  sync.Mutex // held while events are read; guards reader
-	reader   reader
+	identity identity   // guards itself
+	reading  sync.Mutex // held while events are read
+	reader   reader     // guarded by reading
 }
 
-// identity is the socket that a client speaks for.
+// identity names the socket that the client has now.
 type identity struct {
-	mu              sync.Mutex // guards what follows
+	mu              sync.Mutex // guards both strings
 	socketID, token string
 }
 
@@ -68,8 +69,9 @@ func (i *identity) get() (socketID, token string) {
 	return i.socketID, i.token
 }
 
-// Dial opens a socket at a server, by its base URL. The client lives until it is
-// closed or ctx ends, and must be closed in any case.
+// Dial opens a socket at the server with this base URL, and returns when the server
+// has sent its ID. The client lives until [Client.Close] is called or ctx ends, and
+// must be closed in both cases. The error wraps a [*Problem] if the server refused.
 func Dial(ctx context.Context, server string) (*Client, error) {
 	return Options{}.Dial(ctx, server)
 }
@@ -81,7 +83,7 @@ func (o Options) Dial(ctx context.Context, server string) (*Client, error) {
 		return nil, err
 	}
 	if base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("%q is no http or https URL", server)
+		return nil, fmt.Errorf("%q is not an http or https URL", server)
 	}
 	c := &Client{
 		server:   base,
@@ -106,17 +108,18 @@ func (o Options) Dial(ctx context.Context, server string) (*Client, error) {
 	return c, nil
 }
 
-// SocketID is by which other members know this one. It changes where a socket
-// could not be resumed, which a [ConnectedEvent] tells.
+// SocketID returns the ID by which other members know this client. It changes when a
+// socket could not be resumed; a [ConnectedEvent] then carries the new ID.
 func (c *Client) SocketID() string {
 	socketID, _ := c.identity.get()
 	return socketID
 }
 
-// Close ends the socket at once, of which its room is told, and the client. It
-// waits for what belongs to the client to end, a request under way included. The
-// error says that the server could not be told; it will find out by itself.
-// Whoever ranges over the events comes to their end, and may be who closes.
+// Close ends the socket and the client; the socket's room learns of it at once.
+// Close waits for everything that belongs to the client, also for a request that is
+// under way. A loop over the events ends, and may itself call Close. An error means
+// that the server could not be reached: it then notices by itself that the client
+// is gone.
 func (c *Client) Close() error {
 	c.stopHearing()
 	if c.ctx.Err() != nil {
@@ -129,14 +132,14 @@ func (c *Client) Close() error {
 	c.end()
 	var problem *Problem
 	if errors.As(err, &problem) && problem.Name() == "unknown-session" {
-		return nil // it has ended before
+		return nil // the socket had ended already
 	}
 	return err
 }
 
 // end ends everything that belongs to the client.
 func (c *Client) end() {
-	c.cancel() // the source of events as well, which is left to whoever reads it
+	c.cancel() // this ends the source of events too; a loop that still runs closes it
 	c.sender.Wait()
 	if c.reading.TryLock() {
 		c.reader.close()
@@ -147,7 +150,7 @@ func (c *Client) end() {
 	}
 }
 
-// request makes a request that speaks for the socket of a token, if there is one.
+// request makes a request. A token that is not empty authenticates its socket.
 func (c *Client) request(ctx context.Context, method, path, token string, query url.Values, body []byte) (*http.Request, error) {
 	address := c.server.JoinPath(path)
 	address.RawQuery = query.Encode()

@@ -64,7 +64,7 @@ func TestTwoClientsSignal(t *testing.T) {
 	}
 }
 
-func TestWhoClosesIsGoneFromTheRoomAtOnce(t *testing.T) {
+func TestClosingLeavesTheRoomAtOnce(t *testing.T) {
 	s := newServer(t, sse.Options{ResumeWindow: time.Hour})
 	a, b := s.dial(t, client.Options{}), s.dial(t, client.Options{})
 	a.join("room", "Ada")
@@ -84,7 +84,7 @@ func TestAClientEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 	cancel()
 	for event, err := range c.Events() {
-		require.Fail(t, "something is told", "%v %v", event, err)
+		require.Fail(t, "something arrives", "%v %v", event, err)
 	}
 	require.ErrorIs(t, c.Send(t.Context(), client.PingMessage{}), client.ErrClosed)
 	require.NoError(t, c.Close())
@@ -152,7 +152,7 @@ func TestARefusalIsAProblem(t *testing.T) {
 
 func TestDialTellsWhatIsWrong(t *testing.T) {
 	_, err := client.Dial(t.Context(), "localhost:3002")
-	require.ErrorContains(t, err, "no http or https URL")
+	require.ErrorContains(t, err, "not an http or https URL")
 	_, err = client.Dial(t.Context(), "http://127.0.0.1:1")
 	require.ErrorContains(t, err, "connection refused")
 
@@ -169,7 +169,7 @@ func TestDialTellsWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "draining")
 }
 
-// What waits while a request is under way goes in one behind it.
+// Messages that wait for a request to end share the next one.
 func TestWhatIsSentMeanwhileGoesTogetherAndInOrder(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a, b := s.dial(t, client.Options{}), s.dial(t, client.Options{})
@@ -204,7 +204,7 @@ func TestWhatIsSentMeanwhileGoesTogetherAndInOrder(t *testing.T) {
 	for err := range results {
 		var problem *client.Problem
 		if errors.As(err, &problem) {
-			require.Equal(t, "target-not-found", problem.Name(), "one that is refused stops no other")
+			require.Equal(t, "target-not-found", problem.Name(), "a refused message does not stop the others")
 			refused++
 			continue
 		}
@@ -262,7 +262,7 @@ func TestEventsArriveOnceAndInOrderOverABadNetwork(t *testing.T) {
 	}
 }
 
-func TestWhereStreamsAreHeldBackEventsComeByPolling(t *testing.T) {
+func TestEventsComeByPollingIfStreamsAreHeldBack(t *testing.T) {
 	ways := map[string]func(w http.ResponseWriter, r *http.Request){
 		"nothing comes through": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"the header alone comes through": func(w http.ResponseWriter, r *http.Request) {
@@ -292,7 +292,7 @@ func TestWhereStreamsAreHeldBackEventsComeByPolling(t *testing.T) {
 	}
 }
 
-// A stream that falls silent is dead, whatever the connection says.
+// A silent stream is dead, even if its connection still stands.
 func TestAStreamThatFallsSilentIsOpenedAgain(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond})
 	a := s.dial(t, client.Options{Patience: 200 * time.Millisecond})
@@ -313,7 +313,7 @@ func TestAStreamThatFallsSilentIsOpenedAgain(t *testing.T) {
 	require.True(t, silenced.Load())
 }
 
-func TestWhoseSocketIsGoneIsANewOneAndIsTold(t *testing.T) {
+func TestALostSocketIsReplacedByANewOne(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
 	before := a.SocketID()
@@ -322,13 +322,13 @@ func TestWhoseSocketIsGoneIsANewOneAndIsTold(t *testing.T) {
 	a.join("room", "Ada")
 }
 
-func TestWhoIsKickedStaysOut(t *testing.T) {
+func TestAKickedClientStaysOut(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
 	s.Hub.Kick(a.SocketID(), "Be nice")
-	told := next[client.DisconnectedEvent](a)
-	require.Equal(t, "kicked", told.Reason)
-	require.Equal(t, "Be nice", told.Detail)
+	disconnected := next[client.DisconnectedEvent](a)
+	require.Equal(t, "kicked", disconnected.Reason)
+	require.Equal(t, "Be nice", disconnected.Detail)
 	a.ended()
 	var problem *client.Problem
 	require.ErrorAs(t, a.Send(t.Context(), client.PingMessage{}), &problem)
@@ -336,7 +336,7 @@ func TestWhoIsKickedStaysOut(t *testing.T) {
 	require.NoError(t, a.Close())
 }
 
-func TestErrorsAreToldWhileTheServerIsGone(t *testing.T) {
+func TestErrorsArriveWhileTheServerIsGone(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a := s.dial(t, client.Options{})
 	var gone atomic.Bool
@@ -371,7 +371,7 @@ func TestSendGivesUpWithItsContext(t *testing.T) {
 	next[client.PongEvent](a)
 }
 
-// Whoever has heard enough closes where it hears.
+// A loop that has seen enough may call Close itself.
 func TestAClientMayBeClosedWithinItsEvents(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	for _, options := range []client.Options{{}, {Polling: true}} {
@@ -389,7 +389,7 @@ func TestAClientMayBeClosedWithinItsEvents(t *testing.T) {
 		case err := <-done:
 			require.NoError(t, err)
 		case <-time.After(patience):
-			require.Fail(t, "closing waits for the loop that it stands in")
+			require.Fail(t, "Close waits for the loop that calls it")
 		}
 	}
 }

@@ -17,8 +17,8 @@ var messages = []Message{
 	TypingStartMessage{}, TypingStopMessage{}, PingMessage{}, DisconnectMessage{},
 }
 
-// The types here are written by hand, since that reads better. They cannot drift
-// from the contract: it is asked for each of their members.
+// The types of this package are written by hand, because that reads better. They
+// cannot drift from openapi.yaml: this test compares each of their members with it.
 func TestTheTypesAreThoseOfTheContract(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	require.NoError(t, err)
@@ -44,8 +44,8 @@ func TestTheTypesAreThoseOfTheContract(t *testing.T) {
 	requireSame(t, "problem", reflect.TypeFor[Problem](), document.Components.Schemas["Problem"].Value)
 }
 
-// requireSame compares a type's members with a schema's, and theirs. What must be
-// there is never left out.
+// requireSame compares the members of a type with those of a schema, and then the
+// members of each member. A member that the schema requires must not have omitempty.
 func requireSame(t *testing.T, path string, of reflect.Type, schema *openapi3.Schema) {
 	t.Helper()
 	switch {
@@ -58,7 +58,7 @@ func requireSame(t *testing.T, path string, of reflect.Type, schema *openapi3.Sc
 		of = of.Elem()
 	}
 	if len(schema.Properties) == 0 || of.Kind() != reflect.Struct {
-		require.False(t, len(schema.Properties) > 0 && path != "type", "%s has members, which %s has not", path, of)
+		require.False(t, len(schema.Properties) > 0 && path != "type", "%s has members in the schema, and none in %s", path, of)
 		return
 	}
 	named := make(map[string]reflect.StructField)
@@ -74,7 +74,7 @@ func requireSame(t *testing.T, path string, of reflect.Type, schema *openapi3.Sc
 	for name, property := range schema.Properties {
 		field, isNamed := named[name]
 		if name == "type" && !isNamed {
-			continue // it is what the Go type says
+			continue // the Go type itself says it
 		}
 		require.True(t, isNamed, "%s.%s is missing", path, name)
 		requireSame(t, path+"."+name, field.Type, property.Value)

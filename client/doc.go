@@ -1,5 +1,5 @@
-// Package client is for services and bots in Go that take part in the rooms of a
-// signaling server.
+// Package client lets services and bots in Go take part in the rooms of a signaling
+// server.
 //
 //	c, err := client.Dial(ctx, "https://signaling.example.com")
 //	if err != nil {
@@ -8,7 +8,7 @@
 //	defer c.Close()
 //	for event, err := range c.Events() {
 //		switch e := event.(type) {
-//		case client.ConnectedEvent: // at first, and whenever the socket could not be resumed
+//		case client.ConnectedEvent: // first, and whenever the socket could not be resumed
 //			err = c.Join(ctx, "lobby", "bot")
 //		case client.OfferEvent:
 //			err = c.Send(ctx, client.AnswerMessage{Target: e.From, Answer: answerTo(e.Offer)})
@@ -20,23 +20,23 @@
 //
 // # What it takes off your hands
 //
-// Events arrive once each and in order. A stream that drops, or falls silent for
-// two and a half heartbeats, is opened again where it was; where a stream brings
-// nothing at all, the same events are fetched by long polling. What is sent
-// while a request is under way goes together in the next one, so that order is
-// kept and a call costs a few requests. A request whose answer was lost is
-// repeated with its Idempotency-Key, and does nothing twice.
+// Events arrive once each and in order. If a stream drops, or is silent for two and
+// a half heartbeats, the client opens it again and continues after the last event.
+// If a stream brings nothing at all, the client fetches the same events by long
+// polling. Messages that you send while a request is under way go together in the
+// next request. That keeps their order, and a call costs few requests. If the answer
+// to a request is lost, the client repeats the request with the same
+// Idempotency-Key, so that nothing is done twice.
 //
 // # What it leaves to you
 //
-// A socket that was away for longer than the resume window is gone, and its place
-// in the room with it. The client opens a new one, and tells of it by a
-// [ConnectedEvent]: join there, as above, and a bot is back by itself.
+// A socket that was away for longer than the resume window has ended, and has left
+// its room. The client then opens a new socket and returns a [ConnectedEvent]. Join
+// there, as above, and a bot comes back by itself.
 //
-// Events are read where they are ranged over, and nowhere else. Who does not
-// range over them holds up his own stream, until the server ends it as that of a
-// slow consumer.
+// Only your loop over Events reads the stream. If you stop ranging, the stream stalls
+// and the server ends it as a slow consumer.
 //
-// The types are those of the server's openapi.yaml, and bear its names. What an
-// application adds to offers, answers and candidates is their Extra.
+// The types have the names and the members that the server's openapi.yaml gives them.
+// Members that an application adds to offers, answers and candidates are in Extra.
 package client

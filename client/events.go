@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Event is something that the server tells: one of the types whose names end in
+// Event is an event that the server sends: one of the types whose names end in
 // Event.
 type Event interface{ isEvent() }
 
-// ConnectedEvent tells who one is: at first, and whenever the socket is a new one
-// because the one before could not be resumed. It is in no room yet.
+// ConnectedEvent is the first event of a socket: it comes first, and again whenever
+// the client opened a new socket because the old one could not be resumed. A new
+// socket is not in a room yet.
 type ConnectedEvent struct {
 	SocketID          string      `json:"socketId"`
-	Token             string      `json:"token"` // secret
-	Resumed           bool        `json:"resumed"`
+	Token             string      `json:"token"`             // a secret: it authenticates the socket
+	Resumed           bool        `json:"resumed"`           // always false: the client keeps a resumption to itself
 	HeartbeatInterval int         `json:"heartbeatInterval"` // milliseconds
 	ResumeWindow      int         `json:"resumeWindow"`      // milliseconds
 	ICEServers        []ICEServer `json:"iceServers,omitempty"`
@@ -29,8 +30,8 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
-// RoomJoinedEvent says that one is in a room, and with whom: in order of joining,
-// oneself included.
+// RoomJoinedEvent says that this client is in a room. Users are all members,
+// including this client, in the order in which they joined.
 type RoomJoinedEvent struct {
 	RoomID    string     `json:"roomId"`
 	UserID    string     `json:"userId"`
@@ -43,37 +44,37 @@ type RoomUser struct {
 	UserID   string         `json:"userId"`
 	SocketID string         `json:"socketId"`
 	Metadata map[string]any `json:"metadata,omitempty"`
-	// Away reports whether the member has had no stream or poll for a few seconds, and
-	// may come back.
+	// Away reports whether the member has had no stream or poll for a few seconds. It
+	// may still come back.
 	Away bool `json:"away,omitempty"`
 }
 
-// RoomLeftEvent says that one is out of a room. The reason is "left", "kicked" or
-// "room closed".
+// RoomLeftEvent says that this client is no longer in the room. The reason is
+// "left", "kicked" or "room closed".
 type RoomLeftEvent struct {
 	RoomID    string    `json:"roomId"`
 	Reason    string    `json:"reason"`
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// DisconnectedEvent says why the server ended a stream. After "kicked" and
-// "replaced" it is the last event; after all others the client comes back when
-// RetryAfter (milliseconds) have passed.
+// DisconnectedEvent says why the server ended a stream. After the reasons "kicked"
+// and "replaced" it is the last event. After any other reason the client comes back
+// by itself when RetryAfter (milliseconds) has passed.
 type DisconnectedEvent struct {
 	Reason     string    `json:"reason"`
-	Detail     string    `json:"detail,omitempty"`
+	Detail     string    `json:"detail,omitempty"` // what the operator wrote, after "kicked"
 	RetryAfter int       `json:"retryAfter,omitempty"`
 	Timestamp  time.Time `json:"timestamp"`
 }
 
-// AnnouncementEvent is from an operator.
+// AnnouncementEvent is what an operator sends to the room: any JSON.
 type AnnouncementEvent struct {
 	RoomID    string          `json:"roomId"`
 	Data      json.RawMessage `json:"data"`
 	Timestamp time.Time       `json:"timestamp"`
 }
 
-// UserConnectedEvent says that someone came into the room.
+// UserConnectedEvent says that a new member has joined the room.
 type UserConnectedEvent struct {
 	UserID    string         `json:"userId"`
 	SocketID  string         `json:"socketId"`
@@ -81,7 +82,8 @@ type UserConnectedEvent struct {
 	Timestamp time.Time      `json:"timestamp"`
 }
 
-// UserDisconnectedEvent says that someone is gone from the room.
+// UserDisconnectedEvent says that a member is no longer in the room. The reasons are
+// listed in the server's openapi.yaml.
 type UserDisconnectedEvent struct {
 	UserID    string    `json:"userId"`
 	SocketID  string    `json:"socketId"`
@@ -89,57 +91,58 @@ type UserDisconnectedEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// UserAwayEvent says that a member has lost the connection, and may be back.
+// UserAwayEvent says that a member has had no stream or poll for a few seconds. It
+// may still come back.
 type UserAwayEvent struct {
 	UserID    string    `json:"userId"`
 	SocketID  string    `json:"socketId"`
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// UserBackEvent says that a member who was away is back.
+// UserBackEvent says that a member that was away has come back.
 type UserBackEvent struct {
 	UserID    string    `json:"userId"`
 	SocketID  string    `json:"socketId"`
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// OfferEvent is an offer of another member of the room.
+// OfferEvent is an offer from another member of the room.
 type OfferEvent struct {
 	From   string             `json:"from"`
 	Target string             `json:"target"`
 	Offer  SessionDescription `json:"offer"`
 
-	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
+	Extra map[string]json.RawMessage `json:"-"` // further members, unchanged
 }
 
-// AnswerEvent is another member's answer to an offer.
+// AnswerEvent is the answer of another member of the room to an offer.
 type AnswerEvent struct {
 	From   string             `json:"from"`
 	Target string             `json:"target"`
 	Answer SessionDescription `json:"answer"`
 
-	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
+	Extra map[string]json.RawMessage `json:"-"` // further members, unchanged
 }
 
-// ICECandidateEvent is a candidate of another member of the room; nil: there are
-// no more.
+// ICECandidateEvent is a candidate from another member of the room. If Candidate is
+// nil, no more candidates follow.
 type ICECandidateEvent struct {
 	From      string        `json:"from"`
 	Target    string        `json:"target"`
 	Candidate *ICECandidate `json:"candidate"`
 
-	Extra map[string]json.RawMessage `json:"-"` // further members, as they were sent
+	Extra map[string]json.RawMessage `json:"-"` // further members, unchanged
 }
 
-// SignalEvent is of the application's own. Target is empty where it was sent to
-// all.
+// SignalEvent carries the application's own data from another member of the room.
+// Target is empty if the data was sent to all members.
 type SignalEvent struct {
 	From   string          `json:"from"`
 	Target string          `json:"target,omitempty"`
 	Data   json.RawMessage `json:"data"`
 }
 
-// NewMessageEvent is what someone wrote to the room.
+// NewMessageEvent is a chat message in the room. Its sender receives it as well.
 type NewMessageEvent struct {
 	ID        string    `json:"id"`
 	RoomID    string    `json:"roomId"`
@@ -149,7 +152,7 @@ type NewMessageEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// UserTypingEvent says that someone types, or has stopped.
+// UserTypingEvent says that a member has begun to type, or has stopped.
 type UserTypingEvent struct {
 	UserID   string `json:"userId"`
 	SocketID string `json:"socketId"`
@@ -161,15 +164,15 @@ type PongEvent struct {
 	Timestamp int64 `json:"timestamp"` // milliseconds since the epoch
 }
 
-// ServerShutdownEvent says that the server goes. The client comes back when
-// ReconnectAfter (milliseconds) have passed.
+// ServerShutdownEvent says that the server is stopping. The client comes back by
+// itself when ReconnectAfter (milliseconds) has passed.
 type ServerShutdownEvent struct {
 	Message        string    `json:"message"`
 	Timestamp      time.Time `json:"timestamp"`
 	ReconnectAfter int       `json:"reconnectAfter"`
 }
 
-// heartbeatEvent is a sign of life, which is told to nobody.
+// heartbeatEvent shows that the stream is alive. The client keeps it to itself.
 type heartbeatEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
@@ -193,7 +196,7 @@ func (PongEvent) isEvent()             {}
 func (ServerShutdownEvent) isEvent()   {}
 func (heartbeatEvent) isEvent()        {}
 
-// decoders read the data of an event, by its type.
+// decoders hold a function for each event type, which decodes the event's data.
 var decoders = map[string]func(data []byte) (Event, error){
 	"connected":         decode[ConnectedEvent],
 	"room-joined":       decode[RoomJoinedEvent],
@@ -221,12 +224,13 @@ func decode[E Event](data []byte) (Event, error) {
 	return e, err
 }
 
-// extra is what an event has beside its own members.
+// extra holds the members that an event has but its type does not name.
 type extra = map[string]json.RawMessage
 
-// decodeWithExtra reads an event whose further members go where it says. Its own
-// are the payload, and those that all events between members have.
-func decodeWithExtra[E Event](payload string, of func(*E) *extra) func(data []byte) (Event, error) {
+// decodeWithExtra returns a decoder of events with further members, which go into
+// the map that field returns. An event's own members are its payload, and the
+// members that all events between clients have.
+func decodeWithExtra[E Event](payload string, field func(*E) *extra) func(data []byte) (Event, error) {
 	return func(data []byte) (Event, error) {
 		var e E
 		if err := json.Unmarshal(data, &e); err != nil {
@@ -240,13 +244,13 @@ func decodeWithExtra[E Event](payload string, of func(*E) *extra) func(data []by
 			delete(further, own)
 		}
 		if len(further) > 0 {
-			*of(&e) = further
+			*field(&e) = further
 		}
 		return e, nil
 	}
 }
 
-// decodeEvent reads an event by the type that it bears.
+// decodeEvent decodes an event according to its type.
 func decodeEvent(data []byte) (Event, error) {
 	var head struct {
 		Type string `json:"type"`
@@ -256,11 +260,11 @@ func decodeEvent(data []byte) (Event, error) {
 	}
 	decoder, known := decoders[head.Type]
 	if !known {
-		return nil, fmt.Errorf("an event of the type %q, which this client does not know: the server is newer, update the client", head.Type)
+		return nil, fmt.Errorf("this client does not know the event type %q: the server is newer, update the client", head.Type)
 	}
 	event, err := decoder(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading an event of the type %s: %w", head.Type, err)
+		return nil, fmt.Errorf("reading an event of type %s: %w", head.Type, err)
 	}
 	return event, nil
 }

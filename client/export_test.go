@@ -1,4 +1,4 @@
 package client
 
-// Waiting is how many messages wait for a request of theirs.
+// Waiting returns how many messages wait for their request.
 func (c *Client) Waiting() int { return len(c.outgoing) }

@@ -8,9 +8,9 @@ import (
 	"net/http"
 )
 
-// ICEServers asks for the STUN and TURN servers through which peers reach each
-// other, with fresh credentials: those that came with the [ConnectedEvent] run
-// out. The error is a [*Problem] where the server refused to tell.
+// ICEServers returns the STUN and TURN servers through which peers reach each other,
+// with fresh credentials. Call it before the credentials from the [ConnectedEvent]
+// expire. The error is a [*Problem] if the server refused.
 func (c *Client) ICEServers(ctx context.Context) ([]ICEServer, error) {
 	_, token := c.identity.get()
 	r, err := c.request(ctx, http.MethodGet, "ice-servers", token, nil, nil)

@@ -6,13 +6,15 @@ import (
 	"fmt"
 )
 
-// Message is an event that a client may send.
+// Message is an event that a client may send: one of the types whose names end in
+// Message.
 type Message interface {
-	// Type is the event's type.
+	// Type returns the event's type, for example "join-room".
 	Type() string
 }
 
-// JoinRoomMessage joins a room, and leaves the one before.
+// JoinRoomMessage joins a room. A client that is in another room leaves it. The
+// AccessToken is for servers that admit only clients with a token.
 type JoinRoomMessage struct {
 	RoomID      string         `json:"roomId"`
 	UserID      string         `json:"userId"`
@@ -20,15 +22,15 @@ type JoinRoomMessage struct {
 	AccessToken string         `json:"accessToken,omitempty"`
 }
 
-// LeaveRoomMessage leaves the room.
+// LeaveRoomMessage leaves the room that the client is in.
 type LeaveRoomMessage struct{}
 
-// OfferMessage offers a connection to another member of the room.
+// OfferMessage offers a WebRTC connection to another member of the room.
 type OfferMessage struct {
 	Target string             `json:"target"`
 	Offer  SessionDescription `json:"offer"`
 
-	Extra map[string]any `json:"-"` // further members, which are passed on untouched
+	Extra map[string]any `json:"-"` // further members, which the server passes on unchanged
 }
 
 // AnswerMessage answers the offer of another member of the room.
@@ -36,34 +38,34 @@ type AnswerMessage struct {
 	Target string             `json:"target"`
 	Answer SessionDescription `json:"answer"`
 
-	Extra map[string]any `json:"-"` // further members, which are passed on untouched
+	Extra map[string]any `json:"-"` // further members, which the server passes on unchanged
 }
 
-// ICECandidateMessage passes a candidate on to another member of the room. A nil
-// candidate says that there are no more.
+// ICECandidateMessage sends a candidate to another member of the room. A nil
+// candidate says that no more follow.
 type ICECandidateMessage struct {
 	Target    string        `json:"target"`
 	Candidate *ICECandidate `json:"candidate"`
 
-	Extra map[string]any `json:"-"` // further members, which are passed on untouched
+	Extra map[string]any `json:"-"` // further members, which the server passes on unchanged
 }
 
-// SignalMessage sends something of the application's own to one other member of
-// the room or, without a target, to all.
+// SignalMessage sends the application's own data to another member of the room or,
+// without a target, to all other members.
 type SignalMessage struct {
 	Target string `json:"target,omitempty"`
 	Data   any    `json:"data"`
 }
 
-// ChatMessage writes to the room.
+// ChatMessage sends a chat message to the room.
 type ChatMessage struct {
 	Message string `json:"message"`
 }
 
-// TypingStartMessage tells the room that one has begun to type.
+// TypingStartMessage tells the room that this client has begun to type.
 type TypingStartMessage struct{}
 
-// TypingStopMessage tells the room that one has stopped typing.
+// TypingStopMessage tells the room that this client has stopped typing.
 type TypingStopMessage struct{}
 
 // PingMessage asks for a [PongEvent].
@@ -125,7 +127,7 @@ func (m OfferMessage) extra() map[string]any        { return m.Extra }
 func (m AnswerMessage) extra() map[string]any       { return m.Extra }
 func (m ICECandidateMessage) extra() map[string]any { return m.Extra }
 
-// encode writes a message with its type, and with its further members.
+// encode returns the JSON of a message: its type, its members and its further members.
 func encode(m Message) ([]byte, error) {
 	objects := []any{map[string]string{"type": m.Type()}, m}
 	if open, isOpen := m.(interface{ extra() map[string]any }); isOpen && len(open.extra()) > 0 {

@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	pollWait    = 25 * time.Second // that the server may take to answer
-	pollMargin  = 10 * time.Second // that the way there and back may take besides
+	pollWait    = 25 * time.Second // how long the server may wait for events
+	pollMargin  = 10 * time.Second // how long a poll and its answer may travel
 	maxPollSize = 64 << 20         // bytes of an answer
 )
 
-// polling asks for events again and again.
+// polling brings events by one long poll after the other.
 type polling struct{ client *Client }
 
-// close implements source: each poll has ended when its read has.
+// close implements source. There is nothing to close: a poll ends with its read.
 func (p *polling) close() {}
 
-// read implements source by one poll. How long the server stays silent is said in
-// the request.
+// read implements source by one poll. It ignores the time that it is given, because
+// the poll itself says for how long the server may be silent.
 func (p *polling) read(time.Duration) ([]received, error) {
 	ctx, cancel := context.WithTimeout(p.client.hearing, pollWait+pollMargin)
 	defer cancel()
@@ -57,7 +57,8 @@ func (p *polling) read(time.Duration) ([]received, error) {
 	return receivedOf(answer.Events, answer.LastEventID), nil
 }
 
-// receivedOf are the events of an answer. Its position is behind the last of them.
+// receivedOf returns the events of an answer. The answer has one position, which is
+// behind the last event.
 func receivedOf(events []json.RawMessage, lastID string) []received {
 	got := make([]received, len(events))
 	for i, data := range events {

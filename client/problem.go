@@ -11,27 +11,27 @@ import (
 	"time"
 )
 
-// Problem is why the server refused something (RFC 9457).
+// Problem says why the server refused a request or an event (RFC 9457).
 type Problem struct {
-	Type   string       `json:"type"`
-	Title  string       `json:"title"`
-	Status int          `json:"status"`
+	Type   string       `json:"type"`   // stable: decide by it, or by Name
+	Title  string       `json:"title"`  // for people, as is Detail
+	Status int          `json:"status"` // of HTTP
 	Detail string       `json:"detail"`
 	Errors []FieldError `json:"errors,omitempty"`
 
-	// RetryAfter is after how long another try may go well; zero where the server
-	// does not say.
+	// RetryAfter is how long to wait before the next try. It is zero if the server does
+	// not say.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// FieldError is what was wrong with one member of an event.
+// FieldError says what is wrong with one member of an event.
 type FieldError struct {
-	Field   string `json:"field"`
-	Rule    string `json:"rule"`
-	Message string `json:"message"`
+	Field   string `json:"field"`   // the member, for example "offer.sdp"; empty for the whole event
+	Rule    string `json:"rule"`    // the rule that it breaks, for programs
+	Message string `json:"message"` // the rule in words, for people
 }
 
-// Name is the last part of the problem's type, such as "target-not-found".
+// Name returns the last part of the problem's type, for example "target-not-found".
 func (p *Problem) Name() string { return strings.TrimPrefix(p.Type, "/problems/") }
 
 // Error implements error.
@@ -47,7 +47,8 @@ func (p *Problem) Error() string {
 	return text.String()
 }
 
-// errorOf makes an error of an answer that is no success.
+// errorOf returns the error for an answer that is not a success: a *Problem, or a
+// *strangeAnswer if the answer is not from the server.
 func errorOf(response *http.Response) error {
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if mediaType != "application/problem+json" {
@@ -63,13 +64,13 @@ func errorOf(response *http.Response) error {
 	return problem
 }
 
-// strangeAnswer is one that the protocol does not have. Somebody on the way gave
-// it, or there is no such server at this address.
+// strangeAnswer is an answer that the protocol does not have. Either something on the
+// way gave it, or there is no signaling server at this address.
 type strangeAnswer struct {
 	status    int
 	mediaType string
 }
 
 func (s *strangeAnswer) Error() string {
-	return fmt.Sprintf("an answer that is not of a signaling server (status %d, content type %q): is the URL right, and is there a proxy on the way?", s.status, s.mediaType)
+	return fmt.Sprintf("the answer does not come from a signaling server (status %d, content type %q): is the URL right, and is there a proxy on the way?", s.status, s.mediaType)
 }

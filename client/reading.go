@@ -9,39 +9,43 @@ import (
 
 const (
 	defaultPatience = 5 * time.Second
-	// steady is for how long a source must bring events to count as one that works:
-	// the next that fails is then the first to do so.
+	// steady is how long a source must bring events to count as working. When it fails
+	// after that, the failure counts as the first one.
 	steady = 5 * time.Second
 )
 
-// ErrReading is the error of ranging over the events of a client twice at once.
-var ErrReading = errors.New("the events of this client are being read already")
+// ErrReading is what a loop over the events of a client gets while another loop runs.
+var ErrReading = errors.New("another loop is already reading the events of this client")
 
-// reader is where events come from. It belongs to whoever reads them.
+// reader is the state of reading events. Client.reading guards all of it.
 type reader struct {
-	source source     // nil: there is none right now
-	unread []received // what has come and was not taken yet
-	lastID string     // the position behind what was taken last
-	met    Event      // what Dial has taken, for whoever reads first
+	source source     // nil while there is none
+	unread []received // events that have arrived but were not taken yet
+	lastID string     // the position behind the event that was taken last
+	met    Event      // the event that Dial has taken; the first loop gets it
 
-	polls    bool // streams bring nothing here
+	polls    bool // the source is polling, since streams bring nothing here
 	streamed bool // a stream has brought something
-	isOver   bool // the server wants no more of this client
+	isOver   bool // the server does not accept this client any more
 
-	silence, resumeWindow time.Duration // the longest of a stream that lives, and for how long a socket waits for the next
-	openedAt, heardAt     time.Time     // the source, and something from it
-	backoff               backoff
-	pause                 time.Duration // before the next source
+	silence      time.Duration // how long a live stream is silent at most
+	resumeWindow time.Duration // how long a socket waits for its next source
+	openedAt     time.Time     // when the source was opened
+	heardAt      time.Time     // when the source brought something; zero if it has not
+	backoff      backoff
+	pause        time.Duration // before the next source
 }
 
-// source brings events: a stream, or one poll after the other.
+// source brings events. It is a stream, or one poll after the other.
 type source interface {
-	// read waits for events, at most so long. There may be none without an error.
+	// read waits for events, at most this long. It may return neither events nor an
+	// error.
 	read(within time.Duration) ([]received, error)
 	close()
 }
 
-// received is an event and the position behind it, "" where that stays as it is.
+// received is an event and the position behind it. An empty id leaves the position
+// as it was.
 type received struct {
 	id   string
 	data []byte
@@ -54,13 +58,14 @@ func (r *reader) close() {
 	}
 }
 
-// Events ranges over what the server tells, in order and each once, until the
-// client ends or the server has done with it ([DisconnectedEvent]). To break off
-// and to range again later goes on where it was.
+// Events returns the events that the server sends, in order and each once. The loop
+// over them ends when the client ends, or when a [DisconnectedEvent] says that the
+// server does not accept this client any more. If you break off and range again
+// later, the new loop begins with the next event.
 //
-// An error says that no events come at the moment, or that one could not be read.
-// Where the loop goes on after it, so does the client: it tries to come back to
-// its socket, in growing intervals.
+// An error says that no events arrive at the moment, or that an event could not be
+// decoded. If the loop goes on after an error, so does the client: it tries to resume
+// its socket, at growing intervals. A second loop at the same time gets [ErrReading].
 func (c *Client) Events() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !c.reading.TryLock() {
@@ -77,7 +82,7 @@ func (c *Client) Events() iter.Seq2[Event, error] {
 	}
 }
 
-// stopReading leaves the source for the next who reads, unless there will be none.
+// stopReading keeps the source for the next loop, or closes it if the client ends.
 func (c *Client) stopReading() {
 	if c.hearing.Err() != nil {
 		c.reader.close()
@@ -85,7 +90,7 @@ func (c *Client) stopReading() {
 	c.reading.Unlock()
 }
 
-// meet waits for the first event, which tells who the client is.
+// meet opens a source and waits for the first event, which identifies the client.
 func (c *Client) meet() error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -94,13 +99,13 @@ func (c *Client) meet() error {
 		return err
 	}
 	if _, isConnected := event.(ConnectedEvent); !isConnected {
-		return fmt.Errorf("the server takes nobody right now: %+v", event)
+		return fmt.Errorf("the server accepts no clients right now: %+v", event)
 	}
 	c.reader.met = event
 	return nil
 }
 
-// next waits for an event that is anybody's business.
+// next waits for an event that is for the caller.
 func (c *Client) next() (Event, error) {
 	if met := c.reader.met; met != nil {
 		c.reader.met = nil
@@ -124,8 +129,8 @@ func (c *Client) next() (Event, error) {
 	}
 }
 
-// notice does what an event asks of the client itself, and tells whether anybody
-// else is to hear of it.
+// notice does what an event asks of the client itself, and reports whether the event
+// is also for the caller.
 func (c *Client) notice(event Event) bool {
 	r := &c.reader
 	switch e := event.(type) {
@@ -146,14 +151,14 @@ func (c *Client) notice(event Event) bool {
 		r.close()
 		r.pause = time.Duration(e.ReconnectAfter) * time.Millisecond
 	default:
-		r.backoff.reset() // the source does what it is there for
+		r.backoff.reset() // the source works
 	}
 	return true
 }
 
-// receive waits for an event, from one source after the other. A failure is
-// repaired in silence where the next source works at once; otherwise each is
-// told.
+// receive waits for an event, from one source after the other. It returns no error
+// for a first failure: the next source may repair that at once. It returns the error
+// of each further failure.
 func (c *Client) receive() (received, error) {
 	r := &c.reader
 	for len(r.unread) == 0 {
@@ -162,8 +167,8 @@ func (c *Client) receive() (received, error) {
 		}
 		got, err := r.source.read(c.patienceNow())
 		if err != nil && len(got) == 0 {
-			if told := c.lost(err); told != nil {
-				return received{}, told
+			if err := c.lost(err); err != nil {
+				return received{}, err
 			}
 			continue
 		}
@@ -176,6 +181,8 @@ func (c *Client) receive() (received, error) {
 	return first, nil
 }
 
+// ensureSource opens a source if there is none. It first waits for the pause that
+// the last source, or the server, has asked for.
 func (c *Client) ensureSource() error {
 	r := &c.reader
 	if r.source != nil {
@@ -194,7 +201,7 @@ func (c *Client) ensureSource() error {
 	return nil
 }
 
-// patienceNow is how long the source may be silent.
+// patienceNow returns how long the source may be silent.
 func (c *Client) patienceNow() time.Duration {
 	if c.reader.heardAt.IsZero() {
 		return c.patience
@@ -202,8 +209,9 @@ func (c *Client) patienceNow() time.Duration {
 	return c.reader.silence
 }
 
-// lost makes ready for the next source, and returns the error if it is to be
-// told. Where no stream has ever brought anything, that is a poll.
+// lost closes a source that failed, and says how long to wait before the next. If no
+// stream has ever brought anything, the next source polls. lost returns the error if
+// the caller should get it.
 func (c *Client) lost(err error) error {
 	r := &c.reader
 	r.close()
@@ -215,7 +223,7 @@ func (c *Client) lost(err error) error {
 		return nil
 	}
 	r.pause = r.backoff.next()
-	if !r.heardAt.IsZero() { // the server is there, and the socket must not be given up
+	if !r.heardAt.IsZero() { // the server can be reached: come back within the resume window
 		r.pause = min(r.pause, r.resumeWindow/4)
 	}
 	if r.backoff.tries == 1 {

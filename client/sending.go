@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	maxOutgoing    = 256      // messages that wait to be posted; who sends more waits
-	maxBatch       = 64       // events of one request, by the contract
-	maxBatchBytes  = 60 << 10 // of them; what is larger goes alone
+	maxOutgoing    = 256      // messages that wait for their request; Send waits if there are more
+	maxBatch       = 64       // events of one request: the server accepts no more
+	maxBatchBytes  = 60 << 10 // bytes of those events; a larger event has a request of its own
 	maxAnswer      = 1 << 20  // bytes of an answer to a POST
 	postTimeout    = 15 * time.Second
 	goodbyeTimeout = 3 * time.Second
 )
 
-// outgoing is a message on its way.
+// outgoing is a message on its way. Its fields do not change.
 type outgoing struct {
-	ctx    context.Context
+	ctx    context.Context // of the caller of Send
 	body   []byte
-	result chan error // has room for it
+	result chan error // has room for the result, so that post never waits
 }
 
-// Join joins a room as a user. That one is in is told by a [RoomJoinedEvent]. For
-// metadata and access tokens, send a [JoinRoomMessage].
+// Join joins a room under a user ID. When the client is in the room, a
+// [RoomJoinedEvent] arrives. For metadata and access tokens, send a [JoinRoomMessage].
+// Errors are those of [Client.Send].
 func (c *Client) Join(ctx context.Context, roomID, userID string) error {
 	return c.Send(ctx, JoinRoomMessage{RoomID: roomID, UserID: userID})
 }
 
-// Send sends a message, and returns when the server has accepted it: from then on
-// it reaches whom it is for, in the order in which it was accepted. The error is
-// a [*Problem] where the server refused it. Where ctx ends first it may have been
-// accepted, or may yet be.
+// Send sends a message, and returns when the server has accepted it. The server then
+// delivers accepted messages in the order in which it accepted them. The error is a
+// [*Problem] if the server refused the message, and [ErrClosed] if the client has
+// ended. If ctx ends first, the message may have been accepted, or may still be.
 //
-// What several goroutines send at once goes in one request. A request that
-// fails on its way is repeated until ctx ends; the server sees to it that nothing
-// is done twice.
+// Messages that several goroutines send at once share a request. A request that fails
+// on its way is repeated until ctx ends; the server does nothing twice.
 func (c *Client) Send(ctx context.Context, m Message) error {
 	body, err := encode(m)
 	if err != nil {
@@ -65,10 +65,10 @@ func (c *Client) Send(ctx context.Context, m Message) error {
 	}
 }
 
-// post sends what is outgoing, one request at a time, so that order is kept. It
+// post sends the outgoing messages, one request at a time to keep their order. It
 // ends with the client.
 func (c *Client) post() {
-	var held *outgoing // what did not fit into the batch before
+	var held *outgoing // the message that did not fit into the last batch
 	for {
 		first := held
 		held = nil
@@ -87,8 +87,9 @@ func (c *Client) post() {
 	}
 }
 
-// gather takes along what waits behind a message, as far as one request has room,
-// and leaves out what nobody waits for any more.
+// gather returns a message and those that wait behind it, as many as fit into one
+// request. It drops a message if nobody waits for its result any more. It returns
+// the first message that did not fit as held.
 func (c *Client) gather(first *outgoing) (batch []*outgoing, held *outgoing) {
 	size := 0
 	for next := first; ; {
@@ -110,7 +111,7 @@ func (c *Client) gather(first *outgoing) (batch []*outgoing, held *outgoing) {
 	}
 }
 
-// deliver posts a batch until there is an answer, and tells those who wait.
+// deliver posts a batch until there is an answer, and sends each message its result.
 func (c *Client) deliver(batch []*outgoing) {
 	path, body := "events", batch[0].body
 	if len(batch) > 1 {
@@ -134,11 +135,12 @@ func joined(batch []*outgoing) []byte {
 	return append(append([]byte(`{"events":[`), bytes.Join(bodies, []byte(","))...), `]}`...)
 }
 
-// insist repeats a request, with one key, for as long as it is lost on the way
-// and anybody waits for it. One that came too fast it makes anew when it may: a
-// refusal is an answer too, and would be given again for the same key.
+// insist repeats a request that got lost, with the same Idempotency-Key, while anybody
+// waits for it. A request that was refused as rate-limited gets a new key: for the old
+// key the server would only repeat its refusal.
 func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []error, err error) {
-	// Another socket's POST would be another POST: it stays with the one it was for.
+	// All tries use the token of one socket: a repeat for another socket would be a new
+	// request.
 	_, token := c.identity.get()
 	key := rand.Text()
 	var pause backoff
@@ -165,7 +167,7 @@ func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []
 	}
 }
 
-// isAwaited tells whether anybody still waits for one of these.
+// isAwaited reports whether anybody still waits for a message of the batch.
 func isAwaited(batch []*outgoing) bool {
 	for _, o := range batch {
 		if o.ctx.Err() == nil {
@@ -175,8 +177,8 @@ func isAwaited(batch []*outgoing) bool {
 	return false
 }
 
-// postOnce posts a body and reads the answer: an error for each of its events,
-// nil where it was accepted.
+// postOnce posts a body and reads the answer: a result for each event, nil if the
+// event was accepted.
 func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]error, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, postTimeout)
 	defer cancel()
@@ -200,15 +202,16 @@ func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]e
 	return nil, errorOf(response)
 }
 
+// readResults reads the answer to a batch of so many events.
 func readResults(body io.Reader, events int) ([]error, error) {
 	var answer struct {
 		Results []Problem `json:"results"`
 	}
 	if err := json.NewDecoder(io.LimitReader(body, maxAnswer)).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("reading what became of a batch: %w", err)
+		return nil, fmt.Errorf("reading the answer to a batch: %w", err)
 	}
 	if len(answer.Results) != events {
-		return nil, fmt.Errorf("%d events were answered by %d results", events, len(answer.Results))
+		return nil, fmt.Errorf("the server answered %d events with %d results", events, len(answer.Results))
 	}
 	results := make([]error, events)
 	for i := range answer.Results {

@@ -13,17 +13,17 @@ import (
 	"signaling-server/sse"
 )
 
-// patience is how long a test waits for what should be there at once.
+// patience is how long a test waits for something that should come at once.
 const patience = 20 * time.Second
 
-// server is a server on a loopback port, of which a test makes bots.
+// server is a server on a loopback port, and makes bots for a test.
 type server struct{ *httpapitest.Server }
 
 func newServer(t *testing.T, options sse.Options) server {
 	return server{httpapitest.Start(t, signaling.Parts{SSE: options})}
 }
 
-// bot is a client that keeps what it hears until it is asked for.
+// bot is a client that keeps its events and errors until the test asks for them.
 type bot struct {
 	*client.Client
 	t      *testing.T
@@ -31,7 +31,7 @@ type bot struct {
 	errs   chan error
 }
 
-// dial makes a bot that ends with the test.
+// dial returns a bot that ends with the test.
 func (s server) dial(t *testing.T, options client.Options) *bot {
 	t.Helper()
 	c, err := options.Dial(t.Context(), s.URL)
@@ -67,7 +67,7 @@ func (b *bot) join(roomID, userID string) client.RoomJoinedEvent {
 	return next[client.RoomJoinedEvent](b)
 }
 
-// next takes the bot's next event, which must be of this type.
+// next returns the next event of the bot, which must be of this type.
 func next[E client.Event](b *bot) E {
 	b.t.Helper()
 	select {
@@ -81,7 +81,7 @@ func next[E client.Event](b *bot) E {
 	}
 }
 
-// ended makes sure that the bot hears no more.
+// ended fails if the bot gets another event before its events end.
 func (b *bot) ended() {
 	b.t.Helper()
 	select {

@@ -11,18 +11,19 @@ import (
 	"time"
 )
 
-// maxEvent is how many bytes a line of a stream may have.
+// maxEvent is how many bytes one line of a stream may have.
 const maxEvent = 8 << 20
 
-// errSilent is the error of a stream that has brought nothing for too long.
+// errSilent ends a stream that has brought nothing for too long.
 var errSilent = errors.New("the stream was silent for too long")
 
-// stream is one answer to GET /events.
+// stream is one answer to GET /events. Only the goroutine that reads events uses it,
+// but cancel, which the timer for silence also calls.
 type stream struct {
 	client *Client
 	ctx    context.Context // of the request
 	cancel context.CancelCauseFunc
-	body   io.ReadCloser  // nil: it was not asked for yet
+	body   io.ReadCloser  // nil before the request
 	lines  *bufio.Scanner // of the body
 }
 
@@ -56,7 +57,7 @@ func (s *stream) read(within time.Duration) ([]received, error) {
 	return []received{frame}, nil
 }
 
-// cause is why a request failed, where we have ended it ourselves.
+// cause returns why a request failed: err, or errSilent if we ended it ourselves.
 func (s *stream) cause(err error) error {
 	if context.Cause(s.ctx) == errSilent {
 		return errSilent
@@ -64,6 +65,7 @@ func (s *stream) cause(err error) error {
 	return err
 }
 
+// open makes the request, and reads the header of its answer.
 func (s *stream) open() error {
 	_, token := s.client.identity.get()
 	r, err := s.client.request(s.ctx, http.MethodGet, "events", token, nil, nil)
@@ -87,8 +89,9 @@ func (s *stream) open() error {
 	return nil
 }
 
-// frame reads up to the next event with data (WHATWG HTML, 9.2.6). The type stands
-// in the data as well, and after how long to reconnect this client knows itself.
+// frame reads up to the next event with data (WHATWG HTML, 9.2.6). It ignores the
+// field "event", because the data contains the type too, and the field "retry",
+// because this client decides itself when to reconnect.
 func (s *stream) frame() (received, error) {
 	var got received
 	var data [][]byte
@@ -117,9 +120,9 @@ func (s *stream) frame() (received, error) {
 	return received{}, io.EOF
 }
 
-// isHeldBack tells whether something on the way may have kept a stream from
-// bringing what a poll would: it brought nothing, ended early, or was answered by
-// somebody else.
+// isHeldBack reports whether something on the way may have stopped a stream that a
+// poll would pass: the stream brought nothing, ended early, or got an answer that is
+// not from the server.
 func isHeldBack(err error) bool {
 	var strange *strangeAnswer
 	return errors.Is(err, errSilent) || errors.Is(err, io.EOF) || errors.As(err, &strange)
