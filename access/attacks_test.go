@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allKinds are verifiers by every kind of key but a JWK Set.
+// allKinds returns a verifier for each kind of key but a JWK Set.
 func allKinds(t testing.TB) map[string]*Verifier {
 	return map[string]*Verifier{
 		"secret": verifierOf(t, Keys{Secret: secret}),
@@ -26,7 +26,7 @@ func allKinds(t testing.TB) map[string]*Verifier {
 func TestUnsignedTokensAreInvalid(t *testing.T) {
 	claims := saying("")
 	for kind, v := range allKinds(t) {
-		// “none” is a registered algorithm, and libraries compared its name loosely.
+		// “none” is a registered algorithm. Some libraries ignored the case of its name.
 		for _, alg := range []string{"none", "None", "NONE", "nOnE", "none ", " none", "non\\u0065", "none\\u0000", ""} {
 			header := `{"alg":"` + alg + `","typ":"JWT"}`
 			for _, signature := range []string{"", encoded("x"), encoded(header)} {
@@ -35,10 +35,10 @@ func TestUnsignedTokensAreInvalid(t *testing.T) {
 			}
 		}
 		for _, header := range []string{
-			`{}`, `null`, `[]`, `"HS256"`, ``, // a header that says no algorithm
-			`{"alg":null}`, `{"alg":256}`, `{"alg":["HS256"]}`, `{"alg":{"alg":"HS256"}}`, // an algorithm that is no text
+			`{}`, `null`, `[]`, `"HS256"`, ``, // a header without an algorithm
+			`{"alg":null}`, `{"alg":256}`, `{"alg":["HS256"]}`, `{"alg":{"alg":"HS256"}}`, // an algorithm that is not text
 			`{"ALG":"HS256"}`, `{"alg":"hs256"}`, // names are exact
-			`{"alg":"HS256","alg":"none"}`, // the last of two is what package jwt takes
+			`{"alg":"HS256","alg":"none"}`, // package jwt takes the last of two members
 		} {
 			_, err := v.Verify(signed(t, jwt.SigningMethodHS256, secret, header, claims), room, user)
 			requireDenied(t, Invalid, err)
@@ -55,29 +55,29 @@ func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
 	}
 	forgeries := map[string][]forgery{
 		"secret": {
-			// A token of a public key must not be taken where a secret is expected.
+			// If a secret is expected, a token for a public key must not be accepted.
 			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
-			// The right secret with another hash is not what was agreed on.
+			// The right secret, but another hash than the agreed one.
 			{jwt.SigningMethodHS384, secret}, {jwt.SigningMethodHS512, secret},
 			// Secrets that somebody forgot to set.
 			{jwt.SigningMethodHS256, []byte{}}, {jwt.SigningMethodHS256, []byte("secret")}, {jwt.SigningMethodHS256, secret[:32]},
 		},
 		"RSA": {
-			// Algorithm confusion: everybody knows the public key, and here it is the secret.
+			// Algorithm confusion: the public key, which everybody knows, is used as the secret.
 			{jwt.SigningMethodHS256, pemOf(t, rsaKey().Public())}, {jwt.SigningMethodHS512, pemOf(t, rsaKey().Public())},
 			{jwt.SigningMethodHS256, rsaKey().N.Bytes()},
-			// The right key with another padding or hash, such as SHA-1's successors.
+			// The right key, but another padding or hash.
 			{jwt.SigningMethodPS256, rsaKey()}, {jwt.SigningMethodRS384, rsaKey()}, {jwt.SigningMethodRS512, rsaKey()},
-			// Right signatures by keys of other types.
+			// Correct signatures by keys of other types.
 			{jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
 		},
 		"ECDSA": {
-			// Algorithm confusion with the key of a curve.
+			// Algorithm confusion with a key on a curve.
 			{jwt.SigningMethodHS256, pemOf(t, ecKey().Public())},
 			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodEdDSA, edKey},
 		},
 		"EdDSA": {
-			// Algorithm confusion with the 32 bytes of a key, which are as long as a secret.
+			// Algorithm confusion with the 32 bytes of a key: that is the length of a secret.
 			{jwt.SigningMethodHS256, pemOf(t, edKey.Public())}, {jwt.SigningMethodHS256, []byte(edKey[32:])},
 			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()},
 			// Another key of the same type.
@@ -92,7 +92,7 @@ func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
 			requireDenied(t, Invalid, err)
 		}
 	}
-	// A header that claims the expected algorithm for a signature of another.
+	// A header that names the expected algorithm, with a signature by another.
 	for kind, alg := range map[string]string{"secret": "HS256", "RSA": "RS256", "ECDSA": "ES256", "EdDSA": "EdDSA"} {
 		_, err := verifiers[kind].Verify(signed(t, jwt.SigningMethodHS384, secret, `{"alg":"`+alg+`"}`, saying("")), room, user)
 		requireDenied(t, Invalid, err)
@@ -125,17 +125,17 @@ func TestSignaturesAreOfThisTokenOnly(t *testing.T) {
 		}
 		zeros := base64.RawURLEncoding.EncodeToString(make([]byte, len(signature)))
 		for reason, forged := range map[string]string{
-			// Somebody makes themselves somebody else, under a signature that was right.
+			// The claims are changed to those of another user, under the old signature.
 			"payload changed": with(1, encoded(strings.Replace(saying(""), "Ada", "Eve", 1))),
 			"room changed":    with(1, encoded(strings.Replace(saying(""), "lobby", "*", 1))),
 			"header changed":  with(0, encoded(`{"alg":"none"}`)),
-			// One bit anywhere, or a part of a signature, is not the signature.
+			// A signature with one wrong bit, or only a part of it.
 			"first bit":        flipped(0),
 			"last bit":         flipped(len(signature) - 1),
 			"no signature":     with(2, ""),
 			"half of it":       with(2, parts[2][:len(parts[2])/2]),
 			"longer":           with(2, base64.RawURLEncoding.EncodeToString(append(slices.Clone(signature), 0))),
-			"nothing but 0":    with(2, zeros), // r = s = 0 was a signature of everything in Java
+			"nothing but 0":    with(2, zeros), // Java once accepted r = s = 0 as a signature of everything
 			"swapped parts":    parts[1] + "." + parts[0] + "." + parts[2],
 			"payload, no sign": parts[0] + "." + parts[1],
 		} {
@@ -147,24 +147,24 @@ func TestSignaturesAreOfThisTokenOnly(t *testing.T) {
 	}
 }
 
-// One token is written in one way, so that whoever notes tokens down to take
-// none twice can rely on their text.
+// A token has only one form. A program that records tokens, to accept none of them
+// twice, can therefore compare their text.
 func TestTokensAreWrittenInOneWay(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	token := signedBySecret(t, saying(""))
 	last := token[len(token)-1]
 	for _, other := range []string{
-		// Dots, and what follows them, make other numbers of parts.
+		// Other numbers of parts.
 		token + ".", "." + token, token + ".x", token + "..", token + "." + token, ".", "..", "...", strings.Repeat(".", 5000),
-		// White space, line ends and garbage around or in it.
+		// White space, line ends and garbage around it or inside.
 		token + "\n", token + "\r\n", " " + token, token + " ", token + "\x00", token[:9] + "\n" + token[9:], token + "#", "Bearer " + token,
 		// Padding, and the other alphabet of base64.
 		token + "=", token + "==", token[:len(token)-1] + "+", token[:len(token)-1] + "/",
-		// The last character has bits that stand for nothing, which must be 0.
+		// Some bits of the last character mean nothing. They must be 0.
 		token[:len(token)-1] + string(last+1),
 		// JSON instead of the compact form (RFC 7515, 7.2).
 		`{"payload":"` + encoded(saying("")) + `","signatures":[]}`,
-		// What is not even ASCII.
+		// Bytes that are not even ASCII.
 		"…", "\xff\xfe", "é.é.é",
 	} {
 		_, err := v.Verify(other, room, user)
@@ -192,7 +192,7 @@ func TestWhatIsTooLongIsNotRead(t *testing.T) {
 	require.Greater(t, len(longer), maxTokenSize)
 	_, err = v.Verify(longer, room, user)
 	requireDenied(t, Invalid, err)
-	// Nesting is bounded by the size.
+	// The limit of size also bounds the nesting.
 	_, err = v.Verify(signedBySecret(t, saying(`,"x":`+strings.Repeat("[", 2800)+strings.Repeat("]", 2800))), room, user)
 	require.NoError(t, err)
 }
@@ -202,24 +202,24 @@ func TestClaimsThatCannotBeAreInvalid(t *testing.T) {
 	exp := time.Now().Add(time.Hour).Unix()
 	of := func(members string) string { return fmt.Sprintf(`{%s,"exp":%d}`, members, exp) }
 	for _, payload := range []string{
-		// Without an end a token is one forever.
+		// A token without an end would be valid forever.
 		`{"sub":"Ada","room":"lobby"}`, until("null"),
-		// An end that only some libraries can read, or that is none.
+		// An end that only some libraries can read, or that is not a time.
 		until(fmt.Sprintf("%q", fmt.Sprint(exp))), until(`"tomorrow"`), until("true"), until("[]"), until("{}"), until(`""`),
 		until("1e300"), until("1e999"), until("-1e300"), until("-1"), until("9223372036854775808"), until("253402300800"), until("NaN"), until("Infinity"),
-		// Beginnings of the same kind.
+		// The same for the beginning.
 		saying(`,"nbf":"0"`), saying(`,"nbf":null`), saying(`,"nbf":-1`), saying(`,"nbf":1e300`), saying(`,"iat":"0"`), saying(`,"iat":[]`), saying(`,"iat":1e300`),
-		// A user or a room that is nobody or nothing.
+		// An empty or impossible user or room.
 		of(`"room":"lobby"`), of(`"sub":"","room":"lobby"`), of(`"sub":null,"room":"lobby"`), of(`"sub":1,"room":"lobby"`), of(`"sub":["Ada"],"room":"lobby"`),
 		of(`"sub":"Ada"`), of(`"sub":"Ada","room":""`), of(`"sub":"Ada","room":null`), of(`"sub":"Ada","room":["lobby"]`), of(`"sub":"Ada","room":true`), of(`"sub":"Ada","room":{"$ne":""}`),
-		// Limits that are none.
+		// Limits that are not positive integers.
 		saying(`,"max":0`), saying(`,"max":-1`), saying(`,"max":1.5`), saying(`,"max":"4"`), saying(`,"max":null`), saying(`,"max":[4]`), saying(`,"max":1e3`), saying(`,"max":18446744073709551617`),
-		// Capabilities that nobody knows, or that are no list.
+		// Unknown capabilities, and something that is not a list.
 		saying(`,"can":"chat"`), saying(`,"can":"signal chat"`), saying(`,"can":null`), saying(`,"can":[]`), saying(`,"can":["Chat"]`), saying(`,"can":["chat","admin"]`),
 		saying(`,"can":[1]`), saying(`,"can":[null]`), saying(`,"can":[["chat"]]`), saying(`,"can":{"chat":true}`), saying(`,"can":7`), saying(`,"can":["*"]`), saying(`,"can":[""]`),
-		// Of two claims of one name, one reader takes the first and another the last.
+		// Two claims with one name: one reader takes the first, another the last.
 		saying(`,"sub":"Ada"`), saying(`,"room":"*"`), saying(`,"exp":9999999999`), saying(`,"\u0073ub":"Ada"`), saying(`,"x":1,"x":1`), saying(`,"x":{"y":1,"y":2}`),
-		// What is no object, and no JSON.
+		// Anything that is not an object, or not JSON.
 		``, `null`, `[]`, `"Ada"`, `1`, `{`, `{}`, saying("") + "x", saying("") + saying(""), "\xef\xbb\xbf" + saying(""), saying(`,"x":"` + "\xff" + `"`), saying(`,"x":"\ud800"`), saying(`,`),
 	} {
 		_, err := v.Verify(signedBySecret(t, payload), room, user)
@@ -258,22 +258,22 @@ func TestHeadersNameNoKeysOfTheirOwn(t *testing.T) {
 	v := verifierOf(t, Keys{PublicKey: edKey.Public()})
 	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q}`, base64.RawURLEncoding.EncodeToString(otherKey[32:]))
 	for _, header := range []string{
-		// A token brings the key along that it is signed with.
+		// A token that carries the key for its own signature.
 		`{"alg":"EdDSA","jwk":` + jwk + `}`, `{"alg":"EdDSA","x5c":["MIIB"]}`,
-		// A token says where its key may be fetched. Nobody answers there, nor is asked.
+		// A token that names a URL for its key. Nothing listens there, and nothing asks.
 		`{"alg":"EdDSA","jku":"http://127.0.0.1:1/jwks"}`, `{"alg":"EdDSA","x5u":"http://127.0.0.1:1/cert"}`,
-		// Names of keys that readers took for files, queries or commands.
+		// Key IDs that some verifiers took for files, queries or commands.
 		`{"alg":"EdDSA","kid":"../../../../dev/null"}`, `{"alg":"EdDSA","kid":"/proc/sys/kernel/randomize_va_space"}`,
 		`{"alg":"EdDSA","kid":"x' UNION SELECT 'key"}`, `{"alg":"EdDSA","kid":"|id"}`, `{"alg":"EdDSA","kid":{"a":1}}`,
 	} {
 		_, err := v.Verify(signed(t, jwt.SigningMethodEdDSA, otherKey, header, saying("")), room, user)
 		requireDenied(t, Invalid, err)
-		// The same headers do no harm to a token that is signed.
+		// With these headers a correctly signed token is still accepted.
 		_, err = v.Verify(signed(t, jwt.SigningMethodEdDSA, edKey, header, saying("")), room, user)
 		require.NoError(t, err, header)
 	}
-	// Extensions that must be understood are not (RFC 7515, 4.1.11), or else a
-	// payload that is not encoded (RFC 7797) would be read as one that is.
+	// A token with extensions that must be understood is refused (RFC 7515, 4.1.11).
+	// Otherwise a payload that is not encoded (RFC 7797) would be decoded.
 	for _, header := range []string{
 		`{"alg":"EdDSA","crit":["b64"],"b64":false}`, `{"alg":"EdDSA","crit":["exp"],"exp":0}`, `{"alg":"EdDSA","crit":[]}`, `{"alg":"EdDSA","crit":null}`,
 	} {
@@ -282,8 +282,8 @@ func TestHeadersNameNoKeysOfTheirOwn(t *testing.T) {
 	}
 }
 
-// Of a signature of ECDSA there is always a second one, (r, n-s), which anybody
-// can compute. It is of the same token, so it grants what that does.
+// Each ECDSA signature has a second form, (r, n-s), which anybody can compute. It signs
+// the same token, and so grants the same.
 func TestTheOtherSignatureOfECDSAGrantsNothingMore(t *testing.T) {
 	v := verifierOf(t, Keys{PublicKey: ecKey().Public()})
 	token := signed(t, jwt.SigningMethodES256, ecKey(), `{"alg":"ES256"}`, saying(`,"can":["observe"]`))

@@ -9,8 +9,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// claims are what a token says (RFC 7519, section 4). Reading them fails where
-// one has the wrong type or cannot be, or where one is there twice.
+// claims are the claims of a token (RFC 7519, section 4). Reading them fails if a claim
+// has the wrong type or an impossible value, or if it is there twice.
 type claims struct {
 	Subject    string       `json:"sub"`
 	Room       roomPattern  `json:"room"`
@@ -21,8 +21,9 @@ type claims struct {
 	Can        Capabilities `json:"can"`
 }
 
-// UnmarshalJSON is called by package jwt, whose own way of reading JSON takes
-// the last of two members of one name, and takes “SUB” for “sub”.
+// UnmarshalJSON reads the claims for package jwt. The JSON reader of package jwt is too
+// generous: of two members with the same name it takes the last, and it takes “SUB”
+// for “sub”.
 func (c *claims) UnmarshalJSON(text []byte) error {
 	type plain claims
 	read := plain{Can: Signal | Chat}
@@ -37,11 +38,11 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 }
 
 // numericDate is a time in seconds since 1970, with or without fractions
-// (RFC 7519, section 2). The zero value is a claim that is not there.
+// (RFC 7519, section 2). The zero value means that the token does not have the claim.
 type numericDate struct{ time.Time }
 
-// endOfDates is the first second of the year 10000, from where on times are no
-// longer written like others.
+// endOfDates is the first second of the year 10000: from then on a year has five
+// digits, which RFC 3339 cannot write.
 const endOfDates = 253402300800
 
 func (d *numericDate) UnmarshalJSON(text []byte) error {
@@ -56,7 +57,7 @@ func (d *numericDate) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// claim is the date for package jwt, nil where there is none.
+// claim returns the date for package jwt, or nil if the token does not have it.
 func (d numericDate) claim() (*jwt.NumericDate, error) {
 	if d.IsZero() {
 		return nil, nil
@@ -64,7 +65,7 @@ func (d numericDate) claim() (*jwt.NumericDate, error) {
 	return &jwt.NumericDate{Time: d.Time}, nil
 }
 
-// memberLimit is how many members a room may have, 0 where it is not said.
+// memberLimit is how many members a room may have, or 0 if the token does not say it.
 type memberLimit int
 
 func (l *memberLimit) UnmarshalJSON(text []byte) error {
@@ -79,10 +80,10 @@ func (l *memberLimit) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// roomPattern is a room's ID, or the beginning of some followed by a “*”.
+// roomPattern is a room's ID, or the beginning of room IDs followed by a “*”.
 type roomPattern string
 
-// matches tells whether a room is one that the pattern is for.
+// matches reports whether the pattern is for this room.
 func (p roomPattern) matches(roomID string) bool {
 	if prefix, open := strings.CutSuffix(string(p), "*"); open {
 		return strings.HasPrefix(roomID, prefix)

@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests' tokens are written out, since most of them are such as no library
-// writes. What they are about is Ada, in the lobby.
+// The tests write their tokens by hand, because no library writes most of them. They
+// are for Ada, in the lobby.
 const (
 	room   = "lobby"
 	user   = "Ada"
@@ -30,7 +30,7 @@ const (
 
 var secret = []byte("of thirty-two bytes, or some more")
 
-// The keys are made once, as those of RSA take a while.
+// The keys are made once, because making RSA keys takes a while.
 var (
 	rsaKey   = sync.OnceValue(func() *rsa.PrivateKey { return made(rsa.GenerateKey(rand.Reader, 2048)) })
 	ecKey    = sync.OnceValue(func() *ecdsa.PrivateKey { return made(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
@@ -45,17 +45,17 @@ func made[K any](key K, err error) K {
 	return key
 }
 
-// saying is a payload that grants everything for an hour, with more members.
+// saying returns a payload that grants everything for an hour, with further members.
 func saying(more string) string {
 	return fmt.Sprintf(`{"sub":"Ada","room":"lobby","exp":%d%s}`, time.Now().Add(time.Hour).Unix(), more)
 }
 
-// until is a payload without an end but the given.
+// until returns a payload with this “exp”.
 func until(exp string) string { return `{"sub":"Ada","room":"lobby","exp":` + exp + `}` }
 
 func encoded(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// signed is a token of a header and a payload as they are.
+// signed returns a token with exactly this header and payload.
 func signed(t testing.TB, method jwt.SigningMethod, key any, header, payload string) string {
 	t.Helper()
 	text := encoded(header) + "." + encoded(payload)
@@ -64,13 +64,13 @@ func signed(t testing.TB, method jwt.SigningMethod, key any, header, payload str
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// signedBySecret is a token as a back end issues it, with the given payload.
+// signedBySecret returns a token with this payload, as a back end would issue it.
 func signedBySecret(t testing.TB, payload string) string {
 	t.Helper()
 	return signed(t, jwt.SigningMethodHS256, secret, hsHead, payload)
 }
 
-// verifierOf makes a verifier that ends with the test.
+// verifierOf returns a verifier that is closed at the end of the test.
 func verifierOf(t testing.TB, keys Keys) *Verifier {
 	t.Helper()
 	v, err := NewVerifier(t.Context(), keys, nil)
@@ -87,7 +87,7 @@ func requireDenied(t testing.TB, reason Reason, err error) {
 	require.True(t, strings.HasSuffix(denial.Sentence(), "."), "a sentence for the client")
 }
 
-// pemOf is a public key as an operator has it.
+// pemOf returns a public key in PEM, as an operator has it.
 func pemOf(t testing.TB, key crypto.PublicKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)

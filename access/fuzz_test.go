@@ -14,9 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Whatever is sent as a token, Verify ends with a denial, or with a grant for a
-// text that the key has really signed, which is computed here without package
-// jwt.
+// For any text, Verify returns a denial, or a grant for a text that the key has really
+// signed. The test checks the signature without package jwt.
 func FuzzVerify(f *testing.F) {
 	const forever = `{"sub":"Ada","room":"lobby","exp":4102444800}`
 	bySecret := signedBySecret(f, forever)
@@ -39,17 +38,17 @@ func FuzzVerify(f *testing.F) {
 			mac := hmac.New(sha256.New, secret)
 			mac.Write([]byte(text))
 			if !hmac.Equal(mac.Sum(nil), signature) {
-				t.Fatalf("granted by no signature: %q", token)
+				t.Fatalf("granted without a signature: %q", token)
 			}
 		}
 		if granted(t, publicly, token) && !ed25519.Verify(edKey.Public().(ed25519.PublicKey), []byte(text), signature) {
-			t.Fatalf("granted by no signature: %q", token)
+			t.Fatalf("granted without a signature: %q", token)
 		}
 	})
 }
 
-// Whatever is in a token that is signed, Verify ends with a denial, or with a
-// grant that another reader of JSON finds in it.
+// For any signed payload, Verify returns a denial, or a grant that another JSON reader
+// finds in the payload too.
 func FuzzVerifySigned(f *testing.F) {
 	for _, payload := range []string{
 		`{"sub":"Ada","room":"lobby","exp":4102444800}`, `{"sub":"Ada","room":"l*","exp":4102444800.5,"max":4,"can":["chat"]}`,
@@ -68,7 +67,7 @@ func FuzzVerifySigned(f *testing.F) {
 		}
 		var head, said map[string]any
 		if json.Unmarshal([]byte(header), &head) != nil || json.Unmarshal([]byte(payload), &said) != nil {
-			t.Fatal("granted by what is not JSON")
+			t.Fatal("granted by a payload that is not JSON")
 		}
 		roomSaid, _ := said["room"].(string)
 		exp, _ := said["exp"].(float64)
@@ -79,14 +78,14 @@ func FuzzVerifySigned(f *testing.F) {
 	})
 }
 
-// granted tells whether a token is taken, and fails where Verify breaks what it
-// promises.
+// granted reports whether Verify accepts a token. It fails the test if Verify breaks a
+// promise.
 func granted(t *testing.T, v *Verifier, token string) bool {
 	got, err := v.Verify(token, room, user)
 	if err != nil {
 		var denial *Denial
 		if !errors.As(err, &denial) || denial.Sentence() == "" || got != (Grant{}) {
-			t.Fatalf("%v is no denial, or grants %v", err, got)
+			t.Fatalf("%v is not a denial, or grants %v", err, got)
 		}
 		return false
 	}
@@ -96,7 +95,7 @@ func granted(t *testing.T, v *Verifier, token string) bool {
 	return true
 }
 
-// cutSignature parts a token's text from its signature.
+// cutSignature separates a token's text from its signature.
 func cutSignature(token string) (text string, signature []byte) {
 	at := strings.LastIndex(token, ".")
 	if at < 0 {

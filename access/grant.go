@@ -7,36 +7,36 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Grant is what a token allows the user it is for, in the room it is for.
+// Grant is what a token allows its user in its room.
 type Grant struct {
-	// ExpiresAt is when the token ends. Verify returns no grant that has ended.
+	// ExpiresAt is when the token expires. Verify returns no grant that has expired.
 	ExpiresAt time.Time
-	// MaxMembers is how many members the room may have, 0 where the token does
-	// not say it.
+	// MaxMembers is how many members the room may have, or 0 if the token does not say
+	// it.
 	MaxMembers int
 	// Can is what the user may do.
 	Can Capabilities
 }
 
-// Capabilities is a set of things that a member of a room may do. Every member
-// may be in the room and hear.
+// Capabilities is a set of things that a member of a room may do. Every member may be
+// in the room and receive its events.
 type Capabilities uint8
 
-// The capabilities, each the set of itself alone. A token without “can” allows
-// Signal and Chat.
+// The capabilities. Each is the set that contains only itself. A token without “can”
+// allows Signal and Chat.
 const (
-	Signal  Capabilities = 1 << iota // may send signals: offers, answers, candidates and the like
+	Signal  Capabilities = 1 << iota // may send offers, answers, candidates and signals
 	Chat                             // may send chat messages
-	Observe                          // adds nothing to the others; alone it means that the user may send neither
+	Observe                          // adds nothing to the others; alone it means neither of them
 )
 
-// Has tells whether all of the wanted capabilities are in the set.
+// Has reports whether all of the wanted capabilities are in the set.
 func (c Capabilities) Has(wanted Capabilities) bool { return c&wanted == wanted }
 
 var capabilities = map[string]Capabilities{"signal": Signal, "chat": Chat, "observe": Observe}
 
-// UnmarshalJSON reads a list of the words “signal”, “chat” and “observe”. An
-// empty list is an error: whoever may only hear is an observer by name.
+// UnmarshalJSON reads a list of the words “signal”, “chat” and “observe”. An empty list
+// is an error: a token for a user that may only receive must say “observe”.
 func (c *Capabilities) UnmarshalJSON(text []byte) error {
 	var words []string
 	if err := json.Unmarshal(text, &words); err != nil {

@@ -16,37 +16,37 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys says by which keys access tokens are checked. Exactly one member is set.
+// Keys are the keys that access tokens are checked with. Exactly one field is set.
 type Keys struct {
-	// Secret is shared with whoever issues tokens (HS256). It has 32 bytes or
-	// more (RFC 7518, 3.2), from a source of randomness.
+	// Secret is shared with the back end that issues tokens (HS256). It has at least 32
+	// random bytes (RFC 7518, 3.2).
 	Secret []byte
-	// PublicKey is an *rsa.PublicKey (RS256), an *ecdsa.PublicKey on P-256
-	// (ES256) or an ed25519.PublicKey (EdDSA). ParsePublicKey reads one.
+	// PublicKey is an *rsa.PublicKey (RS256), an *ecdsa.PublicKey on P-256 (ES256) or an
+	// ed25519.PublicKey (EdDSA). ParsePublicKey returns one.
 	PublicKey crypto.PublicKey
-	// JWKSURL is where a JWK Set (RFC 7517) with such public keys is fetched, by
-	// http or https. The server there is trusted as the keys are.
+	// JWKSURL is the http or https URL of a JWK Set (RFC 7517) with public keys of these
+	// types. The server there is trusted like the keys themselves.
 	JWKSURL string
 }
 
 var (
-	errNotOneKind = errors.New("access tokens are checked by exactly one of a secret, a public key and a JWKS URL")
-	errPEMSecret  = errors.New("the secret is PEM; what is in a public key's everybody knows, so it must not be a secret")
-	errKeyType    = errors.New("a public key is RSA, ECDSA on P-256, or Ed25519")
-	errJWKSURL    = errors.New("the JWKS URL is not one of http or https with a host")
+	errNotOneKind = errors.New("exactly one of a secret, a public key and a JWKS URL must be set")
+	errPEMSecret  = errors.New("ACCESS_SECRET contains a PEM key. A public key is not secret: set ACCESS_PUBLIC_KEY instead")
+	errKeyType    = errors.New("the public key must be RSA, ECDSA on P-256, or Ed25519")
+	errJWKSURL    = errors.New("the JWKS URL must be an http or https URL with a host")
 	errNoPEM      = errors.New("a public key is one block of PEM that begins with “-----BEGIN PUBLIC KEY-----”")
 )
 
 const (
-	minSecretSize = 32 // bytes: the size of the hash, RFC 7518, 3.2
+	minSecretSize = 32 // bytes: the size of the hash (RFC 7518, 3.2)
 
-	// Of RSA keys, RFC 7518, 3.3 sets the minimum. The maximum is that of
-	// crypto/tls: greater ones only cost time.
+	// The minimum for RSA keys is from RFC 7518, 3.3. The maximum is that of crypto/tls:
+	// larger keys only cost time.
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// kinds counts the members that are set.
+// kinds returns how many fields are set.
 func (k Keys) kinds() (n int) {
 	for _, set := range []bool{len(k.Secret) > 0, k.PublicKey != nil, k.JWKSURL != ""} {
 		if set {
@@ -56,9 +56,10 @@ func (k Keys) kinds() (n int) {
 	return n
 }
 
+// checkSecret returns an error if the secret is too short, or is not a secret.
 func checkSecret(secret []byte) error {
 	if len(secret) < minSecretSize {
-		return fmt.Errorf("the secret has %d bytes, and needs %d or more", len(secret), minSecretSize)
+		return fmt.Errorf("the secret has %d bytes, but needs at least %d", len(secret), minSecretSize)
 	}
 	if block, _ := pem.Decode(secret); block != nil {
 		return errPEMSecret
@@ -66,7 +67,8 @@ func checkSecret(secret []byte) error {
 	return nil
 }
 
-// checkURL repeats nothing of the URL, which may have a password in it.
+// checkURL returns an error if the text is not an http or https URL. The error does not
+// repeat the URL, which may contain a password.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -75,8 +77,8 @@ func checkURL(text string) error {
 	return nil
 }
 
-// methodOf is the one algorithm that a public key is for. An error means that
-// it is no key to check tokens by.
+// methodOf returns the algorithm that a public key is for: each type of key has exactly
+// one. The error says why the key cannot check tokens.
 func methodOf(key crypto.PublicKey) (jwt.SigningMethod, error) {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
@@ -84,7 +86,7 @@ func methodOf(key crypto.PublicKey) (jwt.SigningMethod, error) {
 			return nil, errKeyType
 		}
 		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return nil, fmt.Errorf("the RSA key has %d bits, and needs %d to %d", bits, minRSABits, maxRSABits)
+			return nil, fmt.Errorf("the RSA key has %d bits, but needs %d to %d", bits, minRSABits, maxRSABits)
 		}
 		return jwt.SigningMethodRS256, nil
 	case *ecdsa.PublicKey:
@@ -101,9 +103,9 @@ func methodOf(key crypto.PublicKey) (jwt.SigningMethod, error) {
 	return nil, errKeyType
 }
 
-// ParsePublicKey reads a public key from PEM (RFC 7468, section 13): RSA with
-// 2048 to 8192 bits, ECDSA on P-256, or Ed25519. The error says what else the
-// text is, and repeats nothing of it. Anybody may call it at any time.
+// ParsePublicKey reads a public key from PEM (RFC 7468, section 13): RSA with 2048 to
+// 8192 bits, ECDSA on P-256, or Ed25519. The error says what is wrong with the text,
+// and repeats nothing of it. Several goroutines may call it at once.
 func ParsePublicKey(text []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "PUBLIC KEY" || len(bytes.TrimSpace(rest)) > 0 {

@@ -30,15 +30,15 @@ func TestKeysThatProtectNothingAreRefused(t *testing.T) {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	require.NoError(t, err)
 	for says, keys := range map[string]Keys{
-		"31 bytes":     {Secret: []byte(strings.Repeat("x", 31))},
-		"PEM":          {Secret: pemOf(t, rsaKey().Public())}, // everybody knows it
-		"1024 bits":    {PublicKey: small.Public()},
-		"P-256":        {PublicKey: p384.Public()},
-		"is RSA":       {PublicKey: rsaKey()}, // a private key belongs elsewhere
-		"ECDSA":        {PublicKey: secret},
-		"Ed25519":      {PublicKey: ed25519.PublicKey("short")},
-		"a public key": {PublicKey: (*rsa.PublicKey)(nil)},
-		"on P-256":     {PublicKey: (*ecdsa.PublicKey)(nil)},
+		"31 bytes":        {Secret: []byte(strings.Repeat("x", 31))},
+		"PEM":             {Secret: pemOf(t, rsaKey().Public())}, // a public key is not secret
+		"1024 bits":       {PublicKey: small.Public()},
+		"P-256":           {PublicKey: p384.Public()},
+		"must be RSA":     {PublicKey: rsaKey()}, // this is a private key
+		"ECDSA":           {PublicKey: secret},
+		"Ed25519":         {PublicKey: ed25519.PublicKey("short")},
+		"public key must": {PublicKey: (*rsa.PublicKey)(nil)},
+		"on P-256":        {PublicKey: (*ecdsa.PublicKey)(nil)},
 	} {
 		_, err := NewVerifier(t.Context(), keys, nil)
 		require.ErrorContains(t, err, says)

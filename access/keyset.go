@@ -15,12 +15,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// pace is how often a key set is fetched, and for how long it is waited for.
+// pace says how often a key set is fetched, and how long a fetch may take.
 type pace struct {
-	refresh time.Duration // after keys have been fetched
-	retry   time.Duration // after they could not be
-	pause   time.Duration // between a fetch and the next that somebody's token asks for
-	timeout time.Duration // for one fetch
+	refresh time.Duration // from a fetch that succeeded to the next
+	retry   time.Duration // from a fetch that failed to the next
+	pause   time.Duration // from a fetch to the next that a token may cause
+	timeout time.Duration // of one fetch
 }
 
 var usualPace = pace{refresh: 15 * time.Minute, retry: 30 * time.Second, pause: 15 * time.Second, timeout: 5 * time.Second}
@@ -28,30 +28,32 @@ var usualPace = pace{refresh: 15 * time.Minute, retry: 30 * time.Second, pause: 
 const (
 	maxKeySetSize   = 256 << 10 // bytes
 	maxHeaderSize   = 64 << 10  // bytes
-	maxKeysInKeySet = 100       // a token without “kid” is tried by all of them
+	maxKeysInKeySet = 100       // all of them are tried for a token without “kid”
 )
 
-// keySet is the JWK Set at a URL (RFC 7517, section 5), as it was when it was
-// last fetched. One that cannot be fetched, or has no key for access tokens,
-// leaves the keys as they were.
+// keySet is the JWK Set at a URL (RFC 7517, section 5), as it was when it was last
+// fetched. If a fetch fails, or brings no key for access tokens, the keys stay as they
+// were.
 type keySet struct {
+	// Set once, by openKeySet.
 	url    string
-	keys   jwkset.Storage
-	find   jwt.Keyfunc
+	keys   jwkset.Storage // guards itself
+	find   jwt.Keyfunc    // finds a token's key among keys
 	client *http.Client
 	logger *slog.Logger
 	pace   pace
+	ctx    context.Context // ends all fetching
+	end    context.CancelFunc
 
-	ctx     context.Context // ends fetching
-	end     context.CancelFunc
-	running sync.WaitGroup
+	running sync.WaitGroup // the goroutine of keepFetching
 
-	fetching sync.Mutex // is held during a fetch
-	fetched  time.Time  // when the last one ended
+	fetching sync.Mutex // held during a fetch
+	fetched  time.Time  // when the last fetch ended; guarded by fetching
 }
 
-// openKeySet fetches a key set, and keeps fetching it until the context ends or
-// the set is closed.
+// openKeySet fetches a key set, and fetches it again from time to time until ctx ends
+// or the set is closed. A fetch that fails is not an error: it is logged and tried
+// again.
 func openKeySet(ctx context.Context, url string, logger *slog.Logger, pace pace) (*keySet, error) {
 	if err := checkURL(url); err != nil {
 		return nil, err
@@ -72,13 +74,14 @@ func openKeySet(ctx context.Context, url string, logger *slog.Logger, pace pace)
 	return s, nil
 }
 
-// close ends the fetching, and waits for its end.
+// close stops the fetching, and waits until it has stopped. It may be called twice.
 func (s *keySet) close() {
 	s.end()
 	s.running.Wait()
 }
 
-// keepFetching fetches the set again and again, sooner after an error.
+// keepFetching fetches the set again and again, sooner after an error. It is called
+// with the error of the first fetch.
 func (s *keySet) keepFetching(err error) {
 	for {
 		wait := s.pace.refresh
@@ -94,26 +97,27 @@ func (s *keySet) keepFetching(err error) {
 	}
 }
 
-// fetch replaces the keys by those at the URL.
+// fetch replaces the keys with those at the URL.
 func (s *keySet) fetch() error {
 	s.fetching.Lock()
 	defer s.fetching.Unlock()
 	return s.fetchLocked()
 }
 
-// fetchSoon fetches the set unless that was done a moment ago, so that nobody
-// can have it fetched all the time by making key IDs up. Who comes during a
-// fetch waits for that one.
+// fetchSoon fetches the set unless a fetch ended a moment ago: otherwise a client that
+// invents key IDs could make us fetch all the time. A call during a fetch waits for
+// that fetch.
 func (s *keySet) fetchSoon() {
 	s.fetching.Lock()
 	defer s.fetching.Unlock()
 	if time.Since(s.fetched) >= s.pace.pause {
-		_ = s.fetchLocked() // has been logged; the token is denied
+		_ = s.fetchLocked() // it logs the error, and the token is denied
 	}
 }
 
+// fetchLocked does what fetch does. The caller holds fetching.
 func (s *keySet) fetchLocked() error {
-	// Without an interval it fetches once, into the storage, and runs on nowhere.
+	// Without an interval this fetches once, into the storage, and starts no goroutine.
 	_, err := jwkset.NewStorageFromHTTP(s.url, jwkset.HTTPClientStorageOptions{
 		Client:      s.client,
 		Ctx:         s.ctx,
@@ -122,12 +126,13 @@ func (s *keySet) fetchLocked() error {
 	})
 	s.fetched = time.Now()
 	if err != nil && s.ctx.Err() == nil {
-		s.logger.Error("The keys of access tokens cannot be fetched.", "url", hostOf(s.url), "error", withoutURL(err))
+		s.logger.Error("the keys of access tokens cannot be fetched: trying again later", "url", hostOf(s.url), "error", withoutURL(err))
 	}
 	return err
 }
 
-// keyOf finds a token's key by its “kid”. Without one it is any of the set.
+// keyOf returns the key that a token names by “kid”, or all keys of the set if the
+// token has no “kid”. It fetches the set again if the key is unknown.
 func (s *keySet) keyOf(token *jwt.Token) (any, error) {
 	if !s.knowsKeyOf(token) {
 		s.fetchSoon()
@@ -135,7 +140,7 @@ func (s *keySet) keyOf(token *jwt.Token) (any, error) {
 	return s.find(token)
 }
 
-// knowsKeyOf tells whether fetching the set again would not help.
+// knowsKeyOf reports whether there is no need to fetch the set for this token.
 func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
 	kid, named := token.Header["kid"]
 	if !named {
@@ -144,19 +149,20 @@ func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
 	}
 	name, isText := kid.(string)
 	if !isText {
-		return true // that it is no name
+		return true // a fetch does not help: this is not a name
 	}
 	_, err := s.keys.KeyRead(s.ctx, name)
 	return err == nil
 }
 
-// publicKeys keeps, of the keys it is given, those that are for access tokens.
+// publicKeys is a storage that keeps only keys for access tokens.
 type publicKeys struct{ jwkset.Storage }
 
-// KeyReplaceAll leaves the keys as they are where none of the given can be kept.
+// KeyReplaceAll replaces the keys with those among given that are for access tokens.
+// If there are none, it returns an error and leaves the keys as they are.
 func (p publicKeys) KeyReplaceAll(ctx context.Context, given []jwkset.JWK) error {
 	if len(given) > maxKeysInKeySet {
-		return fmt.Errorf("the set has %d keys, and may have %d", len(given), maxKeysInKeySet)
+		return fmt.Errorf("the set has %d keys, but may have at most %d", len(given), maxKeysInKeySet)
 	}
 	var kept []jwkset.JWK
 	for _, key := range given {
@@ -165,14 +171,14 @@ func (p publicKeys) KeyReplaceAll(ctx context.Context, given []jwkset.JWK) error
 		}
 	}
 	if len(kept) == 0 {
-		return errors.New("the set has no key of RS256, ES256 or EdDSA")
+		return errors.New("the set has no key for RS256, ES256 or EdDSA")
 	}
 	return p.Storage.KeyReplaceAll(ctx, kept)
 }
 
-// isForTokens tells whether a key is a public one that signatures are checked
-// by, of an algorithm of ours. A secret in a set is none, and neither is a
-// private key: whoever publishes those has lost them.
+// isForTokens reports whether a key is a public key that checks signatures by one of
+// our algorithms. Secrets and private keys in a set are refused: a key that was
+// published is no longer secret.
 func isForTokens(key jwkset.JWK) bool {
 	method, err := methodOf(key.Key())
 	said := key.Marshal()
@@ -181,8 +187,8 @@ func isForTokens(key jwkset.JWK) bool {
 		(said.USE == "" || said.USE == jwkset.UseSig)
 }
 
-// newKeySetClient makes a client that follows no redirection, keeps no
-// connection, and reads no more than a key set has.
+// newKeySetClient returns a client that follows no redirect, keeps no connection open,
+// and reads no more than a key set may have.
 func newKeySetClient() *http.Client {
 	return &http.Client{
 		Transport: shortAnswers{&http.Transport{
@@ -194,7 +200,7 @@ func newKeySetClient() *http.Client {
 	}
 }
 
-// shortAnswers breaks off bodies that are longer than a key set may be.
+// shortAnswers cuts off bodies that are longer than a key set may be.
 type shortAnswers struct{ http.RoundTripper }
 
 func (s shortAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -206,8 +212,8 @@ func (s shortAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// hostOf is the part of a URL that is told in the log: a path or a query may be
-// what lets one in.
+// hostOf returns the part of a URL that may appear in the log: its path or its query
+// may be a secret.
 func hostOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -216,7 +222,7 @@ func hostOf(text string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// withoutURL is an error of package http without the URL in it.
+// withoutURL removes the URL from an error of package http.
 func withoutURL(err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

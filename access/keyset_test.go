@@ -19,11 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eager fetches whenever a token asks for it, and otherwise never.
+// eager fetches whenever a token needs it, and never otherwise.
 var eager = pace{refresh: time.Hour, retry: time.Hour, timeout: 10 * time.Second}
 
-// keyServer is a server of keys that can answer differently from one moment to
-// the next.
+// keyServer serves keys, and counts the requests. A test may change its answer.
 type keyServer struct {
 	*httptest.Server
 	answer atomic.Pointer[http.HandlerFunc]
@@ -43,7 +42,7 @@ func newKeyServer(t testing.TB, first http.HandlerFunc) *keyServer {
 
 func (s *keyServer) now(answer http.HandlerFunc) { s.answer.Store(&answer) }
 
-// text answers with a text, and keys with a set of them.
+// text answers with a text, and keys with a JWK Set.
 func text(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -57,7 +56,7 @@ func keys(jwks ...string) http.HandlerFunc {
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// The keys as they are in sets, with a name and other members.
+// Keys in the form of a JWK Set, with further members.
 
 func edJWK(key []byte, more string) string {
 	return fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q%s}`, base64url(key[32:]), more)
@@ -75,13 +74,13 @@ func ecJWK(t testing.TB, more string) string {
 
 func kid(name string) string { return fmt.Sprintf(`,"kid":%q`, name) }
 
-// signedAs is a token signed by a key that it names.
+// signedAs returns a token that names its key.
 func signedAs(t testing.TB, name string, key []byte) string {
 	t.Helper()
 	return signed(t, jwt.SigningMethodEdDSA, ed25519.PrivateKey(key), `{"alg":"EdDSA"`+kid(name)+`}`, saying(""))
 }
 
-// journal is what has been logged.
+// journal holds what was logged.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -101,11 +100,11 @@ func (j *journal) String() string {
 
 func keySetVerifier(t testing.TB, url string, pace pace) (*Verifier, *journal) {
 	t.Helper()
-	told := new(journal)
-	v, err := newVerifier(t.Context(), Keys{JWKSURL: url}, slog.New(slog.NewTextHandler(told, nil)), pace)
+	logged := new(journal)
+	v, err := newVerifier(t.Context(), Keys{JWKSURL: url}, slog.New(slog.NewTextHandler(logged, nil)), pace)
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
-	return v, told
+	return v, logged
 }
 
 func requireGranted(t testing.TB, v *Verifier, token string) {
@@ -120,7 +119,7 @@ func requireInvalid(t testing.TB, v *Verifier, token string) {
 	requireDenied(t, Invalid, err)
 }
 
-// requireGrantedSoon waits until a token is taken.
+// requireGrantedSoon waits until a token is accepted.
 func requireGrantedSoon(t testing.TB, v *Verifier, token string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -145,14 +144,14 @@ func TestAKeySetHasKeysOfAllKinds(t *testing.T) {
 			if other == name {
 				continue
 			}
-			// The right key under a name that is another's, or nobody's.
+			// The right key under the name of another key, or under an unknown name.
 			requireInvalid(t, v, signed(t, key.method, key.key, `{"alg":"`+alg+`"`+`,"kid":"`+strings.ReplaceAll(other, "\x00", `\u0000`)+`"}`, saying("")))
 		}
-		// A name that is no text.
+		// A name that is not text.
 		requireInvalid(t, v, signed(t, key.method, key.key, `{"alg":"`+alg+`","kid":["`+name+`"]}`, saying("")))
 		requireInvalid(t, v, signed(t, key.method, key.key, `{"alg":"`+alg+`","kid":null}`, saying("")))
 	}
-	require.EqualValues(t, 1, s.asked.Load(), "names made up have nothing fetched, so soon after a fetch")
+	require.EqualValues(t, 1, s.asked.Load(), "invented names cause no fetch so soon after a fetch")
 }
 
 func TestAKeySetTakesNoSecretsAndNoOtherAlgorithms(t *testing.T) {
@@ -163,18 +162,18 @@ func TestAKeySetTakesNoSecretsAndNoOtherAlgorithms(t *testing.T) {
 		rsaJWK(kid("ps")+`,"alg":"PS256"`), rsaJWK(kid("enc")+`,"use":"enc"`),
 		`{"kty":"unheard of","kid":"x"}`, edJWK(edKey, kid("good")),
 	))
-	v, told := keySetVerifier(t, s.URL, eager)
-	require.Empty(t, told.String())
+	v, logged := keySetVerifier(t, s.URL, eager)
+	require.Empty(t, logged.String())
 	requireGranted(t, v, signedAs(t, "good", edKey))
 	for _, token := range []string{
-		// A secret in a public place is none.
+		// A published secret is not a secret.
 		signed(t, jwt.SigningMethodHS256, secret, `{"alg":"HS256","kid":"s"}`, saying("")),
 		signed(t, jwt.SigningMethodHS256, secret, `{"alg":"HS256"}`, saying("")),
 		// Algorithm confusion: the public key as the secret.
 		signed(t, jwt.SigningMethodHS256, []byte(edKey[32:]), `{"alg":"HS256","kid":"good"}`, saying("")),
-		// A private key that was published signs for everybody.
+		// Everybody can sign with a published private key.
 		signedAs(t, "p", otherKey),
-		// Keys of another algorithm, or for another purpose, with a name and without.
+		// Keys for another algorithm or purpose, with and without a name.
 		signed(t, jwt.SigningMethodPS256, rsaKey(), `{"alg":"PS256","kid":"ps"}`, saying("")),
 		signed(t, jwt.SigningMethodRS256, rsaKey(), `{"alg":"RS256","kid":"ps"}`, saying("")),
 		signed(t, jwt.SigningMethodRS256, rsaKey(), `{"alg":"RS256","kid":"enc"}`, saying("")),
@@ -192,7 +191,7 @@ func TestTokensHaveNothingFetchedFromElsewhere(t *testing.T) {
 	s := newKeyServer(t, keys(edJWK(edKey, kid("k"))))
 	v, _ := keySetVerifier(t, s.URL, eager)
 	for _, header := range []string{
-		// The server asks where it was told to, not where a token would like it to.
+		// The verifier fetches only from its own URL, never from a token's.
 		`{"alg":"EdDSA","kid":"k","jku":"` + elsewhere.URL + `"}`, `{"alg":"EdDSA","kid":"k","x5u":"` + elsewhere.URL + `"}`,
 		`{"alg":"EdDSA","kid":"` + elsewhere.URL + `"}`, `{"alg":"EdDSA","jku":"` + elsewhere.URL + `"}`,
 		`{"alg":"EdDSA","kid":"k","jwk":` + edJWK(otherKey, kid("k")) + `}`,
@@ -204,21 +203,21 @@ func TestTokensHaveNothingFetchedFromElsewhere(t *testing.T) {
 
 func TestKeysAreRotated(t *testing.T) {
 	s := newKeyServer(t, keys(edJWK(edKey, kid("old"))))
-	v, told := keySetVerifier(t, s.URL, eager)
+	v, logged := keySetVerifier(t, s.URL, eager)
 	before, after := signedAs(t, "old", edKey), signedAs(t, "new", otherKey)
 	requireGranted(t, v, before)
 	requireInvalid(t, v, after)
 
 	s.now(keys(edJWK(edKey, kid("old")), edJWK(otherKey, kid("new"))))
-	requireGranted(t, v, after) // a name that is not known has the keys fetched
+	requireGranted(t, v, after) // an unknown name causes a fetch
 	requireGranted(t, v, before)
 
 	s.now(keys(edJWK(otherKey, kid("new"))))
-	requireGranted(t, v, before) // nobody has asked
+	requireGranted(t, v, before) // nothing has caused a fetch
 	requireInvalid(t, v, signedAs(t, "unknown", edKey))
-	requireInvalid(t, v, before) // a key that has been taken back is
+	requireInvalid(t, v, before) // the key was withdrawn
 	requireGranted(t, v, after)
-	require.Empty(t, told.String())
+	require.Empty(t, logged.String())
 }
 
 func TestKeysAreFetchedFromTimeToTime(t *testing.T) {
@@ -230,8 +229,8 @@ func TestKeysAreFetchedFromTimeToTime(t *testing.T) {
 	requireGrantedSoon(t, v, nameless)
 }
 
-// Names of keys cost nothing to make up, and must not become requests.
-func TestNamesMadeUpAreNoRequests(t *testing.T) {
+// Inventing a key ID costs nothing, so each must not cause a request.
+func TestInventedKeyIDsCauseNoRequests(t *testing.T) {
 	s := newKeyServer(t, keys(edJWK(edKey, kid("k"))))
 	limited := eager
 	limited.pause = time.Hour
@@ -250,7 +249,7 @@ func TestNamesMadeUpAreNoRequests(t *testing.T) {
 	requireGranted(t, v, signedAs(t, "k", edKey))
 }
 
-// ill are answers that hold no keys, as endpoints that are not well give them.
+// ill returns answers without keys, as a broken endpoint gives them.
 func ill(t testing.TB) map[string]http.HandlerFunc {
 	many := make([]string, maxKeysInKeySet+1)
 	for i := range many {
@@ -287,13 +286,13 @@ func ill(t testing.TB) map[string]http.HandlerFunc {
 	}
 }
 
-func TestAnIllEndpointDeniesAndIsToldAndIsAskedAgain(t *testing.T) {
+func TestABrokenEndpointIsLoggedAndAskedAgain(t *testing.T) {
 	for name, answer := range ill(t) {
 		t.Run(name, func(t *testing.T) {
 			s := newKeyServer(t, answer)
-			v, told := keySetVerifier(t, s.URL+"/hunter2", eager)
-			require.Contains(t, told.String(), "cannot be fetched")
-			require.NotContains(t, told.String(), "hunter2")
+			v, logged := keySetVerifier(t, s.URL+"/hunter2", eager)
+			require.Contains(t, logged.String(), "cannot be fetched")
+			require.NotContains(t, logged.String(), "hunter2")
 			requireInvalid(t, v, signedAs(t, "new", otherKey))
 			requireInvalid(t, v, signed(t, jwt.SigningMethodEdDSA, otherKey, `{"alg":"EdDSA"}`, saying("")))
 			require.EqualValues(t, 3, s.asked.Load())
@@ -302,34 +301,35 @@ func TestAnIllEndpointDeniesAndIsToldAndIsAskedAgain(t *testing.T) {
 		})
 		t.Run(name+", later", func(t *testing.T) {
 			s := newKeyServer(t, keys(edJWK(edKey, kid("old"))))
-			v, told := keySetVerifier(t, s.URL, eager)
+			v, logged := keySetVerifier(t, s.URL, eager)
 			s.now(answer)
 			requireInvalid(t, v, signedAs(t, "new", otherKey))
-			require.Contains(t, told.String(), "cannot be fetched")
-			requireGranted(t, v, signedAs(t, "old", edKey)) // those that were fetched are still known
+			require.Contains(t, logged.String(), "cannot be fetched")
+			requireGranted(t, v, signedAs(t, "old", edKey)) // the old keys are still known
 		})
 	}
 }
 
-func TestWhereNobodyAnswersItIsTriedAgain(t *testing.T) {
+func TestAFetchThatFailsIsTriedAgain(t *testing.T) {
 	s := newKeyServer(t, text(http.StatusServiceUnavailable, "starting"))
-	v, told := keySetVerifier(t, s.URL, pace{refresh: time.Hour, retry: time.Millisecond, pause: time.Hour, timeout: 10 * time.Second})
+	v, logged := keySetVerifier(t, s.URL, pace{refresh: time.Hour, retry: time.Millisecond, pause: time.Hour, timeout: 10 * time.Second})
 	token := signedAs(t, "k", edKey)
 	requireInvalid(t, v, token)
 	s.now(keys(edJWK(edKey, kid("k"))))
 	requireGrantedSoon(t, v, token)
-	require.Contains(t, told.String(), "503")
+	require.Contains(t, logged.String(), "503")
 }
 
-func TestAServerThatIsNotThereIsNoError(t *testing.T) {
+func TestAnAbsentServerIsNotAnError(t *testing.T) {
 	s := newKeyServer(t, keys())
 	s.Close()
-	v, told := keySetVerifier(t, s.URL, eager)
+	v, logged := keySetVerifier(t, s.URL, eager)
 	requireInvalid(t, v, signedAs(t, "k", edKey))
-	require.Contains(t, told.String(), "refused")
+	require.Contains(t, logged.String(), "refused")
 }
 
-// hanging answers when the client gives up, and tells when it was asked.
+// hanging returns an answer that waits until the client gives up, and a channel that
+// receives each request.
 func hanging() (answer http.HandlerFunc, asked chan struct{}) {
 	asked = make(chan struct{}, 100)
 	return func(_ http.ResponseWriter, r *http.Request) {
@@ -343,8 +343,8 @@ func TestASlowServerIsNotWaitedForForever(t *testing.T) {
 	s := newKeyServer(t, slow)
 	impatient := eager
 	impatient.timeout = 20 * time.Millisecond
-	v, told := keySetVerifier(t, s.URL, impatient)
-	require.Contains(t, told.String(), "deadline")
+	v, logged := keySetVerifier(t, s.URL, impatient)
+	require.Contains(t, logged.String(), "deadline")
 	requireInvalid(t, v, signedAs(t, "k", edKey))
 }
 
@@ -361,19 +361,19 @@ func TestTokensOfKnownKeysDoNotWaitForASlowServer(t *testing.T) {
 	}()
 	<-asked
 	requireGranted(t, v, signedAs(t, "k", edKey))
-	v.Close() // ends the waiting, too
+	v.Close() // this ends the waiting, too
 	requireDenied(t, Invalid, <-done)
 }
 
 func TestCloseWaitsForTheEndOfAFetch(t *testing.T) {
 	s := newKeyServer(t, keys(edJWK(edKey, kid("k"))))
-	v, told := keySetVerifier(t, s.URL, pace{refresh: 50 * time.Millisecond, retry: time.Hour, timeout: time.Hour})
+	v, logged := keySetVerifier(t, s.URL, pace{refresh: 50 * time.Millisecond, retry: time.Hour, timeout: time.Hour})
 	slow, asked := hanging()
 	s.now(slow)
 	<-asked
 	v.Close()
 	v.Close()
-	require.Empty(t, told.String(), "that it ended on request is no error")
+	require.Empty(t, logged.String(), "the end of a fetch by Close is not an error")
 	requireGranted(t, v, signedAs(t, "k", edKey))
 	requireInvalid(t, v, signedAs(t, "unknown", otherKey))
 }
@@ -384,7 +384,7 @@ func TestTheContextEndsTheFetching(t *testing.T) {
 	v, err := newVerifier(ctx, Keys{JWKSURL: s.URL}, nil, eager)
 	require.NoError(t, err)
 	cancel()
-	v.Close() // returns because it has ended
+	v.Close() // it returns because the fetching has ended
 	asked := s.asked.Load()
 	requireInvalid(t, v, signedAs(t, "unknown", otherKey))
 	require.Equal(t, asked, s.asked.Load())

@@ -12,29 +12,30 @@ import (
 )
 
 const (
-	// maxTokenSize bounds the work that anybody's token makes before it is known
-	// to be signed.
+	// maxTokenSize bounds the work that anybody can cause with a token before its
+	// signature is checked.
 	maxTokenSize = 8 << 10 // bytes
 
-	// leeway is by how much the issuer's clock may be ahead of ours: nbf and iat
-	// may be so far in the future. A token ends when its exp says.
+	// leeway is how far the issuer's clock may be ahead of ours: nbf and iat may be this
+	// far in the future. There is no leeway for exp.
 	leeway = 30 * time.Second
 )
 
-// Verifier checks access tokens. Any number of goroutines may use it at once.
+// Verifier checks access tokens. Several goroutines may use it at once: its fields are
+// set once.
 type Verifier struct {
 	parser *jwt.Parser
 	keys   jwt.Keyfunc
 	close  func()
 }
 
-// NewVerifier makes a verifier by the given keys. The error says what is wrong
-// with them, and repeats nothing of them.
+// NewVerifier returns a verifier that uses these keys. The error says what is wrong with
+// the keys, and repeats nothing of them.
 //
-// With a JWKS URL it fetches the keys, which takes some seconds at most, and
-// then again from time to time until the context ends or Close is called. That
-// they cannot be fetched is no error: it is logged and tried again, and until
-// there are keys all tokens are denied. Without a logger it is not told.
+// With a JWKS URL it fetches the keys first, which takes some seconds at most. It then
+// fetches them again from time to time, until ctx ends or Close is called. If the keys
+// cannot be fetched, that is not an error: it is logged and tried again, and all tokens
+// are denied until there are keys. A nil logger logs nothing.
 func NewVerifier(ctx context.Context, keys Keys, logger *slog.Logger) (*Verifier, error) {
 	return newVerifier(ctx, keys, logger, usualPace)
 }
@@ -63,7 +64,7 @@ func newVerifier(ctx context.Context, keys Keys, logger *slog.Logger, pace pace)
 	return verifierBy(always(bytes.Clone(keys.Secret)), func() {}, jwt.SigningMethodHS256), nil
 }
 
-// verifierBy makes a verifier that takes the given methods only.
+// verifierBy returns a verifier that accepts only these methods.
 func verifierBy(keys jwt.Keyfunc, closeKeys func(), methods ...jwt.SigningMethod) *Verifier {
 	var names []string
 	for _, method := range methods {
@@ -83,15 +84,15 @@ func verifierBy(keys jwt.Keyfunc, closeKeys func(), methods ...jwt.SigningMethod
 	}
 }
 
-// always is the key of every token.
+// always returns the same key for every token.
 func always(key any) jwt.Keyfunc {
 	return func(*jwt.Token) (any, error) { return key, nil }
 }
 
-var errExtension = errors.New("the token has extensions that must be understood")
+var errExtension = errors.New("the token has extensions that the verifier must understand")
 
-// withoutExtensions refuses tokens which say that somebody who does not know
-// some extension must not take them (RFC 7515, 4.1.11).
+// withoutExtensions rejects tokens that carry “crit”: it lists extensions that the
+// verifier must understand, and we understand none (RFC 7515, 4.1.11).
 func withoutExtensions(keys jwt.Keyfunc) jwt.Keyfunc {
 	return func(token *jwt.Token) (any, error) {
 		if _, critical := token.Header["crit"]; critical {
@@ -101,10 +102,10 @@ func withoutExtensions(keys jwt.Keyfunc) jwt.Keyfunc {
 	}
 }
 
-// Verify tells what a token grants to a user who wants to join a room (RFC 7519,
-// 7.2). The error is always a *Denial; of a token that is wrong in several ways
-// it tells the first of the Reasons. With a JWKS URL, a token of a key that is
-// not known may wait some seconds until the keys have been fetched again.
+// Verify returns what a token grants to a user who wants to join a room (RFC 7519, 7.2).
+// The error is always a *Denial. If several reasons apply, it has the first of them, in
+// the order of the constants. With a JWKS URL, a token with an unknown key may wait some
+// seconds while the keys are fetched again.
 func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	if token == "" {
 		return Grant{}, &Denial{Missing}
@@ -125,12 +126,11 @@ func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	return Grant{said.ExpiresAt.Time, int(said.MaxMembers), said.Can}, nil
 }
 
-// read returns what a token says, if its signature holds and it is its time.
-// Package jwt looks at the times last, so errors about them are about tokens
-// that are signed.
+// read returns the claims of a token if its signature is valid and it is valid now.
+// Package jwt checks the times last: an error about them means that the signature is
+// valid.
 func (v *Verifier) read(token string) (*claims, error) {
-	// Decoding base64 skips line ends, so that one token could be written in many
-	// ways.
+	// Decoding base64 skips line ends: with them, one token could have many forms.
 	if len(token) > maxTokenSize || strings.ContainsAny(token, "\r\n") {
 		return nil, jwt.ErrTokenMalformed
 	}
@@ -144,6 +144,6 @@ func (v *Verifier) read(token string) (*claims, error) {
 	return said, nil
 }
 
-// Close ends the fetching of keys, and returns when it has ended. It may be
-// called more than once. Keys that were fetched are still known afterwards.
+// Close stops the fetching of keys, and returns when it has stopped. It may be called
+// more than once. The verifier still works with the keys that it has.
 func (v *Verifier) Close() { v.close() }

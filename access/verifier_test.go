@@ -81,7 +81,7 @@ func TestARoomMayBeAPattern(t *testing.T) {
 		{"**", "*x", true},
 		{"**", "x", false},
 		{"*x", "yx", false},
-		{".*", "x", false}, // it is no regular expression
+		{".*", "x", false}, // it is not a regular expression
 		{"team-?", "team-1", false},
 		{"räume/*", "räume/1", true},
 	} {
@@ -102,17 +102,17 @@ func TestATokenIsForOneUser(t *testing.T) {
 		"", "Bob", "ada", "ADA", "Ada ", " Ada", "Ad", "Adaa", "Ada\x00",
 		"Аda",                // a Cyrillic А looks the same
 		"\uff21\uff44\uff41", // full width folds to the same under NFKC
-		"Ada\u200b",          // nobody sees a space of no width
-		"\u202eadA",          // turned around it is shown the same
-		"A\u0308da", "\xffA", // combining marks, and what is no UTF-8
+		"Ada\u200b",          // a space without width is invisible
+		"\u202eadA",          // written backwards, it is shown the same
+		"A\u0308da", "\xffA", // a combining mark, and bytes that are not UTF-8
 	} {
 		_, err := v.Verify(token, room, other)
 		requireDenied(t, OtherUser, err)
 	}
-	// What JSON lets one write in two ways is one name.
+	// Two JSON spellings of one name are the same name.
 	_, err := v.Verify(signedBySecret(t, strings.Replace(saying(""), "Ada", `\u0041da`, 1)), room, user)
 	require.NoError(t, err)
-	// One letter with its accent is not two that look the same.
+	// A letter with an accent differs from a letter and a combining accent.
 	token = signedBySecret(t, strings.Replace(saying(""), "Ada", "\u00c4da", 1))
 	_, err = v.Verify(token, room, "A\u0308da")
 	requireDenied(t, OtherUser, err)

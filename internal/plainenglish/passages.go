@@ -102,7 +102,7 @@ func passagesOfGo(content []byte) (all []passage) {
 }
 
 // marks are what begins a line without being text: comments, quotes, lists.
-var marks = regexp.MustCompile(`^\s*(?://+|/\*+|\*+/?|#+|<!--|;|>)?\s?`)
+var marks = regexp.MustCompile(`^\s*(?://+|/\*+|\*+/?|#+|<!--|;|>)? ?`)
 
 var blockEnd = regexp.MustCompile(`\*/|-->`)
 
