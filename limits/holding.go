@@ -2,18 +2,17 @@ package limits
 
 import "net/netip"
 
-// Holding is what one request holds of its network's share of the bytes of requests
-// under way. One goroutine owns it; the zero Holding has no bound.
+// Holding counts the bytes of one request's body against the bytes that its network may
+// have under way. One goroutine owns it. The zero Holding has no bound.
 type Holding struct {
-	// set once
-	limits  *Limits // nil: no bound
-	network netip.Prefix
+	limits  *Limits      // set once; nil means no bound
+	network netip.Prefix // set once
 
-	bytes int
+	bytes int // taken and not released
 }
 
-// Holding returns that of a request of a network, which holds nothing yet. Release
-// must follow.
+// Holding returns an empty Holding for a request from a network. Its Release must be
+// called at the end of the request.
 func (l *Limits) Holding(network netip.Prefix) Holding {
 	if l.maxBytes == 0 {
 		return Holding{}
@@ -21,7 +20,8 @@ func (l *Limits) Holding(network netip.Prefix) Holding {
 	return Holding{limits: l, network: network}
 }
 
-// Take takes so many bytes more, or none if the error is not nil.
+// Take takes this many more bytes. If the network would have too many, it takes none and
+// returns an [*Exceeded].
 func (h *Holding) Take(bytes int) error {
 	if h.limits == nil {
 		return nil
@@ -36,7 +36,7 @@ func (h *Holding) Take(bytes int) error {
 	return nil
 }
 
-// Release gives back all that was taken.
+// Release gives back all bytes that were taken. It may be called twice.
 func (h *Holding) Release() {
 	if h.bytes == 0 {
 		return

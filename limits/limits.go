@@ -1,5 +1,6 @@
-// Package limits bounds how much anyone may ask of the server in a second, by token
-// buckets for each network and for each socket.
+// Package limits bounds what clients may ask of the server. Token buckets, for each
+// network and each socket, bound how much they ask in a second. Counts for each network
+// bound how much of it is under way at once.
 package limits
 
 import (
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Name names a limit, for those who count refusals.
+// Name names a limit. Metrics count refusals by it.
 type Name string
 
 // The limits.
@@ -34,7 +35,7 @@ const (
 	ReadingPerAddress    Name = "reading requests per address"
 )
 
-// Names lists all limits.
+// Names returns the names of all limits.
 func Names() []Name {
 	return []Name{
 		OpensPerAddress, OpensPerSocket, PostsPerAddress, PostsPerSocket, EventsPerAddress, EventsPerSocket, GuessesPerAddress, IceServersPerSocket, TellingsPerAddress, TellingsPerSocket,
@@ -44,50 +45,53 @@ func Names() []Name {
 	}
 }
 
-// Rates are how often each thing may be done in a second, on the average. For a
-// short while it may be done more often: what may be done in [Burst]. Zero: as
-// often as anyone likes.
+// Rates say how often each thing may be done in a second, on average. Unused rate is
+// saved up for at most [Burst], so a short burst may be faster. Zero means no limit.
 type Rates struct {
 	Opens  int // streams and polls that begin
 	Posts  int // requests that send events
-	Events int // events in them
+	Events int // events in those requests
 
-	Tellings int // receivers of what is told to whole rooms
+	Tellings int // receivers of events to whole rooms
 }
 
-// Burst is how much of what was not used may be done at once.
+// Burst is the time for which unused rate is saved up.
 const Burst = 5 * time.Second
 
-// What nobody needs to do often, and so is no setting: in a second, on the
+// Rates that are not settings, because no honest client needs more: in a second, on
 // average.
 const (
-	guesses    = 2 // wrong secrets, from one network
-	iceServers = 2 // requests for ICE servers, of one socket
+	guesses    = 2 // wrong secrets from one network
+	iceServers = 2 // requests for ICE servers from one socket
 )
 
-// maxRemembered is how many networks, and how many sockets, are remembered. Of
-// the one that was not seen for the longest a new start is granted: memory has an
-// end, and how many addresses an attacker may have has none.
+// maxRemembered is how many networks, and how many sockets, have buckets. Beyond it the
+// least recently seen starts afresh: an attacker's addresses are unlimited, memory is
+// not.
 const maxRemembered = 1 << 15
 
-// Options say what the limits are. Zero: none.
+// Options say what the limits are. Zero means no limit.
 type Options struct {
 	PerAddress Rates // of one network: see clientip.Network
 	PerSocket  Rates
 	// MonitoringPerAddress is how much one network may ask of the monitoring in a
-	// second: see [Limits.Monitor].
+	// second, in the cost of [Limits.Monitor].
 	MonitoringPerAddress int
-	// RequestsPerAddress is how many requests one network may have under way that are
-	// neither streams nor polls, and ReadingPerAddress how many of those, with those
-	// that are being refused or taken over.
-	RequestsPerAddress, ReadingPerAddress int
+	// RequestsPerAddress is how many requests one network may have under way, without
+	// streams and polls.
+	RequestsPerAddress int
+	// ReadingPerAddress is how many streams and polls one network may have under way,
+	// including those that are being refused or taken over.
+	ReadingPerAddress int
 	// BytesPerAddress is how many bytes the bodies of one network's requests under way
-	// may take together.
+	// may have together.
 	BytesPerAddress int
 }
 
-// Limits counts what is asked. Any goroutine may call its methods at once.
+// Limits counts what clients ask. Several goroutines may call its methods at once. Its
+// methods return nil if something is allowed, and an [*Exceeded] if it is not.
 type Limits struct {
+	// Set once. What they point to guards itself.
 	perAddress Rates
 	perSocket  Rates
 	networks   *lru.Cache[netip.Prefix, *buckets]
@@ -96,11 +100,11 @@ type Limits struct {
 	underWay   underWay
 	maxBytes   int
 
-	mu    sync.Mutex           // guards what follows; held for look-ups only
-	bytes map[netip.Prefix]int // of requests under way
+	mu    sync.Mutex           // guards bytes; held for look-ups only
+	bytes map[netip.Prefix]int // bytes of the requests under way
 }
 
-// New makes limits that nothing counts against yet.
+// New returns limits against which nothing has been counted yet.
 func New(o Options) *Limits {
 	return &Limits{
 		perAddress: o.PerAddress,
@@ -117,15 +121,15 @@ func New(o Options) *Limits {
 func newCache[K comparable]() *lru.Cache[K, *buckets] {
 	cache, err := lru.New[K, *buckets](maxRemembered)
 	if err != nil {
-		panic(err) // only for a size that is not positive
+		panic(err) // the size is not positive
 	}
 	return cache
 }
 
-// Exceeded is the error of whoever asked too much.
+// Exceeded is the error for a client that asked too much.
 type Exceeded struct {
 	Limit      Name
-	RetryAfter time.Duration // until it would be granted
+	RetryAfter time.Duration // until the same would be allowed; 0 if that is unknown
 }
 
 // Error implements error.
@@ -141,13 +145,13 @@ func (l *Limits) Resume(socketID string) error {
 	return l.ofSocket(socketID).opens.take(1, OpensPerSocket)
 }
 
-// Post asks whether a network may send a request with events, whoever it is for.
+// Post asks whether a network may send a request with events, for any socket.
 func (l *Limits) Post(network netip.Prefix) error {
 	return l.ofNetwork(network).posts.take(1, PostsPerAddress)
 }
 
-// Send asks whether a socket may send so many events, in one request from a
-// network. None of them is to be accepted where the error says no.
+// Send asks whether a socket may send this many events in one request from a network. If
+// it returns an error, the caller must accept none of them.
 func (l *Limits) Send(network netip.Prefix, socketID string, events int) error {
 	socket := l.ofSocket(socketID)
 	if err := socket.posts.take(1, PostsPerSocket); err != nil {
@@ -159,13 +163,13 @@ func (l *Limits) Send(network netip.Prefix, socketID string, events int) error {
 	return l.ofNetwork(network).events.take(events, EventsPerAddress)
 }
 
-// Guess asks whether a network may try a secret. Only one that is not right costs
-// it anything; when it has tried too many, a right one is not heard either.
+// Guess asks whether a network may try a secret. Only a wrong secret counts. After too
+// many wrong ones, even the right secret is refused.
 func (l *Limits) Guess(network netip.Prefix, isRight bool) error {
 	return l.ofNetwork(network).guesses.ask(1, !isRight, GuessesPerAddress)
 }
 
-// IceServers asks whether a socket may be told its ICE servers.
+// IceServers asks whether a socket may receive its ICE servers.
 func (l *Limits) IceServers(socketID string) error {
 	return l.ofSocket(socketID).iceServers.take(1, IceServersPerSocket)
 }
@@ -178,6 +182,7 @@ func (l *Limits) ofSocket(socketID string) *buckets {
 	return remembered(l.sockets, socketID, l.perSocket)
 }
 
+// remembered returns the buckets of a network or a socket, full if it is new.
 func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates) *buckets {
 	if b, ok := cache.Get(key); ok {
 		return b
@@ -189,14 +194,14 @@ func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates)
 	return b
 }
 
-// buckets are what one network or socket may still ask.
+// buckets hold what one network or socket may still ask. They guard themselves.
 type buckets struct{ opens, posts, events, guesses, iceServers, tellings bucket }
 
 func newBuckets(r Rates) *buckets {
 	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses), newBucket(iceServers), newBucket(r.Tellings)}
 }
 
-// bucket refills steadily. The zero one never empties.
+// bucket refills at a steady rate. The zero bucket never becomes empty.
 type bucket struct{ limiter *rate.Limiter }
 
 func newBucket(perSecond int) bucket {
@@ -206,11 +211,11 @@ func newBucket(perSecond int) bucket {
 	return bucket{rate.NewLimiter(rate.Limit(perSecond), perSecond*int(Burst/time.Second))}
 }
 
-// take takes so many tokens, or all that a full bucket holds, which is the most
-// that can be asked.
+// take takes this many tokens. More than a full bucket holds would never be allowed, so
+// for them it takes a full bucket.
 func (b bucket) take(count int, limit Name) error { return b.ask(count, true, limit) }
 
-// ask asks whether the bucket holds so many tokens, and takes them if it is to.
+// ask asks whether the bucket holds this many tokens, and takes them if take is true.
 func (b bucket) ask(count int, take bool, limit Name) error {
 	if b.limiter == nil {
 		return nil

@@ -36,10 +36,10 @@ func TestABurstIsGrantedAndThenTheRate(t *testing.T) {
 		e := exceeded(t, l.Open(here))
 		require.Equal(t, limits.OpensPerAddress, e.Limit)
 		require.Equal(t, 100*time.Millisecond, e.RetryAfter)
-		require.NoError(t, l.Open(there), "another's is another's")
+		require.NoError(t, l.Open(there), "another network has its own bucket")
 
 		time.Sleep(e.RetryAfter)
-		require.NoError(t, l.Open(here), "after the time that was told")
+		require.NoError(t, l.Open(here), "after RetryAfter")
 		exceeded(t, l.Open(here))
 		time.Sleep(time.Hour)
 		for range 50 {
@@ -49,7 +49,7 @@ func TestABurstIsGrantedAndThenTheRate(t *testing.T) {
 	})
 }
 
-// What is refused costs nothing: who keeps asking is let in all the same.
+// A refusal costs nothing: a client that keeps asking is let in all the same.
 func TestARefusalIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{PerAddress: limits.Rates{Posts: 1}})
@@ -103,7 +103,7 @@ func TestBytesAreCountedWhileTheyAreHeld(t *testing.T) {
 	require.NoError(t, first.Take(60))
 	require.NoError(t, second.Take(40))
 	require.Equal(t, limits.BytesPerAddress, exceeded(t, second.Take(1)).Limit)
-	require.NoError(t, other.Take(100), "another's is another's")
+	require.NoError(t, other.Take(100), "another network has its own share")
 	first.Release()
 	first.Release()
 	require.NoError(t, second.Take(60))
@@ -116,13 +116,13 @@ func TestBytesAreCountedWhileTheyAreHeld(t *testing.T) {
 	unbounded.Release()
 }
 
-// Guessing is slow, and a guess that is right is not heard among too many wrong
-// ones: a guesser would know it by its answer.
+// Guessing is slow. After too many wrong guesses even the right one is refused:
+// otherwise a guesser would recognize it by its answer.
 func TestGuessesRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{})
 		for range 1000 {
-			require.NoError(t, l.Guess(here, true), "who knows it may ask as often as he likes")
+			require.NoError(t, l.Guess(here, true), "a client that knows the secret may ask as often as it likes")
 		}
 		for range 10 {
 			require.NoError(t, l.Guess(here, false))
@@ -142,8 +142,7 @@ func TestWithoutLimitsEverythingIsGranted(t *testing.T) {
 	}
 }
 
-// Addresses cost an attacker nothing; remembering them must not cost more than so
-// much.
+// Addresses cost an attacker nothing, so remembering them must cost us little.
 func TestMemoryIsBoundedWhateverTheNumberOfAddresses(t *testing.T) {
 	l := limits.New(limits.Options{PerAddress: limits.Rates{Opens: 1, Posts: 1, Events: 1}})
 	heap := func() uint64 {

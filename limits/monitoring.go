@@ -6,12 +6,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxWatchers is how many networks have a bucket for monitoring. They are few:
-// strangers are refused before they are counted here.
+// maxWatchers is how many networks have a bucket for monitoring. Few are enough:
+// requests of strangers are refused before they count here.
 const maxWatchers = 1 << 12
 
-// watchers are the networks that read the monitoring. They have buckets of their
-// own, since all other networks need none.
+// watchers are the buckets of the networks that read the monitoring. They are separate
+// because no other network needs this bucket. Both fields are set once.
 type watchers struct {
 	perSecond int
 	networks  *lru.Cache[netip.Prefix, bucket]
@@ -20,7 +20,7 @@ type watchers struct {
 func newWatchers(perSecond int) watchers {
 	networks, err := lru.New[netip.Prefix, bucket](maxWatchers)
 	if err != nil {
-		panic(err) // only for a size that is not positive
+		panic(err) // the size is not positive
 	}
 	return watchers{perSecond, networks}
 }
@@ -36,8 +36,8 @@ func (w watchers) bucketOf(network netip.Prefix) bucket {
 	return b
 }
 
-// Monitor asks whether a network may have an answer of the monitoring that costs
-// so much: one for a short answer, and more for a long list.
+// Monitor asks whether a network may have an answer of the monitoring at this cost: 1 for
+// a short answer, more for a long list.
 func (l *Limits) Monitor(network netip.Prefix, cost int) error {
 	return l.watchers.bucketOf(network).take(cost, MonitoringPerAddress)
 }

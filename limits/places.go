@@ -5,27 +5,27 @@ import (
 	"sync"
 )
 
-// Places are a number of places for something that lasts. One network may have a
-// share of them, so that it cannot keep all others out. Any goroutine may call the
-// methods.
+// Places are places for something that lasts, for example a slow answer. One network may
+// have only a share of them, so that it cannot keep all others out. Several goroutines
+// may call the methods at once.
 type Places struct {
-	// set once
+	// Set once.
 	inAll, share     int
 	allTaken, itsOwn Name
 
 	mu    sync.Mutex // guards what follows; held for look-ups only
 	taken int
-	by    map[netip.Prefix]int // only networks that have a place
+	by    map[netip.Prefix]int // places taken, by networks that have any
 }
 
-// NewPlaces makes so many places, and gives one network a share of them. A refusal
-// names allTaken if there is no place left, and itsOwn if the network has its share.
+// NewPlaces returns inAll places; one network may have share of them. A refusal names
+// allTaken if no place is left, and itsOwn if the network has its share.
 func NewPlaces(inAll, share int, allTaken, itsOwn Name) *Places {
 	return &Places{inAll: inAll, share: share, allTaken: allTaken, itsOwn: itsOwn, by: make(map[netip.Prefix]int)}
 }
 
-// Take takes a place for a network. If there is no error, release must be called
-// once.
+// Take takes a place for a network, or returns an [*Exceeded]. The caller must call
+// release exactly once if there is no error.
 func (p *Places) Take(network netip.Prefix) (release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,14 +2,14 @@ package limits
 
 import "net/netip"
 
-// What is told to a whole room costs the server something for each receiver.
+// An event to a whole room costs the server something for each receiver.
 const (
 	TellingsPerAddress Name = "receivers per address"
 	TellingsPerSocket  Name = "receivers per socket"
 )
 
-// Tell asks whether a socket of a network may tell something to so many receivers.
-// What is large counts as several.
+// Tell asks whether a socket of a network may send an event to this many receivers. A
+// caller counts a large event as several receivers.
 func (l *Limits) Tell(network netip.Prefix, socketID string, receivers int) error {
 	if err := l.ofSocket(socketID).tellings.take(receivers, TellingsPerSocket); err != nil {
 		return err

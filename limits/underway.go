@@ -5,26 +5,25 @@ import (
 	"sync"
 )
 
-// Kind is a kind of request, of which one network may have a number under way.
+// Kind is a kind of request. For each kind there is a limit of how many requests one
+// network may have under way.
 type Kind uint8
 
 // The kinds.
 const (
-	Short    Kind = iota // all that are answered at once
+	Short    Kind = iota // requests that are answered at once
 	Reading              // streams and polls
-	Urgent               // those of operators and probes, if there is no place among the others
-	Refusing             // those that are being refused
+	Urgent               // requests of operators and probes, if Short has no place left
+	Refusing             // requests that are being refused
 	kinds
 )
 
 const (
-	// maxUrgent and maxRefusing are how many of these kinds one network may have
-	// under way.
-	maxUrgent   = 16
-	maxRefusing = 64
+	maxUrgent   = 16 // urgent requests of one network under way
+	maxRefusing = 64 // refusals of one network under way
 )
 
-// underWay are the requests under way, by their kind.
+// underWay counts the requests under way, by their kind.
 type underWay [kinds]*tally
 
 func newUnderWay(o Options) underWay {
@@ -36,8 +35,9 @@ func newUnderWay(o Options) underWay {
 	}
 }
 
-// Begin counts a request until End is called with the same arguments, if there is
-// no error. It returns how many of its kind the network has under way.
+// Begin counts a request until End is called with the same arguments, or returns an
+// [*Exceeded] and counts nothing. It returns how many requests of its kind the network
+// has under way.
 func (l *Limits) Begin(kind Kind, network netip.Prefix) (count int, err error) {
 	count, ok := l.underWay[kind].add(network)
 	switch {
@@ -49,22 +49,22 @@ func (l *Limits) Begin(kind Kind, network netip.Prefix) (count int, err error) {
 	return count, &Exceeded{Limit: RequestsPerAddress}
 }
 
-// End counts a request no more.
+// End stops counting a request that Begin has counted.
 func (l *Limits) End(kind Kind, network netip.Prefix) { l.underWay[kind].remove(network) }
 
-// tally counts what each network has, up to a number. A request changes it twice,
-// so that it must be cheap: [Places] returns a closure.
+// tally counts for each network, up to a limit. Every request changes it twice, so it
+// must be cheap; [Places] is not, because it allocates a closure.
 type tally struct {
-	most int // set once; 0: no limit
+	most int // set once; 0 means no limit
 
-	mu sync.Mutex // guards what follows, and is held for look-ups only
+	mu sync.Mutex // guards by; held for look-ups only
 	by map[netip.Prefix]int
 }
 
 func newTally(most int) *tally { return &tally{most: most, by: make(map[netip.Prefix]int)} }
 
-// add counts one more of a network, unless it has the most that it may have, and
-// returns how many it has.
+// add counts one more for a network, unless that has reached the limit. It returns how
+// many the network has.
 func (t *tally) add(network netip.Prefix) (count int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
