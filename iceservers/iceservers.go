@@ -1,6 +1,6 @@
-// Package iceservers tells clients through which STUN and TURN servers they reach
-// each other: the same for all, and, of TURN servers that share a secret with us,
-// with credentials that are the client's own and run out.
+// Package iceservers gives clients the STUN and TURN servers through which they reach
+// each other. Some servers are the same for all clients. For TURN servers that share a
+// secret with us, each client gets credentials of its own, which expire.
 package iceservers
 
 import (
@@ -25,22 +25,23 @@ type Server struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
-// Provider tells clients their servers. The zero one tells of none. Any goroutine
-// may call its methods.
+// Provider gives clients their servers. The zero Provider has none. Several goroutines
+// may call its methods at once.
 type Provider struct {
-	// Static are told to everybody as they are. See [Parse].
+	// Static are given to every client, unchanged. See [Parse].
 	Static []Server
 	// TURN are the URLs of TURN servers that know Secret. See [ParseURLs].
-	TURN   []string
+	TURN []string
+	// Secret signs the credentials for TURN.
 	Secret string
-	// TTL is for how long a credential is good, from when it was told.
+	// TTL is how long a credential is valid after For returned it.
 	TTL time.Duration
 }
 
-// For tells a socket its servers. The credentials follow the convention of the
-// TURN REST API (draft-uberti-behave-turn-rest-00, 2.2): the user's name is when
-// they run out, in seconds since 1970, and who it is; the password is its
-// HMAC-SHA1 by the secret, in base64.
+// For returns the servers for a socket. The credentials follow the convention of the
+// TURN REST API (draft-uberti-behave-turn-rest-00, 2.2). The username is the time when
+// they expire, in seconds since 1970, and the socket's ID. The credential is the
+// HMAC-SHA1 of the username with Secret, in base64.
 func (p Provider) For(socketID string) []Server {
 	servers := slices.Clone(p.Static)
 	if len(p.TURN) == 0 {
@@ -52,13 +53,13 @@ func (p Provider) For(socketID string) []Server {
 	return append(servers, Server{p.TURN, username, base64.StdEncoding.EncodeToString(signature.Sum(nil))})
 }
 
-// IsEmpty tells whether there are no servers for anybody.
+// IsEmpty reports whether there are no servers for any client.
 func (p Provider) IsEmpty() bool { return len(p.Static) == 0 && len(p.TURN) == 0 }
 
 var errForm = errors.New(`it is a JSON array such as [{"urls": "stun:stun.example.com"}, {"urls": ["turn:turn.example.com"], "username": "u", "credential": "c"}]`)
 
-// Parse reads servers as RTCPeerConnection takes them: a JSON array of
-// RTCIceServers. The error repeats nothing of what may be a secret.
+// Parse reads a JSON array of RTCIceServers, as RTCPeerConnection accepts it. The error
+// repeats nothing that may be a secret.
 func Parse(text string) ([]Server, error) {
 	var read []struct {
 		URLs       urls   `json:"urls"`
@@ -69,53 +70,54 @@ func Parse(text string) ([]Server, error) {
 		return nil, errForm
 	}
 	var servers []Server
-	for _, one := range read {
-		relays, err := check(one.URLs)
+	for _, s := range read {
+		hasTURN, err := check(s.URLs)
 		switch {
 		case err != nil:
 			return nil, err
-		case relays && (one.Username == "" || one.Credential == ""):
-			return nil, errors.New("a TURN server needs a username and a credential (or TURN_URLS and TURN_SECRET)")
+		case hasTURN && (s.Username == "" || s.Credential == ""):
+			return nil, errors.New("a TURN server needs a username and a credential; or set TURN_URLS and TURN_SECRET instead")
 		}
-		servers = append(servers, Server{one.URLs, one.Username, one.Credential})
+		servers = append(servers, Server{s.URLs, s.Username, s.Credential})
 	}
 	return servers, nil
 }
 
-// urls may be one alone.
+// urls is a list of URLs, or a single URL.
 type urls []string
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (u *urls) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*u = urls{one}
+	var single string
+	if json.Unmarshal(text, &single) == nil {
+		*u = urls{single}
 		return nil
 	}
 	return json.Unmarshal(text, (*[]string)(u))
 }
 
-// ParseURLs checks the URLs of TURN servers (RFC 7065).
+// ParseURLs returns the URLs of TURN servers (RFC 7065) without spaces around them, or
+// an error for the first that is not one. It changes texts.
 func ParseURLs(texts []string) ([]string, error) {
 	for i, text := range texts {
 		texts[i] = strings.TrimSpace(text)
-		relays, err := check(texts[i : i+1])
+		hasTURN, err := check(texts[i : i+1])
 		if err != nil {
 			return nil, err
 		}
-		if !relays {
-			return nil, fmt.Errorf("%q is not of a TURN server, such as turn:turn.example.com?transport=tcp", texts[i])
+		if !hasTURN {
+			return nil, fmt.Errorf("%q is not the URL of a TURN server, such as turn:turn.example.com?transport=tcp", texts[i])
 		}
 	}
 	return texts, nil
 }
 
-// form is what a URL of a STUN (RFC 7064) or a TURN server (RFC 7065) looks like.
+// form matches the URL of a STUN (RFC 7064) or TURN server (RFC 7065).
 var form = regexp.MustCompile(`^(?:stuns?|(turns?)):(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:\?transport=(?:udp|tcp))?$`)
 
-// check tells whether one of the URLs is of a TURN server. A browser throws on a
-// wrong one, and then no call would begin.
-func check(urls []string) (relays bool, err error) {
+// check reports whether any of the URLs is that of a TURN server, or returns an error
+// for a wrong URL: a browser throws on it, and then no call would begin.
+func check(urls []string) (hasTURN bool, err error) {
 	if len(urls) == 0 {
 		return false, errForm
 	}
@@ -124,7 +126,7 @@ func check(urls []string) (relays bool, err error) {
 		if parts == nil {
 			return false, fmt.Errorf("%q is not the URL of a STUN or TURN server, such as stun:stun.example.com:3478", text)
 		}
-		relays = relays || parts[1] != ""
+		hasTURN = hasTURN || parts[1] != ""
 	}
-	return relays, nil
+	return hasTURN, nil
 }

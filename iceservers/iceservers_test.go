@@ -23,7 +23,7 @@ func TestParseReadsWhatRTCPeerConnectionTakes(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// A browser throws on any of these, and then no call would begin.
+// A browser throws on each of these, and then no call would begin.
 func TestParseRefusesWhatBrowsersRefuseAndKeepsSecretsToItself(t *testing.T) {
 	for _, text := range []string{
 		``, `{}`, `"stun:a"`, `[1]`, `[{}]`, `[{"urls": []}]`, `[{"urls": null}]`, `[{"urls": "https://a"}]`, `[{"urls": "stun:"}]`, `[{"urls": "stun://a"}]`,
@@ -44,10 +44,10 @@ func TestParseRefusesWhatBrowsersRefuseAndKeepsSecretsToItself(t *testing.T) {
 	require.Equal(t, []string{"turn:a", "turns:b:5349"}, urls)
 }
 
-// The expected credential is what the draft's own recipe makes of the name:
+// The expected credential is what the draft's own recipe gives for the username:
 // printf 946688400:Ada | openssl dgst -sha1 -hmac secret -binary | base64
 func TestCredentialsAreTheSocketsOwnAndRunOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which begins with the year 2000
+	synctest.Test(t, func(t *testing.T) { // its clock begins with the year 2000
 		p := iceservers.Provider{
 			Static: []iceservers.Server{{URLs: []string{"stun:a"}}},
 			TURN:   []string{"turn:b"}, Secret: "secret", TTL: time.Hour,
@@ -60,14 +60,14 @@ func TestCredentialsAreTheSocketsOwnAndRunOut(t *testing.T) {
 		require.Equal(t, "946688401:Ada", later.Username)
 		require.NotEqual(t, servers[1].Credential, later.Credential)
 		require.NotEqual(t, servers[1].Credential, p.For("Bob")[1].Credential)
-		require.Len(t, p.Static, 1, "what is everybody's was not touched")
+		require.Len(t, p.Static, 1, "the servers for every client are unchanged")
 	})
 	require.Empty(t, iceservers.Provider{}.For("Ada"))
 	require.True(t, iceservers.Provider{}.IsEmpty())
 }
 
-// Whoever starts the server writes this: whatever it is, it is read or refused,
-// and what was read a browser takes.
+// The operator writes this text. Any text is either refused, or read as servers that a
+// browser accepts.
 func FuzzParse(f *testing.F) {
 	f.Add(`[{"urls": "stun:stun.example.com"}]`)
 	f.Add(`[{"urls": ["turn:[::1]:3478?transport=udp"], "username": "u", "credential": "c"}]`)

@@ -1,7 +1,6 @@
-// Package clientip tells from which address a request comes, also where proxies
-// stand before the server. A header that names an address is only as good as
-// who wrote it: anyone can send one. So what is believed is what a trusted proxy
-// has added, and nothing that stands to the left of it.
+// Package clientip finds the address that a request comes from, even if it came through
+// proxies. Anyone can send a header with an address. So this package believes only what
+// a trusted proxy has added, and nothing to the left of that.
 package clientip
 
 import (
@@ -11,36 +10,35 @@ import (
 	"strings"
 )
 
-// Proxies are the networks whose proxies are trusted to say where a request came
-// from. None: nobody is, and no header is read. Any goroutine may call its
-// methods at once.
+// Proxies are the networks of the trusted proxies. If there are none, no header is read.
+// Several goroutines may call the methods at once.
 type Proxies []netip.Prefix
 
-// Of tells from which address a request comes: the one that is connected, or, if
-// that is a trusted proxy, the one nearest to the server in X-Forwarded-For or
-// Forwarded (RFC 7239) that is none. Where the chain breaks off, by an address
-// that is hidden or none at all, it is the last proxy's own. Where both headers
-// stand there and differ, it is the connected proxy's: which of them it wrote
-// there is no telling. The address is the zero one where the connection has none.
+// Of returns the client's address: the peer's own or, if the peer is a trusted proxy,
+// the right-most untrusted address in X-Forwarded-For or Forwarded (RFC 7239). If the
+// chain breaks off, because an entry is hidden or not an address, it is the address of
+// the last proxy before that. If both headers are present and disagree, it is the
+// peer's: we cannot know which one the proxy wrote. It is the zero address if the
+// connection has none, as on a Unix socket.
 func (p Proxies) Of(r *http.Request) netip.Addr {
-	connected := parse(r.RemoteAddr)
-	if !p.Trust(connected) {
-		return connected
+	peer := parse(r.RemoteAddr)
+	if !p.Trust(peer) {
+		return peer
 	}
 	legacy, standard := r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded")
-	byLegacy := p.follow(connected, split(legacy))
-	byStandard := p.follow(connected, forwardedFor(standard))
+	byLegacy := p.follow(peer, split(legacy))
+	byStandard := p.follow(peer, forwardedFor(standard))
 	switch {
 	case len(standard) == 0 || byLegacy == byStandard:
 		return byLegacy
 	case len(legacy) == 0:
 		return byStandard
 	}
-	return connected
+	return peer
 }
 
-// follow goes back from proxy to proxy, as long as each is trusted and names the
-// one before it.
+// follow goes back through the hops from the address at, as long as each is a trusted
+// proxy that names the hop before it.
 func (p Proxies) follow(at netip.Addr, hops []string) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
 		before := parse(hop)
@@ -59,20 +57,20 @@ func (p Proxies) Trust(a netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(a) })
 }
 
-// Network is what one client is taken to have: an IPv4 address, or of IPv6 the
-// /64 that any subscriber is given at least (RFC 6177), who could otherwise be as
-// many as he likes.
+// Network returns the network that counts as one client: an IPv4 address, or the /64 of
+// an IPv6 address. Every IPv6 subscriber gets at least a /64 (RFC 6177), and could
+// otherwise appear as any number of clients.
 func Network(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {
 		bits = 64
 	}
-	network, _ := a.Prefix(bits) // the zero one for the zero address
+	network, _ := a.Prefix(bits) // the zero network for the zero address
 	return network
 }
 
-// parse reads an address as it stands in headers and connections: perhaps with a
-// port, in brackets, or IPv4 in the clothes of IPv6.
+// parse reads an address from a header or a connection. It may have a port, brackets or
+// quotes, and may be an IPv4 address written as IPv6.
 func parse(text string) netip.Addr {
 	text = strings.Trim(strings.TrimSpace(text), `"`)
 	if withPort, err := netip.ParseAddrPort(text); err == nil {
@@ -85,9 +83,9 @@ func parse(text string) netip.Addr {
 	return address.Unmap().WithZone("")
 }
 
-// forwardedFor reads the parameter for of each element of Forwarded, "" where one
-// has none. What stands in quotes holds no comma in any address, so that a header
-// in which one does names nothing that is believed.
+// forwardedFor returns the parameter “for” of each element of Forwarded, or "" for an
+// element without it. It splits at every comma, also inside quotes. That is safe: an
+// address in quotes never contains a comma, so a comma there names nothing we believe.
 func forwardedFor(values []string) []string {
 	hops := split(values)
 	for i, element := range hops {
@@ -101,10 +99,10 @@ func forwardedFor(values []string) []string {
 	return hops
 }
 
-// maxHops is how many proxies are followed: a header may be long.
+// maxHops is how many proxies are followed at most, because a header may be long.
 const maxHops = 32
 
-// split splits the values of a list header, of which it keeps the last.
+// split returns the last entries of a list header.
 func split(values []string) []string {
 	var all []string
 	for _, value := range values {

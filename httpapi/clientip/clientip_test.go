@@ -40,7 +40,7 @@ func TestOfBelievesTrustedProxiesOnly(t *testing.T) {
 		{"a line of its own that a client put in front", "10.0.0.1:5", []string{"198.51.100.7", "192.0.2.1"}, nil, "192.0.2.1"},
 		{"two proxies", "10.0.0.1:5", []string{"198.51.100.7, 192.0.2.1, 10.0.0.2"}, nil, "192.0.2.1"},
 		{"proxies alone", "10.0.0.1:5", []string{"10.0.0.3, 10.0.0.2"}, nil, "10.0.0.3"},
-		{"one that hides", "10.0.0.1:5", []string{"198.51.100.7, unknown, 10.0.0.2"}, nil, "10.0.0.2"},
+		{"a hidden address", "10.0.0.1:5", []string{"198.51.100.7, unknown, 10.0.0.2"}, nil, "10.0.0.2"},
 		{"rubbish", "10.0.0.1:5", []string{"198.51.100.7, <script>"}, nil, "10.0.0.1"},
 		{"with ports", "10.0.0.1:5", []string{"192.0.2.1:8080"}, nil, "192.0.2.1"},
 		{"IPv6", "[fd00::1]:5", []string{"[2001:db8::1]:443"}, nil, "2001:db8::1"},
@@ -49,14 +49,14 @@ func TestOfBelievesTrustedProxiesOnly(t *testing.T) {
 		{"the standard", "10.0.0.1:5", nil, []string{`for=198.51.100.7, For="[2001:db8::1]:443";proto=https;by=10.0.0.1`}, "2001:db8::1"},
 		{"the standard, hidden", "10.0.0.1:5", nil, []string{`for=198.51.100.7, for=_secret`}, "10.0.0.1"},
 		{"the standard, for left out", "10.0.0.1:5", nil, []string{`for=198.51.100.7, proto=https`}, "10.0.0.1"},
-		{"both, of one mind", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"}, "192.0.2.1"},
-		{"the one that the proxy does not know", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=198.51.100.7"}, "10.0.0.1"},
+		{"both, which agree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"}, "192.0.2.1"},
+		{"both, which disagree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=198.51.100.7"}, "10.0.0.1"},
 	} {
 		require.Equal(t, c.want, trusted.Of(request(c.remote, c.legacy, c.standard)).String(), c.what)
 	}
 }
 
-func TestOfReadsNoHeaderWhereNobodyIsTrusted(t *testing.T) {
+func TestOfReadsNoHeaderWithoutTrustedProxies(t *testing.T) {
 	r := request("10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"})
 	require.Equal(t, "10.0.0.1", clientip.Proxies(nil).Of(r).String())
 	require.False(t, clientip.Proxies(nil).Of(request("@", nil, nil)).IsValid(), "a Unix socket has no address")
@@ -72,8 +72,7 @@ func TestNetworkIsWhatOneSubscriberHas(t *testing.T) {
 	require.False(t, clientip.Network(netip.Addr{}).IsValid())
 }
 
-// Whatever stands in the headers, an address that is not trusted is believed only
-// as the nearest that is none of the proxies.
+// For any headers, a peer that is not a trusted proxy names only itself.
 func FuzzOf(f *testing.F) {
 	f.Add("10.0.0.1:5", "198.51.100.7, 192.0.2.1", `for="[2001:db8::1]:443"`)
 	f.Add("10.0.0.1:5", ",,,", "for=;for=,=")
@@ -82,7 +81,7 @@ func FuzzOf(f *testing.F) {
 		r := request(remote, []string{legacy}, []string{standard})
 		got := trusted.Of(r)
 		if bare := clientip.Proxies(nil).Of(r); !bare.IsValid() || !trusted[0].Contains(bare) && !trusted[1].Contains(bare) {
-			require.Equal(t, bare, got, "who is no proxy names nobody but himself")
+			require.Equal(t, bare, got, "a peer that is not a proxy names only itself")
 		}
 		network := clientip.Network(got)
 		require.Equal(t, got.IsValid(), network.IsValid())
