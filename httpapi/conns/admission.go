@@ -7,16 +7,16 @@ import (
 	"signaling-server/httpapi/clientip"
 )
 
-// owner is a network that has connections. All of it is guarded by the guard's mu.
+// owner is a network that has connections. The guard's mu guards all of it.
 type owner struct {
 	network  netip.Prefix
-	isExempt bool
+	isExempt bool // it is a trusted proxy
 	isCrowd  bool // it is among the guard's crowds
 	queues   [states]queue
-	count    int
+	count    int // of connections in all queues
 }
 
-// victim is a connection that is to be closed, and why.
+// victim is a connection to close, with the reason.
 type victim struct {
 	conn   *conn
 	reason Reason
@@ -25,15 +25,15 @@ type victim struct {
 // end closes the connection. The guard's mu must not be held.
 func (v victim) end() {
 	if v.reason == IdleTimeout {
-		_ = v.conn.Conn.Close() // what is on its way to a slow client still arrives
+		_ = v.conn.Conn.Close() // a slow client still gets what is on its way
 	} else {
 		reset(v.conn.Conn)
 	}
 	v.conn.guard.closed(v.reason)
 }
 
-// admit counts a new connection, for which others may have to go. It returns nil
-// if there is no room, and the connection is closed.
+// admit counts a new connection, and closes others if there is no room for it. If there
+// is no room even so, it closes the new connection and returns nil.
 func (g *Guard) admit(accepted net.Conn) net.Conn {
 	c := &conn{Conn: accepted, guard: g}
 	address := addressOf(accepted)
@@ -55,8 +55,8 @@ func (g *Guard) admit(accepted net.Conn) net.Conn {
 	return c
 }
 
-// place finds a place for a new connection, and returns those that are to be
-// closed for it: the new one itself if there is no place.
+// place finds a place for a new connection, and returns the connections to close for
+// it. If there is no place, it returns the new connection itself.
 func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
 	o := g.ownerOf(c.network, isExempt)
 	defer g.tidy(o)
@@ -67,7 +67,7 @@ func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
 	}
 	if goes.conn != nil {
 		g.remove(goes.conn)
-		g.owners[o.network] = o // it may have been its last one
+		g.owners[o.network] = o // remove forgets an owner that has lost its last connection
 		victims = []victim{goes}
 	}
 	if g.isFull() || !g.pays(o) {
@@ -78,8 +78,8 @@ func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
 	return victims
 }
 
-// makeRoom returns the connection that has to go for a new one of an owner, if
-// there is no room without that, and whether the new one is welcome at all.
+// makeRoom returns the connection that must be closed before an owner can have a new
+// one, if any. isWelcome reports whether the owner may have a new one at all.
 func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	isBounded := g.perAddress > 0 && !o.isExempt
 	switch {
@@ -90,13 +90,13 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	case g.isFull():
 		return victim{g.leastMissed(), MadeRoom}, true
 	case g.isShortOfMemory():
-		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few pays for nobody's newcomers
+		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few connections never pays for this
 	}
 	return victim{}, true
 }
 
-// pays charges a connection to its owner, and reports whether the owner has a share of
-// the budget left. A proxy's connections are those of many.
+// pays charges a connection to its owner, and reports whether the owner had enough of its
+// share of the budget left. A proxy has no share, because it serves many clients.
 func (g *Guard) pays(o *owner) bool {
 	if o.isExempt {
 		return g.options.Budget.Take(g.cost)
@@ -104,10 +104,10 @@ func (g *Guard) pays(o *owner) bool {
 	return g.options.Budget.TakeFor(o.network, g.cost)
 }
 
-// isFull reports whether there is no room for one more, of any address.
+// isFull reports whether there is no room for another connection from any address.
 func (g *Guard) isFull() bool { return g.inAll > 0 && g.total() >= g.inAll }
 
-// isShortOfMemory reports whether the budget has no room for one more.
+// isShortOfMemory reports whether the budget has no room for another connection.
 func (g *Guard) isShortOfMemory() bool {
 	limit := g.options.Budget.Limit()
 	return limit > 0 && g.options.Budget.Used()+int64(g.cost) > limit
@@ -120,9 +120,9 @@ func (g *Guard) total() (count int) {
 	return count
 }
 
-// leastMissed returns the connection that goes first if there are too many in
-// all, or nil: the oldest idle one of the address that has the most connections.
-// If no address has many, it is the oldest idle one.
+// leastMissed returns the connection to close first if there are too many in all, or nil.
+// It is the oldest idle connection of the address with the most connections. If no
+// address has many, it is the oldest idle connection of all.
 func (g *Guard) leastMissed() *conn {
 	if c := g.leastMissedOfCrowds(); c != nil {
 		return c
@@ -130,8 +130,8 @@ func (g *Guard) leastMissed() *conn {
 	return g.queues[idle].first
 }
 
-// leastMissedOfCrowds returns the oldest idle connection of the address that has the
-// most, or nil if no address has many.
+// leastMissedOfCrowds returns the oldest idle connection of the address that has the most
+// connections, or nil if no address has many.
 func (g *Guard) leastMissedOfCrowds() *conn {
 	var most *owner
 	for o := range g.crowds {
@@ -145,8 +145,8 @@ func (g *Guard) leastMissedOfCrowds() *conn {
 	return most.queues[idle].first
 }
 
-// placeInReserve does as place, with the reserve, of which one address has half
-// at most.
+// placeInReserve does what place does, in the reserve. One address may have at most half
+// of the reserve.
 func (g *Guard) placeInReserve(c *conn) (victims []victim) {
 	counts := make(map[netip.Prefix]int)
 	for other := g.reserve.first; other != nil; other = other.links[amongAll].after {
@@ -176,7 +176,8 @@ func (g *Guard) placeInReserve(c *conn) (victims []victim) {
 	return victims
 }
 
-// relieve closes an idle connection, because the process has no descriptor left.
+// relieve closes an idle connection. It is called if the process has no file descriptor
+// left.
 func (g *Guard) relieve() {
 	g.mu.Lock()
 	goes := g.leastMissed()

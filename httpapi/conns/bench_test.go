@@ -15,7 +15,8 @@ type oneConnection struct {
 
 func (l oneConnection) Accept() (net.Conn, error) { return l.connection, nil }
 
-// What a request costs here: its connection becomes active, and idle again.
+// BenchmarkARequestsStates measures what a request costs the guard: its connection
+// becomes active, and then idle again.
 func BenchmarkARequestsStates(b *testing.B) {
 	client, serverSide := net.Pipe()
 	defer client.Close()

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// conn is one connection.
+// conn is a counted connection.
 type conn struct {
 	net.Conn
 
-	// set once, before others see it
+	// Set once, before other goroutines see the connection.
 	guard   *Guard
 	network netip.Prefix
-	owner   *owner // nil: it is in the reserve
+	owner   *owner // nil if the connection is in the reserve
 
 	writing atomic.Bool // something is being written
 
-	// guarded by guard.mu
+	// Guarded by guard.mu.
 	state state
 	since time.Duration // when it entered the state, since the guard's start
-	gone  bool          // it is not counted any more
+	gone  bool          // it is no longer counted
 	links [linkings]link
 }
 
@@ -42,7 +42,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// CloseWrite lets net/http end an answer whose request it does not read.
+// CloseWrite lets net/http end the answer to a request that it does not read to its end.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -50,16 +50,17 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// reset closes a connection at once. What was not sent yet is dropped: the kernel
-// would go on holding it.
+// reset closes a connection at once. It drops unsent data, which the kernel would
+// otherwise still keep in memory.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it the close is a slower one
+		_ = tcp.SetLinger(0) // if this fails, the kernel only keeps the data longer
 	}
-	_ = c.Close() // the client is gone then, if it was not before
+	_ = c.Close() // an error means that the client is gone already
 }
 
-// ours returns the guard's own connection, below TLS perhaps, or nil.
+// ours returns the guard's own connection, which may be below TLS, or nil if there is
+// none.
 func ours(connection net.Conn) *conn {
 	for {
 		switch c := connection.(type) {
@@ -73,7 +74,7 @@ func ours(connection net.Conn) *conn {
 	}
 }
 
-// addressOf returns the address of a connection's other end, the zero one if that
+// addressOf returns the address of a connection's other end, or the zero address if that
 // has none.
 func addressOf(c net.Conn) netip.Addr {
 	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
@@ -82,6 +83,7 @@ func addressOf(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
+// listener is a listener that counts its connections.
 type listener struct {
 	net.Listener
 	guard *Guard
@@ -93,7 +95,7 @@ func (l listener) Accept() (net.Conn, error) {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, syscall.EMFILE) {
-				l.guard.relieve() // others took more descriptors than was kept for them
+				l.guard.relieve() // files and other connections took more descriptors than expected
 			}
 			return nil, err
 		}

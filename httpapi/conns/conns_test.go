@@ -46,7 +46,7 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 	s.guard = conns.New(o)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(answer))
 	s.Listener = s.guard.Listen(s.Listener)
-	// httptest.Server has a hook of its own, which calls this one.
+	// httptest.Server sets a hook of its own, which calls this one.
 	s.Config.ConnState, s.Config.ConnContext = s.guard.ConnState, s.guard.ConnContext
 	for _, other := range others {
 		other(s.Server)
@@ -64,13 +64,13 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 		running.Wait()
 		s.CloseClientConnections()
 		s.Close()
-		require.Eventually(t, func() bool { return s.guard.Counts() == conns.Counts{} }, patience, time.Millisecond, "nothing is counted that is gone")
+		require.Eventually(t, func() bool { return s.guard.Counts() == conns.Counts{} }, patience, time.Millisecond, "closed connections are not counted")
 	})
 	return s
 }
 
-// answer is the handler: it says whether the connection is of the reserve, and
-// keeps a request to /hold until its client is gone.
+// answer is the handler. It answers whether the connection is in the reserve. It keeps a
+// request to /hold until its client is gone.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/hold" {
 		_ = http.NewResponseController(w).Flush()
@@ -100,7 +100,7 @@ type client struct {
 	reader *bufio.Reader
 }
 
-// dial connects from an address of loopback.
+// dial connects from one of the loopback addresses.
 func (s *server) dial(t *testing.T, from string) *client {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -144,7 +144,7 @@ func (c *client) isClosed(t *testing.T) bool {
 	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
-// idlers connects clients one after the other, each of which asks once.
+// idlers connects clients one after the other. Each sends one request.
 func (s *server) idlers(t *testing.T, count int, from string) (all []*client) {
 	t.Helper()
 	for range count {
@@ -161,7 +161,7 @@ func (s *server) becomes(t *testing.T, is func(conns.Counts) bool) {
 	require.Eventually(t, func() bool { return is(s.guard.Counts()) }, patience, time.Millisecond)
 }
 
-// refuses checks that a new connection is closed, which may be before the client
+// refuses checks that a new connection is closed. That may happen before the client
 // knows that it is open.
 func (s *server) refuses(t *testing.T, from string) {
 	t.Helper()
@@ -212,8 +212,8 @@ func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
 	require.Zero(t, s.count(conns.MadeRoom))
 }
 
-// Half of what an address may have is for those that have asked nothing yet. An
-// honest client is among the newest of them.
+// Connections without a request may be half of what an address may have. An honest
+// client is among the newest of them.
 func TestConnectionsThatAskNothingTakeNoMoreThanTheirShare(t *testing.T) {
 	s := newServer(t, conns.Options{PerAddress: 8})
 	var silent []*client
@@ -227,7 +227,7 @@ func TestConnectionsThatAskNothingTakeNoMoreThanTheirShare(t *testing.T) {
 	require.Equal(t, 1, s.count(conns.Unserved))
 }
 
-// Of 2,000 descriptors 3,000 idle connections took all.
+// Before there was a bound, 3,000 idle connections took all of 2,000 descriptors.
 func TestOneAddressLeavesHalfOfAllConnectionsToStrangers(t *testing.T) {
 	s := newServer(t, conns.Options{PerAddress: 4000, InAll: 200, Reserve: 8})
 	require.Equal(t, 100, s.guard.PerAddress())
@@ -235,7 +235,7 @@ func TestOneAddressLeavesHalfOfAllConnectionsToStrangers(t *testing.T) {
 		s.dial(t, here).mustAsk(t, "/")
 	}
 	s.idlers(t, 100, there)
-	require.Equal(t, 200, s.count(conns.MadeRoom), "of the attacker's own")
+	require.Equal(t, 200, s.count(conns.MadeRoom), "connections of the attacker")
 	require.LessOrEqual(t, s.guard.Counts().Idle, 200)
 
 	for range 10 {
@@ -272,7 +272,7 @@ func TestACrowdHasLessTimeThanAFew(t *testing.T) {
 	s := newServer(t, conns.Options{InAll: 4000, IdleTimeout: 20 * time.Second, HeaderTimeout: time.Minute})
 	few := s.idlers(t, 64, there)
 	s.idlers(t, 1280, here)
-	// Each of 1,280 has 64/1280 of the 20 s, and the last 64 have all of it.
+	// Each of 1,280 connections has 64/1280 of the 20 s. The last 64 have all of it.
 	s.becomes(t, func(conns.Counts) bool { return s.count(conns.IdleTimeout) > 300 })
 	for _, c := range few {
 		c.mustAsk(t, "/")
@@ -293,7 +293,7 @@ func TestHandshakesOfACrowdHaveLessTime(t *testing.T) {
 func TestABudgetThatIsFullLeavesTheReserve(t *testing.T) {
 	b := budget.New(16 * conns.Cost)
 	s := newServer(t, conns.Options{PerAddress: 100, Reserve: 2, Budget: b})
-	require.Equal(t, 4, s.guard.PerAddress(), "a quarter of it for one address")
+	require.Equal(t, 4, s.guard.PerAddress(), "a quarter of the budget for one address")
 	for _, from := range []string{here, there, elsewhere, "127.0.0.4"} {
 		for range 4 {
 			s.dial(t, from).mustAsk(t, "/hold")
@@ -338,7 +338,7 @@ func TestHTTP2IsIdleOnlyWithoutStreams(t *testing.T) {
 			require.Equal(t, 2, held.ProtoMajor)
 			s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Active: 1} })
 			_, err = newClient().Get(s.URL + "/")
-			require.Error(t, err, "the address has one in use")
+			require.Error(t, err, "the only connection of the address is in use")
 			held.Body.Close()
 			s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Idle: 1} })
 			response, err := newClient().Get(s.URL + "/")

@@ -2,10 +2,10 @@ package conns
 
 import "net/netip"
 
-// What counts connections. The guard's mu must be held, except for enter and
-// forget, which take it.
+// These methods count connections. The guard's mu must be held, except for enter and
+// forget, which lock it.
 
-// enter notes what a connection does now.
+// enter notes that a connection enters a state.
 func (g *Guard) enter(c *conn, s state) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -22,7 +22,7 @@ func (g *Guard) enter(c *conn, s state) {
 	g.put(c, s)
 }
 
-// forget stops counting a connection that is closed.
+// forget stops counting a closed connection.
 func (g *Guard) forget(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -31,7 +31,7 @@ func (g *Guard) forget(c *conn) {
 	}
 }
 
-// remove stops counting a connection, which nothing counts again.
+// remove stops counting a connection, for good.
 func (g *Guard) remove(c *conn) {
 	c.gone = true
 	if c.owner == nil {
@@ -65,7 +65,7 @@ func (g *Guard) take(c *conn) {
 	g.noteCrowd(c.owner)
 }
 
-// noteCrowd keeps the list of crowds.
+// noteCrowd updates the set of crowds after the owner's count has changed.
 func (g *Guard) noteCrowd(o *owner) {
 	isCrowd := !o.isExempt && max(o.queues[fresh].count, o.queues[idle].count) > g.few
 	if isCrowd == o.isCrowd {
@@ -78,6 +78,7 @@ func (g *Guard) noteCrowd(o *owner) {
 	}
 }
 
+// ownerOf returns the owner for a network, which it makes if there is none.
 func (g *Guard) ownerOf(network netip.Prefix, isExempt bool) *owner {
 	o := g.owners[network]
 	if o == nil {
@@ -90,7 +91,7 @@ func (g *Guard) ownerOf(network netip.Prefix, isExempt bool) *owner {
 	return o
 }
 
-// tidy forgets an owner of nothing.
+// tidy forgets an owner without connections.
 func (g *Guard) tidy(o *owner) {
 	if o.count == 0 {
 		delete(g.owners, o.network)

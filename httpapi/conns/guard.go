@@ -13,9 +13,9 @@ import (
 	"signaling-server/internal/budget"
 )
 
-// What one connection is taken to hold, in bytes: its buffers, its goroutines and
-// its entries here. Measured are, of the process's resident memory, 19 KB for an
-// idle one of HTTP/1 and 30 KB for HTTP/2; with TLS 39 KB and 47 KB.
+// What one connection costs the budget, in bytes: its buffers, its goroutines and its
+// entries here. An idle connection was measured to hold 19 KB of resident memory with
+// HTTP/1 and 30 KB with HTTP/2. With TLS it holds 39 KB and 47 KB.
 const (
 	Cost    = 24 << 10
 	TLSCost = 48 << 10
@@ -26,62 +26,64 @@ type Reason string
 
 // The reasons.
 const (
-	AddressFull   Reason = "address full"   // a new one: all others of its address are in use
-	ReserveFull   Reason = "reserve full"   // in the reserve, to make room for a newer one, or a new one
-	MadeRoom      Reason = "made room"      // idle, to make room for a newer one
-	Unserved      Reason = "unserved"       // before its first request, to make room for a newer one of its address
+	AddressFull   Reason = "address full"   // it was new, and all others of its address are in use
+	ReserveFull   Reason = "reserve full"   // the reserve had no room for it, or needed its place
+	MadeRoom      Reason = "made room"      // it was idle, and made room for a new connection
+	Unserved      Reason = "unserved"       // it had no request yet, and made room for a new one of its address
 	HeaderTimeout Reason = "header timeout" // its first request did not arrive in time
 	IdleTimeout   Reason = "idle timeout"   // its next request did not arrive in time
 )
 
-// Reasons lists all reasons.
+// Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{AddressFull, ReserveFull, MadeRoom, Unserved, HeaderTimeout, IdleTimeout}
 }
 
-// Options say how many connections there may be. Zero: no limit.
+// Options say how many connections there may be. Zero means no limit.
 type Options struct {
-	// PerAddress is how many one network (see clientip.Network) may have. It is at
-	// most half of InAll, and no more than a quarter of the budget has room for.
+	// PerAddress is how many connections one network (see clientip.Network) may have. It
+	// is lowered to half of InAll, and to what a quarter of the budget has room for.
 	PerAddress int
-	// InAll is how many there may be, without those in the reserve.
+	// InAll is how many connections there may be, not counting the reserve.
 	InAll int
-	// Reserve is how many there may be beyond InAll. They are for operators and
-	// probes: see [InReserve].
+	// Reserve is how many connections there may be beyond InAll. They are for operators
+	// and probes: see [InReserve].
 	Reserve int
-	// Exempt are proxies, for whose addresses PerAddress is no limit.
+	// Exempt are proxies. PerAddress does not apply to their addresses.
 	Exempt clientip.Proxies
 
-	// HeaderTimeout is how long the TLS handshake and the first request's header
-	// may take together, and IdleTimeout how long the next request may take. Both
-	// are shorter in a crowd.
-	HeaderTimeout, IdleTimeout time.Duration
+	// HeaderTimeout is how long the TLS handshake and the header of the first request
+	// may take together. It is shorter in a crowd.
+	HeaderTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request. It is shorter
+	// in a crowd.
+	IdleTimeout time.Duration
 
-	// Budget is charged with Cost bytes for each connection; nil: nothing is. A
-	// Cost of 0 is the constant [Cost].
+	// Budget is charged with Cost bytes for each connection. It may be nil.
 	Budget *budget.Budget
-	Cost   int
+	// Cost is what a connection costs, in bytes. Zero means the constant [Cost].
+	Cost int
 
-	// OnClosed is called for each connection that the guard closes. It must not
-	// block. Nil: it is not called.
+	// OnClosed is called for each connection that the guard closes, by any goroutine. It
+	// must not block. It may be nil.
 	OnClosed func(Reason)
 }
 
-// Guard counts connections. Any goroutine may call its methods at once.
+// Guard counts connections. Several goroutines may call its methods at once.
 type Guard struct {
-	// set once
+	// Set once.
 	perAddress int
 	inAll      int
 	reserved   int
 	cost       int
-	few        int // an address with more connections is a crowd
+	few        int // an address with more connections than this is a crowd
 	options    Options
 	started    time.Time
 
-	mu      sync.Mutex // guards what follows, and is held for look-ups only
+	mu      sync.Mutex // guards what follows; held for look-ups only
 	owners  map[netip.Prefix]*owner
-	crowds  map[*owner]struct{} // those that have more than a few in a state that is crowded
-	queues  [states]queue       // all connections but those of the reserve
+	crowds  map[*owner]struct{} // owners with more than few connections that are fresh, or idle
+	queues  [states]queue       // all connections outside the reserve
 	reserve queue
 }
 
@@ -112,7 +114,7 @@ func New(o Options) *Guard {
 	return g
 }
 
-// atMost applies a bound, if there is one, that leaves at least one.
+// atMost bounds a count, but leaves at least 1. A bound of 0 or less is not a bound.
 func atMost(count, bound int) int {
 	if bound <= 0 {
 		return count
@@ -120,14 +122,14 @@ func atMost(count, bound int) int {
 	return max(1, min(count, bound))
 }
 
-// PerAddress returns how many connections one address may have, 0 if there is no
+// PerAddress returns how many connections one address may have, or 0 if there is no
 // limit.
 func (g *Guard) PerAddress() int { return g.perAddress }
 
 // Listen returns a listener whose connections are counted.
 func (g *Guard) Listen(l net.Listener) net.Listener { return listener{l, g} }
 
-// ConnState is for the field of that name of http.Server.
+// ConnState is the value for the field ConnState of http.Server.
 func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 	c := ours(connection)
 	if c == nil {
@@ -145,8 +147,8 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 
 type contextKey struct{}
 
-// ConnContext is for the field of that name of http.Server. It lets handlers ask
-// for [InReserve] and [IsWriting].
+// ConnContext is the value for the field ConnContext of http.Server. Handlers need it for
+// [InReserve], [NetworkOf] and [IsWriting].
 func (g *Guard) ConnContext(ctx context.Context, connection net.Conn) context.Context {
 	if c := ours(connection); c != nil {
 		return context.WithValue(ctx, contextKey{}, c)
@@ -154,15 +156,15 @@ func (g *Guard) ConnContext(ctx context.Context, connection net.Conn) context.Co
 	return ctx
 }
 
-// InReserve reports whether a request came over a connection of the reserve: it
-// is answered only if it is an operator's or a probe's.
+// InReserve reports whether a request came over a connection of the reserve. Such a
+// request is answered only if it comes from an operator or a probe.
 func InReserve(ctx context.Context) bool {
 	c, ok := ctx.Value(contextKey{}).(*conn)
 	return ok && c.owner == nil
 }
 
-// NetworkOf returns the network that the connection of a request comes from, and
-// reports false if no guard counts that connection.
+// NetworkOf returns the network that the connection of a request comes from. It returns
+// false if no guard counts that connection.
 func NetworkOf(ctx context.Context) (network netip.Prefix, ok bool) {
 	if c, ok := ctx.Value(contextKey{}).(*conn); ok {
 		return c.network, true
@@ -170,28 +172,29 @@ func NetworkOf(ctx context.Context) (network netip.Prefix, ok bool) {
 	return netip.Prefix{}, false
 }
 
-// IsWriting reports whether something is being written to the connection of a
-// request at this moment, which may mean that its client does not read.
+// IsWriting reports whether something is being written to the connection of a request at
+// this moment. That may mean that the client does not read.
 func IsWriting(ctx context.Context) bool {
 	c, ok := ctx.Value(contextKey{}).(*conn)
 	return ok && c.writing.Load()
 }
 
-// Counts are how many connections there are.
+// Counts says how many connections there are.
 type Counts struct {
 	New     int // in the TLS handshake, or in the header of the first request
 	Active  int // with a request under way
 	Idle    int // waiting for the next request
-	Reserve int // in the reserve, whatever they do
+	Reserve int // in the reserve, in any state
 }
 
-// Counts counts the connections.
+// Counts returns how many connections there are now.
 func (g *Guard) Counts() Counts {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return Counts{g.queues[fresh].count, g.queues[active].count, g.queues[idle].count, g.reserve.count}
 }
 
+// now returns the time since the guard was made. A Duration is smaller than a time.Time.
 func (g *Guard) now() time.Duration { return time.Since(g.started) }
 
 // closed reports a connection that the guard closed.

@@ -10,19 +10,20 @@ const (
 	states
 )
 
-// linking is a kind of queue. A connection stands in one queue of each kind.
+// linking is a kind of queue. A connection is in one queue of each kind.
 type linking uint8
 
 const (
-	amongAll linking = iota
-	amongOwn
+	amongAll linking = iota // the guard's queues
+	amongOwn                // the owner's queues
 	linkings
 )
 
+// link is a connection's place in a queue.
 type link struct{ before, after *conn }
 
-// queue holds connections in the order in which they entered their state. No
-// change of it allocates.
+// queue holds connections in the order in which they entered their state. Its methods
+// do not allocate. The guard's mu guards it.
 type queue struct {
 	link        linking // set once
 	first, last *conn

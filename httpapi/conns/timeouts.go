@@ -6,21 +6,19 @@ import (
 )
 
 const (
-	// few is how many connections of one address are no crowd.
+	// few is how many connections one address may have without being a crowd.
 	few = 64
 
-	// The shortest that time-outs become. A handshake and a header take three round
-	// trips, of which a bad link needs half a second each.
+	// The shortest timeouts. A handshake and a header take three round trips, and each
+	// takes half a second on a bad link.
 	minHeaderTimeout = 2 * time.Second
 	minIdleTimeout   = time.Second
 
-	// lookEvery is how often overdue connections are looked for, and maxOverdue how
-	// many are closed at once.
-	lookEvery  = 250 * time.Millisecond
-	maxOverdue = 1024
+	lookEvery  = 250 * time.Millisecond // between two searches for overdue connections
+	maxOverdue = 1024                   // connections that one search closes
 )
 
-// Run closes connections that wait for too long, until the context is done.
+// Run closes connections that wait for too long. It returns when ctx ends.
 func (g *Guard) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -36,8 +34,8 @@ func (g *Guard) Run(ctx context.Context) {
 	}
 }
 
-// overdue stops counting connections that have waited for too long, and returns
-// them. It looks at the oldest of each crowd, and at the oldest of all.
+// overdue returns the connections that have waited for too long, and stops counting them.
+// It looks only at the oldest of all connections, and at the oldest of each crowd.
 func (g *Guard) overdue() (all []victim) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,8 +74,8 @@ func (g *Guard) overdue() (all []victim) {
 	return all
 }
 
-// room is 1 while at most half of all connections are taken, and sinks to 0 as
-// they fill up.
+// room returns 1 while at most half of all connections are taken. From there it falls to
+// 0, when all are taken.
 func (g *Guard) room() float64 {
 	if g.inAll <= 0 {
 		return 1
@@ -85,7 +83,7 @@ func (g *Guard) room() float64 {
 	return min(1, 2*(1-float64(g.total())/float64(g.inAll)))
 }
 
-// shortened shortens a time-out to a part of it, though not below the least.
+// shortened returns a part of a timeout, but not less than least.
 func shortened(base, least time.Duration, part float64) time.Duration {
 	return max(time.Duration(float64(base)*part), min(base, least))
 }
