@@ -7,7 +7,7 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /signaling-server ./cmd/signaling-server
 
-# The binary needs nothing beside it: its pages and its contract are embedded.
+# The binary needs no other files: it contains its pages and its contract.
 FROM scratch
 COPY --from=build /signaling-server /signaling-server
 USER 65532:65532

@@ -1,13 +1,12 @@
-// Package signalingserver holds what the whole server is about: its contract,
-// and the version that goes with it.
+// Package signalingserver holds the contract of the server and its version.
 package signalingserver
 
 import _ "embed"
 
-// Version is the server's version, and the contract's.
+// Version is the version of the server and of its contract.
 const Version = "1.1.0"
 
-// OpenAPI is the contract, as OpenAPI 3.1 in YAML.
+// OpenAPI is the contract: an OpenAPI 3.1 document in YAML. It must not be changed.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte

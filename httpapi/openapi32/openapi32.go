@@ -1,10 +1,10 @@
-// Package openapi32 makes an OpenAPI 3.2 document, whose streams are typed, of one
-// in 3.1.
+// Package openapi32 derives an OpenAPI 3.2 document from a document in 3.1, and gives
+// its streams types.
 //
-// A document in 3.1 can say of a stream no more than what stands in one event. In
-// 3.2 it says what a stream is made of: frames, each with a type of its own
-// (OpenAPI 3.2, Sequential Media Types). Most generators of clients read 3.1, so
-// that is the one that is written, and the other is derived.
+// In 3.1 a document can only describe the data of one event of a stream. In 3.2 it can
+// describe the stream itself: frames, each with a type of its own (OpenAPI 3.2,
+// Sequential Media Types). Most generators of clients read 3.1, so we write 3.1 and
+// derive 3.2.
 package openapi32
 
 import (
@@ -15,9 +15,10 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// From31 makes an OpenAPI 3.2 document of one in 3.1, both in YAML. The order of
-// members stays; comments do not. The error is about a document that is none, or
-// that has a stream whose schema is not a union with a mapping of its types.
+// From31 returns the OpenAPI 3.2 form of a document in 3.1. Both are in YAML. It keeps
+// the order of members, and drops comments. It returns an error if the text is not an
+// OpenAPI document, or if the schema of a stream is not a union with a mapping of its
+// types.
 func From31(document []byte) ([]byte, error) {
 	var root yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(document, &root, yaml.UseOrderedMap()); err != nil {
@@ -43,7 +44,7 @@ func From31(document []byte) ([]byte, error) {
 	replace(at(root, "components").(yaml.MapSlice), "schemas", withFrames)
 
 	var text bytes.Buffer
-	text.WriteString("# Made from openapi.yaml, which is the one to read and to generate clients from.\n")
+	text.WriteString("# Made from openapi.yaml. Read that file, and generate clients from it.\n")
 	encoder := yaml.NewEncoder(&text, yaml.UseLiteralStyleIfMultiline(true), yaml.IndentSequence(true))
 	if err := encoder.Encode(root); err != nil {
 		return nil, err
@@ -51,8 +52,8 @@ func From31(document []byte) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// typeStreams puts itemSchema in the place of the schema of each stream, wherever
-// it stands, and remembers the schemas of frames that this wants.
+// typeStreams replaces the schema of each stream, anywhere in the node, with an
+// itemSchema. It adds the schemas of the frames to frames.
 func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlice) error {
 	switch node := node.(type) {
 	case []any:
@@ -64,7 +65,7 @@ func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlic
 	case yaml.MapSlice:
 		for _, member := range node {
 			if member.Key == "text/event-stream" {
-				media, _ := member.Value.(yaml.MapSlice) // null has no schema, either
+				media, _ := member.Value.(yaml.MapSlice) // null has no schema either
 				if err := typeStream(media, schemas, frames); err != nil {
 					return err
 				}
@@ -78,14 +79,14 @@ func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlic
 	return nil
 }
 
-// typeStream turns one media type object: from that of an event's data to that of
-// the frames.
+// typeStream changes one media type object, which describes the data of an event, to
+// describe frames.
 func typeStream(media, schemas yaml.MapSlice, frames map[string]yaml.MapSlice) error {
 	ref, _ := at(media, "schema", "$ref").(string)
 	union := ref[strings.LastIndex(ref, "/")+1:]
 	mapping, ok := at(schemas, union, "discriminator", "mapping").(yaml.MapSlice)
 	if !ok {
-		return fmt.Errorf("a stream's schema %q is no union with a mapping", ref)
+		return fmt.Errorf("the schema %q of a stream is not a union with a mapping", ref)
 	}
 	frames[union+"Frame"] = frameOf(union, mapping)
 	for i := range media {
@@ -103,7 +104,7 @@ func typeStream(media, schemas yaml.MapSlice, frames map[string]yaml.MapSlice) e
 	return nil
 }
 
-// frameOf is the schema of a frame, by the types of the events that it may hold.
+// frameOf returns the schema of a frame for a union of event types.
 func frameOf(union string, mapping yaml.MapSlice) yaml.MapSlice {
 	data := func(ref string) yaml.MapSlice {
 		return yaml.MapSlice{
@@ -121,19 +122,19 @@ func frameOf(union string, mapping yaml.MapSlice) yaml.MapSlice {
 	}
 	return yaml.MapSlice{
 		{Key: "type", Value: "object"},
-		{Key: "description", Value: "One frame of a stream: its fields, as the WHATWG's HTML standard names them (9.2.6). `data` is one line of JSON."},
+		{Key: "description", Value: "One frame of a stream. Its fields have the names of the WHATWG's HTML standard (9.2.6). `data` is one line of JSON."},
 		{Key: "properties", Value: yaml.MapSlice{
 			{Key: "id", Value: yaml.MapSlice{{Key: "type", Value: "string"}, {Key: "description", Value: "What a client that resumes sends as `Last-Event-ID`."}}},
-			{Key: "event", Value: yaml.MapSlice{{Key: "type", Value: "string"}, {Key: "description", Value: "The type of the event, which `data` tells as well."}}},
+			{Key: "event", Value: yaml.MapSlice{{Key: "type", Value: "string"}, {Key: "description", Value: "The type of the event. `data` contains it too."}}},
 			{Key: "data", Value: data("#/components/schemas/" + union)},
-			{Key: "retry", Value: yaml.MapSlice{{Key: "type", Value: "integer"}, {Key: "minimum", Value: 0}, {Key: "description", Value: "After how many milliseconds to reconnect."}}},
+			{Key: "retry", Value: yaml.MapSlice{{Key: "type", Value: "integer"}, {Key: "minimum", Value: 0}, {Key: "description", Value: "How many milliseconds to wait before reconnecting."}}},
 		}},
 		{Key: "oneOf", Value: kinds},
 	}
 }
 
-// serialize turns an example of an event's data into one of a stream that holds
-// it (OpenAPI 3.2, 4.19, Example Object).
+// serialize changes an example of an event's data to an example of a stream with that
+// event (OpenAPI 3.2, 4.19, Example Object).
 func serialize(example yaml.MapSlice) error {
 	for i := range example {
 		if example[i].Key != "value" {
@@ -149,7 +150,7 @@ func serialize(example yaml.MapSlice) error {
 	return nil
 }
 
-// at is the value that some names lead to, nil where one leads nowhere.
+// at returns the value at a path of names, or nil if there is none.
 func at(node any, names ...string) any {
 	for _, name := range names {
 		members, _ := node.(yaml.MapSlice)
@@ -163,7 +164,7 @@ func at(node any, names ...string) any {
 	return node
 }
 
-// replace replaces a member that is there.
+// replace replaces the value of a member. It adds nothing if there is no such member.
 func replace(members yaml.MapSlice, name string, value any) {
 	for i := range members {
 		if members[i].Key == name {

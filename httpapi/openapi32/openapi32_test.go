@@ -18,7 +18,7 @@ func TestTheContractInOpenAPI32TypesItsStreams(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(text, &document))
 	require.NoError(t, yaml.Unmarshal(signalingserver.OpenAPI, &original))
 	require.Equal(t, "3.2.0", document["openapi"])
-	if path := os.Getenv("OPENAPI32"); path != "" { // to be looked at
+	if path := os.Getenv("OPENAPI32"); path != "" { // for a person to look at
 		require.NoError(t, os.WriteFile(path, text, 0o644))
 	}
 
@@ -35,7 +35,7 @@ func TestTheContractInOpenAPI32TypesItsStreams(t *testing.T) {
 	}
 	require.Equal(t, mapping, typed)
 
-	// All else is as it was.
+	// Everything else is unchanged.
 	restored := at(original, "components", "responses", "EventStream", "content").(map[string]any)
 	restored["text/event-stream"] = stream
 	require.Equal(t, at(original, "components", "responses", "EventStream"), at(document, "components", "responses", "EventStream"))
