@@ -14,13 +14,14 @@ import (
 	"signaling-server/client"
 )
 
-// bot is one member of a room. Its calls are known to the loop of its events alone.
+// bot is a member of a room. Only the goroutine of listen uses its calls; the other
+// fields are set once.
 type bot struct {
 	ctx    context.Context // ends the bot
 	client *client.Client
 	join   client.JoinRoomMessage
 	webrtc *webrtc.API
-	calls  map[string]*call // by the socket ID of who calls
+	calls  map[string]*call // by the caller's socket ID
 }
 
 func newBot(ctx context.Context, c *client.Client, server string, join client.JoinRoomMessage) (*bot, error) {
@@ -31,8 +32,8 @@ func newBot(ctx context.Context, c *client.Client, server string, join client.Jo
 	return &bot{ctx, c, join, api, make(map[string]*call)}, nil
 }
 
-// newWebRTC makes what connections are made with. It knows one codec of each kind,
-// which all browsers have: so what comes can be sent back as it is.
+// newWebRTC returns the API that makes the peer connections. It knows one codec of each
+// kind, which all browsers have. So the bot can send media back unchanged.
 func newWebRTC(server string) (*webrtc.API, error) {
 	var media webrtc.MediaEngine
 	for kind, codec := range codecs {
@@ -45,11 +46,11 @@ func newWebRTC(server string) (*webrtc.API, error) {
 		return nil, err
 	}
 	var settings webrtc.SettingEngine
-	settings.SetIncludeLoopbackCandidate(isHere(server)) // then callers may be, too
+	settings.SetIncludeLoopbackCandidate(isHere(server)) // then callers may be here too
 	return webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithInterceptorRegistry(&interceptors), webrtc.WithSettingEngine(settings)), nil
 }
 
-// isHere tells whether the server runs on this very machine.
+// isHere reports whether the server runs on this machine.
 func isHere(server string) bool {
 	address, err := url.Parse(server)
 	if err != nil {
@@ -59,18 +60,17 @@ func isHere(server string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// hasEnded reports whether a socket ended before an event of its reached the server:
-// the network was gone for too long. The client opens another, and hears connected
-// again.
+// hasEnded reports whether a message failed because its socket had ended: the network was
+// gone for too long. The client opens a new socket and gets a ConnectedEvent again.
 func hasEnded(err error) bool {
 	var problem *client.Problem
 	return errors.As(err, &problem) && problem.Name() == "unknown-session"
 }
 
-// listen handles one event after another, until the client is closed. The error
-// says why the bot cannot be in the room any more.
+// listen handles one event after the other. It returns nil when the client is closed, or
+// an error that says why the bot can no longer be in the room.
 func (b *bot) listen() error {
-	var farewell client.DisconnectedEvent // the last; where the server wants no more of the bot, nothing comes behind it
+	var last client.DisconnectedEvent // if the events end, it says why
 	for event, err := range b.client.Events() {
 		if err != nil {
 			slog.Warn("no events for now", "error", err)
@@ -78,7 +78,7 @@ func (b *bot) listen() error {
 		}
 		switch e := event.(type) {
 		case client.ConnectedEvent:
-			b.endCalls() // of the socket before, which their callers knew
+			b.endCalls() // the callers know only the old socket
 			if err := b.client.Send(b.ctx, b.join); err != nil && b.ctx.Err() == nil && !hasEnded(err) {
 				return fmt.Errorf("joining %s: %w", b.join.RoomID, err)
 			}
@@ -93,7 +93,7 @@ func (b *bot) listen() error {
 				b.report(e.From, c.connection.AddICECandidate(webrtc.ICECandidateInit(*e.Candidate)))
 			}
 		case client.DisconnectedEvent:
-			farewell = e
+			last = e
 			slog.Warn("disconnected by the server", "reason", e.Reason)
 		case client.RoomLeftEvent:
 			return fmt.Errorf("out of the room: %s", e.Reason)
@@ -102,10 +102,10 @@ func (b *bot) listen() error {
 	if b.ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("out of the room: %s %s", farewell.Reason, farewell.Detail)
+	return fmt.Errorf("out of the room: %s %s", last.Reason, last.Detail)
 }
 
-// answer answers an offer: one that begins a call, or changes it.
+// answer answers an offer, which begins a call or changes it.
 func (b *bot) answer(e client.OfferEvent) error {
 	offer := webrtc.SessionDescription{Type: webrtc.NewSDPType(e.Offer.Type), SDP: e.Offer.SDP}
 	session, err := sessionOf(offer)
@@ -124,7 +124,7 @@ func (b *bot) answer(e client.OfferEvent) error {
 	return c.answer(offer)
 }
 
-// begin makes this end of a call, which uses the servers of the moment.
+// begin makes this end of a call, with fresh credentials for TURN servers.
 func (b *bot) begin(caller string, session uint64) (*call, error) {
 	servers, err := b.client.ICEServers(b.ctx)
 	if err != nil {
@@ -146,6 +146,7 @@ func (b *bot) begin(caller string, session uint64) (*call, error) {
 	return c, nil
 }
 
+// end ends the call of a caller, if there is one.
 func (b *bot) end(caller string) {
 	if c := b.calls[caller]; c != nil {
 		delete(b.calls, caller)
@@ -159,7 +160,7 @@ func (b *bot) endCalls() {
 	}
 }
 
-// report says what went wrong with a call. The others go on.
+// report logs what went wrong with a call. The other calls go on.
 func (b *bot) report(caller string, err error) {
 	if err != nil && b.ctx.Err() == nil {
 		slog.Warn("a call is in trouble", "with", caller, "error", err)

@@ -14,7 +14,8 @@ import (
 	"signaling-server/client"
 )
 
-// codecs are what the bot speaks. VP8 asks for a new picture where one was lost.
+// codecs are the codecs of the bot. With VP8, a receiver that lost a picture asks for a
+// whole new one.
 var codecs = map[webrtc.RTPCodecType]webrtc.RTPCodecParameters{
 	webrtc.RTPCodecTypeAudio: {
 		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
@@ -28,17 +29,17 @@ var codecs = map[webrtc.RTPCodecType]webrtc.RTPCodecParameters{
 	},
 }
 
-// call is this end of a call. All that it begins ends with it.
+// call is this end of a call. Its goroutines end with it. The fields are set once.
 type call struct {
 	connection *webrtc.PeerConnection
 	caller     string // the socket ID
-	session    uint64 // the caller's (RFC 8866, 5.2): another one begins another call
+	session    uint64 // the caller's session ID (RFC 8866, 5.2): another ID means another call
 	send       func(client.Message) error
-	running    sync.WaitGroup
+	running    sync.WaitGroup // the goroutines of mirror.watch
 }
 
-// sessionOf is the session ID of a description, which all those of one connection
-// share.
+// sessionOf returns the session ID of a description. All descriptions of one connection
+// have the same.
 func sessionOf(d webrtc.SessionDescription) (uint64, error) {
 	parsed, err := d.Unmarshal()
 	if err != nil {
@@ -47,8 +48,8 @@ func sessionOf(d webrtc.SessionDescription) (uint64, error) {
 	return parsed.Origin.SessionID, nil
 }
 
-// reflect prepares the call to send back what comes: sound, pictures, and what is
-// said over data channels.
+// reflect prepares the call to send back what it receives: sound, pictures, and the
+// messages of data channels.
 func (c *call) reflect() error {
 	mirrors := make(map[webrtc.RTPCodecType]*mirror)
 	for kind, codec := range codecs {
@@ -67,7 +68,8 @@ func (c *call) reflect() error {
 	c.connection.OnTrack(func(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { mirrors[remote.Kind()].reflect(remote) })
 	c.connection.OnICECandidate(func(candidate *webrtc.ICECandidate) { c.pass(candidate) })
 
-	// Agreed upon with the browser client's peers, so that no one has to wait for it.
+	// The peers of the browser client open the same channel, so neither side has to wait
+	// for it.
 	agreed, id := true, uint16(0)
 	channel, err := c.connection.CreateDataChannel("peer", &webrtc.DataChannelInit{Negotiated: &agreed, ID: &id})
 	if err != nil {
@@ -78,8 +80,8 @@ func (c *call) reflect() error {
 	return nil
 }
 
-// answer answers an offer. The answer is sent before it is applied, which begins
-// to look for candidates: they must come behind it.
+// answer answers an offer. It sends the answer before it applies it: applying starts the
+// search for candidates, and they must arrive after the answer.
 func (c *call) answer(offer webrtc.SessionDescription) error {
 	if err := c.connection.SetRemoteDescription(offer); err != nil {
 		return err
@@ -95,7 +97,7 @@ func (c *call) answer(offer webrtc.SessionDescription) error {
 	return c.connection.SetLocalDescription(answer)
 }
 
-// pass tells the caller of a candidate; nil: there are no more.
+// pass sends a candidate to the caller. A nil candidate means that no more follow.
 func (c *call) pass(candidate *webrtc.ICECandidate) {
 	var passed *client.ICECandidate
 	if candidate != nil {
@@ -103,11 +105,11 @@ func (c *call) pass(candidate *webrtc.ICECandidate) {
 		passed = &found
 	}
 	if err := c.send(client.ICECandidateMessage{Target: c.caller, Candidate: passed}); err != nil {
-		slog.Debug("a candidate was not passed on", "error", err) // the caller has gone, or the bot goes
+		slog.Debug("a candidate was not passed on", "error", err) // the caller is gone, or the bot is stopping
 	}
 }
 
-// end hangs up, and waits for all that belongs to the call.
+// end hangs up, and waits for everything that belongs to the call.
 func (c *call) end() error {
 	err := c.connection.GracefulClose()
 	c.running.Wait()
@@ -116,13 +118,14 @@ func (c *call) end() error {
 
 // mirror sends one kind of media back.
 type mirror struct {
+	// Set once.
 	connection *webrtc.PeerConnection
 	track      *webrtc.TrackLocalStaticRTP
-	source     atomic.Uint32 // the SSRC that comes in; 0: none yet
+
+	source atomic.Uint32 // the SSRC of the caller's media; 0 before it arrives
 }
 
-// reflect sends back what comes, until it ends. A connection that closes waits for
-// that.
+// reflect sends a track back until it ends. A connection that closes waits for that.
 func (m *mirror) reflect(remote *webrtc.TrackRemote) {
 	m.source.Store(uint32(remote.SSRC()))
 	for {
@@ -130,15 +133,15 @@ func (m *mirror) reflect(remote *webrtc.TrackRemote) {
 		if err != nil {
 			return // the track has ended
 		}
-		packet.Extension, packet.Extensions = false, nil // they are numbered by the caller
+		packet.Extension, packet.Extensions = false, nil // their numbers are the caller's own
 		if err := m.track.WriteRTP(packet); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 			slog.Debug("a packet was not sent back", "error", err)
 		}
 	}
 }
 
-// watch hands on what the caller says of what was sent back: who cannot show it
-// needs a whole picture again, and makes it himself.
+// watch reads the caller's reports on the media that was sent back. If the caller misses
+// a picture, watch asks the caller for a whole new one, because the caller makes them.
 func (m *mirror) watch(sender *webrtc.RTPSender) {
 	for {
 		packets, _, err := sender.ReadRTCP()
@@ -154,6 +157,7 @@ func (m *mirror) watch(sender *webrtc.RTPSender) {
 	}
 }
 
+// wantPicture asks the caller for a whole picture.
 func (m *mirror) wantPicture() {
 	source := m.source.Load()
 	if source == 0 {
@@ -164,8 +168,8 @@ func (m *mirror) wantPicture() {
 	}
 }
 
-// echo sends back what is said over a data channel. The demo's pings it answers as
-// the demo does.
+// echo sends back the messages of a data channel. It answers the pings of the demo as the
+// demo does.
 func echo(channel *webrtc.DataChannel) {
 	channel.OnMessage(func(m webrtc.DataChannelMessage) {
 		var ping struct {
@@ -175,7 +179,7 @@ func echo(channel *webrtc.DataChannel) {
 		data := m.Data
 		if json.Unmarshal(data, &ping) == nil && ping.Type == "ping" {
 			ping.Type = "pong"
-			data, _ = json.Marshal(ping) // which never fails for these
+			data, _ = json.Marshal(ping) // it cannot fail for these fields
 		}
 		var err error
 		if m.IsString {

@@ -1,5 +1,4 @@
-// Command go-bot joins a room, answers whoever calls it, and sends back what it
-// hears and sees.
+// Command go-bot joins a room, answers all calls, and sends back what it hears and sees.
 package main
 
 import (
@@ -29,23 +28,23 @@ func main() {
 	}
 }
 
-// run lets a bot be in a room until ctx ends. It is back by itself after the
+// run keeps a bot in a room until ctx ends. The bot comes back by itself after the
 // network or the server was gone.
 func run(ctx context.Context, server string, join client.JoinRoomMessage, options client.Options) error {
-	// A context of its own, so that it can still say goodbye when ctx has ended.
+	// The client's context does not end with ctx, so that Close can still end the socket.
 	c, err := options.Dial(context.WithoutCancel(ctx), server)
 	if err != nil {
 		return err
 	}
 	closed := make(chan error, 1)
-	stopClosing := context.AfterFunc(ctx, func() { closed <- c.Close() }) // which ends the events
+	stopClosing := context.AfterFunc(ctx, func() { closed <- c.Close() }) // this ends the events
 	b, err := newBot(ctx, c, server, join)
 	if err == nil {
 		err = b.listen()
 		b.endCalls()
 	}
 	if stopClosing() {
-		_ = c.Close() // there is something worse to tell of
+		_ = c.Close() // err is more important
 		return err
 	}
 	return errors.Join(err, <-closed)
