@@ -1,5 +1,5 @@
-// Package sdk is an example: two programs, each on a client that is generated from
-// the server's OpenAPI document. "go generate" makes both.
+// Package sdk is an example: two programs with clients that are generated from the
+// server's OpenAPI document. "go generate" generates both clients.
 package sdk
 
 //go:generate go tool oapi-codegen -generate types,client -package generated -o oapicodegen/generated/client.go ../../openapi.yaml

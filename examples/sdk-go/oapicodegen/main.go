@@ -1,6 +1,6 @@
-// A call is set up between two clients in one room, on a client by oapi-codegen.
-// Events come by long polling: each answer is JSON with types. (Its StreamEvents
-// gives the raw response, to be read by an SSE library of your choice.)
+// Command oapicodegen sets up a call between two sockets in one room, with a client that
+// oapi-codegen generated. Events come by long polling: each answer is JSON with types.
+// StreamEvents of this client returns the raw response, for an SSE library of your choice.
 package main
 
 import (
@@ -81,13 +81,13 @@ func call(ctx context.Context, url string) error {
 	}
 	fmt.Println("Answered:", answered.Answer.Sdp)
 
-	// What is refused is an error with a type.
+	// A refusal is an error with a type.
 	err = caller.send(ctx, func(e *generated.ClientEvent) error {
 		return e.FromJoinRoomMessage(generated.JoinRoomMessage{RoomId: "", UserId: "caller"})
 	})
 	var refused *refusal
 	if !errors.As(err, &refused) || refused.Errors == nil {
-		return fmt.Errorf("a room without a name was not refused as it should be: %v", err)
+		return fmt.Errorf("a room without a name was not refused: %v", err)
 	}
 	for _, each := range *refused.Errors {
 		fmt.Println("Refused:", each.Field, each.Message)
@@ -106,7 +106,7 @@ type peer struct {
 	waiting  []generated.ServerEvent
 }
 
-// open polls without a token, which opens a socket.
+// open opens a socket: that is what a poll without a token does.
 func open(ctx context.Context, url string) (*peer, error) {
 	p := new(peer)
 	var err error
@@ -149,8 +149,8 @@ func (p *peer) send(ctx context.Context, fill func(*generated.ClientEvent) error
 	return fmt.Errorf("%s: %s", answer.Status(), answer.Body)
 }
 
-// next waits for the next event of a type. Each poll asks for what is behind the
-// one before, so none is lost, and none comes twice.
+// next waits for the next event of a type. Each poll asks for the events after the last
+// poll, so no event is lost, and none comes twice.
 func next[E any](ctx context.Context, p *peer) (found E, err error) {
 	for {
 		for len(p.waiting) > 0 {

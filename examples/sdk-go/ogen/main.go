@@ -1,5 +1,6 @@
-// A call is set up between two clients in one room, on a client by ogen. Events
-// come by the stream, each with its type: that it can is what is special about it.
+// Command ogen sets up a call between two sockets in one room, with a client that ogen
+// generated. Events come by the stream, each with its type. Few generated clients can
+// do that.
 package main
 
 import (
@@ -84,13 +85,13 @@ func call(ctx context.Context, url string) error {
 	}
 	fmt.Println("Answered:", answered.Answer.Sdp)
 
-	// What is refused is an error with a type. (What breaks the document's own rules,
-	// ogen does not even send; that a text may be too long is told in words there.)
+	// A refusal is an error with a type. ogen does not even send an event that breaks a
+	// rule of the document's schemas. The document limits this text only in words.
 	long := generated.ChatMessage{Type: "send-message", Message: strings.Repeat("x", 5000)}
 	err = caller.send(ctx, generated.NewChatMessageClientEvent(long))
 	var refused *refusal
 	if !errors.As(err, &refused) {
-		return fmt.Errorf("a text of 5,000 characters was not refused as it should be: %v", err)
+		return fmt.Errorf("a text of 5,000 characters was not refused: %v", err)
 	}
 	for _, each := range refused.Errors {
 		fmt.Println("Refused:", each.Field, each.Message)
@@ -109,7 +110,7 @@ type peer struct {
 	lastID   string
 }
 
-// open opens a stream without a token, which opens a socket.
+// open opens a socket: that is what a stream without a token does.
 func open(ctx context.Context, url string) (*peer, error) {
 	p := new(peer)
 	var err error

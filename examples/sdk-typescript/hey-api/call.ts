@@ -1,5 +1,5 @@
-// A call is set up between two clients in one room, on a client by hey-api. Events
-// come by the stream, each with its type: that it can is what is special about it.
+// Sets up a call between two sockets in one room, with a client that hey-api generated.
+// Events come by the stream, each with its type. Few generated clients can do that.
 
 import { createClient } from './generated/client/index.js';
 import { sendEvent, streamEvents } from './generated/index.js';
@@ -21,9 +21,8 @@ class Peer {
     return this.socket;
   }
 
-  // The generated stream comes back by itself where it was cut, with the id of its
-  // last event. Where the server has ended it, it ends, so we open the next one,
-  // with the same id.
+  // If the generated stream is cut, it reconnects by itself, with the id of its last
+  // event. If the server ends it, it ends, and we open the next stream with that id.
   private async *listen(): AsyncGenerator<ServerEvent> {
     let lastEventId = '';
     while (!this.stopping.signal.aborted) {
@@ -53,7 +52,7 @@ class Peer {
     }
   }
 
-  // What is refused is typed as well: a Problem, with what was wrong in each field.
+  // A refusal has a type too: a Problem, which says what is wrong with each field.
   async send(event: ClientEvent) {
     const { error } = await sendEvent({ client: createClient({ baseUrl: this.baseUrl }), auth: this.token, body: event });
     return error;

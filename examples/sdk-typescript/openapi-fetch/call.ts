@@ -1,6 +1,6 @@
-// A call is set up between two clients in one room, on types by openapi-typescript
-// and requests by openapi-fetch. Events come by long polling, which any generated
-// client can do: each answer is JSON with types.
+// Sets up a call between two sockets in one room, with types from openapi-typescript and
+// requests by openapi-fetch. Events come by long polling: each answer is JSON with types.
+// Any generated client can do that.
 
 import createClient from 'openapi-fetch';
 import type { components, paths } from './generated/schema.js';
@@ -21,24 +21,24 @@ class Peer {
     private after: number,
   ) {}
 
-  // The first poll is without a token, and opens a socket.
+  // A poll without a token opens a socket.
   static async open(baseUrl: string): Promise<Peer> {
     const api = createClient<paths>({ baseUrl });
     const { data, error } = await api.GET('/events/poll');
     if (error) throw new Error(error.detail);
     const [connected] = data.events;
-    if (connected?.type !== 'connected') throw new Error('The server takes nobody right now.');
+    if (connected?.type !== 'connected') throw new Error('The server accepts no clients right now.');
     return new Peer(api, connected.socketId, connected.token, sequence(data.lastEventId));
   }
 
-  // What is refused is typed as well: a Problem, with what was wrong in each field.
+  // A refusal has a type too: a Problem, which says what is wrong with each field.
   async send(event: ClientEvent) {
     const { error } = await this.api.POST('/events', { body: event, headers: this.headers() });
     return error;
   }
 
-  // The next event of a type. Each is asked for behind the one before, so none is
-  // lost, and none comes twice.
+  // The next event of a type. Each poll asks for the events after the last poll, so no
+  // event is lost, and none comes twice.
   async next<T extends ServerEvent['type']>(type: T): Promise<Of<T>> {
     for (let polls = 0; polls < 20; polls++) {
       for (let event = this.waiting.shift(); event; event = this.waiting.shift()) {
