@@ -4,8 +4,8 @@ package browser
 
 import "embed"
 
-// Files holds what the server delivers: dist/*.js and the types beside them. It is safe for
-// use by several goroutines at once.
+// Files holds what the server delivers: dist/*.js, the types beside them, and the one source
+// that a page uses as it is. It is safe for use by several goroutines at once.
 //
-//go:embed dist/*.js *.d.ts
+//go:embed dist/*.js *.d.ts src/event-stream.js
 var Files embed.FS

@@ -59,7 +59,13 @@ func pages(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
 	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil, "/docs": nil, "/docs/": nil} // by what is asked for besides
-	eachFile(t, browser.Files, func(name string) { paths["/"+path.Base(name)] = nil })
+	eachFile(t, browser.Files, func(name string) {
+		if path.Dir(name) == "src" { // a source that the pages share
+			paths["/assets/"+path.Base(name)] = nil
+			return
+		}
+		paths["/"+path.Base(name)] = nil
+	})
 	eachFile(t, static.Files, func(name string) {
 		name = strings.TrimSuffix(name, ".gz") // a packed file is served as what it holds
 		switch folder, file, _ := strings.Cut(name, "/"); folder {

@@ -1,4 +1,4 @@
-/*! signaling-server's client: socket.io-client's shape, no WebSockets */
+/*! The browser client of signaling-server */
 
 import { Socket } from "./socket.js";
 

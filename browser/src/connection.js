@@ -112,7 +112,7 @@ export class Connection {
         this.#receive(event, reading, reader);
       }, short);
     } catch (error) {
-      reading.error = error instanceof Error ? error : new Error("the server was not heard");
+      reading.error = error instanceof Error ? error : new Error("the server is silent");
     }
     this.#deadline = Infinity;
     reading.why = signal.reason;

@@ -2,16 +2,16 @@
 
 export function pause(ms, signal) {
   return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
+    if (signal.aborted) return resolve();
+    const over = new AbortController();
     const done = () => {
       clearTimeout(timer);
-      globalThis.removeEventListener?.("online", done);
-      signal?.removeEventListener("abort", done);
+      over.abort();
       resolve();
     };
     const timer = setTimeout(done, ms);
-    globalThis.addEventListener?.("online", done);
-    signal?.addEventListener("abort", done);
+    globalThis.addEventListener?.("online", done, over);
+    signal.addEventListener("abort", done, over);
   });
 }
 

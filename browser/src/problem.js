@@ -20,5 +20,5 @@ export const isOurs = (response) => /problem\+json/.test(response.headers.get("C
 export async function readProblem(response) {
   if (isOurs(response)) return new Problem(await response.json());
   const { status } = response;
-  return new Problem({ status, title: `The server, or a proxy before it, answered with status ${status}` });
+  return new Problem({ status, title: `The server or a proxy answered with status ${status}` });
 }

@@ -2,6 +2,7 @@
 // ({ url, token, position }), a signal that ends it, and receive(event, position). Each
 // resolves when the server has ended it, and rejects when something else has.
 
+import { readEvents } from "./event-stream.js";
 import { readProblem } from "./problem.js";
 
 // The closed list of the contract: an EventSource hands named events to named listeners only.
@@ -18,7 +19,7 @@ async function ask(session, path, init, type) {
   const response = await fetch(session.url + path, { cache: "no-store", ...init });
   if (!response.ok) throw await readProblem(response);
   // A captive portal answers everything with 200.
-  if (!response.headers.get("Content-Type")?.includes(type)) throw new Error("something else than the server answered");
+  if (!response.headers.get("Content-Type")?.includes(type)) throw new Error("the answer is not the server's");
   return response;
 }
 
@@ -30,7 +31,7 @@ export function byGet(session, signal, receive) {
     const source = new EventSource(session.url + "events");
     const end = () => {
       source.close();
-      reject(new Error("the stream was cut, or none was given"));
+      reject(new Error("the stream failed"));
     };
     for (const type of TYPES) {
       source.addEventListener(type, ({ data, lastEventId }) => receive(JSON.parse(data), lastEventId));
@@ -47,19 +48,8 @@ async function stream(method, path, session, signal, receive) {
   const headers = { Accept: "text/event-stream", ...authorization(session) };
   if (session.position) headers["Last-Event-ID"] = session.position;
   const response = await ask(session, path, { method, headers, signal }, "event-stream");
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const field = (name) => block.match(new RegExp(`^${name}: ?(.*)`, "m"))?.[1];
-      const data = field("data");
-      if (data && !signal.aborted) receive(JSON.parse(data), field("id"));
-    }
+  for await (const { data, id } of readEvents(response.body)) {
+    if (!signal.aborted) receive(data, id);
   }
 }
 

@@ -91,7 +91,7 @@ export class Sender {
       try {
         const response = await fetch(this.#url + (single ? "events" : "events/batch"), {
           method: "POST",
-          headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": key },
+          headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": key },
           body,
           signal,
           keepalive: this.#closed, // the page may unload right after disconnect()
@@ -111,7 +111,10 @@ export class Sender {
       const { status, type } = problem;
       const unknown = !ours && (status < 400 || status >= 500);
       unsure ||= unknown;
-      if (ours && status === 401) this.#unknown(token);
+      if (ours && status === 401 && token === this.#token) {
+        this.#token = undefined;
+        this.#onUnknown(token);
+      }
       if (token !== this.#token) {
         if (unsure || this.#closed) this.#give(items, sessionEnded());
         else this.#waiting.unshift(...items);
@@ -130,12 +133,6 @@ export class Sender {
       if (ours) key = ++this.#keys;
       await pause(wait, signal);
     }
-  }
-
-  #unknown(token) {
-    if (token !== this.#token) return;
-    this.#token = undefined;
-    this.#onUnknown(token);
   }
 
   #settle(items, results) {

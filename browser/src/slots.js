@@ -26,7 +26,7 @@ export async function takeSlot(url) {
     if (slot) return slot;
   }
   if (!told) {
-    console.info(`signaling: other tabs hold the connections that HTTP/1.1 allows to ${url}, so this one polls. With HTTP/2 each has a stream.`);
+    console.info(`signaling: this tab polls, because other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
     told = true;
   }
 }

@@ -120,7 +120,7 @@ async function openFetchStream({ signal, receive, fail }) {
     const headers = { "Accept": "text/event-stream" };
     const response = await fetch("/events/stream", { method: "POST", headers, cache: "no-store", signal });
     if (!isEventStream(response)) return fail({ reason: "refused", status: response.status });
-    for await (const data of readEvents(response.body)) receive(data);
+    for await (const { data } of readEvents(response.body)) receive(data);
     fail({ reason: "cut" });
   } catch {
     fail({ reason: "cut" });

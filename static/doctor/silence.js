@@ -43,7 +43,7 @@ async function listen(length, signal) {
       length.status = response.status;
       return;
     }
-    for await (const event of readEvents(response.body)) {
+    for await (const { data: event } of readEvents(response.body)) {
       if (event.type === "silence-began") {
         began = performance.now();
         clearTimeout(timer);

@@ -1,0 +1,18 @@
+package browser_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests in JavaScript of what needs neither a server nor a browser.
+func TestTheEventStreamReaderInNode(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
+		t.Skip("NOT TESTED: there is no node; install Node.js 20 or newer")
+	}
+	output, err := exec.CommandContext(t.Context(), "node", "--test", "event-stream.test.js").CombinedOutput()
+	require.NoError(t, err, string(output))
+}
