@@ -18,7 +18,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test vulnerabilities lint unit fuzz e2e browser proxies client bench release run
+.PHONY: test vulnerabilities lint scripts unit fuzz e2e browser proxies client bench release run
 
 test: lint unit fuzz e2e
 	@echo "All tests passed."
@@ -28,7 +28,7 @@ test: lint unit fuzz e2e
 vulnerabilities:
 	$(GO) run $(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
-lint: $(if $(GOVULNDB),vulnerabilities)
+lint: scripts $(if $(GOVULNDB),vulnerabilities)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./...
@@ -38,6 +38,17 @@ lint: $(if $(GOVULNDB),vulnerabilities)
 	cd examples/go-bot && $(GO) run $(STATICCHECK) ./...
 	@built=$$(mktemp -d) && browser/build.sh "$$built" && diff -rq "$$built" browser/dist; \
 		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "browser/dist is not of browser/src (run make client)"; exit 1; }
+
+# Checks the types of all JavaScript: the client's sources and the pages' scripts.
+scripts:
+	@if command -v npm >/dev/null || test "$$REQUIRE_NODE" = 1; then \
+		$(MAKE) -s browser/node_modules && cd browser && npx --no-install tsc; \
+	else \
+		echo "There is no npm here: the JavaScript is not checked. Install Node.js 20 or newer."; \
+	fi
+
+browser/node_modules: browser/package-lock.json
+	cd browser && npm ci --no-audit --no-fund && touch node_modules
 
 client:
 	browser/build.sh browser/dist

@@ -15,7 +15,7 @@ async function read(...chunks) {
     },
   });
   const events = [];
-  for await (const event of readEvents(body)) events.push(event);
+  for await (const event of readEvents(new Response(body))) events.push(event);
   return events;
 }
 
@@ -53,7 +53,7 @@ for (const [name, end] of [["LF", "\n"], ["CRLF", "\r\n"], ["CR", "\r"]]) {
 
   test(`lines end with ${name}, and an event is there with its blank line, before more comes`, async () => {
     const body = new ReadableStream({ start: (controller) => controller.enqueue(encoder.encode(`data: 1${end}${end}`)) });
-    assert.deepEqual((await readEvents(body).next()).value, { data: 1, id: undefined });
+    assert.deepEqual((await readEvents(new Response(body)).next()).value, { data: 1, id: undefined });
   });
 }
 

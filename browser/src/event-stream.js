@@ -5,10 +5,10 @@
  * Reads an event stream (WHATWG HTML, 9.2.6) and yields each event's data, parsed as JSON, and
  * its id. A line ends with CRLF, LF or CR. The fields `event` and `retry` are not read: our
  * events name their type in the data.
- * @param {ReadableStream<Uint8Array>} body of a response to fetch
+ * @param {Response} response
  */
-export async function* readEvents(body) {
-  const reader = body.getReader();
+export async function* readEvents(response) {
+  const reader = /** @type {ReadableStream} */ (response.body).getReader();
   const decoder = new TextDecoder();
   let last = ""; // the character before this chunk: the two of a CRLF may come apart
   let unread = ""; // the beginning of a line

@@ -1,4 +1,3 @@
 import { io } from "./client.js";
 
-io.connect = io;
-globalThis.io = io;
+globalThis.io = Object.assign(io, { connect: io });

@@ -1,5 +1,10 @@
 // Waiting, as little as it takes: whoever waits for the network goes on when it is back.
 
+/**
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
 export function pause(ms, signal) {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

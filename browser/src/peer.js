@@ -12,6 +12,7 @@ const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(9)), (by
 
 // Tells "change" (state, stream or channel), "stream", "open" and "data".
 export class Peer extends Emitter {
+  /** @type {MediaStream | null} */
   stream = null; // what the other sends
 
   // Offers and answers of a connection that was hung up may still be on their way when

@@ -2,6 +2,7 @@
 // with the document's members.
 
 export class Problem extends Error {
+  /** @param {{ type?: string, title?: string, detail?: string, status?: number, errors?: { field: string, message: string }[] }} document */
   constructor({ type = "about:blank", title = "", detail = "", status = 0, errors }) {
     super(errors?.map(({ field, message }) => `${field} ${message}`).join("; ") || detail || title);
     Object.assign(this, { name: "Problem", type, title, detail, status, errors });

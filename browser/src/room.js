@@ -58,7 +58,8 @@ export class Room extends Emitter {
     this.#hear("signal", ({ from, data }) => data?.type === "hangup" && this.#hungUp(from, data));
 
     const restart = () => this.peers.forEach((peer) => peer.restartIce());
-    for (const target of [globalThis, globalThis.navigator?.connection]) {
+    const { connection } = /** @type {any} */ (globalThis.navigator ?? {}); // no standard yet: wicg.github.io/netinfo
+    for (const target of [globalThis, connection]) {
       target?.addEventListener?.(target === globalThis ? "online" : "change", restart, { signal: this.#left.signal });
     }
   }

@@ -48,7 +48,7 @@ async function stream(method, path, session, signal, receive) {
   const headers = { Accept: "text/event-stream", ...authorization(session) };
   if (session.position) headers["Last-Event-ID"] = session.position;
   const response = await ask(session, path, { method, headers, signal }, "event-stream");
-  for await (const { data, id } of readEvents(response.body)) {
+  for await (const { data, id } of readEvents(response)) {
     if (!signal.aborted) receive(data, id);
   }
 }

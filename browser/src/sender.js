@@ -91,7 +91,7 @@ export class Sender {
       try {
         const response = await fetch(this.#url + (single ? "events" : "events/batch"), {
           method: "POST",
-          headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": key },
+          headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": `${key}` },
           body,
           signal,
           keepalive: this.#closed, // the page may unload right after disconnect()
@@ -101,7 +101,7 @@ export class Sender {
         if (response.ok && !single) return this.#settle(items, (await response.json()).results);
         ours = isOurs(response);
         problem = await readProblem(response);
-        wait = response.headers.get("Retry-After") * 1000 || wait;
+        wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
       } catch {
         problem = new Problem({ type: "/problems/unreachable", title: "The server could not be reached" });
       } finally {

@@ -8,7 +8,7 @@ let told = false;
 
 // With HTTP/2 or 3, one connection carries everything.
 const isMultiplexed = (url) => ["navigation", "resource"]
-  .flatMap((type) => performance.getEntriesByType(type))
+  .flatMap((type) => /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType(type)))
   .some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
 
 // Resolves to a function that gives the slot back, or to nothing where none is free.
@@ -19,9 +19,9 @@ export async function takeSlot(url) {
   for (let number = 0; number < SLOTS; number++) {
     const slot = await new Promise((resolve) => {
       locks.request(`${url} ${number}`, { ifAvailable: true }, (lock) => {
-        if (!lock) return resolve();
+        if (!lock) return resolve(null);
         return new Promise((giveBack) => resolve(giveBack));
-      }).catch(() => resolve());
+      }).catch(() => resolve(null));
     });
     if (slot) return slot;
   }

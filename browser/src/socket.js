@@ -8,7 +8,11 @@ import { Sender } from "./sender.js";
 const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
 const BARE = /^(leave-room|typing-.*|ping)$/;
 
-// What was said by emit, as the contract says it.
+/**
+ * What was said by emit, as the contract says it.
+ * @param {string} type
+ * @param {any[]} args
+ */
 function clientEvent(type, [first, userId, more]) {
   if (RESERVED.test(type)) throw new Error(`"${type}" is a reserved event name`);
   if (BARE.test(type)) return { type };
@@ -21,6 +25,7 @@ export class Socket extends Emitter {
   connected = false;
   recovered = false;
   iceServers = [];
+  /** @type {Emitter & { engine?: { transport: { readonly name?: string } } }} */
   io = new Emitter(); // the Manager, of which there is no more here than its events
 
   #url;
@@ -182,8 +187,7 @@ export class Socket extends Emitter {
 
   // The page unloads: the others are told at once. Nothing else can be sent by now.
   #leave() {
-    const { session } = this.#connection ?? {};
-    for (const token of [...this.#parting, session?.token]) {
+    for (const token of [...this.#parting, this.#connection?.session.token]) {
       if (token) navigator.sendBeacon(`${this.#url}events`, JSON.stringify({ type: "disconnect", token }));
     }
     this.#connection?.stop();

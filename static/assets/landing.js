@@ -1,11 +1,11 @@
 // The landing page: what the server says of itself, and samples that name this server.
 
 import { copyText } from "./copy.js";
+import { byId } from "./page.js";
 
 const REFRESH_INTERVAL = 10_000;
 const TIMEOUT = 5000;
 
-const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 
 async function read(path) {
@@ -56,6 +56,7 @@ document.addEventListener("visibilitychange", () => {
 refresh();
 
 for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.addEventListener("click", () => copyText(byId(button.dataset.copy).textContent, button));
+for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-copy]"))) {
+  const { copy = "" } = button.dataset;
+  button.addEventListener("click", () => copyText(byId(copy).textContent, button));
 }

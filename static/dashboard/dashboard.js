@@ -1,11 +1,12 @@
 // The dashboard: when it asks the server, and what it does with the answer.
 
+import { byId, part } from "/assets/page.js";
 import { Closed, readFigures } from "./endpoints.js";
 import { lists } from "./lists.js";
 import { hideGate, showGate, watchToken } from "./operator.js";
 import { Plots } from "./plots.js";
 import { INTERVAL, Meter, Samples } from "./samples.js";
-import { byId, endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
+import { endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
 
 const LIST_INTERVAL = 5000;
 const SUMMARY_INTERVAL = 10_000; // read aloud more often it would be a nuisance
@@ -26,7 +27,7 @@ let listsRead = 0;
 let summarized = 0;
 
 function span() {
-  return Number(byId("spans").querySelector(":checked").value) * 60_000;
+  return Number(part(byId("spans"), ":checked", HTMLInputElement).value) * 60_000;
 }
 
 // Whoever does not look asks nothing of the server.

@@ -24,11 +24,12 @@ export const clock = (milliseconds) => timeOfDay.format(milliseconds);
 
 export const moment = (iso) => absolute.format(new Date(iso));
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]];
 
 export function ago(iso) {
   const past = Math.max(0, Date.now() - Date.parse(iso));
-  const [unit, size] = UNITS.find(([, size]) => past >= size) ?? ["second", 1000];
+  const [unit, size] = UNITS.find(([, size]) => past >= size) ?? UNITS[UNITS.length - 1];
   return relative.format(-Math.floor(past / size), unit);
 }
 

@@ -1,9 +1,10 @@
 // The lists: rooms and connections, a page at a time, with a search. A refresh
 // leaves alone what has not changed, so that focus, selection and what is open stay.
 
+import { byId, part, stamp } from "/assets/page.js";
 import { readPage } from "./endpoints.js";
 import { ago, client, count, moment } from "./format.js";
-import { byId, stamp, write } from "./view.js";
+import { write } from "./view.js";
 
 const LIMIT = 10;
 const TYPING = 250; // milliseconds after the last key
@@ -11,15 +12,18 @@ const TYPING = 250; // milliseconds after the last key
 class List {
   #kind;
   #table;
+  /** @type {(string | null)[]} */
   #cursors = [null]; // where each page begins, up to the one that is shown
+  /** @type {string | null} */
   #next = null;
   #query = "";
+  /** @type {AbortController | null} */
   #request = null; // what may end the one under way
   #rows = new Map(); // by key
 
   constructor(kind) {
     this.#kind = kind;
-    this.#table = byId(kind.section).querySelector("table");
+    this.#table = part(byId(kind.section), "table", HTMLTableElement);
     let typing = 0;
     this.#part("search").addEventListener("input", () => {
       clearTimeout(typing);
@@ -52,12 +56,17 @@ class List {
     }
   }
 
-  #part(name) {
-    return byId(this.#kind.section).querySelector(`[data-part="${name}"]`);
+  /**
+   * @template {HTMLElement} [E=HTMLElement]
+   * @param {string} name
+   * @param {new () => E} [kind]
+   */
+  #part(name, kind) {
+    return part(byId(this.#kind.section), `[data-part="${name}"]`, kind);
   }
 
   #search() {
-    this.#query = this.#part("search").value.trim();
+    this.#query = this.#part("search", HTMLInputElement).value.trim();
     this.#turn([null]);
   }
 
@@ -112,9 +121,7 @@ function enable(button, enabled) {
   if (loses) button.parentElement.querySelector("button:not(:disabled)")?.focus();
 }
 
-function field(element, name) {
-  return element.querySelector(`[data-field="${name}"]`);
-}
+const field = (element, name) => part(element, `[data-field="${name}"]`);
 
 function fillTime(element, iso) {
   if (element.dateTime !== iso) {
@@ -133,12 +140,12 @@ const rooms = {
   key: (room) => room.roomId,
 
   make() {
-    const row = stamp("room-template");
-    const button = row.querySelector(".expand");
+    const row = /** @type {HTMLElement & { members?: object[] }} */ (stamp("room-template"));
+    const button = part(row, ".expand");
     button.addEventListener("click", () => {
       const open = button.getAttribute("aria-expanded") !== "true";
       button.setAttribute("aria-expanded", String(open));
-      row.querySelector(".members").hidden = !open;
+      part(row, ".members").hidden = !open;
       if (open) fillMembers(row, row.members);
     });
     return row;
@@ -150,13 +157,13 @@ const rooms = {
     write(field(row, "users"), count(room.users));
     fillTime(field(row, "createdAt"), room.createdAt);
     fillTime(field(row, "lastActivity"), room.lastActivity);
-    if (!row.querySelector(".members").hidden) fillMembers(row, room.userList);
+    if (!part(row, ".members").hidden) fillMembers(row, room.userList);
   },
 };
 
 function fillMembers(row, members) {
-  const list = row.querySelector(".members ul");
-  while (list.childElementCount > members.length) list.lastElementChild.remove();
+  const list = part(row, ".members ul");
+  while (list.childElementCount > members.length) list.lastElementChild?.remove();
   members.forEach((member, i) => {
     const item = list.children[i] ?? list.appendChild(stamp("member-template"));
     write(field(item, "userId"), member.userId);

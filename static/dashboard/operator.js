@@ -1,8 +1,9 @@
 // Who looks: the token of operators, and the form that asks for it. It is kept for as
 // long as the tab, and goes nowhere but into the header of requests.
 
+import { byId } from "/assets/page.js";
+
 const KEY = "operator-token";
-const byId = (id) => document.getElementById(id);
 
 export function token() {
   return sessionStorage.getItem(KEY) ?? "";
@@ -33,7 +34,7 @@ export function showGate({ status, message, retryAfter }) {
 export function hideGate() {
   delete document.body.dataset.gated;
   byId("gate").hidden = true;
-  byId("gate-token").value = "";
+  byId("gate-token", HTMLInputElement).value = "";
   byId("forget").hidden = !token();
 }
 
@@ -41,7 +42,7 @@ export function hideGate() {
 export function watchToken(changed) {
   byId("gate-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    keep(byId("gate-token").value.trim());
+    keep(byId("gate-token", HTMLInputElement).value.trim());
     changed();
   });
   byId("forget").addEventListener("click", () => {

@@ -1,9 +1,10 @@
 // The plots, drawn by uPlot (MIT, beside this file): what each shows, how they look, and
 // the time that they have in common.
 
+import { byId } from "/assets/page.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
 
-const { uPlot } = window; // a classic script, which has run before any module does
+const { uPlot } = /** @type {any} */ (window); // a classic script, which has run before any module does
 
 const HEIGHT = 168;
 const MEGABYTE = 2 ** 20;
@@ -96,7 +97,7 @@ export class Plots {
 }
 
 function place(name) {
-  return document.getElementById(`plot-${name}`);
+  return byId(`plot-${name}`);
 }
 
 function readTheme() {

@@ -1,11 +1,8 @@
 // What the page shows beside plots and lists: the state, the facts, and the tiles.
 
+import { byId } from "/assets/page.js";
 import { PLOTS } from "./plots.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
-
-export const byId = (id) => document.getElementById(id);
-
-export const stamp = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
 const MINUTE = 60_000;
 

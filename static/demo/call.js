@@ -9,8 +9,10 @@ const PING_INTERVAL = 3000;
 // peer), "data" (detail: { peer, message }) and "note" (detail: words for the person).
 export class Call extends EventTarget {
   starting = false;
+  /** @type {MediaStream | null} */
   stream = null;
 
+  /** @type {import("/peers.js").Room | null} */
   #room = null;
   #attempt = 0;
   #details = new WeakMap(); // of each peer: { media, latency, pinger }
@@ -60,7 +62,7 @@ export class Call extends EventTarget {
     this.starting = false;
     this.stream = stream ?? this.stream;
     if (note) this.#emit("note", note);
-    this.#room.call(this.stream);
+    this.#room?.call(this.stream);
     this.#tellMedia();
     this.#emit("change");
   }
@@ -85,7 +87,7 @@ export class Call extends EventTarget {
   }
 
   broadcast(message) {
-    return this.#room.send(JSON.stringify(message));
+    this.#room?.send(JSON.stringify(message));
   }
 
   #stop() {

@@ -1,6 +1,6 @@
 // The chat: through the server to everybody, or straight to the peers by data channel.
 
-import { byId, stamp } from "./view.js";
+import { byId, part, stamp } from "/assets/page.js";
 
 const TYPING_ENDS_AFTER = 2500;
 // Somebody who vanished while typing never says that they stopped.
@@ -11,7 +11,7 @@ const typists = new Map();
 // send(text, direct) rejects when the message could not go; typing(on) tells the others.
 export function startChat({ send, typing }) {
   const form = byId("chat-form");
-  const input = byId("chat-input");
+  const input = byId("chat-input", HTMLInputElement);
   let timer = 0;
 
   const stopTyping = () => {
@@ -35,7 +35,7 @@ export function startChat({ send, typing }) {
     input.value = "";
     stopTyping();
     try {
-      await send(text, byId("chat-direct").checked && !byId("direct-choice").hidden);
+      await send(text, byId("chat-direct", HTMLInputElement).checked && !byId("direct-choice").hidden);
     } catch {
       // The words are not lost with the message.
       if (!input.value) input.value = text;
@@ -47,11 +47,12 @@ export function addMessage({ name, text, own, time = new Date(), direct = false 
   const log = byId("chat-log");
   const item = stamp("message-template");
   item.toggleAttribute("data-own", own);
-  item.querySelector(".message-name").textContent = own ? "You" : name;
-  item.querySelector(".message-way").textContent = direct ? "direct" : "";
-  item.querySelector(".message-text").textContent = text;
-  item.querySelector("time").textContent = clock(time);
-  item.querySelector("time").dateTime = time.toISOString();
+  part(item, ".message-name").textContent = own ? "You" : name;
+  part(item, ".message-way").textContent = direct ? "direct" : "";
+  part(item, ".message-text").textContent = text;
+  const sent = part(item, "time", HTMLTimeElement);
+  sent.textContent = clock(time);
+  sent.dateTime = time.toISOString();
   append(log, item);
 }
 
@@ -66,7 +67,7 @@ export function addRemark(text) {
 export function clearChat() {
   byId("chat-log").replaceChildren();
   byId("chat-empty").hidden = false;
-  byId("chat-input").value = "";
+  byId("chat-input", HTMLInputElement).value = "";
   for (const socketId of [...typists.keys()]) setTyping(socketId, "", false);
 }
 

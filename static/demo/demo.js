@@ -1,6 +1,7 @@
 // The demo: connects what the server says, what the person does, and what is shown.
 
 import { copyText } from "/assets/copy.js";
+import { byId } from "/assets/page.js";
 import { io } from "/client.js";
 import { joinRoom } from "/peers.js";
 import { Call } from "./call.js";
@@ -9,7 +10,7 @@ import { logEvent } from "./event-log.js";
 import { explain, isNews } from "./problems.js";
 import { removePeer, showControls, showEmpty, showPeer, showSelf } from "./tiles.js";
 import {
-  byId, dismissNotice, notify, showJoin, showJoining, showJoinProblem,
+  dismissNotice, notify, showJoin, showJoining, showJoinProblem,
   showMembers, showRoom, showStatus,
 } from "./view.js";
 
@@ -17,13 +18,15 @@ const socket = io();
 const call = new Call();
 
 // wish is the room that the person wants to be in; room, the one that the server let us into.
+/** @type {{ roomId: string, userId: string } | null} */
 let wish = null;
+/** @type {import("/peers.js").Room | null} */
 let room = null;
 
 const on = (target, type, listener) => target.addEventListener(type, (event) => listener(event.detail, event));
 const nameOf = (socketId) => room?.members.get(socketId)?.userId ?? "Somebody";
 const others = () => [...room?.members.keys() ?? []].filter((socketId) => socketId !== socket.id);
-const shareLink = () => `${location.origin}/demo/?room=${encodeURIComponent(wish.roomId)}`;
+const shareLink = () => `${location.origin}/demo/?room=${encodeURIComponent(room?.roomId ?? "")}`;
 
 // ---- The connection
 
@@ -65,8 +68,7 @@ window.addEventListener("online", dismissNotice);
 
 // ---- The room
 
-async function join() {
-  const { roomId, userId } = wish;
+async function join({ roomId, userId }) {
   try {
     enter(await joinRoom(socket, roomId, { userId, connect: false }));
   } catch (problem) {
@@ -80,6 +82,7 @@ async function join() {
   }
 }
 
+/** @param {import("/peers.js").Room} entered */
 function enter(entered) {
   if (entered.roomId !== wish?.roomId) return entered.leave();
   room = entered;
@@ -87,7 +90,7 @@ function enter(entered) {
   room.on("members", render);
   showJoining(false);
   showRoom(room.roomId, shareLink());
-  history.replaceState(null, "", `?${new URLSearchParams({ room: room.roomId, name: wish.userId })}`);
+  history.replaceState(null, "", `?${new URLSearchParams({ room: room.roomId, name: room.userId })}`);
   clearChat();
   render();
   byId("room-view").focus(); // what had it is hidden now
@@ -96,7 +99,7 @@ function enter(entered) {
 // The session went on elsewhere, and this page gets another.
 function reconnect() {
   socket.connect();
-  if (wish) join();
+  if (wish) join(wish);
 }
 
 function leaveView(text) {
@@ -143,7 +146,7 @@ on(call, "data", ({ peer, message }) => {
 
 byId("call").addEventListener("click", () => {
   const addCamera = call.active && !call.stream;
-  call.start({ media: addCamera || !byId("no-camera").checked });
+  call.start({ media: addCamera || !byId("no-camera", HTMLInputElement).checked });
 });
 byId("hangup").addEventListener("click", () => call.hangUp());
 byId("microphone").addEventListener("click", () => call.toggle("audio"));
@@ -155,7 +158,7 @@ startChat({
   async send(text, direct) {
     if (direct) {
       call.broadcast({ type: "chat", text });
-      return addMessage({ name: wish.userId, text, own: true, direct: true });
+      return addMessage({ name: "You", text, own: true, direct: true });
     }
     await socket.emitWithAck("send-message", { message: text });
   },
@@ -176,8 +179,8 @@ socket.on("user-typing", ({ socketId, userId, isTyping }) => {
 
 byId("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const userId = byId("name").value.trim();
-  const roomId = byId("room").value.trim();
+  const userId = byId("name", HTMLInputElement).value.trim();
+  const roomId = byId("room", HTMLInputElement).value.trim();
   const missing = {};
   if (!userId) missing.name = "Enter a name for the others to see.";
   if (!roomId) missing.room = "Enter a room, or let one be made up.";
@@ -188,7 +191,7 @@ byId("join-form").addEventListener("submit", (event) => {
   showJoining(true);
   dismissNotice();
   socket.connect();
-  join();
+  join(wish);
 });
 
 byId("leave").addEventListener("click", () => {
@@ -200,7 +203,7 @@ byId("suggest").addEventListener("click", () => {
   const letters = "abcdefghjkmnpqrstuvwxyz23456789";
   const picks = crypto.getRandomValues(new Uint8Array(9));
   const word = Array.from(picks, (pick) => letters[pick % letters.length]).join("");
-  byId("room").value = `${word.slice(0, 3)}-${word.slice(3, 6)}-${word.slice(6)}`;
+  byId("room", HTMLInputElement).value = `${word.slice(0, 3)}-${word.slice(3, 6)}-${word.slice(6)}`;
 });
 
 for (const id of ["share", "copy-link"]) {
@@ -212,12 +215,12 @@ function render() {
   const callers = [...call.peers.keys()].map(nameOf);
   showMembers(room.members, socket.id);
   showSelf(call, room.userId);
-  const situation = { others: others().length, withCamera: !byId("no-camera").checked, callers };
+  const situation = { others: others().length, withCamera: !byId("no-camera", HTMLInputElement).checked, callers };
   showEmpty(call, situation);
   showControls(call, situation);
 }
 
 const query = new URLSearchParams(location.search);
-byId("name").value = query.get("name") ?? "";
-byId("room").value = query.get("room") ?? "";
+byId("name", HTMLInputElement).value = query.get("name") ?? "";
+byId("room", HTMLInputElement).value = query.get("room") ?? "";
 byId(query.get("name") ? "room" : "name").focus();

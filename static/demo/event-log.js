@@ -1,6 +1,6 @@
 // Every server event, as it comes: a line each, and the whole of it on demand.
 
-import { byId, stamp } from "./view.js";
+import { byId, part, stamp } from "/assets/page.js";
 import { gist } from "./gist.js";
 
 // A page left open for days must not grow for ever.
@@ -18,17 +18,18 @@ export function logEvent(type, data) {
   const time = new Date();
   item.dataset.type = type;
   item.dataset.family = family(type);
-  item.querySelector("time").textContent = clock(time);
-  item.querySelector("time").dateTime = time.toISOString();
-  item.querySelector(".event-type").textContent = type;
-  item.querySelector(".event-gist").textContent = gist(type, data);
+  const heard = part(item, "time", HTMLTimeElement);
+  heard.textContent = clock(time);
+  heard.dateTime = time.toISOString();
+  part(item, ".event-type").textContent = type;
+  part(item, ".event-gist").textContent = gist(type, data);
   // Descriptions are long; they are written out for the few that are opened.
-  item.querySelector("details").addEventListener("toggle", (event) => {
-    const whole = event.target.querySelector("pre");
+  part(item, "details").addEventListener("toggle", () => {
+    const whole = part(item, "pre");
     if (!whole.textContent) whole.textContent = JSON.stringify(data, blotted, 2);
   });
   log.append(item);
-  while (log.childElementCount > MAX_EVENTS) log.firstElementChild.remove();
+  while (log.childElementCount > MAX_EVENTS) log.firstElementChild?.remove();
   if (following) log.scrollTop = log.scrollHeight;
   byId("event-count").textContent = String(++count);
 }

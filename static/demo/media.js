@@ -9,6 +9,7 @@ export async function openMedia() {
   if (!navigator.mediaDevices?.getUserMedia) {
     return { stream: null, note: "Browsers give a camera only to pages on https or localhost. You are connected without one." };
   }
+  /** @type {[MediaStreamConstraints, string][]} */
   const attempts = [
     [{ audio: true, video: VIDEO }, ""],
     [{ audio: true }, "No usable camera was found, so you are in with sound alone."],

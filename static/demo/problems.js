@@ -13,7 +13,7 @@ const ADVICE = {
   "at-capacity": "The server is full at the moment. Try again in a minute.",
 };
 
-const kindOf = (problem) => String(problem.type).split("/").pop();
+const kindOf = (problem) => String(problem.type).split("/").pop() ?? "";
 
 // A member may leave while something is on its way to it, and the server tells of that
 // separately: no news for a person.

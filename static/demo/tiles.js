@@ -1,7 +1,8 @@
 // The stage: a tile for each peer and one for oneself, what to do next where there is
 // none, and the buttons of the call.
 
-import { byId, paintAvatar, stamp } from "./view.js";
+import { byId, part, stamp } from "/assets/page.js";
+import { paintAvatar } from "./view.js";
 
 const STATE_TEXT = {
   new: "Calling",
@@ -18,37 +19,37 @@ const sendsVideo = ({ stream }) => stream?.getVideoTracks().some((track) => !tra
 
 export function showPeer(peer, name, { media, latency }) {
   const tile = tiles.get(peer.socketId) ?? addTile(peer.socketId, name);
-  const video = tile.querySelector("video");
+  const video = part(tile, "video", HTMLVideoElement);
   if (video.srcObject !== peer.stream) {
     video.srcObject = peer.stream;
-    play(video, tile.querySelector(".unmute"));
+    play(video, part(tile, ".unmute"));
   }
   tile.dataset.state = peer.state;
   tile.dataset.dataChannel = peer.channel.readyState;
   tile.dataset.video = sendsVideo(peer) && media.camera ? "on" : "off";
   tile.toggleAttribute("data-muted", peer.state === "connected" && !media.microphone);
-  tile.querySelector(".tile-state").textContent = stateText(peer);
-  tile.querySelector(".tile-latency").textContent = latency ? `${latency} ms` : "";
+  part(tile, ".tile-state").textContent = stateText(peer);
+  part(tile, ".tile-latency").textContent = latency ? `${latency} ms` : "";
 }
 
 export function removePeer(socketId) {
   const tile = tiles.get(socketId);
   if (!tile) return;
   tiles.delete(socketId);
-  tile.querySelector("video").srcObject = null;
+  part(tile, "video", HTMLVideoElement).srcObject = null;
   tile.remove();
   countTiles();
 }
 
 export function showSelf(call, name) {
   const tile = byId("self-tile");
-  const video = tile.querySelector("video");
+  const video = part(tile, "video", HTMLVideoElement);
   tile.hidden = !call.active;
   if (video.srcObject !== call.stream) video.srcObject = call.stream;
   tile.dataset.video = call.enabled("video") ? "on" : "off";
   tile.toggleAttribute("data-muted", call.active && call.enabled("audio") === false);
-  tile.querySelector(".tile-state").textContent = call.stream ? "" : "Data only";
-  paintAvatar(tile.querySelector(".avatar"), name);
+  part(tile, ".tile-state").textContent = call.stream ? "" : "Data only";
+  paintAvatar(part(tile, ".avatar"), name);
   countTiles();
 }
 
@@ -74,7 +75,7 @@ export function showEmpty(call, { others, withCamera }) {
 export function showControls(call, { others, withCamera, callers }) {
   const ringing = call.incoming && !call.starting;
   byId("call").hidden = call.active && (call.stream !== null || call.starting);
-  byId("call").disabled = call.starting;
+  byId("call", HTMLButtonElement).disabled = call.starting;
   byId("call").classList.toggle("primary", !call.active);
   byId("call-text").textContent = callText(call, withCamera);
   byId("hangup").hidden = !call.active && !call.starting && !call.peers.size;
@@ -116,8 +117,8 @@ function addTile(socketId, name) {
   const tile = stamp("tile-template");
   tile.dataset.socketId = socketId;
   tile.setAttribute("aria-label", name);
-  tile.querySelector(".tile-name").textContent = name;
-  paintAvatar(tile.querySelector(".avatar"), name);
+  part(tile, ".tile-name").textContent = name;
+  paintAvatar(part(tile, ".avatar"), name);
   tiles.set(socketId, tile);
   byId("tiles").append(tile);
   countTiles();

@@ -1,9 +1,7 @@
 // What the page shows beside tiles, chat and events: the two views, the connection,
 // the members, and what there is to say to the person.
 
-export const byId = (id) => document.getElementById(id);
-
-export const stamp = (id) => byId(id).content.firstElementChild.cloneNode(true);
+import { byId, part, stamp } from "/assets/page.js";
 
 const STATUS_TEXT = {
   connecting: "Connecting",
@@ -38,7 +36,7 @@ export function showJoin() {
   byId("room-view").hidden = true;
   byId("room-title").hidden = true;
   byId("join-view").hidden = false;
-  for (const element of document.querySelectorAll(".in-room")) element.hidden = true;
+  showActions(false);
   document.title = "Demo · signaling-server";
 }
 
@@ -46,16 +44,21 @@ export function showRoom(roomId, link) {
   byId("join-view").hidden = true;
   byId("room-view").hidden = false;
   byId("room-title").hidden = false;
-  for (const element of document.querySelectorAll(".in-room")) element.hidden = false;
+  showActions(true);
   byId("room-name").textContent = roomId;
-  byId("room-view").querySelector("h1").textContent = `Room ${roomId}`;
-  byId("share-link").value = link;
+  part(byId("room-view"), "h1").textContent = `Room ${roomId}`;
+  byId("share-link", HTMLInputElement).value = link;
   document.title = `${roomId} · signaling-server`;
+}
+
+// The buttons of a room, in the page's header.
+function showActions(shown) {
+  for (const id of ["share", "leave"]) byId(id).hidden = !shown;
 }
 
 // The button of the join form says what it waits for.
 export function showJoining(joining) {
-  byId("join").disabled = joining;
+  byId("join", HTMLButtonElement).disabled = joining;
   byId("join").textContent = joining ? "Joining…" : "Join the room";
 }
 
@@ -73,9 +76,14 @@ export function showJoinProblem(text, fields = {}) {
 }
 
 let noticeTimer = 0;
+/** @type {(() => void) | null} */
 let noticeAction = null;
 
-// One thing at a time: what is newest is what the person needs.
+/**
+ * One thing at a time: what is newest is what the person needs.
+ * @param {string} text
+ * @param {{ kind?: "info" | "warn", action?: { label: string, run: () => void } | null, seconds?: number }} [how]
+ */
 export function notify(text, { kind = "info", action = null, seconds = 8 } = {}) {
   clearTimeout(noticeTimer);
   noticeAction = action?.run ?? null;
@@ -104,12 +112,12 @@ export function showMembers(members, ownId) {
     const item = stamp("member-template");
     item.dataset.socketId = member.socketId;
     item.toggleAttribute("data-away", Boolean(member.away));
-    paintAvatar(item.querySelector(".avatar"), member.userId);
-    item.querySelector(".member-name").textContent = member.userId;
-    item.querySelector(".member-id").textContent = member.socketId.slice(0, 6);
-    item.querySelector(".member-id").title = `Socket ID ${member.socketId}`;
+    paintAvatar(part(item, ".avatar"), member.userId);
+    part(item, ".member-name").textContent = member.userId;
+    part(item, ".member-id").textContent = member.socketId.slice(0, 6);
+    part(item, ".member-id").title = `Socket ID ${member.socketId}`;
     const own = member.socketId === ownId;
-    item.querySelector(".member-note").textContent = own ? "you" : member.away ? "connection lost, may return" : "";
+    part(item, ".member-note").textContent = own ? "you" : member.away ? "connection lost, may return" : "";
     return item;
   }));
 }

@@ -1,27 +1,36 @@
 // The doctor: runs the measurements, and shows what is known of them so far.
 
 import { copyText } from "/assets/copy.js";
+import { byId } from "/assets/page.js";
 import { advise } from "./advice.js";
 import { measureExchange } from "./exchange.js";
 import { proxiesOf, resetPicture, showLane, showPosts, showProxies, showRung, showSilence } from "./picture.js";
 import { fileName, makeReport, reportText, save } from "./report.js";
 import { judgePosts, measureRungs } from "./rungs.js";
 import { measureSilence } from "./silence.js";
-import { allowReport, byId, showFindings, showReport, showVerdict } from "./view.js";
+import { allowReport, showFindings, showReport, showVerdict } from "./view.js";
 import { measureWebRTC } from "./webrtc.js";
 
 const LONGEST_SILENCE = 120; // seconds, unless the address says otherwise: ?silence=30
 
 const address = location.origin;
 const browser = navigator.userAgent;
-let results = null;
+let results = nothingYet();
 let stopping = new AbortController();
+
+/**
+ * The results of a run, by part. A part is null until it is measured.
+ * @returns {{ measuredAt: Date, exchange: any, proxies: any, rungs: any, posts: any, silence: any, webrtc: any }}
+ */
+function nothingYet() {
+  return { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
+}
 
 // Everything but the silence is there within some fifteen seconds, however much of it
 // fails. The silence comes when the streams are through, and goes on by itself: a
 // browser has six connections to a host, and those that wait would disturb the others.
 async function examine() {
-  const own = { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
+  const own = nothingYet();
   results = own;
   stopping = new AbortController();
   allowReport(false);

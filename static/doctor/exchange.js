@@ -17,12 +17,10 @@ export async function measureExchange() {
   };
   try {
     const signal = AbortSignal.timeout(TIMEOUT);
-    let best = null;
-    for (let n = 0; n < SAMPLES; n++) {
-      const sample = await ask(sent, signal);
-      if (!best || sample.roundTrip < best.roundTrip) best = sample; // the fastest tells most of the clocks
-    }
-    return describe(sent, best);
+    const samples = [];
+    while (samples.length < SAMPLES) samples.push(await ask(sent, signal));
+    const fastest = samples.reduce((one, other) => other.roundTrip < one.roundTrip ? other : one); // tells most of the clocks
+    return describe(sent, fastest);
   } catch (failure) {
     return { state: "failed", status: failure.status ?? null };
   }
@@ -38,7 +36,7 @@ async function ask(headers, signal) {
 }
 
 function describe(sent, { left, roundTrip, seen, arrived, url }) {
-  const timing = performance.getEntriesByName(url).at(-1);
+  const [timing] = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByName(url)).slice(-1);
   return {
     state: "measured",
     roundTrip,

@@ -1,10 +1,9 @@
 // The picture: lanes that light up as they are measured, what was seen between, and how
 // far the silence has come.
 
+import { byId, part } from "/assets/page.js";
 import { proxiesSeen } from "./headers.js";
 import { duration, plural, seconds } from "./words.js";
-
-const byId = (id) => document.getElementById(id);
 
 const WORDS = {
   waiting: "waiting",
@@ -20,8 +19,8 @@ const WORDS = {
 export function showLane(name, state, figure = "") {
   const lane = byId(`lane-${name}`);
   lane.dataset.state = state;
-  lane.querySelector(".lane-word").textContent = WORDS[state];
-  lane.querySelector(".lane-figure").textContent = figure;
+  part(lane, ".lane-word").textContent = WORDS[state];
+  part(lane, ".lane-figure").textContent = figure;
 }
 
 export function showRung(name, { state, firstEvent }) {
@@ -63,7 +62,7 @@ let ticking = 0;
 export function showSilence(silence, level, heartbeatInterval) {
   clearInterval(ticking);
   const testing = silence.state === "testing";
-  byId("stop").disabled = !testing;
+  byId("stop", HTMLButtonElement).disabled = !testing;
   byId("silence").dataset.state = ["testing", "lasted"].includes(silence.state) ? silence.state : { good: "borne", warn: "warn", bad: "bad" }[level] ?? "waiting";
   const beat = heartbeatInterval / 1000 / silence.limit;
   byId("silence-beat").style.left = `${beat * 100}%`;

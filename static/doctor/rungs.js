@@ -79,6 +79,7 @@ async function endPolls(events, token) {
 
 // Collects what a reader brings, and answers one type of event within a time.
 function inbox(start) {
+  /** @type {{ failure: any, onPong: ((event: any) => void) | null, enough: boolean, over: any, next: typeof next }} */
   const box = { failure: null, onPong: null, enough: false, over: null, next };
   const waiting = new Map();
   function next(type, within) {
@@ -120,7 +121,7 @@ async function openFetchStream({ signal, receive, fail }) {
     const headers = { "Accept": "text/event-stream" };
     const response = await fetch("/events/stream", { method: "POST", headers, cache: "no-store", signal });
     if (!isEventStream(response)) return fail({ reason: "refused", status: response.status });
-    for await (const { data } of readEvents(response.body)) receive(data);
+    for await (const { data } of readEvents(response)) receive(data);
     fail({ reason: "cut" });
   } catch {
     fail({ reason: "cut" });
@@ -132,6 +133,7 @@ async function openPolls({ signal, receive, fail, isEnough }) {
   let after = 0;
   try {
     while (!isEnough()) {
+      /** @type {Record<string, string>} */
       const headers = token ? { "Authorization": `Bearer ${token}` } : {};
       const response = await fetch(`/events/poll?wait=${POLL_WAIT}&after=${after}`, { headers, cache: "no-store", signal });
       if (!response.ok) return fail({ reason: "refused", status: response.status });

@@ -14,17 +14,19 @@ export function lengthsUpTo(limit) {
 
 // Answers when all are over, or the signal says that it is enough.
 export async function measureSilence({ limit, signal, onChange }) {
-  const silence = { state: "testing", limit, began: performance.now(), lengths: [] };
-  silence.lengths = lengthsUpTo(limit).map((seconds) => ({ seconds, state: "waiting", after: null }));
+  const lengths = lengthsUpTo(limit).map((seconds) => ({ seconds, state: "waiting", after: null }));
+  const silence = { state: "testing", limit, began: performance.now(), lengths };
   onChange(silence);
-  await Promise.all(silence.lengths.map(async (length) => {
+  await Promise.all(lengths.map(async (length) => {
     await listen(length, signal);
     onChange(silence);
   }));
-  Object.assign(silence, conclude(silence.lengths));
+  Object.assign(silence, conclude(lengths));
   onChange(silence);
   return silence;
 }
+
+const secondsSince = (time) => (performance.now() - time) / 1000;
 
 async function listen(length, signal) {
   const reading = new AbortController();
@@ -35,6 +37,7 @@ async function listen(length, signal) {
   const stop = give("stopped");
   signal.addEventListener("abort", stop);
   let timer = setTimeout(give("held"), FIRST_EVENT_WITHIN);
+  /** @type {number | null} */
   let began = null;
   try {
     const response = await fetch(`/silence?seconds=${length.seconds}`, { cache: "no-store", signal: reading.signal });
@@ -43,13 +46,13 @@ async function listen(length, signal) {
       length.status = response.status;
       return;
     }
-    for await (const { data: event } of readEvents(response.body)) {
+    for await (const { data: event } of readEvents(response)) {
       if (event.type === "silence-began") {
         began = performance.now();
         clearTimeout(timer);
         timer = setTimeout(give("mute"), length.seconds * 1000 + END_WITHIN);
       }
-      if (event.type === "silence-ended") length.state = endOf(event, (performance.now() - began) / 1000, length.seconds);
+      if (event.type === "silence-ended") length.state = endOf(event, secondsSince(began), length.seconds);
     }
     if (length.state === "waiting") length.state = "cut";
   } catch {
@@ -58,7 +61,7 @@ async function listen(length, signal) {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
     reading.abort();
-    if (began !== null) length.after = (performance.now() - began) / 1000;
+    if (began !== null) length.after = secondsSince(began);
   }
 }
 

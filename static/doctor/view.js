@@ -1,6 +1,6 @@
 // What the page shows below the picture: verdict, findings and report.
 
-export const byId = (id) => document.getElementById(id);
+import { byId, part, stamp } from "/assets/page.js";
 
 const LEVEL_WORDS = { good: "good", info: "note", warn: "warning", bad: "problem" };
 
@@ -18,7 +18,8 @@ export function showFindings(findings, results) {
   const list = byId("findings");
   byId("findings-empty").hidden = findings.length > 0;
   const sorted = [...findings].sort(byLevel);
-  const known = new Map([...list.children].map((card) => [card.dataset.key, card]));
+  const cards = /** @type {HTMLElement[]} */ ([...list.children]);
+  const known = new Map(cards.map((card) => [card.dataset.key, card]));
   let place = list.firstElementChild;
   for (const finding of sorted) {
     const key = JSON.stringify(finding);
@@ -36,15 +37,15 @@ export function showFindings(findings, results) {
 const byLevel = (a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level);
 
 function makeCard({ id, level, title, text, advice }, key, { rungs, exchange }) {
-  const card = byId("finding-template").content.firstElementChild.cloneNode(true);
+  const card = stamp("finding-template");
   Object.assign(card.dataset, { id, level, key });
-  card.querySelector("h3").textContent = title;
-  card.querySelector(".finding-level").textContent = LEVEL_WORDS[level];
-  card.querySelector(".finding-text").textContent = text;
-  card.querySelector(".finding-advice").textContent = advice;
-  if (rungs?.[id]?.sent.length) drawStrip(card.querySelector(".strip"), rungs[id]);
-  if (id === "request-headers") listHeaders(card.querySelector("details"), exchange.request);
-  if (id === "response-headers") listHeaders(card.querySelector("details"), exchange.response);
+  part(card, "h3").textContent = title;
+  part(card, ".finding-level").textContent = LEVEL_WORDS[level];
+  part(card, ".finding-text").textContent = text;
+  part(card, ".finding-advice").textContent = advice;
+  if (rungs?.[id]?.sent.length) drawStrip(part(card, ".strip"), rungs[id]);
+  if (id === "request-headers") listHeaders(part(card, "details"), exchange.request);
+  if (id === "response-headers") listHeaders(part(card, "details"), exchange.response);
   return card;
 }
 
@@ -52,7 +53,7 @@ function makeCard({ id, level, title, text, advice }, key, { rungs, exchange }) 
 function drawStrip(strip, { sent, arrivals }) {
   const times = arrivals.map(({ at }) => at);
   const end = Math.max(...sent, ...times);
-  const row = (name, at) => strip.querySelector(name).replaceChildren(...at.map((each) => {
+  const row = (name, at) => part(strip, name).replaceChildren(...at.map((each) => {
     const dot = document.createElement("span");
     dot.style.left = `${(100 * each) / end}%`;
     return dot;
@@ -69,7 +70,7 @@ function listHeaders(details, { added, removed, changed }) {
     ...changed.map(({ name, from, to }) => [`changed: ${name}`, `${from} → ${to}`]),
   ];
   details.hidden = rows.length === 0;
-  details.querySelector("dl").replaceChildren(...rows.flatMap(([term, description]) => {
+  part(details, "dl").replaceChildren(...rows.flatMap(([term, description]) => {
     const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
     [dt.textContent, dd.textContent] = [term, description];
     return [dt, dd];
@@ -81,5 +82,5 @@ export function showReport(text) {
 }
 
 export function allowReport(allowed) {
-  for (const id of ["save-text", "save-json", "copy-report", "again"]) byId(id).disabled = !allowed;
+  for (const id of ["save-text", "save-json", "copy-report", "again"]) byId(id, HTMLButtonElement).disabled = !allowed;
 }

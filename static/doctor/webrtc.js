@@ -25,10 +25,11 @@ async function gather(iceServers) {
   const errors = [];
   try {
     connection.createDataChannel("doctor");
+    /** @type {Promise<void>} */
     const complete = new Promise((resolve) => {
       connection.addEventListener("icecandidate", ({ candidate }) => {
         if (!candidate) return resolve();
-        const kind = / typ (\w+)/.exec(candidate.candidate)?.[1];
+        const kind = / typ (\w+)/.exec(candidate.candidate)?.[1] ?? "";
         if (kind in candidates) candidates[kind]++;
       });
       connection.addEventListener("icecandidateerror", ({ url, errorCode, errorText }) => errors.push({ url, errorCode, errorText }));
@@ -40,6 +41,12 @@ async function gather(iceServers) {
     connection.close();
   }
   return { candidates, errors };
+}
+
+// What the one offers or answers is what the other gets.
+async function describe(one, other) {
+  await one.setLocalDescription();
+  await other.setRemoteDescription(one.localDescription);
 }
 
 // Two connections of this page, that hand each other their candidates directly.
@@ -58,10 +65,8 @@ async function connectPair() {
       setTimeout(() => reject(new Error("timed out")), CONNECTING_WITHIN);
     });
     open.catch(() => {}); // told below, unless something else has failed before
-    await a.setLocalDescription();
-    await b.setRemoteDescription(a.localDescription);
-    await b.setLocalDescription();
-    await a.setRemoteDescription(b.localDescription);
+    await describe(a, b);
+    await describe(b, a);
     await open;
     return { connected: true, after: performance.now() - began };
   } catch {

@@ -1,6 +1,6 @@
 // Draws the contract. Everything comes from this server, and everything that is
 // tried is sent to it: the page may ask no other (see its policy).
-Scalar.createApiReference("#reference", {
+globalThis.Scalar.createApiReference("#reference", {
   url: "/openapi.yaml",
   withDefaultFonts: false,
   telemetry: false,
