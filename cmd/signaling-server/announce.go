@@ -10,7 +10,7 @@ import (
 	"signaling-server/httpapi"
 )
 
-// announce tells whoever started the server where to look.
+// announce logs the addresses of the server and its pages.
 func announce(c config, logger *slog.Logger) {
 	host := c.Host
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
@@ -26,7 +26,7 @@ func announce(c config, logger *slog.Logger) {
 	base := scheme + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
 	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
 	if c.Environment == httpapi.Production && c.AdminToken == "" {
-		logger.Warn("monitoring is closed to everybody: set ADMIN_TOKEN to open it to who knows that")
+		logger.Warn("monitoring is disabled: set ADMIN_TOKEN to enable it")
 	}
 	logger.Info("landing page", "url", base+"/")
 	logger.Info("demo", "url", base+"/demo/")

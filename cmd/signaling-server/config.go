@@ -17,78 +17,78 @@ import (
 	"signaling-server/server"
 )
 
-// config is everything that can be set. Each field's tags are the one source of
-// what is read, what is allowed, and what -h and the README say of it.
-//
-// Of a limit, 0 is none. What is marked as a secret is told to nobody again.
+// config holds all settings. The tags of a field are the only source for its
+// variable, for what is allowed, and for what -h and the README say about it. The
+// value of a field with the tag secret appears in no message.
 type config struct {
 	Port            int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
-	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address to listen on. Empty: all of them."`
-	Environment     string        `env:"ENVIRONMENT" validate:"omitempty,max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment, told by the monitoring endpoints. In production the log is JSON, and monitoring needs ADMIN_TOKEN. Empty: NODE_ENV."`
-	NodeEnv         string        `env:"NODE_ENV" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Read where ENVIRONMENT is not set."`
-	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"What the log tells: this and what is more serious. With debug, every request."`
-	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients are given to read the last events when the server stops."`
-	CORSOrigins     []string      `env:"CORS_ORIGIN" validate:"min=1,dive,origin" allowed:"*, or a comma-separated list of origins such as https://app.example.com or https://*.example.com" help:"Origins whose pages may use the server."`
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"dive,cidr|ip" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1" help:"Proxies that are believed where they say, by X-Forwarded-For or Forwarded, from whom a request comes."`
+	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address or host name to listen on. Empty: all addresses of this machine."`
+	Environment     string        `env:"ENVIRONMENT" validate:"omitempty,max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment, which the monitoring endpoints show. In production the log is JSON, and monitoring needs ADMIN_TOKEN. Empty: the value of NODE_ENV."`
+	NodeEnv         string        `env:"NODE_ENV" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment if ENVIRONMENT is empty."`
+	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"The least serious level that is logged. At debug, every request is logged."`
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients may take to read their last events when the server stops. 0s: the server stops at once."`
+	CORSOrigins     []string      `env:"CORS_ORIGIN" validate:"min=1,dive,origin" allowed:"*, or a comma-separated list of origins such as https://app.example.com or https://*.example.com" help:"Origins whose pages may use the server. *: all origins."`
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"dive,cidr|ip" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1" help:"Proxies whose X-Forwarded-For or Forwarded header is trusted. Empty: no proxy is trusted."`
 
-	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"Certificate, and those that vouch for it. The files are read again when they change. With it the server speaks HTTPS and HTTP/2."`
-	TLSKey         string   `env:"TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with TLS_CERT" help:"Its private key."`
-	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Names for which certificates are had from Let's Encrypt, whose terms of service you accept by it. PORT must be reachable as 443."`
-	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Where Let's Encrypt writes to when something is wrong."`
-	ACMECache      string   `env:"ACME_CACHE" envDefault:"acme" allowed:"the path of a folder" help:"Where those certificates are kept. It must outlive the server, or soon no more are given."`
-	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS as well, to a proxy that does."`
+	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"File with the TLS certificate chain. The server then speaks HTTPS and HTTP/2. The file is read again when it changes. Empty: no TLS, unless ACME_DOMAINS is set."`
+	TLSKey         string   `env:"TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with TLS_CERT" help:"File with the private key of TLS_CERT. The file is read again when it changes."`
+	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Host names to get Let's Encrypt certificates for. Setting it accepts Let's Encrypt's terms of service. PORT must be reachable as 443. Empty: no such certificates."`
+	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Where Let's Encrypt writes to when something is wrong with a certificate. Empty: nowhere."`
+	ACMECache      string   `env:"ACME_CACHE" envDefault:"acme" allowed:"the path of a folder" help:"Folder that keeps the certificates of ACME_DOMAINS. It must outlive the server, because Let's Encrypt limits how many certificates it issues."`
+	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
 
-	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" validate:"min=1s,max=10m" allowed:"a duration from 1s to 10m" help:"Silence on a stream after which a heartbeat is sent."`
-	ResumeWindow      time.Duration `env:"RESUME_WINDOW" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client whose stream dropped may take to resume before its room is told that it is gone."`
-	AwayAfter         time.Duration `env:"AWAY_AFTER" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may have neither stream nor poll before its room is told that it is away."`
+	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" validate:"min=1s,max=10m" allowed:"a duration from 1s to 10m" help:"How long a stream may be silent before the server sends a heartbeat."`
+	ResumeWindow      time.Duration `env:"RESUME_WINDOW" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may take to resume after its stream dropped. Then its socket ends, and its room receives user-disconnected."`
+	AwayAfter         time.Duration `env:"AWAY_AFTER" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may have neither stream nor poll before its room receives user-away."`
 
-	AccessSecret        string `env:"ACCESS_SECRET" secret:"true" validate:"omitempty,min=32,excluded_with=AccessPublicKey,excluded_with=AccessJWKSURL" allowed:"32 characters or more, without ACCESS_PUBLIC_KEY and ACCESS_JWKS_URL" help:"Makes join-room need an access token, signed with this secret (HS256)."`
-	AccessPublicKey     string `env:"ACCESS_PUBLIC_KEY" validate:"omitempty,excluded_with=AccessJWKSURL" allowed:"a public key in PEM (RSA, ECDSA on P-256, or Ed25519), or the path of a file with one, without ACCESS_JWKS_URL" help:"The same, for tokens signed with its private key (RS256, ES256, EdDSA)."`
-	AccessJWKSURL       string `env:"ACCESS_JWKS_URL" secret:"true" validate:"omitempty,http_url" allowed:"an address of http or https" help:"The same, for tokens signed with one of the keys there (a JWK Set)."`
-	AccessEnforceExpiry bool   `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" allowed:"true or false" help:"Put members out of their room when their access token runs out. Otherwise they may stay."`
-	AdminToken          string `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"What operators are known by. In production monitoring is closed without one."`
+	AccessSecret        string `env:"ACCESS_SECRET" secret:"true" validate:"omitempty,min=32,excluded_with=AccessPublicKey,excluded_with=AccessJWKSURL" allowed:"32 characters or more, without ACCESS_PUBLIC_KEY and ACCESS_JWKS_URL" help:"Secret that access tokens are signed with (HS256). join-room then needs an access token. Empty: not used."`
+	AccessPublicKey     string `env:"ACCESS_PUBLIC_KEY" validate:"omitempty,excluded_with=AccessJWKSURL" allowed:"a public key in PEM (RSA, ECDSA on P-256, or Ed25519), or the path of a file with one, without ACCESS_JWKS_URL" help:"Public key that access tokens are checked with (RS256, ES256, EdDSA). join-room then needs an access token. Empty: not used."`
+	AccessJWKSURL       string `env:"ACCESS_JWKS_URL" secret:"true" validate:"omitempty,http_url" allowed:"an address of http or https" help:"Address of a JWK Set with the keys that access tokens are checked with. join-room then needs an access token. Empty: not used."`
+	AccessEnforceExpiry bool   `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" allowed:"true or false" help:"Take members out of their room when their access token expires. If false, they may stay."`
+	AdminToken          string `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"Token that operators authenticate with. Empty: monitoring is disabled in production, and open elsewhere."`
 
-	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}]" help:"STUN and TURN servers that clients are told of."`
-	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which clients get credentials that run out."`
-	TURNSecret string        `env:"TURN_SECRET" secret:"true" validate:"required_with=TURNURLs" allowed:"the secret of those servers (of coturn, static-auth-secret), together with TURN_URLS" help:"What these credentials are signed with."`
-	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1s,max=168h" allowed:"a duration from 1s to 168h" help:"How long a credential is good. Calls that last longer must ask for another."`
+	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}]" help:"STUN and TURN servers that every client receives. Empty: none."`
+	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which each client receives credentials that expire. Empty: none."`
+	TURNSecret string        `env:"TURN_SECRET" secret:"true" validate:"required_with=TURNURLs" allowed:"the secret of the servers in TURN_URLS (coturn: static-auth-secret)" help:"Secret that the servers of TURN_URLS share with this server. It signs the credentials."`
+	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1s,max=168h" allowed:"a duration from 1s to 168h" help:"How long the credentials for TURN_URLS are valid. A client asks for new ones during a longer call."`
 
 	Limits        limitSettings
-	MemoryLimit   int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Memory that the process may take. At the limit newcomers are refused, and the sockets that hold the most unread end. 0: that of the container or, without one, of the machine."`
+	MemoryLimit   int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Maximum memory of the process in bytes. At the limit newcomers are refused, and the sockets with the most unread events end. 0: the limit of the container or, without one, the memory of the machine."`
 	HeaderTimeout time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
-	BodyTimeout   time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long it may take to send the whole request."`
+	BodyTimeout   time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long a client may take to send a whole request, header and body."`
 
-	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"TCP connections from one address. At most half of what the process's file descriptors allow; TRUSTED_PROXIES are exempt."`
+	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of TCP connections from one address. It is never more than half of what the process's file descriptors allow. Addresses in TRUSTED_PROXIES are exempt."`
 }
 
-// limitSettings are [server.Limits] with the tags of their settings: Go converts
-// between structs that differ in tags alone.
+// limitSettings has the fields of [server.Limits], in the same order, and tags for the
+// settings. Go converts between structs that differ only in their tags.
 type limitSettings struct {
-	MaxSockets             int `env:"MAX_CONNECTIONS" validate:"min=1" allowed:"a whole number from 1" help:"Sockets that may be connected at once."`
-	MaxSocketsPerAddress   int `env:"MAX_CONNECTIONS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Sockets that may be connected at once from one address (of IPv6, one /64)."`
-	OpensPerAddress        int `env:"OPENS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets a second from one address, over five seconds."`
-	OpensPerSocket         int `env:"OPENS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls a second of one socket."`
-	PostsPerAddress        int `env:"POSTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second that send events from one address."`
-	PostsPerSocket         int `env:"POSTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Such requests a second of one socket."`
-	EventsPerAddress       int `env:"EVENTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them from one address."`
-	EventsPerSocket        int `env:"EVENTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events a second in them of one socket."`
-	ReceiversPerAddress    int `env:"RECEIVERS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers a second of what one address tells to whole rooms. An event counts once more for each 4 KiB."`
-	ReceiversPerSocket     int `env:"RECEIVERS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"The same, for one socket."`
-	MonitoringPerAddress   int `env:"MONITORING_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests a second from one address that read the monitoring. A list counts as one more for each 1000 entries."`
-	MaxRoomMembers         int `env:"MAX_ROOM_MEMBERS" validate:"min=1" allowed:"a whole number from 1" help:"Members that a room may have."`
-	RoomBytes              int `env:"ROOM_BYTES" validate:"min=65536" allowed:"a number of bytes from 65536" help:"Size of a room's list of members, with their metadata."`
-	MaxRooms               int `env:"MAX_ROOMS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that there may be at once."`
-	MaxRoomsPerAddress     int `env:"MAX_ROOMS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Rooms that one address may have made."`
-	MaxBody                int `env:"MAX_BODY" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Size of a request's body."`
-	RequestBytesPerAddress int `env:"REQUEST_BYTES_PER_ADDRESS" validate:"eq=0|gtefield=MaxBody" allowed:"a number of bytes from MAX_BODY, 0 for no limit" help:"Bytes that the bodies of all requests under way from one address may take."`
-	MaxBatch               int `env:"MAX_BATCH" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Events of one batch."`
-	RequestsPerAddress     int `env:"REQUESTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests under way at once from one address, without streams and polls."`
-	OutboxEvents           int `env:"OUTBOX_EVENTS" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Events that may wait for one client to read them, or be kept for it to resume."`
-	OutboxBytes            int `env:"OUTBOX_BYTES" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Their size while they wait. One sender may use a quarter of it, one address a half. A quarter is kept for resuming."`
-	OutboxBytesPerAddress  int `env:"OUTBOX_BYTES_PER_ADDRESS" validate:"min=0" allowed:"a number of bytes, 0 for a quarter of the memory for clients" help:"Size of all events from one address that wait for any client to read them. A quarter of the memory for clients at most."`
+	MaxSockets             int `env:"MAX_CONNECTIONS" validate:"min=1" allowed:"a whole number from 1" help:"Maximum number of sockets at once."`
+	MaxSocketsPerAddress   int `env:"MAX_CONNECTIONS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of sockets at once from one address (of IPv6, one /64)."`
+	OpensPerAddress        int `env:"OPENS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets per second from one address. Five seconds' worth may come at once."`
+	OpensPerSocket         int `env:"OPENS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls per second of one socket. Five seconds' worth may come at once."`
+	PostsPerAddress        int `env:"POSTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests per second that send events from one address. Five seconds' worth may come at once."`
+	PostsPerSocket         int `env:"POSTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests per second that send events of one socket. Five seconds' worth may come at once."`
+	EventsPerAddress       int `env:"EVENTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events per second from one address. Five seconds' worth may come at once."`
+	EventsPerSocket        int `env:"EVENTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events per second of one socket. Five seconds' worth may come at once."`
+	ReceiversPerAddress    int `env:"RECEIVERS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers per second of the events that one address sends to whole rooms: an event to 10 members counts 10. It counts once more for each 4 KiB. Five seconds' worth may come at once."`
+	ReceiversPerSocket     int `env:"RECEIVERS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers per second of the events that one socket sends to its whole room: an event to 10 members counts 10. It counts once more for each 4 KiB. Five seconds' worth may come at once."`
+	MonitoringPerAddress   int `env:"MONITORING_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Monitoring requests per second from one address. A list counts once more for each 1000 entries. Five seconds' worth may come at once."`
+	MaxRoomMembers         int `env:"MAX_ROOM_MEMBERS" validate:"min=1" allowed:"a whole number from 1" help:"Maximum number of members in one room."`
+	RoomBytes              int `env:"ROOM_BYTES" validate:"min=65536" allowed:"a number of bytes from 65536" help:"Maximum size of one room's list of members in bytes, with their metadata."`
+	MaxRooms               int `env:"MAX_ROOMS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of rooms at once."`
+	MaxRoomsPerAddress     int `env:"MAX_ROOMS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of rooms at once that one address has created."`
+	MaxBody                int `env:"MAX_BODY" validate:"min=65536,max=1048576" allowed:"a number of bytes from 65536 to 1048576" help:"Maximum size of a request's body in bytes."`
+	RequestBytesPerAddress int `env:"REQUEST_BYTES_PER_ADDRESS" validate:"eq=0|gtefield=MaxBody" allowed:"a number of bytes from MAX_BODY, 0 for no limit" help:"Maximum size in bytes of the bodies of all requests under way from one address together."`
+	MaxBatch               int `env:"MAX_BATCH" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Maximum number of events in one batch."`
+	RequestsPerAddress     int `env:"REQUESTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of requests under way at once from one address, without streams and polls."`
+	OutboxEvents           int `env:"OUTBOX_EVENTS" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Maximum number of events that wait for one client to read them. As many are kept, after they were sent, for it to resume."`
+	OutboxBytes            int `env:"OUTBOX_BYTES" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Maximum size in bytes of the events that wait for one client. One sender may use a quarter of it, one address half of it. A quarter as much is kept, after it was sent, for the client to resume."`
+	OutboxBytesPerAddress  int `env:"OUTBOX_BYTES_PER_ADDRESS" validate:"min=0" allowed:"a number of bytes, 0 for a quarter of the memory for clients" help:"Maximum size in bytes of the events from one address that wait for all clients together. It is never more than a quarter of the memory for clients."`
 }
 
-// defaultConfig holds the defaults of the server. All others stand in the tags.
+// defaultConfig returns the defaults that package server has. All other defaults stand
+// in the tags.
 func defaultConfig() config {
 	d := server.DefaultOptions()
 	return config{
@@ -101,8 +101,8 @@ func defaultConfig() config {
 	}
 }
 
-// loadConfig reads the configuration from environment variables. An empty one
-// counts as not set. The error is a sentence for the operator.
+// loadConfig reads the settings from environment variables. An empty variable counts
+// as not set. The error is a sentence for the operator.
 func loadConfig(environment []string) (config, error) {
 	set := env.ToMap(environment)
 	for name, value := range set {
@@ -119,13 +119,13 @@ func loadConfig(environment []string) (config, error) {
 		return config{}, err
 	}
 	for _, list := range [][]string{c.CORSOrigins, c.ACMEDomains, c.TrustedProxies, c.TURNURLs} {
-		for i, one := range list {
-			list[i] = strings.TrimSpace(one)
+		for i, item := range list {
+			list[i] = strings.TrimSpace(item)
 		}
 	}
 	var wrong validator.ValidationErrors
 	if errors.As(configValidator().Struct(c), &wrong) {
-		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // of a list, the one that is wrong
+		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // the field of a list is followed by the item, as in "CORSOrigins[1]"
 		return config{}, notAllowed(name, set)
 	}
 	if c.Environment == "" {
@@ -134,7 +134,8 @@ func loadConfig(environment []string) (config, error) {
 	return c, nil
 }
 
-// notAllowed says which variable has which value, and what is allowed.
+// notAllowed returns the error for a field whose value is not allowed. It names the
+// variable, its value unless that is secret, and what is allowed.
 func notAllowed(fieldName string, set map[string]string) error {
 	all := settings()
 	s := all[slices.IndexFunc(all, func(s setting) bool { return s.field == fieldName })]
@@ -151,13 +152,13 @@ func notAllowed(fieldName string, set map[string]string) error {
 func configValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	if err := v.RegisterValidation("origin", func(f validator.FieldLevel) bool { return isOrigin(f.Field().String()) }); err != nil {
-		panic(err) // only for an empty tag or a missing rule
+		panic(err) // only if the tag is empty or the function is nil
 	}
 	return v
 }
 
-// isOrigin tells whether a text is a web origin (RFC 6454), with a * for any
-// subdomain perhaps, or * for all origins.
+// isOrigin reports whether a text is a web origin (RFC 6454), which may have * in the
+// place of a subdomain, or is * for all origins.
 func isOrigin(text string) bool {
 	if text == "*" {
 		return true
@@ -167,14 +168,14 @@ func isOrigin(text string) bool {
 		!strings.Contains(origin.Host, "*") && origin.Scheme+"://"+origin.Host == strings.Replace(text, "://*.", "://any.", 1)
 }
 
-// setting is what people are told of one variable.
+// setting describes one variable.
 type setting struct {
-	field                          string // of config
+	field                          string // its name in config
 	name, byDefault, allowed, help string
 	isSecret                       bool
 }
 
-// settings lists all variables.
+// settings returns all variables in the order of config.
 func settings() []setting { return settingsOf(reflect.ValueOf(defaultConfig())) }
 
 func settingsOf(defaults reflect.Value) (all []setting) {
@@ -186,22 +187,22 @@ func settingsOf(defaults reflect.Value) (all []setting) {
 		tag := field.Tag
 		byDefault, isInTag := tag.Lookup("envDefault")
 		if !isInTag && !value.IsZero() {
-			byDefault = strings.Trim(fmt.Sprint(value), "[]")
+			byDefault = strings.Trim(fmt.Sprint(value), "[]") // fmt encloses a list in brackets
 		}
 		all = append(all, setting{field.Name, tag.Get("env"), byDefault, tag.Get("allowed"), tag.Get("help"), tag.Get("secret") != ""})
 	}
 	return all
 }
 
-// printUsage writes what -h answers.
+// printUsage writes the output of -h.
 func printUsage(w io.Writer) {
-	fmt.Fprint(w, `signaling-server lets WebRTC peers find each other where WebSockets are blocked.
+	fmt.Fprint(w, `signaling-server lets WebRTC peers find each other in networks that block WebSockets.
 
 Usage:
   signaling-server               start the server
-  signaling-server healthcheck   exit 0 if the server on this machine is alive
+  signaling-server healthcheck   exit with 0 if the server on this machine is alive
   signaling-server -version      print the version, and the revision it was built from
-  signaling-server -h            print this
+  signaling-server -h            print this text
 
 Environment variables:
 `)

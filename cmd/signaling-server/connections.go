@@ -1,15 +1,14 @@
 package main
 
-import (
-	"signaling-server/httpapi/conns"
-)
+import "signaling-server/httpapi/conns"
 
-// connections are how many connections there may be.
+// connections is how many TCP connections there may be, and how many beyond these for
+// operators and probes.
 type connections struct{ inAll, reserve int }
 
-// connectionsOf returns what so many file descriptors allow, 0 being no limit: a
-// few are for files, for connections to key servers and the like, and a few more
-// are the reserve for operators and probes.
+// connectionsOf returns how many connections a number of file descriptors allows. Some
+// descriptors are left for files and for connections of the server's own, to key
+// servers for example. 0 is no limit, for descriptors and for connections.
 func connectionsOf(descriptors int) connections {
 	if descriptors <= 0 {
 		return connections{}
@@ -18,7 +17,7 @@ func connectionsOf(descriptors int) connections {
 	return connections{max(1, descriptors-files-reserve), reserve}
 }
 
-// guardOptions bound the server's connections.
+// guardOptions returns the bounds of the server's connections.
 func guardOptions(c config) conns.Options {
 	bounds := connectionsOf(maxDescriptors())
 	return conns.Options{
@@ -31,7 +30,7 @@ func guardOptions(c config) conns.Options {
 	}
 }
 
-// connectionBytes is what a connection is taken to hold.
+// connectionBytes returns how many bytes a connection is charged for.
 func (c config) connectionBytes() int {
 	if c.usesTLS() {
 		return conns.TLSCost

@@ -2,5 +2,5 @@
 
 package main
 
-// maxDescriptors returns 0: it is not known here.
+// maxDescriptors returns 0: the number is not known on this system.
 func maxDescriptors() int { return 0 }

@@ -13,8 +13,8 @@ import (
 // idleTimeout is how long a connection may wait for its next request.
 const idleTimeout = 2 * time.Minute
 
-// newHTTPServer bounds what a client may take: streams set deadlines of their own
-// for each write, all other answers are short.
+// newHTTPServer returns an http.Server that bounds what a client may take. Its
+// time-outs suit short requests: streams and polls set deadlines of their own.
 func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Guard, logger *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -26,7 +26,7 @@ func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Gu
 		Protocols:         protocols,
 		HTTP2:             http2Config(c),
 		ReadHeaderTimeout: c.HeaderTimeout,
-		ReadTimeout:       c.BodyTimeout, // header and body, and what net/http discards of a body
+		ReadTimeout:       c.BodyTimeout, // of header and body, and of the rest of a body that net/http discards
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
@@ -36,16 +36,16 @@ func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Gu
 	}
 }
 
-// serveOn serves until the server is shut down.
+// serveOn serves until the server is shut down. It speaks TLS if the server has TLS.
 func serveOn(listener net.Listener, server *http.Server) error {
 	if server.TLSConfig != nil {
-		return server.ServeTLS(listener, "", "") // the configuration has the certificates
+		return server.ServeTLS(listener, "", "") // no files: TLSConfig has the certificates
 	}
 	return server.Serve(listener)
 }
 
-// http2Config bounds what an HTTP/2 connection may take. A proxy puts all its
-// clients on a few connections; one client needs a few streams.
+// http2Config bounds what an HTTP/2 connection may take. One client needs a few
+// streams, but a proxy serves all its clients over a few connections.
 func http2Config(c config) *http.HTTP2Config {
 	h := &http.HTTP2Config{
 		MaxConcurrentStreams:          250,

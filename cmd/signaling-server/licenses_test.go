@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// LICENSES.md lists what is compiled into the binary, and nothing else.
+// LICENSES.md lists the modules that are compiled into the binary, and no others.
 func TestTheLicencesOfAllDependenciesAreListed(t *testing.T) {
 	output, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", ".").Output()
 	require.NoError(t, err)

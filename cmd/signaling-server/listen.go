@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// deadLinkTimeout is how long what was sent may stay unacknowledged before
-	// the connection counts as dead. With it, a peer whose network vanished is
-	// reported within the 30 s that the protocol promises: heartbeat interval,
-	// this, and resume window.
+	// deadLinkTimeout is how long sent data may stay unacknowledged before the
+	// connection counts as dead. The protocol promises that a peer whose network
+	// vanished is reported within 30 s: this time-out, the heartbeat interval and the
+	// resume window together take less.
 	deadLinkTimeout = 8 * time.Second
 
-	// sendBuffer bounds what the kernel takes for a client that does not read, in
-	// bytes. Left alone it grows to megabytes: memory that nobody counts, and
-	// more than an outbox keeps for a resume, so that a client whose link stalled
-	// and then dropped could not be given what it missed.
+	// sendBuffer is how many bytes the kernel may accept for a client that does not
+	// read. Without a bound the buffer grows to megabytes. Nobody counts that memory,
+	// and an outbox keeps less than that for a resume: a client whose link stalled and
+	// then dropped could not get all that it missed.
 	sendBuffer = 64 << 10
 )
 
-// probes find a dead link over which nothing is on its way, such as that of a
-// waiting poll. They begin as late as a stream's heartbeat would be sent, and
-// give up after the same time.
+// probes find a dead link on which no data is on its way, such as the link of a waiting
+// poll. They begin when a stream would get its heartbeat, and take as long as
+// deadLinkTimeout to give up.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
 // listen opens the server's port. Accepted connections inherit its options. The error
@@ -44,7 +44,7 @@ func listen(c config) (net.Listener, error) {
 	return listener, nil
 }
 
-// listenError says in a sentence why a port cannot be had.
+// listenError returns a sentence that says why the server cannot listen, and what to do.
 func listenError(c config, err error) error {
 	where := "port " + strconv.Itoa(c.Port)
 	if c.Host != "" {
@@ -52,9 +52,9 @@ func listenError(c config, err error) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is taken by another program; stop that, or set PORT to a free one", where)
+		return fmt.Errorf("%s is in use by another program: stop that program, or set PORT to a free port", where)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s may be used by privileged users only; set PORT to one above 1023", where)
+		return fmt.Errorf("only privileged users may listen on %s: set PORT to a port above 1023", where)
 	default:
 		return fmt.Errorf("cannot listen on %s: %w", where, err)
 	}

@@ -11,12 +11,12 @@ import (
 	"signaling-server/httpapi"
 )
 
-// newLogger makes a log that machines read in production and people elsewhere. Each
-// address has a share of it.
+// newLogger returns a logger that writes JSON in production, and text for people
+// elsewhere. Each address has a share of the log: see [logSharer].
 func newLogger(w io.Writer, c config) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		panic(err) // the configuration was validated
+		panic(err) // loadConfig validated the level
 	}
 	if c.Environment == httpapi.Production {
 		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
@@ -24,7 +24,8 @@ func newLogger(w io.Writer, c config) *slog.Logger {
 	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)})))
 }
 
-// reportLeftOut tells of the lines that a log has left out, before it ends.
+// reportLeftOut logs how many lines were left out since this was last logged. It is
+// called before the process ends.
 func reportLeftOut(logger *slog.Logger) {
 	if sharer, ok := logger.Handler().(logSharer); ok {
 		sharer.reportAll()

@@ -15,32 +15,34 @@ import (
 	"signaling-server/httpapi/clientip"
 )
 
-// What one address may write to the log. A line has some 150 bytes: an address that
-// never stops fills 260 MB a day.
+// What one address may write to the log. A line has about 150 bytes, so an address
+// that never stops fills 260 MB a day.
 const (
-	logRate  = 20   // lines a second
-	logBurst = 1000 // lines at once: a school that comes to its lessons is one address
+	logRate  = 20   // lines per second
+	logBurst = 1000 // lines at once: a school has one address, and all its pupils arrive together
 
-	// leftOutInterval is how long lines are left out before one line counts them.
+	// leftOutInterval is how long lines are left out before a line reports their number.
 	leftOutInterval = 10 * time.Second
 
-	maxLogShares  = 1 << 12 // remembered at once; the one not seen for the longest starts afresh
-	maxLogSockets = 1 << 15 // whose addresses are remembered
-	maxLeftOut    = 1 << 8  // shares of which lines are left out at once; beyond it the oldest is counted early
+	maxLogShares  = 1 << 12 // shares at once; beyond it the least recently used share starts afresh
+	maxLogSockets = 1 << 15 // sockets whose address is remembered
+	maxLeftOut    = 1 << 8  // shares that leave out lines at once; beyond it the oldest is reported early
 )
 
-// logSharer is a handler that lets each address write its share of the log, and
-// counts what it leaves out. A line belongs to its attribute ip or, without one, to
-// the address from which its socketId was last read. All other lines belong to the
-// beginning of their message, so that net/http's of one kind are one. Warnings and
-// errors have shares of their own: no flood of other lines hides them.
+// logSharer is a handler that lets each address write its share of the log, and counts
+// the lines that it leaves out.
 //
-// What operators do is never left out, and nothing is at the level debug: whoever
-// sets it wants each request.
+// A line belongs to the address in its attribute ip. Without ip, it belongs to the
+// address from which its socketId was last read. Any other line belongs to the
+// beginning of its message, so all lines of one kind from net/http have one share.
+// Warnings and errors have shares of their own, so no flood of other lines hides them.
+//
+// The lines about operators are never left out. Neither are lines at the level debug:
+// an operator who sets that level wants every request.
 type logSharer struct {
 	slog.Handler
 	shares *logShares
-	ip     string // the attribute, if the logger has it already
+	ip     string // the attribute ip of the logger itself, if it has one
 }
 
 func newLogSharer(next slog.Handler) logSharer {
@@ -85,25 +87,25 @@ func (s logSharer) WithGroup(name string) slog.Handler {
 	return s
 }
 
-// reportAll counts all that was left out and not yet counted.
+// reportAll reports all lines that were left out and not yet reported.
 func (s logSharer) reportAll() { s.report(context.Background(), s.shares.takeAll()) }
 
 func (s logSharer) report(ctx context.Context, due []leftOut) {
 	for _, one := range due {
 		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines left out", 0)
 		r.AddAttrs(slog.Int("count", one.count), slog.String("of", one.owner.String()), slog.String("since", one.since.UTC().Format(time.RFC3339)))
-		_ = s.Handler.Handle(ctx, r) // there is nowhere to tell that the log fails
+		_ = s.Handler.Handle(ctx, r) // a log that fails has nowhere to say so
 	}
 }
 
-// logOwner is what has a share of the log.
+// logOwner is an address, or the beginning of a message, that has a share of the log.
 type logOwner struct {
-	network netip.Prefix // invalid: it is the message
+	network netip.Prefix // the zero Prefix: message is the owner
 	message string
-	isGrave bool // its warnings and errors
+	isGrave bool // the share is for warnings and errors
 }
 
-// String names the owner to people.
+// String returns the name of the owner for the log.
 func (o logOwner) String() string {
 	if o.network.IsValid() {
 		return o.network.String()
@@ -111,39 +113,40 @@ func (o logOwner) String() string {
 	return o.message
 }
 
-// maxLogMessage is how much of a message names its kind, in bytes.
+// maxLogMessage is how many bytes of a message are its kind.
 const maxLogMessage = 24
 
-// kindOf returns the beginning of a message, which shares no memory with it.
+// kindOf returns the beginning of a message. It is a copy: a share that keeps it does
+// not keep the whole message.
 func kindOf(message string) string {
 	return strings.ToValidUTF8(strings.Clone(message[:min(len(message), maxLogMessage)]), "")
 }
 
-// leftOut is how many lines of an owner were left out since when.
+// leftOut is how many lines of an owner were left out since a time.
 type leftOut struct {
 	owner logOwner
 	count int
 	since time.Time
 }
 
-// logShare is what one owner may still write.
+// logShare is how much one owner may still write.
 type logShare struct {
 	limiter *rate.Limiter
-	left    *leftOut // nil: nothing is
+	left    *leftOut // nil: no line is left out
 }
 
-// logShares are the shares of all owners. Any goroutine may call the methods.
+// logShares holds the shares of all owners. Any goroutine may call its methods.
 type logShares struct {
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	shares  *lru.Cache[logOwner, *logShare]
-	sockets *lru.Cache[string, netip.Prefix] // from where each socket was last read
-	left    []*logShare                      // those of which lines are left out, the oldest first
+	sockets *lru.Cache[string, netip.Prefix] // the network from which each socket was last read
+	left    []*logShare                      // shares that leave out lines, the oldest first
 }
 
 func newLogShares() *logShares {
 	shares, err := lru.New[logOwner, *logShare](maxLogShares)
 	if err != nil {
-		panic(err) // only for a size that is not positive
+		panic(err) // only if the size is not positive
 	}
 	sockets, err := lru.New[string, netip.Prefix](maxLogSockets)
 	if err != nil {
@@ -152,7 +155,7 @@ func newLogShares() *logShares {
 	return &logShares{shares: shares, sockets: sockets}
 }
 
-// take reports whether a line may be written, and returns what is due to be counted
+// take reports whether a line may be written, and returns the reports that are due
 // before it.
 func (s *logShares) take(owner logOwner, ip, socketID, message string, isFree bool) (takes bool, due []leftOut) {
 	s.mu.Lock()
@@ -185,7 +188,8 @@ func (s *logShares) take(owner logOwner, ip, socketID, message string, isFree bo
 	return false, due
 }
 
-// networkOf returns where a line comes from, and remembers it of its socket.
+// networkOf returns the network that a line belongs to. If the line has an ip, that is
+// remembered for its socket.
 func (s *logShares) networkOf(ip, socketID string) netip.Prefix {
 	address, err := netip.ParseAddr(ip)
 	if err != nil {

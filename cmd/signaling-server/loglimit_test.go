@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newSharedLog makes a log at a level, and returns what it has written.
+// newSharedLog returns a logger at a level, and the logbook that it writes to.
 func newSharedLog(level string) (*slog.Logger, *logbook) {
 	book := &logbook{line: make(chan string)}
 	return newLogger(book, config{LogLevel: level, Environment: "production"}), book
@@ -22,7 +22,7 @@ func newSharedLog(level string) (*slog.Logger, *logbook) {
 
 func (l *logbook) count(text string) int { return strings.Count(l.String(), text) }
 
-// counted are the lines of which a log says that it left them out, by their owners.
+// counted returns how many lines a log says that it left out, by owner.
 func (l *logbook) counted(t *testing.T) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -53,7 +53,7 @@ func TestAnAddressHasItsShareOfTheLogAndAllOthersHaveTheirs(t *testing.T) {
 		require.Equal(t, 1000, book.count("192.0.2.1"))
 		logger.Info("socket connected", "socketId", "T", "ip", "192.0.2.2")
 		require.Equal(t, 1, book.count("192.0.2.2"))
-		require.Empty(t, book.counted(t), "they are counted by and by")
+		require.Empty(t, book.counted(t), "they are reported later")
 
 		time.Sleep(10 * time.Second)
 		for range 300 {
@@ -68,13 +68,13 @@ func TestAnAddressHasItsShareOfTheLogAndAllOthersHaveTheirs(t *testing.T) {
 	})
 }
 
-// Rooms know nothing of addresses. What a client does there is of its share all the
-// same, after its socket has ended as well.
+// Rooms do not know addresses. The lines about a client in a room belong to the share of
+// its address nevertheless, even after its socket has ended.
 func TestLinesOfASocketBelongToItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("info")
 		logger.Info("socket connected", "socketId", "Eve", "ip", "2001:db8::1")
-		logger.Info("socket connected", "socketId", "Mallory", "ip", "2001:db8::2") // of the same /64
+		logger.Info("socket connected", "socketId", "Mallory", "ip", "2001:db8::2") // in the same /64
 		logger.Info("socket connected", "socketId", "Ada", "ip", "192.0.2.1")
 		logger.Info("socket disconnected", "socketId", "Eve")
 		for range 1000 {
@@ -96,7 +96,7 @@ func TestLinesOfASocketBelongToItsAddress(t *testing.T) {
 func TestLinesWithoutAnAddressAreSharedByTheirKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("info")
-		ofHTTP := slog.NewLogLogger(logger.Handler(), slog.LevelWarn) // as net/http has it
+		ofHTTP := slog.NewLogLogger(logger.Handler(), slog.LevelWarn) // as net/http logs
 		for n := range 3000 {
 			ofHTTP.Printf("http: TLS handshake error from 192.0.2.%d:%d: EOF", n%250, n)
 		}
@@ -121,7 +121,7 @@ func TestNoFloodHidesWhatOperatorsDoNorWarnings(t *testing.T) {
 		logger.Warn("requests come through a proxy", "ip", "192.0.2.1")
 		require.Equal(t, 1000, book.count("socket connected"))
 		require.Equal(t, 2000, book.count("operator kicked"))
-		require.Equal(t, 2000, book.count(`"request"`), "who sets the level debug wants each")
+		require.Equal(t, 2000, book.count(`"request"`), "the level debug is for every request")
 		require.Equal(t, 1, book.count("through a proxy"))
 	})
 }
@@ -138,8 +138,8 @@ func TestALoggerThatHasTheAddressSharesByIt(t *testing.T) {
 	})
 }
 
-// Addresses cost an attacker nothing; counting their lines must not cost more than
-// so much.
+// An attacker has as many addresses as it likes. Counting their lines must take a bounded
+// amount of memory.
 func TestTheMemoryOfSharesIsBoundedWhateverTheNumberOfAddresses(t *testing.T) {
 	shares := newLogShares()
 	heap := func() uint64 {
@@ -167,7 +167,7 @@ func TestSharesOfWhichLinesAreLeftOutAreBoundedToo(t *testing.T) {
 				logger.Info("x", "ip", fmt.Sprintf("10.0.%d.%d", owner/250, owner%250))
 			}
 		}
-		require.Len(t, book.counted(t), 10, "the oldest are counted early")
+		require.Len(t, book.counted(t), 10, "the oldest are reported early")
 		reportLeftOut(logger)
 		require.Len(t, book.counted(t), owners)
 	})

@@ -1,6 +1,6 @@
-// Command signaling-server lets WebRTC peers find each other where WebSockets
-// are blocked: Server-Sent Events down, POST up. "signaling-server -h" lists
-// its settings.
+// Command signaling-server lets WebRTC peers find each other in networks that block
+// WebSockets: it sends events over Server-Sent Events, and receives them by POST.
+// "signaling-server -h" lists its settings.
 package main
 
 import (

@@ -15,22 +15,22 @@ import (
 	"signaling-server/server"
 )
 
-// ownMemory is what the process takes without any client: its code, its pages, and
-// the contract.
+// ownMemory is how many bytes the process takes without any client: for its code, its
+// pages and the contract.
 const ownMemory = 48 << 20
 
-// memory is what the process may take, and how much of it is for clients.
+// memory is how many bytes the process may take, and how many of them are for clients.
 type memory struct{ limit, forClients int64 }
 
-// newMemory divides the memory that the process may take. What is for clients is
-// three fifths of what is left beside the process's own: the garbage collector needs
-// the rest to keep pace. The Go runtime gets a limit too, unless GOMEMLIMIT set one.
+// newMemory divides the memory that the process may take. Clients get three fifths of
+// what the process does not need for itself. The garbage collector needs the rest to
+// keep pace. The Go runtime gets a limit too, unless GOMEMLIMIT sets one.
 func newMemory(c config) (memory, error) {
 	limit := c.MemoryLimit
 	if limit == 0 {
 		found, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
 		if err != nil {
-			return memory{}, fmt.Errorf("the machine's memory cannot be found out: set MEMORY_LIMIT (%w)", err)
+			return memory{}, fmt.Errorf("cannot find out how much memory the machine has: set MEMORY_LIMIT (%w)", err)
 		}
 		limit = int64(found)
 	}
@@ -40,22 +40,22 @@ func newMemory(c config) (memory, error) {
 	return memory{limit, max(limit-ownMemory, limit/4) / 5 * 3}, nil
 }
 
-// announce says what the limits allow clients to hold at worst, and warns if that
-// is more than the memory for them.
+// announce logs how much memory the limits let clients take at worst. It warns if that
+// is more than the memory for clients.
 func (m memory) announce(c config, logger *slog.Logger) {
 	worst := c.worstCase()
 	level, message := slog.LevelInfo, "memory for clients"
 	if worst > m.forClients {
 		level = slog.LevelWarn
-		message = "the limits allow more than the memory for clients; when that is used up, newcomers are refused and the sockets with the most unread end"
+		message = "the limits allow more than the memory for clients: when it is used up, newcomers are refused, and the sockets with the most unread events end"
 	}
 	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.forClients), "atWorst", inMiB(worst))
 }
 
-// worstCase is what clients can hold if each has all that it may have.
+// worstCase returns how many bytes clients take if each uses all that it may.
 func (c config) worstCase() int64 {
 	const (
-		perEvent  = 32        // of an outbox, beside its data
+		perEvent  = 32        // in an outbox, beside its data
 		perSocket = 128 << 10 // remembered answers, the stream and its connection
 	)
 	outbox := int64(c.Limits.OutboxBytes)*5/4 + int64(c.Limits.OutboxEvents)*2*perEvent
@@ -66,18 +66,18 @@ func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 
 const (
 	giveBackInterval = 10 * time.Second
-	// idleMemory is what an idle process has from the operating system.
+	// idleMemory is how many bytes an idle process holds from the operating system.
 	idleMemory = 24 << 20
-	// enoughExcess is how much more than its holders account for the process may keep,
-	// beside as much again as they do, which is what the garbage collector uses.
+	// enoughExcess is how many bytes beyond its need the process may keep: see
+	// excessOver.
 	enoughExcess = 8 << 20
-	// maxPatience is how long a try is put off at most after one that did not help.
+	// maxPatience is the longest wait after a try that did not help.
 	maxPatience = 10 * time.Minute
 )
 
 // giveBack returns memory to the operating system after a rush, until ctx is done.
-// Left alone, an idle process collects its garbage after two minutes, and returns it
-// later still.
+// Without it an idle process would collect its garbage only after two minutes, and
+// return the memory even later.
 func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	ticker := time.NewTicker(giveBackInterval)
 	defer ticker.Stop()
@@ -91,7 +91,7 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 			excess := excessOver(used)
 			switch {
 			case used >= limit:
-				runtime.GC() // what is charged until it is collected may be garbage
+				runtime.GC() // some of what is charged until it is collected may be garbage
 			case excess > enoughExcess && !now.Before(next):
 				debug.FreeOSMemory()
 				if used, _ := s.ClientMemory(); excessOver(used) < excess/2 {
@@ -105,8 +105,9 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	}
 }
 
-// excessOver is how many bytes the process has from the operating system beyond what
-// it needs while so many are held for clients.
+// excessOver returns how many bytes the process holds from the operating system beyond
+// its need. It needs what it holds when idle, what it holds for clients, and as much
+// again as that for the garbage collector.
 func excessOver(used int64) int64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)

@@ -14,8 +14,8 @@ import (
 	"signaling-server/server"
 )
 
-// newOptions returns the server's options as they are set. The error is a sentence for
-// the operator, and repeats no secret. The caller closes Access, if there is one.
+// newOptions returns the server's options, as the settings say. The error is a sentence
+// for the operator, and contains no secret. The caller closes Access unless it is nil.
 func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		HeartbeatInterval: c.HeartbeatInterval,
@@ -38,7 +38,8 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 	return o, err
 }
 
-// accessVerifier returns what checks access tokens, nil if nobody is asked for one.
+// accessVerifier returns the verifier of access tokens, or nil if the settings have no
+// key for them.
 func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 	keys, areAny, err := c.accessKeys()
 	if err != nil || !areAny {
@@ -46,12 +47,12 @@ func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 	}
 	verifier, err := access.NewVerifier(context.Background(), keys, logger)
 	if err != nil {
-		return nil, fmt.Errorf("the keys of access tokens cannot be used: %w", err)
+		return nil, fmt.Errorf("the keys for access tokens cannot be used: %w", err)
 	}
 	return verifier, nil
 }
 
-// accessKeys are the keys that access tokens are checked by, if there are any.
+// accessKeys returns the keys for access tokens, and whether there are any.
 func (c config) accessKeys() (keys access.Keys, any bool, err error) {
 	keys = access.Keys{Secret: []byte(c.AccessSecret), JWKSURL: c.AccessJWKSURL}
 	if c.AccessPublicKey != "" {
@@ -62,8 +63,8 @@ func (c config) accessKeys() (keys access.Keys, any bool, err error) {
 	return keys, c.AccessSecret != "" || c.AccessPublicKey != "" || c.AccessJWKSURL != "", nil
 }
 
-// readPEM is what a variable says, or the file that it names. Files of variables
-// hold no line ends, so that people write \n.
+// readPEM returns the content of the file that text names or, if there is none, the
+// text. Files of variables cannot contain line breaks, so people write \n instead.
 func readPEM(text string) []byte {
 	if !strings.HasPrefix(text, "-----BEGIN") {
 		if content, err := os.ReadFile(text); err == nil {

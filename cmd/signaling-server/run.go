@@ -16,16 +16,16 @@ import (
 	"signaling-server/server"
 )
 
-// process is the world as run sees it.
+// process is what run gets from the operating system.
 type process struct {
 	args        []string
 	environment []string
 	stdout      io.Writer
 	stderr      io.Writer
-	signals     <-chan os.Signal // the first ends the server, the second at once
+	signals     <-chan os.Signal // the first stops the server gracefully, the second at once
 }
 
-// run does what the command line says and returns the exit code.
+// run executes the command line and returns the exit code.
 func run(p process) int {
 	err := dispatch(p)
 	if err != nil {
@@ -61,11 +61,11 @@ func dispatch(p process) error {
 	case command == "healthcheck":
 		return healthcheck(c)
 	default:
-		return fmt.Errorf("%q is no command; -h lists them", command)
+		return fmt.Errorf("%q is not a command: -h lists the commands", command)
 	}
 }
 
-// serve runs the server until it is told to stop.
+// serve runs the server until a signal stops it.
 func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	memory, err := newMemory(c)
 	if err != nil {
@@ -116,9 +116,9 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	}
 }
 
-// stop lets every client have what was accepted for it, then ends the server,
-// all within the given time; a second signal ends it at once. While streams
-// are still being written, everything else is answered.
+// stop lets every client receive the events that were accepted for it, and then stops
+// the server, all within the time-out. A second signal stops it at once. While streams
+// still write, the server answers all other requests.
 func stop(web *http.Server, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
 	var listening sync.WaitGroup
 	defer listening.Wait()
@@ -127,17 +127,17 @@ func stop(web *http.Server, signaling *server.Server, timeout time.Duration, sig
 	listening.Go(func() {
 		select {
 		case <-signals:
-			logger.Warn("second signal: ending at once")
+			logger.Warn("second signal: stopping at once")
 			cancel()
 		case <-grace.Done():
 		}
 	})
 
-	// A little of the time is for what comes after the streams.
+	// A tenth of the time is left for Shutdown.
 	draining, cancelDraining := context.WithTimeout(grace, timeout*9/10)
 	defer cancelDraining()
 	if err := signaling.Drain(draining); err != nil {
-		logger.Warn("some streams did not end in time and are cut off")
+		logger.Warn("some streams did not end in time and were cut off")
 	}
 	if err := web.Shutdown(grace); err != nil {
 		web.Close()

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// started is a server in this process, on a free port of loopback.
+// started is a server in this process, on a free loopback port.
 type started struct {
 	url     string
 	signals chan os.Signal
@@ -30,7 +30,7 @@ type started struct {
 	log     *logbook
 }
 
-// logbook is a log that can be read while it is written.
+// logbook is a log that a test can read while the server writes it.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -43,7 +43,7 @@ func (l *logbook) Write(line []byte) (int, error) {
 	l.mu.Unlock()
 	select {
 	case l.line <- string(line):
-	default: // nobody waits for it
+	default: // no test waits for a line
 	}
 	return len(line), nil
 }
@@ -78,7 +78,7 @@ func start(t *testing.T, variables ...string) *started {
 	return s
 }
 
-// stop ends the server by a signal and waits for its end.
+// stop stops the server by a signal and waits until it has stopped.
 func (s *started) stop(t *testing.T) (exitCode int) {
 	t.Helper()
 	s.signals <- syscall.SIGTERM
@@ -92,7 +92,7 @@ func (s *started) stop(t *testing.T) (exitCode int) {
 	}
 }
 
-// open opens a stream and reads up to its heartbeat.
+// open opens a stream and reads it up to the first heartbeat.
 func (s *started) open(t *testing.T) (connection net.Conn, stream *bufio.Reader, token string) {
 	t.Helper()
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -163,7 +163,7 @@ func TestATakenPortIsToldInOneSentence(t *testing.T) {
 	var stderr bytes.Buffer
 	code := run(process{environment: []string{"HOST=127.0.0.1", "PORT=" + port}, stdout: io.Discard, stderr: &stderr})
 	require.Equal(t, 1, code)
-	require.Equal(t, "signaling-server: port "+port+" of 127.0.0.1 is taken by another program; stop that, or set PORT to a free one.\n", stderr.String())
+	require.Equal(t, "signaling-server: port "+port+" of 127.0.0.1 is in use by another program: stop that program, or set PORT to a free port.\n", stderr.String())
 }
 
 func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
@@ -185,7 +185,7 @@ func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
 		"TLS_CERT=cert.pem":               `TLS_KEY is not set, but must be the path of a file in PEM, together with TLS_CERT`,
 		"TLS_KEY=key.pem":                 `TLS_CERT is not set, but must be`,
 		"ACME_DOMAINS=no name":            `ACME_DOMAINS is "no name", but must be`,
-		"TURN_URLS=turn:a":                `TURN_SECRET is not set, but must be the secret of those servers`,
+		"TURN_URLS=turn:a":                `TURN_SECRET is not set, but must be the secret of the servers`,
 		"ICE_SERVERS=hush":                `ICE_SERVERS cannot be used: it is a JSON array`,
 		"ADMIN_TOKEN=hush":                `ADMIN_TOKEN must be 16 visible ASCII characters or more`,
 		"ADMIN_TOKEN=hush hush hush hush": `ADMIN_TOKEN must be 16 visible`,
@@ -201,11 +201,11 @@ func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
 		require.Equal(t, 1, code, variable)
 		require.Contains(t, stderr.String(), want)
 		require.Equal(t, 1, strings.Count(stderr.String(), "\n"))
-		require.NotContains(t, stderr.String(), "hush", "of a secret nothing is repeated")
+		require.NotContains(t, stderr.String(), "hush", "no part of a secret is repeated")
 	}
 	var stderr bytes.Buffer
 	require.Equal(t, 1, run(process{args: []string{"start"}, stdout: io.Discard, stderr: &stderr}))
-	require.Contains(t, stderr.String(), `"start" is no command`)
+	require.Contains(t, stderr.String(), `"start" is not a command`)
 }
 
 func TestTheVariablesOfTheEarlierServerKeepWorking(t *testing.T) {
@@ -269,7 +269,7 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	}
 }
 
-// It would last for three minutes.
+// The stream would last for three minutes.
 func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
 	s := start(t)
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -290,8 +290,8 @@ func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
 	require.Contains(t, string(rest), `"reason":"server-shutdown"`)
 }
 
-// freezeClient connects a client that reads nothing, and sends it more than the
-// kernel takes for it.
+// freezeClient connects a client that reads nothing, and sends it more than the kernel
+// buffers.
 func (s *started) freezeClient(t *testing.T) {
 	t.Helper()
 	frozen, _, frozenToken := s.open(t)
@@ -302,12 +302,12 @@ func (s *started) freezeClient(t *testing.T) {
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 60_000) + `"}`
 	isFrozen := false
 	for tries := 0; tries < 60 && !isFrozen; tries++ {
-		isFrozen = s.post(t, token, message) == http.StatusTooManyRequests // its share of the outbox is used up
+		isFrozen = s.post(t, token, message) == http.StatusTooManyRequests // the sender has used up its share of the outbox
 	}
 	require.True(t, isFrozen)
 }
 
-// A client that reads nothing holds up the end no longer than is allowed.
+// A client that reads nothing delays the stop by SHUTDOWN_TIMEOUT at most.
 func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=1s")
 	s.freezeClient(t)
@@ -316,8 +316,8 @@ func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 	require.Less(t, time.Since(started), 5*time.Second)
 }
 
-// Batches are under way when the signal comes. What they say was accepted
-// arrives, in order, and nothing else does; then the last word.
+// Batches are under way when the signal comes. The events that were accepted arrive, in
+// order, and no others; after them comes server-shutdown.
 func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
 	s := start(t)
 	_, stream, receiver := s.open(t)
@@ -342,14 +342,14 @@ func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
 		}
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
-			break // nobody listens any more
+			break // the server no longer listens
 		}
 		var answer struct{ Results []struct{ Status int } }
 		require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
 		response.Body.Close()
 		for i, result := range answer.Results {
 			if result.Status == http.StatusAccepted {
-				require.False(t, stopping, "nothing is accepted after something was not")
+				require.False(t, stopping, "no event is accepted after a refused event")
 				accepted = append(accepted, fmt.Sprintf("n%d.", number-63+i))
 			} else {
 				stopping = true
@@ -366,8 +366,8 @@ func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
 	t.Logf("accepted %d of %d", len(accepted), number)
 }
 
-// Written is not received: what the kernel took for a client that did not read
-// is still held for it when its connection is reset.
+// A written event is not yet received. The server still has the events that the kernel
+// accepted for a client, if the client did not read them before its connection was reset.
 func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	s := start(t, "EVENTS_PER_SOCKET=0", "POSTS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0")
 	stalled, _, stalledToken := s.open(t)
@@ -375,12 +375,12 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, s.post(t, stalledToken, `{"type":"join-room","roomId":"r","userId":"stalled"}`))
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 1500) + `"}`
-	const count = 600 // within a sender's share of an outbox
+	const count = 600 // fit into a sender's share of an outbox
 	for range count {
 		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
 	}
 	require.NoError(t, stalled.(*net.TCPConn).SetLinger(0))
-	require.NoError(t, stalled.Close()) // by a reset: what was not read is gone
+	require.NoError(t, stalled.Close()) // by a reset: the kernel discards what was not read
 
 	r, err := http.NewRequest(http.MethodGet, s.url+"/events", nil)
 	require.NoError(t, err)
@@ -401,9 +401,9 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	require.Zero(t, s.stop(t))
 }
 
-// Clients come and go as they like: that is nothing to alarm an operator with.
-func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
-	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1099511627776") // which nothing exceeds
+// Clients may go at any time: that must not alarm an operator.
+func TestAClientThatResetsItsConnectionIsNotAnError(t *testing.T) {
+	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1099511627776") // a limit that clients cannot exceed
 	for range 20 {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
@@ -418,8 +418,8 @@ func TestAClientThatResetsItsConnectionIsNoError(t *testing.T) {
 	require.NotContains(t, s.log.String(), "WRN")
 }
 
-// An operator learns at the start what clients may take at worst, and is warned if
-// there is not so much.
+// At the start the log says how much memory clients may take at worst. It warns if that
+// is more than there is.
 func TestTheStartSaysWhatClientsMayHoldAtWorst(t *testing.T) {
 	for settings, want := range map[string]string{
 		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1099511627776": "INF memory for clients",

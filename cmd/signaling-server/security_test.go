@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A page about safety that names tests which are gone promises what nobody holds it to.
+// SECURITY.md names a test for each promise. If the test is gone, nothing checks the
+// promise any more.
 func TestSecurityDocumentNamesTestsAndPackagesThatExist(t *testing.T) {
 	const root = "../.."
 	document, err := os.ReadFile(filepath.Join(root, "SECURITY.md"))

@@ -2,6 +2,5 @@
 
 package main
 
-// setSocketOptions does nothing here: dead links are found by the platform's
-// own time-outs.
+// setSocketOptions does nothing on this system, whose own time-outs find dead links.
 func setSocketOptions(uintptr) error { return nil }

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// usesTLS tells whether the server speaks HTTPS.
+// usesTLS reports whether the server speaks HTTPS.
 func (c config) usesTLS() bool { return c.TLSCertificate != "" || len(c.ACMEDomains) > 0 }
 
-// newTLS makes what the server's side of TLS is, nil where it has none. The error
-// is a sentence for the operator.
+// newTLS returns the server's TLS configuration, or nil if it does not use TLS. The
+// error is a sentence for the operator.
 func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 	switch {
 	case len(c.ACMEDomains) > 0:
@@ -36,20 +36,20 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 	return nil, nil
 }
 
-// certificate is one that stands in files, and is read again when those have
-// changed: it is renewed every few weeks, and the server is not to be started anew
-// for that. One that cannot be read leaves the one before in use.
+// certificate is a TLS certificate in files, which are read again when they change. A
+// certificate is renewed every few weeks, and that must not need a restart. If the new
+// files cannot be read, the previous certificate stays in use.
 type certificate struct {
 	certFile, keyFile string
 	logger            *slog.Logger
 
 	mu      sync.Mutex // guards what follows; held while the files are read
-	looked  time.Time  // when the files were last looked at
-	changed time.Time  // when the newer of those in use was written
+	looked  time.Time  // when the files were last checked
+	changed time.Time  // when the newer of the files was written, as they were last read
 	current *tls.Certificate
 }
 
-// lookAgain is how often the files are looked at.
+// lookAgain is how often the files are checked for changes.
 const lookAgain = 5 * time.Second
 
 // get implements GetCertificate of [tls.Config]. Any goroutine may call it.
@@ -73,17 +73,17 @@ func (c *certificate) reload() {
 		err = c.load()
 	}
 	if err != nil {
-		c.logger.Error("the new TLS certificate cannot be read; the one before stays in use", "error", err)
-		c.changed = changed // one that is wrong is told of once
+		c.logger.Error("cannot read the new TLS certificate: the previous certificate stays in use", "error", err)
+		c.changed = changed // log the error once, not at each check
 		return
 	}
 	c.logger.Info("new TLS certificate", "validUntil", c.current.Leaf.NotAfter)
 }
 
-// load reads the files. Those who call it have the lock, or the certificate to
-// themselves.
+// load reads the files. The caller holds mu, or no other goroutine has the certificate
+// yet.
 func (c *certificate) load() error {
-	changed, err := c.lastChange() // before they are read: what is written meanwhile is newer
+	changed, err := c.lastChange() // before reading, so that a change meanwhile is noticed later
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// lastChange tells when the newer of the files was written.
+// lastChange returns when the newer of the files was written.
 func (c *certificate) lastChange() (last time.Time, err error) {
 	for _, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)

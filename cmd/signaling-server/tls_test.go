@@ -30,7 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// files are a certificate and its key.
+// files names the files of a certificate and its key.
 type files struct{ certificate, key string }
 
 func newFiles(t *testing.T) files {
@@ -40,7 +40,7 @@ func newFiles(t *testing.T) files {
 
 func (f files) settings() []string { return []string{"TLS_CERT=" + f.certificate, "TLS_KEY=" + f.key} }
 
-// write makes a certificate for localhost, told apart by its number.
+// write writes a new certificate for localhost with a serial number.
 func (f files) write(t *testing.T, number int64) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func (f files) write(t *testing.T, number int64) {
 	require.NoError(t, err)
 	for name, block := range map[string]*pem.Block{f.certificate: {Type: "CERTIFICATE", Bytes: certificate}, f.key: {Type: "PRIVATE KEY", Bytes: private}} {
 		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
-		changed := time.Unix(number, 0) // a file system may not tell apart what is written at once
+		changed := time.Unix(number, 0) // a file system may not distinguish two writes in a short time
 		require.NoError(t, os.Chtimes(name, changed, changed))
 	}
 }
@@ -78,16 +78,16 @@ func TestACertificateIsReadAgainWhenItsFilesHaveChanged(t *testing.T) {
 		require.EqualValues(t, 1, inUse())
 
 		f.write(t, 2)
-		require.EqualValues(t, 1, inUse(), "the files are not looked at all the time")
+		require.EqualValues(t, 1, inUse(), "the files are not checked at every handshake")
 		time.Sleep(lookAgain)
 		require.EqualValues(t, 2, inUse())
 
 		require.NoError(t, os.WriteFile(f.key, []byte("half a ke"), 0o600))
 		for range 3 {
 			time.Sleep(lookAgain)
-			require.EqualValues(t, 2, inUse(), "better an old one than none")
+			require.EqualValues(t, 2, inUse(), "an old certificate is better than none")
 		}
-		require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), "told once: %s", log.String())
+		require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), "logged once: %s", log.String())
 		f.write(t, 3)
 		time.Sleep(lookAgain)
 		require.EqualValues(t, 3, inUse())
@@ -112,15 +112,15 @@ func TestOnlyTheDomainsOfTheListGetACertificateFromLetsEncrypt(t *testing.T) {
 	require.True(t, c.usesTLS())
 }
 
-// browser makes a client that speaks HTTP/2, over one connection to each server,
-// and counts those.
+// browser returns a client that speaks HTTP/2, over one connection to each server, and
+// the number of these connections.
 func browser(t *testing.T, cleartext bool) (client *http.Client, connections *atomic.Int64) {
 	connections = new(atomic.Int64)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(!cleartext)
 	protocols.SetUnencryptedHTTP2(cleartext)
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the test's own certificate
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the test signs its certificate itself
 		Protocols:       protocols,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			connections.Add(1)
@@ -131,7 +131,7 @@ func browser(t *testing.T, cleartext bool) (client *http.Client, connections *at
 	return &http.Client{Transport: transport}, connections
 }
 
-// stream is one of many over a connection.
+// stream is one of many streams over one connection.
 type stream struct {
 	*bufio.Reader
 	token, socketID string
@@ -153,7 +153,7 @@ func openOver(t *testing.T, client *http.Client, url string) *stream {
 	return s
 }
 
-// until reads up to the line that holds a text.
+// until reads up to the line that contains a text.
 func (s *stream) until(t *testing.T, text string) string {
 	t.Helper()
 	for {
@@ -185,14 +185,15 @@ func tryOver(t *testing.T, client *http.Client, url, token, body string) int {
 
 var noLimits = []string{"OPENS_PER_ADDRESS=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
 
-// Over HTTP/1.1 a browser has six connections to a server, for all its tabs.
+// Over HTTP/1.1 a browser opens at most six connections to a server, for all its tabs
+// together. HTTP/2 needs one.
 func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, 1)
 	for name, way := range map[string]struct {
 		settings  []string
 		cleartext bool
-		many      int // streams: a proxy has those of many clients
+		many      int // streams; a proxy carries those of many clients
 	}{"TLS": {f.settings(), false, 200}, "h2c": {[]string{"H2C=true"}, true, 500}} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, append(way.settings, noLimits...)...)
@@ -220,9 +221,9 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 	}
 }
 
-// The streams of one connection share it, and what is not read of one is held back
-// by its own flow control (RFC 9113, 5.2). Its neighbours go on, and it ends as a
-// slow consumer.
+// Streams share a connection, but each has flow control of its own (RFC 9113, 5.2). It
+// holds back a stream that is not read, which ends as a slow consumer. The neighbours of
+// that stream go on.
 func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, 1)
@@ -246,7 +247,7 @@ func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	for isOver := false; !isOver; {
 		require.Less(t, posted, 1000, "the unread stream never ends")
 		began := time.Now()
-		// While the unread stream may still resume, the sender has a share of its outbox only.
+		// While the unread stream may still resume, the sender may fill only its share of the outbox.
 		if tryOver(t, client, s.url, sender.token, fmt.Sprintf(`{"type":"signal","data":"%d.%s"}`, posted, large)) == http.StatusAccepted {
 			neighbour.until(t, `"data":"`+strconv.Itoa(posted)+".")
 			slowest = max(slowest, time.Since(began))
@@ -259,7 +260,7 @@ func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 		}
 	}
 	reading.Wait()
-	t.Logf("%d events, of which the neighbour waited for none longer than %v", posted, slowest)
+	t.Logf("%d events; the neighbour waited for none of them longer than %v", posted, slowest)
 	require.EqualValues(t, 1, connections.Load())
 	require.NoError(t, unread.close())
 	require.Zero(t, s.stop(t))

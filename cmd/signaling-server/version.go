@@ -7,9 +7,8 @@ import (
 	signalingserver "signaling-server"
 )
 
-// versionText returns what -version prints: the version and, if Go stamped them into
-// the binary, the revision that it was built from and whether the files had changed
-// since.
+// versionText returns the output of -version. The revision, and whether files were
+// modified since, are in it if Go found the repository when it built the binary.
 func versionText(build *debug.BuildInfo) string {
 	text := "signaling-server " + signalingserver.Version
 	if build == nil {

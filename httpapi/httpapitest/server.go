@@ -1,5 +1,5 @@
-// Package httpapitest gives tests of clients a whole server on a loopback port, and
-// a proxy before it that does as those between client and server do.
+// Package httpapitest gives tests a whole server: without a listener, or on a loopback
+// port behind a proxy.
 package httpapitest
 
 import (
@@ -20,27 +20,27 @@ import (
 	"signaling-server/sse"
 )
 
-// Server is a server behind a proxy.
+// Server is a server on a loopback port, behind a proxy.
 type Server struct {
 	URL string // of the proxy
 	Hub *sse.Hub
 
-	// Cut cuts all connections to the proxy.
+	// Cut closes all connections of clients to the proxy.
 	Cut func()
 
 	meddle atomic.Pointer[Meddler]
 }
 
-// Meddler may answer a request in the server's place, and says whether it did. It
-// may change the request, too.
+// Meddler may change a request, or answer it instead of the server. It reports whether
+// it answered.
 type Meddler func(w http.ResponseWriter, r *http.Request) bool
 
-// Between puts a meddler between clients and server, in the place of the one
-// before.
+// Between puts a meddler between the clients and the server. It replaces the previous
+// meddler.
 func (s *Server) Between(m Meddler) { s.meddle.Store(&m) }
 
-// Run runs a server, without a listener, until the test and what it has begun since
-// have ended.
+// Run runs a server without a listener until the test ends. Cleanups that are registered
+// later run before that.
 func Run(t testing.TB, p server.Parts) *server.Server {
 	s, err := server.Join(p)
 	require.NoError(t, err)
@@ -54,8 +54,8 @@ func Run(t testing.TB, p server.Parts) *server.Server {
 	return s
 }
 
-// Start starts a server that ends with the test. Where its parts do not say so,
-// nobody's rates are limited.
+// Start starts a server that stops with the test. Unless its parts say otherwise, a room
+// may have 100 members, and no rate is limited.
 func Start(t *testing.T, p server.Parts) *Server {
 	p.Rooms.Members = cmp.Or(p.Rooms.Members, 100)
 	signaling := Run(t, p)
@@ -81,7 +81,7 @@ func Start(t *testing.T, p server.Parts) *Server {
 	return s
 }
 
-// Proxy hands requests on to a server, and events back as they come.
+// Proxy forwards requests to a server, and flushes each part of an answer at once.
 func Proxy(t *testing.T, target string) http.Handler {
 	address, err := url.Parse(target)
 	require.NoError(t, err)
