@@ -8,8 +8,8 @@ import (
 	"signaling-server/sse"
 )
 
-// courier brings the events of rooms to the sockets of sse, neither of which
-// knows the other.
+// courier puts the events of rooms into the outboxes of sockets. Package rooms and package
+// sse do not know each other.
 type courier struct{ hub *sse.Hub }
 
 // Deliver implements [rooms.Courier].

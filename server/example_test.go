@@ -13,8 +13,8 @@ import (
 	"signaling-server/server"
 )
 
-// A program serves the signaling server beside routes of its own, and stops both so
-// that no client loses an event.
+// A program serves the signaling server beside its own routes. It stops in an order in
+// which no client loses an event.
 func Example() {
 	signaling, err := server.New(server.Options{ResumeWindow: 20 * time.Second})
 	if err != nil {
@@ -22,7 +22,7 @@ func Example() {
 	}
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /lessons/{name}", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "The lesson %s is in the room of this name.", r.PathValue("name"))
+		fmt.Fprintf(w, "The lesson %s takes place in the room with this name.", r.PathValue("name"))
 	})
 	routes.Handle("/", signaling.Handler()) // everything else
 
@@ -38,7 +38,7 @@ func Example() {
 
 	visit("http://" + listener.Addr().String())
 
-	// Drain comes first: Shutdown waits for streams, which do not end by themselves.
+	// Drain comes first: Shutdown waits for streams but does not end them.
 	within, cancelWithin := context.WithTimeout(ctx, 10*time.Second)
 	defer cancelWithin()
 	fmt.Println("Drained:", signaling.Drain(within))
@@ -51,7 +51,7 @@ func Example() {
 	// Shut down: <nil>
 }
 
-// visit is a client that joins a room and goes.
+// visit joins a room as a client, and leaves.
 func visit(url string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

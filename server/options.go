@@ -15,91 +15,95 @@ import (
 	"signaling-server/sse"
 )
 
-// Options configure a [Server]. The zero Options make one for development: it is open
-// to everybody, within the limits of [DefaultOptions].
+// Options configure a [Server]. With the zero Options it is a server for development: it
+// is open to everybody, within the limits of [DefaultOptions].
 type Options struct {
 	// HeartbeatInterval is how long a stream may be silent. 0: the default.
 	HeartbeatInterval time.Duration
 	// ResumeWindow is how long a socket outlives a dropped stream. 0: the default.
 	ResumeWindow time.Duration
 	// AwayAfter is how long a socket may have neither stream nor poll before its room
-	// hears that it is away. 0: the default.
+	// receives user-away. 0: the default.
 	AwayAfter time.Duration
 
 	// Limits bound what clients may do and hold. The zero Limits: the default.
 	Limits Limits
 	// ClientMemory is how many bytes may be held for all clients together. At the limit
-	// newcomers are refused, and the sockets that hold the most unread end. 0: no limit.
+	// newcomers are refused, and the sockets with the most unread events end. 0: no
+	// limit.
 	ClientMemory int64
 
-	// Access checks the access token that join-room then needs. The caller closes it
-	// after the server. Nil: every client may join every room.
+	// Access checks access tokens. With it, join-room needs an access token. The caller
+	// closes it after Run has returned. Nil: every client may join every room.
 	Access *access.Verifier
-	// EnforceExpiry takes members out of their rooms when their access tokens expire.
-	// Otherwise they may stay.
+	// EnforceExpiry takes members out of their rooms when their access tokens expire. If
+	// false, they may stay.
 	EnforceExpiry bool
-	// AdminToken is the token by which operators are known. Empty: in production
+	// AdminToken is the token that operators authenticate with. Empty: in production
 	// nobody is an operator, elsewhere everybody is.
 	AdminToken string
 
 	// ICEServers are the STUN and TURN servers that clients receive. Zero: none.
 	ICEServers iceservers.Provider
 
-	// CORSOrigins are the origins whose pages may use the server, "*" for all. Nil: the
-	// default.
+	// CORSOrigins are the origins whose pages may use the server; "*" stands for all.
+	// Nil: the default.
 	CORSOrigins []string
 	// TrustedProxies are the proxies whose X-Forwarded-For or Forwarded header is
 	// trusted. Nil: none.
 	TrustedProxies clientip.Proxies
 
-	// Environment is the name of the environment, which the monitoring endpoints show.
-	// In [httpapi.Production] they need AdminToken. Empty: the default.
+	// Environment is the name of the environment, which the monitoring endpoints show. If
+	// it is [httpapi.Production], they need AdminToken. Empty: the default.
 	Environment string
 	// Port is the TCP port that the monitoring endpoints show. The server does not
 	// listen on it.
 	Port int
-	// Logger receives what happens to sockets and rooms, and what fails. Nil: nothing is
-	// logged.
+	// Logger logs what happens to sockets and rooms, and what fails. Nil: the server does
+	// not log.
 	Logger *slog.Logger
 }
 
-// Limits bound what clients may do and hold. Rates are per second, on the average over
-// [limits.Burst]. An address is an IPv4 address or an IPv6 /64. A limit of 0 is no limit
-// unless its comment says otherwise.
+// Limits bound what clients may do and hold. A rate is per second; what was not used of it
+// for [limits.Burst] may be used at once. An address is an IPv4 address or an IPv6 /64. In
+// most fields 0 means that there is no limit, in the others the comment says what it means.
 type Limits struct {
 	MaxSockets           int // sockets at once; 0: the default
-	MaxSocketsPerAddress int // of them, from one address
+	MaxSocketsPerAddress int // sockets at once from one address
 	OpensPerAddress      int // rate of new sockets
 	OpensPerSocket       int // rate of streams and polls
 	PostsPerAddress      int // rate of requests that send events
-	PostsPerSocket       int
+	PostsPerSocket       int // rate of requests that send events
 	EventsPerAddress     int // rate of events in these requests
-	EventsPerSocket      int
-	ReceiversPerAddress  int // rate of receivers of what members send to their whole room; an event counts once more for each 4 KiB
-	ReceiversPerSocket   int
-	MonitoringPerAddress int // rate of requests that read the monitoring; a list counts once more for each 1000 entries
+	EventsPerSocket      int // rate of events in these requests
+	ReceiversPerAddress  int // rate of receivers of events to whole rooms: an event to 10 members counts 10, and once more for each 4 KiB
+	ReceiversPerSocket   int // rate of receivers, counted in the same way
+	MonitoringPerAddress int // rate of monitoring requests: a list counts once more for each 1000 entries
 
 	MaxRoomMembers     int // members of one room; 0: the default
 	RoomBytes          int // bytes of one room's list of members, with their metadata
 	MaxRooms           int // rooms at once
-	MaxRoomsPerAddress int // of them, made by one address
+	MaxRoomsPerAddress int // rooms at once that one address has created
 
-	MaxBody                int // bytes of a request's body; the least is 64 KiB
-	RequestBytesPerAddress int // bytes of the bodies of all requests under way
-	MaxBatch               int // events of one batch; the least is 64
-	RequestsPerAddress     int // requests under way, without streams and polls
+	MaxBody                int // bytes of a request's body; less than 64 KiB counts as 64 KiB
+	RequestBytesPerAddress int // bytes of the bodies of all requests under way together
+	MaxBatch               int // events in one batch; less than 64 counts as 64
+	RequestsPerAddress     int // requests under way at once, without streams and polls
 
-	// OutboxEvents and OutboxBytes are how many events, and bytes of them, may wait for
-	// one client. As many events, and a quarter of the bytes, are kept for it to resume
-	// after they were written. 0: the default.
-	OutboxEvents, OutboxBytes int
-	// OutboxBytesPerAddress is how many bytes of events from one address may wait for
-	// all clients together. At most, and if it is 0, it is a quarter of
-	// [Options].ClientMemory.
+	// OutboxEvents is how many events may wait for one client. As many are kept, after
+	// they were sent, for the client to resume. 0: the default.
+	OutboxEvents int
+	// OutboxBytes is how many bytes the events that wait for one client may have. A
+	// quarter as much is kept, after it was sent, for the client to resume. 0: the
+	// default.
+	OutboxBytes int
+	// OutboxBytesPerAddress is how many bytes the events from one address that wait for
+	// all clients together may have. It is never more than a quarter of
+	// [Options].ClientMemory. 0: that quarter.
 	OutboxBytesPerAddress int
 }
 
-// DefaultOptions returns the defaults, which are those of the command's settings too.
+// DefaultOptions returns the defaults. The settings of cmd/signaling-server have the same.
 func DefaultOptions() Options {
 	sockets := sse.DefaultOptions()
 	return Options{
@@ -138,7 +142,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// withDefaults fills in the defaults.
+// withDefaults returns the options with defaults in the fields that are not set.
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()
 	o.Limits = cmp.Or(o.Limits, d.Limits)
@@ -150,10 +154,10 @@ func (o Options) withDefaults() Options {
 	if o.CORSOrigins == nil {
 		o.CORSOrigins = d.CORSOrigins
 	}
-	return o // package sse has the defaults of durations
+	return o // package sse sets the durations
 }
 
-// parts returns the options of each part.
+// parts returns the options of all parts.
 func (o Options) parts() Parts {
 	o = o.withDefaults()
 	p := Parts{
@@ -195,8 +199,8 @@ func (o Options) parts() Parts {
 	return p
 }
 
-// outbox bounds one socket's outbox. What is kept for a resume is little: it has been
-// written, and most of it has arrived.
+// outbox returns the limits of one socket's outbox. A resume needs less than a stream
+// that has stalled: what is kept for it has been sent, and most of it has arrived.
 func (l Limits) outbox() sse.OutboxLimits {
 	return sse.OutboxLimits{
 		UnsentEvents: l.OutboxEvents, UnsentBytes: l.OutboxBytes,
@@ -204,7 +208,8 @@ func (l Limits) outbox() sse.OutboxLimits {
 	}
 }
 
-// outboxBytesPerAddress applies the bound of a quarter of the memory for clients.
+// outboxBytesPerAddress returns the limit for one address, given the memory for clients.
+// For both, 0 means that there is no limit.
 func (l Limits) outboxBytesPerAddress(memory int64) int {
 	quarter := int(memory / 4)
 	if quarter == 0 || l.OutboxBytesPerAddress == 0 {
@@ -213,6 +218,7 @@ func (l Limits) outboxBytesPerAddress(memory int64) int {
 	return min(quarter, l.OutboxBytesPerAddress)
 }
 
+// rates returns the limits of requests.
 func (l Limits) rates() limits.Options {
 	return limits.Options{
 		PerAddress: limits.Rates{Opens: l.OpensPerAddress, Posts: l.PostsPerAddress, Events: l.EventsPerAddress, Tellings: l.ReceiversPerAddress},
@@ -220,7 +226,7 @@ func (l Limits) rates() limits.Options {
 
 		MonitoringPerAddress: l.MonitoringPerAddress,
 		RequestsPerAddress:   l.RequestsPerAddress,
-		ReadingPerAddress:    2 * l.MaxSocketsPerAddress, // during a take-over a socket has two readers for a moment
+		ReadingPerAddress:    2 * l.MaxSocketsPerAddress, // while a socket is taken over it has two readers
 		BytesPerAddress:      l.RequestBytesPerAddress,
 	}
 }

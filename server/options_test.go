@@ -17,7 +17,7 @@ func TestZeroLimitsAreTheDefault(t *testing.T) {
 		MaxRoomMembers: d.Limits.MaxRoomMembers,
 		OutboxEvents:   d.Limits.OutboxEvents,
 		OutboxBytes:    d.Limits.OutboxBytes,
-	}, some, "any other 0 is no limit")
+	}, some, "in the other fields, 0 means that there is no limit")
 }
 
 func TestOneAddressMayFillAQuarterOfTheMemoryAtMost(t *testing.T) {

@@ -1,10 +1,10 @@
-// Package server is the whole signaling server as one [http.Handler]. It is the only
-// place where the parts are joined: sockets (package sse), rooms, the HTTP API,
-// limits, access tokens, ICE servers and metrics.
+// Package server is the whole signaling server as an [http.Handler]. It is the only
+// place that joins the parts: sockets (package sse), rooms, the HTTP API, limits, access
+// tokens, ICE servers and metrics.
 //
 // A program serves [Server.Handler], runs [Server.Run] beside it, and calls
-// [Server.Drain] before it stops. Listeners, TLS and signals are the program's:
-// cmd/signaling-server is one such program.
+// [Server.Drain] before it stops. The program opens the listener and handles signals and
+// TLS, as cmd/signaling-server does.
 package server
 
 import (
@@ -34,23 +34,23 @@ type Server struct {
 	rooms   *rooms.Rooms
 	api     *httpapi.API
 	metrics *httpapi.Metrics
-	budget  *budget.Budget // nil: no bound
+	budget  *budget.Budget // nil: memory has no bound
 	proxies clientip.Proxies
-	observe func(socketID string)
-	expires bool // memberships end with their access tokens
+	observe func(socketID string) // nil: it is not called
+	expires bool                  // members leave their rooms when their access tokens expire
 
-	guard *conns.Guard // nil: there is none; set before Run
+	guard *conns.Guard // nil: the program has none; set before Run
 }
 
-// New makes a server. The error is about the files that it serves.
+// New returns a server. The error says which of the embedded pages cannot be read.
 func New(o Options) (*Server, error) { return Join(o.parts()) }
 
-// Parts are the options of the packages that a [Server] joins. Tests use them for
-// what [Options] cannot say.
+// Parts are the options of the packages that a [Server] joins. Tests use them for what
+// [Options] cannot express.
 //
-// Join sets all functions of SSE and Rooms, API.Hub, API.Rooms and API.Metrics. In
-// API it fills in Logger, Limits, Version, OpenAPI, Pages and Client if they are not
-// set.
+// [Join] sets the fields that connect the parts: all functions of SSE and Rooms, and Hub,
+// Rooms and Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
+// Client of API, unless they are set already.
 type Parts struct {
 	SSE   sse.Options
 	Rooms rooms.Limits
@@ -58,16 +58,16 @@ type Parts struct {
 
 	// EnforceExpiry is as in [Options].
 	EnforceExpiry bool
-	// Observe is called with each socket that has ended, gone away or come back,
-	// before its room hears of it. Several goroutines may call it at once. Nil: it is
-	// not called.
+	// Observe is called with each socket that has ended, gone away or come back, before
+	// the members of its room receive that event. Several goroutines may call it at
+	// once. Nil: it is not called.
 	Observe func(socketID string)
-	// Courier returns the courier that the rooms use instead of the given one. Nil:
-	// they use the given one.
+	// Courier wraps the courier that brings the events of rooms to sockets. Nil: it is
+	// not wrapped.
 	Courier func(rooms.Courier) rooms.Courier
 }
 
-// Join makes a server of its parts. The error is about the files that it serves.
+// Join returns a server with the given parts. The error is as in [New].
 func Join(p Parts) (*Server, error) {
 	s := &Server{
 		metrics: httpapi.NewMetrics(),
@@ -100,17 +100,19 @@ func Join(p Parts) (*Server, error) {
 	p.API.Pages = cmp.Or(p.API.Pages, fs.FS(static.Files))
 	p.API.Client = cmp.Or(p.API.Client, fs.FS(browser.Files))
 	var err error
-	s.api, err = httpapi.New(p.API)
-	return s, err
+	if s.api, err = httpapi.New(p.API); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-// socketEnded does what must happen when a socket has ended. The hub calls it once
-// for each socket, after it has forgotten the socket: a join that comes later fails,
-// and so cannot bring the socket back into a room.
+// socketEnded does all that must happen when a socket has ended. The hub calls it once
+// for each socket, and has forgotten the socket by then: a later join fails, so the
+// socket cannot get back into a room.
 //
-// The order is: first the room, because its members wait for user-disconnected; then
-// the answers that are kept for the socket's repeated requests; and last the metrics,
-// which count only what is done.
+// The order is: first the room, because its members wait for user-disconnected. Then the
+// answers that are kept for repeated requests of the socket. Then the metrics:
+// a socket that they count has left nothing behind.
 func (s *Server) socketEnded(socketID string, reason sse.Reason) {
 	if s.observe != nil {
 		s.observe(socketID)
@@ -120,7 +122,7 @@ func (s *Server) socketEnded(socketID string, reason sse.Reason) {
 	s.metrics.SocketEnded(reason)
 }
 
-// presenceChanged tells a socket's room that the socket went away or came back.
+// presenceChanged lets the members of a socket's room know that it went away or came back.
 func (s *Server) presenceChanged(socketID string) {
 	if s.observe != nil {
 		s.observe(socketID)
@@ -128,21 +130,24 @@ func (s *Server) presenceChanged(socketID string) {
 	s.rooms.Observe(socketID)
 }
 
-// Handler returns the handler of all requests. It answers every path, so a program
-// gives its own routes more specific patterns. Links in the pages and in problems
-// begin at the root: the handler cannot stand below a prefix. A middleware that wraps
-// the http.ResponseWriter must have Unwrap, because streams flush and set deadlines.
+// Handler returns the handler of all requests.
+//
+// It answers every path, so a program needs more specific patterns for its own routes.
+// It does not work below a prefix, because links in pages and problems begin with "/".
+// A middleware may wrap the http.ResponseWriter if its type has the method Unwrap (see
+// http.ResponseController): streams flush, and set deadlines.
 func (s *Server) Handler() http.Handler { return s.api }
 
-// Hub returns the register of all sockets, for example to end one: see [sse.Hub.Kick].
+// Hub returns the register of all sockets. A program can use it to end a socket: see
+// [sse.Hub.Kick].
 func (s *Server) Hub() *sse.Hub { return s.hub }
 
-// Guard returns a guard of the server's connections: it bounds how many there are and
-// closes those that wait for too long. The server fills in Budget, Exempt and OnClosed.
+// Guard returns a guard for the program's listener: it bounds how many connections there
+// are, and closes connections that wait for too long. Budget, Exempt and OnClosed of the
+// options are set by Guard.
 //
-// A program may do without a guard. One that wants a guard calls Guard once, before
-// Run, and gives the guard's methods to its listener and its http.Server: see package
-// conns.
+// A program may do without a guard. If it uses a guard, it calls Guard once, before Run,
+// and connects the guard with its listener and its http.Server: see package conns.
 func (s *Server) Guard(o conns.Options) *conns.Guard {
 	o.Budget, o.Exempt, o.OnClosed = s.budget, s.proxies, s.metrics.ConnectionClosed
 	s.guard = conns.New(o)
@@ -150,15 +155,17 @@ func (s *Server) Guard(o conns.Options) *conns.Guard {
 	return s.guard
 }
 
-// ClientMemory returns how many bytes are held for clients, and how many may be: see
-// [Options]. Without a bound nothing is counted, and both are 0. Any goroutine may
+// ClientMemory returns how many bytes are held for clients, and how many may be held: see
+// [Options]. Without a limit the server does not count, and both are 0. Any goroutine may
 // call it.
 func (s *Server) ClientMemory() (used, limit int64) { return s.budget.Used(), s.budget.Limit() }
 
-// Run does what must happen beside the handler until ctx is done: it sends heartbeats,
-// ends sockets whose resume window is over and memberships whose access token has
-// expired, and closes overdue connections of the guard. It is called once, and returns
-// when all of that has ended. The handler needs it from the first request on.
+// Run does the work beside the handler until ctx is done. It sends heartbeats, ends
+// sockets when their resume window is over, removes members whose access token has
+// expired, and closes overdue connections of the guard.
+//
+// Run is called once, before the first request. It returns when no goroutine of it is
+// left.
 func (s *Server) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -171,9 +178,11 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// Drain refuses new sockets and events, lets every client have the events that were
-// accepted for it, and ends all streams and polls. All other requests are answered as
-// before. Drain is called once, while [Server.Run] runs and before http.Server.Shutdown,
-// which would wait for the streams. The error is that of ctx, if ctx is done first:
-// some streams have not ended then.
+// Drain prepares the stop. It refuses new sockets and events, lets every client receive
+// the events that were accepted for it, and ends all streams and polls. Other requests
+// are answered as before. If ctx is done first, Drain returns the error of ctx, and some
+// streams have not ended.
+//
+// Drain is called once, while [Server.Run] runs. It must come before
+// http.Server.Shutdown, which waits for streams but does not end them.
 func (s *Server) Drain(ctx context.Context) error { return s.hub.Drain(ctx) }

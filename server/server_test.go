@@ -64,7 +64,7 @@ func TestTheZeroOptionsMakeAServerForDevelopment(t *testing.T) {
 	require.Zero(t, limit)
 }
 
-// When a socket has ended, its room, the memory and the metrics know it.
+// When a socket has ended, its room is gone, its memory is free, and the metrics count it.
 func TestNothingIsLeftOfASocketThatHasEnded(t *testing.T) {
 	s, err := server.New(server.Options{ClientMemory: 1 << 30})
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestNothingIsLeftOfASocketThatHasEnded(t *testing.T) {
 	require.Contains(t, read(t, web, "/rooms"), `"rooms":[]`)
 	require.Contains(t, read(t, web, "/metrics"), `signaling_sockets_ended_total{reason="client disconnect"} 1`)
 	require.Eventually(t, func() bool {
-		runtime.GC() // a member is charged until it is collected
+		runtime.GC() // a member is charged until it is garbage-collected
 		used, _ := s.ClientMemory()
 		return used == 0
 	}, patience, time.Millisecond)
@@ -106,7 +106,7 @@ func TestAGuardChargesTheServersMemoryAndCountsInItsMetrics(t *testing.T) {
 
 	another := &http.Client{Transport: new(http.Transport)}
 	defer another.CloseIdleConnections()
-	require.Eventually(t, func() bool { // until the first is idle, and gives way
+	require.Eventually(t, func() bool { // until the first connection is idle and can be closed
 		response, err := another.Get(web.URL + "/livez")
 		if err != nil {
 			return false

@@ -2,13 +2,13 @@ package main
 
 import "signaling-server/httpapi/conns"
 
-// connections is how many TCP connections there may be, and how many beyond these for
-// operators and probes.
+// connections are how many TCP connections there may be, and how many more for operators
+// and probes.
 type connections struct{ inAll, reserve int }
 
 // connectionsOf returns how many connections a number of file descriptors allows. Some
 // descriptors are left for files and for connections of the server's own, to key
-// servers for example. 0 is no limit, for descriptors and for connections.
+// servers for example. Without a limit of descriptors (0) there is none of connections.
 func connectionsOf(descriptors int) connections {
 	if descriptors <= 0 {
 		return connections{}
