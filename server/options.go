@@ -29,8 +29,8 @@ type Options struct {
 	// Limits bound what clients may do and hold. The zero Limits: the default.
 	Limits Limits
 	// ClientMemory is how many bytes may be held for all clients together. At the limit
-	// newcomers are refused, and the sockets with the most unread events end. 0: no
-	// limit.
+	// newcomers are refused, and the sockets with the most unread events are
+	// ended. 0: no limit.
 	ClientMemory int64
 
 	// Access checks access tokens. With it, join-room needs an access token. The caller
@@ -76,9 +76,9 @@ type Limits struct {
 	PostsPerSocket       int // rate of requests that send events
 	EventsPerAddress     int // rate of events in these requests
 	EventsPerSocket      int // rate of events in these requests
-	ReceiversPerAddress  int // rate of receivers of events to whole rooms: an event to 10 members counts 10, and once more for each 4 KiB
-	ReceiversPerSocket   int // rate of receivers, counted in the same way
-	MonitoringPerAddress int // rate of monitoring requests: a list counts once more for each 1000 entries
+	ReceiversPerAddress  int // rate of receivers of events to whole rooms; an event of 4 KiB counts twice, of 8 KiB three times
+	ReceiversPerSocket   int // rate of receivers of events to the whole room, counted in the same way
+	MonitoringPerAddress int // rate of monitoring requests; a list of 1000 entries counts twice, of 2000 three times
 
 	MaxRoomMembers     int // members of one room; 0: the default
 	RoomBytes          int // bytes of one room's list of members, with their metadata
@@ -93,12 +93,12 @@ type Limits struct {
 	// OutboxEvents is how many events may wait for one client. As many are kept, after
 	// they were sent, for the client to resume. 0: the default.
 	OutboxEvents int
-	// OutboxBytes is how many bytes the events that wait for one client may have. A
+	// OutboxBytes is the maximum size in bytes of the events that wait for one client. A
 	// quarter as much is kept, after it was sent, for the client to resume. 0: the
 	// default.
 	OutboxBytes int
-	// OutboxBytesPerAddress is how many bytes the events from one address that wait for
-	// all clients together may have. It is never more than a quarter of
+	// OutboxBytesPerAddress is the maximum size in bytes of the events from one address
+	// that wait for all clients together. It is never more than a quarter of
 	// [Options].ClientMemory. 0: that quarter.
 	OutboxBytesPerAddress int
 }

@@ -35,7 +35,7 @@ type config struct {
 	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Host names to get Let's Encrypt certificates for. Setting it accepts Let's Encrypt's terms of service. PORT must be reachable as 443. Empty: no such certificates."`
 	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Where Let's Encrypt writes to when something is wrong with a certificate. Empty: nowhere."`
 	ACMECache      string   `env:"ACME_CACHE" envDefault:"acme" allowed:"the path of a folder" help:"Folder that keeps the certificates of ACME_DOMAINS. It must outlive the server, because Let's Encrypt limits how many certificates it issues."`
-	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS too, for a proxy that speaks it."`
 
 	HeartbeatInterval time.Duration `env:"HEARTBEAT_INTERVAL" validate:"min=1s,max=10m" allowed:"a duration from 1s to 10m" help:"How long a stream may be silent before the server sends a heartbeat."`
 	ResumeWindow      time.Duration `env:"RESUME_WINDOW" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may take to resume after its stream dropped. Then its socket ends, and its room receives user-disconnected."`
@@ -53,7 +53,7 @@ type config struct {
 	TURNTTL    time.Duration `env:"TURN_TTL" envDefault:"12h" validate:"min=1s,max=168h" allowed:"a duration from 1s to 168h" help:"How long the credentials for TURN_URLS are valid. A client asks for new ones during a longer call."`
 
 	Limits        limitSettings
-	MemoryLimit   int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Maximum memory of the process in bytes. At the limit newcomers are refused, and the sockets with the most unread events end. 0: the limit of the container or, without one, the memory of the machine."`
+	MemoryLimit   int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Maximum memory of the process in bytes. At the limit newcomers are refused, and the sockets with the most unread events are ended. 0: the limit of the container or, without one, the memory of the machine."`
 	HeaderTimeout time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
 	BodyTimeout   time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long a client may take to send a whole request, header and body."`
 
@@ -65,15 +65,15 @@ type config struct {
 type limitSettings struct {
 	MaxSockets             int `env:"MAX_CONNECTIONS" validate:"min=1" allowed:"a whole number from 1" help:"Maximum number of sockets at once."`
 	MaxSocketsPerAddress   int `env:"MAX_CONNECTIONS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of sockets at once from one address (of IPv6, one /64)."`
-	OpensPerAddress        int `env:"OPENS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"New sockets per second from one address. Five seconds' worth may come at once."`
-	OpensPerSocket         int `env:"OPENS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Streams and polls per second of one socket. Five seconds' worth may come at once."`
-	PostsPerAddress        int `env:"POSTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests per second that send events from one address. Five seconds' worth may come at once."`
-	PostsPerSocket         int `env:"POSTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Requests per second that send events of one socket. Five seconds' worth may come at once."`
-	EventsPerAddress       int `env:"EVENTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events per second from one address. Five seconds' worth may come at once."`
-	EventsPerSocket        int `env:"EVENTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Events per second of one socket. Five seconds' worth may come at once."`
-	ReceiversPerAddress    int `env:"RECEIVERS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers per second of the events that one address sends to whole rooms: an event to 10 members counts 10. It counts once more for each 4 KiB. Five seconds' worth may come at once."`
-	ReceiversPerSocket     int `env:"RECEIVERS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Receivers per second of the events that one socket sends to its whole room: an event to 10 members counts 10. It counts once more for each 4 KiB. Five seconds' worth may come at once."`
-	MonitoringPerAddress   int `env:"MONITORING_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Monitoring requests per second from one address. A list counts once more for each 1000 entries. Five seconds' worth may come at once."`
+	OpensPerAddress        int `env:"OPENS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many sockets per second one address may open. Five seconds' worth may come at once."`
+	OpensPerSocket         int `env:"OPENS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many streams and polls per second one socket may open. Five seconds' worth may come at once."`
+	PostsPerAddress        int `env:"POSTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many requests per second one address may make to send events. Five seconds' worth may come at once."`
+	PostsPerSocket         int `env:"POSTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many requests per second one socket may make to send events. Five seconds' worth may come at once."`
+	EventsPerAddress       int `env:"EVENTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many events per second one address may send. Five seconds' worth may come at once."`
+	EventsPerSocket        int `env:"EVENTS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many events per second one socket may send. Five seconds' worth may come at once."`
+	ReceiversPerAddress    int `env:"RECEIVERS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many receivers per second one address may reach with events to whole rooms. An event to 10 members has 10 receivers. An event of 4 KiB counts twice, of 8 KiB three times, and so on. Five seconds' worth may come at once."`
+	ReceiversPerSocket     int `env:"RECEIVERS_PER_SOCKET" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many receivers per second one socket may reach with events to its whole room. An event to 10 members has 10 receivers. An event of 4 KiB counts twice, of 8 KiB three times, and so on. Five seconds' worth may come at once."`
+	MonitoringPerAddress   int `env:"MONITORING_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"How many monitoring requests per second one address may make. A list of 1000 entries counts twice, of 2000 three times, and so on. Five seconds' worth may come at once."`
 	MaxRoomMembers         int `env:"MAX_ROOM_MEMBERS" validate:"min=1" allowed:"a whole number from 1" help:"Maximum number of members in one room."`
 	RoomBytes              int `env:"ROOM_BYTES" validate:"min=65536" allowed:"a number of bytes from 65536" help:"Maximum size of one room's list of members in bytes, with their metadata."`
 	MaxRooms               int `env:"MAX_ROOMS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of rooms at once."`

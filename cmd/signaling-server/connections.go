@@ -8,7 +8,7 @@ type connections struct{ inAll, reserve int }
 
 // connectionsOf returns how many connections a number of file descriptors allows. Some
 // descriptors are left for files and for connections of the server's own, to key
-// servers for example. Without a limit of descriptors (0) there is none of connections.
+// servers for example. If the number is 0, there is no limit, and the result is zero.
 func connectionsOf(descriptors int) connections {
 	if descriptors <= 0 {
 		return connections{}

@@ -122,7 +122,7 @@ func kindOf(message string) string {
 	return strings.ToValidUTF8(strings.Clone(message[:min(len(message), maxLogMessage)]), "")
 }
 
-// leftOut is how many lines of an owner were left out since a time.
+// leftOut is how many lines of an owner were left out, and since when.
 type leftOut struct {
 	owner logOwner
 	count int

@@ -47,7 +47,7 @@ func (m memory) announce(c config, logger *slog.Logger) {
 	level, message := slog.LevelInfo, "memory for clients"
 	if worst > m.forClients {
 		level = slog.LevelWarn
-		message = "the limits allow more than the memory for clients: when it is used up, newcomers are refused, and the sockets with the most unread events end"
+		message = "the limits allow more than the memory for clients: when it is used up, newcomers are refused, and the sockets with the most unread events are ended"
 	}
 	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.forClients), "atWorst", inMiB(worst))
 }
@@ -91,7 +91,7 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 			excess := excessOver(used)
 			switch {
 			case used >= limit:
-				runtime.GC() // some of what is charged until it is collected may be garbage
+				runtime.GC() // what is charged until it is collected may be garbage already
 			case excess > enoughExcess && !now.Before(next):
 				debug.FreeOSMemory()
 				if used, _ := s.ClientMemory(); excessOver(used) < excess/2 {

@@ -45,7 +45,7 @@ type certificate struct {
 
 	mu      sync.Mutex // guards what follows; held while the files are read
 	looked  time.Time  // when the files were last checked
-	changed time.Time  // when the newer of the files was written, as they were last read
+	changed time.Time  // when the newer of the files had been written at the last try to read them
 	current *tls.Certificate
 }
 

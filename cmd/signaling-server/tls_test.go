@@ -221,9 +221,8 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 	}
 }
 
-// Streams share a connection, but each has flow control of its own (RFC 9113, 5.2). It
-// holds back a stream that is not read, which ends as a slow consumer. The neighbours of
-// that stream go on.
+// Streams share a connection, but each has flow control of its own (RFC 9113, 5.2): a
+// stream that is not read is held back, and ends as a slow consumer. Its neighbours go on.
 func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, 1)

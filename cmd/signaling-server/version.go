@@ -7,8 +7,8 @@ import (
 	signalingserver "signaling-server"
 )
 
-// versionText returns the output of -version. The revision, and whether files were
-// modified since, are in it if Go found the repository when it built the binary.
+// versionText returns the output of -version. If Go found the repository when it built
+// the binary, the text has the revision, and says whether files were modified since.
 func versionText(build *debug.BuildInfo) string {
 	text := "signaling-server " + signalingserver.Version
 	if build == nil {
