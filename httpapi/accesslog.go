@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"signaling-server/httpapi/excerpt"
 )
 
 // logged answers a request and logs it, without what may be a secret.
@@ -16,7 +18,7 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 	answer := &recordedAnswer{ResponseWriter: w}
 	defer func() {
 		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
-			slog.String("method", cut(r.Method)), slog.String("path", cut(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
+			slog.String("method", excerpt.Of(r.Method)), slog.String("path", excerpt.Of(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
 			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
 			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
 	}()

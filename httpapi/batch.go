@@ -5,6 +5,8 @@ import (
 	"iter"
 	"net/http"
 
+	"signaling-server/httpapi/excerpt"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -88,7 +90,7 @@ func decodeBatch(body []byte, maxEvents int) (batch, error) {
 	for rawName, value := range membersOf(whole.text) {
 		switch name := unquoted(rawName); {
 		case string(name) != "events":
-			return batch{}, invalid(FieldError{cut(string(name)), "unknown", "a batch has no such member"})
+			return batch{}, invalid(FieldError{excerpt.Of(string(name)), "unknown", "a batch has no such member"})
 		case events != nil:
 			return batch{}, invalid(FieldError{"events", "unique", "must stand there once"})
 		case value.Kind() != '[':

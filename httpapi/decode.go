@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"signaling-server/httpapi/excerpt"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -60,7 +62,7 @@ func invalid(wrong ...FieldError) *Problem {
 	p := validationFailed.with("See errors for what to change.")
 	p.Errors = wrong[:min(len(wrong), maxFieldErrors)]
 	for i := range p.Errors {
-		p.Errors[i].Field = cut(p.Errors[i].Field)
+		p.Errors[i].Field = excerpt.Of(p.Errors[i].Field)
 	}
 	return p
 }
@@ -152,7 +154,7 @@ func (t eventType) unknownMember(name []byte) FieldError {
 	if known := t.lookalike(name); known != "" {
 		message += "; did you mean " + known + "?"
 	}
-	return FieldError{cut(string(name)), "unknown", message}
+	return FieldError{excerpt.Of(string(name)), "unknown", message}
 }
 
 // set decodes a value into the field, which event has.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/excerpt"
 )
 
 // diagnosis is what the server sees of one request and its way here. It tells
@@ -50,7 +51,7 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 		TLS:               tlsVersion(r.TLS),
 		RemoteAddress:     clientip.Proxies(nil).Of(r).String(),
 		ForwardedFor:      forwardedFor(r.Header),
-		RequestHeaders:    append([]headerField{{"Host", cut(r.Host)}}, headerFields(r.Header, cut)...),
+		RequestHeaders:    append([]headerField{{"Host", excerpt.Of(r.Host)}}, headerFields(r.Header, excerpt.Of)...),
 		ResponseHeaders:   headerFields(header, whole),
 		HeartbeatInterval: a.hub.HeartbeatInterval().Milliseconds(),
 		ResumeWindow:      a.hub.ResumeWindow().Milliseconds(),
@@ -72,7 +73,7 @@ func forwardedFor(header http.Header) []string {
 	for _, line := range header.Values("X-Forwarded-For") {
 		for address := range strings.SplitSeq(line, ",") {
 			if address = strings.TrimSpace(address); address != "" && len(chain) < maxHeaderFields {
-				chain = append(chain, cut(address))
+				chain = append(chain, excerpt.Of(address))
 			}
 		}
 	}
@@ -88,7 +89,7 @@ func headerFields(header http.Header, tell func(string) string) []headerField {
 				value = "[hidden]"
 			}
 			if name == "Access-Control-Allow-Origin" { // of the server's own header, what the client wrote
-				value = cut(value)
+				value = excerpt.Of(value)
 			}
 			fields = append(fields, headerField{tell(name), tell(value)})
 		}

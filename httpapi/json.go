@@ -7,6 +7,8 @@ import (
 	"io"
 	"sync"
 
+	"signaling-server/httpapi/excerpt"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -53,7 +55,7 @@ func whyInvalid(body []byte) *Problem {
 	case err == nil:
 		return malformedJSON.with("Something follows the JSON value.")
 	case errors.As(err, &syntax):
-		return malformedJSON.with(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, cut(syntax.Err.Error())))
+		return malformedJSON.with(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return malformedJSON.with("The JSON value is incomplete.")
 	default:

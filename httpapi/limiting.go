@@ -8,6 +8,7 @@ import (
 
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
+	"signaling-server/httpapi/excerpt"
 	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -36,7 +37,7 @@ func (a *API) noticeProxy(r *http.Request) {
 // clientOf is what operators are told of a client.
 func (a *API) clientOf(r *http.Request) sse.Client {
 	address := a.proxies.Of(r)
-	c := sse.Client{UserAgent: cutUserAgent(r.UserAgent()), Network: clientip.Network(address)}
+	c := sse.Client{UserAgent: excerpt.UserAgent(r.UserAgent()), Network: clientip.Network(address)}
 	if address.IsValid() {
 		c.IP = address.String()
 	}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"signaling-server/httpapi/excerpt"
+
 	"github.com/julienschmidt/httprouter"
 )
 
@@ -176,6 +178,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// connection would take for the answer what net/http makes of none.
 		panic(http.ErrAbortHandler)
 	}
-	a.logger.Error("request failed", "method", cut(r.Method), "path", cut(r.URL.Path), "error", err)
+	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)
 	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

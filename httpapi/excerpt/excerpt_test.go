@@ -1,4 +1,4 @@
-package httpapi
+package excerpt
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatAnAnswerRepeatsOfATextIsCut(t *testing.T) {
+func TestALongTextLosesItsMiddle(t *testing.T) {
 	const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 	for text, want := range map[string]string{
 		"":                      "",
@@ -19,16 +19,16 @@ func TestWhatAnAnswerRepeatsOfATextIsCut(t *testing.T) {
 		chrome:                  "Mozilla/5.0 (X11; Linux x86_64)…) Chrome/156.0.0.0 Safari/537.36",
 		"\xff":                  "\uFFFD",
 	} {
-		require.Equal(t, want, cut(text))
+		require.Equal(t, want, Of(text))
 	}
 }
 
-func FuzzCut(f *testing.F) {
+func FuzzOf(f *testing.F) {
 	f.Add(strings.Repeat("<", 15_500))
 	f.Add(strings.Repeat("\xff", 80))
 	f.Fuzz(func(t *testing.T, text string) {
-		short := cut(text)
+		short := Of(text)
 		require.True(t, utf8.ValidString(short))
-		require.LessOrEqual(t, utf8.RuneCountInString(short), maxRepeated)
+		require.LessOrEqual(t, utf8.RuneCountInString(short), maxLength)
 	})
 }
