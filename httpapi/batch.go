@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -32,11 +33,11 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	return a.once(w, r, socketID, body, func() reply {
 		results := newResults(events.count)
 		for event := range events.all() {
-			problem, err := a.result(socketID, event)
+			p, err := a.result(socketID, event)
 			if err != nil {
 				return reply{err: err}
 			}
-			results.add(problem)
+			results.add(p)
 		}
 		return reply{results: results}
 	})
@@ -45,7 +46,7 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 // result takes one event of a batch, and returns what is wrong with it, nil if it
 // is accepted. The one before may have ended the socket. The error is one that is
 // not a problem of the event's.
-func (a *API) result(socketID string, event document) (*Problem, error) {
+func (a *API) result(socketID string, event document) (*problem.Problem, error) {
 	if _, alive := a.hub.Info(socketID); !alive {
 		return sessionEnded, nil
 	}
@@ -53,8 +54,8 @@ func (a *API) result(socketID string, event document) (*Problem, error) {
 	if err == nil {
 		return nil, nil
 	}
-	if problem := a.problemOf(err); problem != nil {
-		return problem, nil
+	if p := a.problemOf(err); p != nil {
+		return p, nil
 	}
 	return nil, err
 }
@@ -84,17 +85,17 @@ func decodeBatch(body []byte, maxEvents int) (batch, error) {
 		return batch{}, err
 	}
 	if whole.text.Kind() != '{' {
-		return batch{}, invalid(mustBeObject)
+		return batch{}, problem.Invalid(mustBeObject)
 	}
 	var events jsontext.Value
 	for rawName, value := range membersOf(whole.text) {
 		switch name := unquoted(rawName); {
 		case string(name) != "events":
-			return batch{}, invalid(FieldError{excerpt.Of(string(name)), "unknown", "a batch has no such member"})
+			return batch{}, problem.Invalid(problem.Field(excerpt.Of(string(name)), "unknown", "a batch has no such member"))
 		case events != nil:
-			return batch{}, invalid(FieldError{"events", "unique", "must stand there once"})
+			return batch{}, problem.Invalid(problem.Field("events", "unique", "must stand there once"))
 		case value.Kind() != '[':
-			return batch{}, invalid(FieldError{"events", "type", "must be an array of events"})
+			return batch{}, problem.Invalid(problem.Field("events", "type", "must be an array of events"))
 		}
 		events = value
 	}
@@ -103,7 +104,7 @@ func decodeBatch(body []byte, maxEvents int) (batch, error) {
 		count = countUpTo(maxEvents+1, valuesOf(events))
 	}
 	if count < 1 || count > maxEvents {
-		return batch{}, invalid(FieldError{"events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)})
+		return batch{}, problem.Invalid(problem.Field("events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)))
 	}
 	return batch{document{events, whole.isCompact}, count}, nil
 }

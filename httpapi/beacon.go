@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/sse"
 )
 
@@ -65,7 +66,7 @@ func (o object) token() (token sse.Token, err error) {
 	return token, nil
 }
 
-var noBeaconToken = unknownSession.with("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
+var noBeaconToken = problem.UnknownSession.With("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
 	"Whoever can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")
 
 // appendBut appends the object as JSON, its members as they were written but for

@@ -8,9 +8,9 @@ import (
 	"net/netip"
 	"time"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
-	"signaling-server/sse"
 )
 
 const (
@@ -95,7 +95,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, in *intake) ([]by
 		case errors.Is(err, io.EOF) && (r.ContentLength < 0 || int64(len(body)) == size):
 			return body, nil
 		case err != nil:
-			return nil, malformedJSON.with("The body did not arrive whole.")
+			return nil, problem.MalformedJSON.With("The body did not arrive whole.")
 		}
 	}
 	if int64(len(body)) > a.maxBody {
@@ -105,7 +105,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, in *intake) ([]by
 }
 
 func (a *API) bodyTooLarge() error {
-	return payloadTooLarge.with(fmt.Sprintf("A body may have %d KiB at most.", a.maxBody>>10))
+	return problem.PayloadTooLarge.With(fmt.Sprintf("A body may have %d KiB at most.", a.maxBody>>10))
 }
 
 // refuseBody makes sure that a body is not read that the request promises. If the
@@ -161,8 +161,3 @@ func (c closing) WriteHeader(status int) {
 
 // Unwrap is for [http.ResponseController].
 func (c closing) Unwrap() http.ResponseWriter { return c.ResponseWriter }
-
-// memoryProblem is the problem of errNoMemory.
-func memoryProblem() *Problem {
-	return atCapacity.with("The server has no memory left for more requests. Try again after the time given.").after(sse.ReconnectAfter())
-}

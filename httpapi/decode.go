@@ -7,12 +7,10 @@ import (
 	"strings"
 
 	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// maxFieldErrors is how many wrong fields a problem names.
-const maxFieldErrors = 20
 
 // vocabulary is the types of events that may be posted somewhere, by their names.
 type vocabulary map[string]eventType
@@ -42,13 +40,13 @@ func (v vocabulary) readObject(o object) (kind string, event any, err error) {
 	}
 	event = v[kind].empty()
 	if wrong := v[kind].bind(o, event); len(wrong) > 0 {
-		return "", nil, invalid(wrong...)
+		return "", nil, problem.Invalid(wrong...)
 	}
 	if e, ok := event.(interface{ normalize() }); ok {
 		e.normalize()
 	}
 	if wrong := validate(event); len(wrong) > 0 {
-		return "", nil, invalid(wrong...)
+		return "", nil, problem.Invalid(wrong...)
 	}
 	if e, ok := event.(interface{ keep(object) }); ok {
 		e.keep(o)
@@ -56,29 +54,18 @@ func (v vocabulary) readObject(o object) (kind string, event any, err error) {
 	return kind, event, nil
 }
 
-// invalid is the problem of a request in which something is wrong. What it repeats
-// of the request is cut.
-func invalid(wrong ...FieldError) *Problem {
-	p := validationFailed.with("See errors for what to change.")
-	p.Errors = wrong[:min(len(wrong), maxFieldErrors)]
-	for i := range p.Errors {
-		p.Errors[i].Field = excerpt.Of(p.Errors[i].Field)
-	}
-	return p
-}
-
 // kindOf finds the type of an event.
 func (v vocabulary) kindOf(o object) (string, error) {
 	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
 	if i < 0 {
-		return "", invalid(FieldError{"type", "required", "is required: one of " + v.kinds()})
+		return "", problem.Invalid(problem.Field("type", "required", "is required: one of "+v.kinds()))
 	}
 	if value := o.members[i].value; value.Kind() == '"' {
 		if kind := unquoted(value); v[string(kind)].empty != nil {
 			return string(kind), nil
 		}
 	}
-	return "", invalid(FieldError{"type", "oneof", "must be one of " + v.kinds()})
+	return "", problem.Invalid(problem.Field("type", "oneof", "must be one of "+v.kinds()))
 }
 
 func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
@@ -87,26 +74,26 @@ func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func (t eventType) bind(o object, event any) (wrong []FieldError) {
+func (t eventType) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	_, open := event.(interface{ isOpen() })
 	var seen uint64 // a bit for each field
 	for _, m := range o.members {
-		if len(wrong) == maxFieldErrors {
+		if len(wrong) == problem.MaxFieldErrors {
 			break
 		}
 		known, isKnown := t.fields[string(m.name)]
 		switch {
 		case !isKnown:
 			if !open || t.isLookalike(m.name) {
-				wrong = append(slices.Grow(wrong, maxFieldErrors-len(wrong)), t.unknownMember(m.name))
+				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(m.name))
 			}
 			continue
 		case seen&known.bit != 0:
-			wrong = append(wrong, FieldError{known.name, "unique", "must stand there once"})
+			wrong = append(wrong, problem.Field(known.name, "unique", "must stand there once"))
 		case known.index != nil:
-			if err := known.set(value, m.value); err != nil {
-				wrong = append(wrong, *err)
+			if path, wanted := known.set(value, m.value); wanted != "" {
+				wrong = append(wrong, problem.Field(path, "type", "must be "+wanted))
 			}
 		}
 		seen |= known.bit
@@ -149,29 +136,27 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return fields
 }
 
-func (t eventType) unknownMember(name []byte) FieldError {
+func (t eventType) unknownMember(name []byte) problem.FieldError {
 	message := t.noSuchMember
 	if known := t.lookalike(name); known != "" {
 		message += "; did you mean " + known + "?"
 	}
-	return FieldError{excerpt.Of(string(name)), "unknown", message}
+	return problem.Field(excerpt.Of(string(name)), "unknown", message)
 }
 
-// set decodes a value into the field, which event has.
-func (f knownField) set(event reflect.Value, value jsontext.Value) *FieldError {
+// set decodes a value into the field of an event. If it cannot, it returns the path
+// of what is wrong, and what that should be.
+func (f knownField) set(event reflect.Value, value jsontext.Value) (path, wanted string) {
 	field := event.FieldByIndex(f.index)
 	if value.Kind() == '{' && field.Kind() == reflect.Struct {
 		return f.setObject(field, value)
 	}
-	if wanted := set(field, value); wanted != "" {
-		return &FieldError{f.name, "type", "must be " + wanted}
-	}
-	return nil
+	return f.name, set(field, value)
 }
 
 // setObject decodes an object that travels on as it was written: what else is
 // in it is not our business. Of a member that is repeated the last is heeded.
-func (f knownField) setObject(field reflect.Value, value jsontext.Value) *FieldError {
+func (f knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
 	for rawName, inner := range membersOf(value) {
 		name := unquoted(rawName)
 		index, known := f.inner[string(name)]
@@ -179,10 +164,10 @@ func (f knownField) setObject(field reflect.Value, value jsontext.Value) *FieldE
 			continue
 		}
 		if wanted := set(field.FieldByIndex(index), inner); wanted != "" {
-			return &FieldError{f.name + "." + string(name), "type", "must be " + wanted}
+			return f.name + "." + string(name), wanted
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // set decodes a value into a field. If it cannot, it says what the value should be.

@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
+	"net/http"
+	"strconv"
+
+	"signaling-server/httpapi/problem"
 )
 
 // encode writes a document of an answer as JSON. All answers are made here.
@@ -34,4 +39,20 @@ func marshal(document any) ([]byte, error) {
 	var text bytes.Buffer
 	err := encode(&text, document)
 	return text.Bytes(), err
+}
+
+// writeProblem sends a problem document.
+func writeProblem(w http.ResponseWriter, p *problem.Problem) {
+	header := w.Header()
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	}
+	if p.Status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
+	}
+	w.WriteHeader(p.Status)
+	_ = encode(w, p.Document()) // the client may be gone; there is nobody else to tell
+	_, _ = io.WriteString(w, "\n")
 }

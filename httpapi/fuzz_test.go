@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/rooms"
 )
 
@@ -33,8 +34,8 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatal("the body was changed")
 		}
 		if err != nil {
-			var problem *Problem
-			if !errors.As(err, &problem) || problem.status < 400 || problem.status >= 500 {
+			var p *problem.Problem
+			if !errors.As(err, &p) || p.Status < 400 || p.Status >= 500 {
 				t.Fatalf("%v is no problem of the client's", err)
 			}
 			return

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
@@ -53,8 +54,8 @@ func (r reply) send(w http.ResponseWriter) error {
 
 // size is how many bytes the reply takes beside the cost of a key.
 func (r reply) size() int {
-	if p, ok := r.err.(*Problem); ok {
-		return p.size()
+	if p, ok := r.err.(*problem.Problem); ok {
+		return sizeOf(p)
 	}
 	return r.results.size()
 }
@@ -62,8 +63,8 @@ func (r reply) size() int {
 // short returns the reply without what makes it large. It has the same status, and
 // for each event the same status, type and title.
 func (r reply) short() reply {
-	if p, ok := r.err.(*Problem); ok {
-		return reply{err: shortProblems[p.name]}
+	if p, ok := r.err.(*problem.Problem); ok {
+		return reply{err: shortProblems[p.Name]}
 	}
 	return reply{err: r.err, results: r.results.short()}
 }
@@ -110,14 +111,14 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body
 	}
 	key := r.Header.Get("Idempotency-Key")
 	if !isKey(key) {
-		return invalid(FieldError{"Idempotency-Key", "key", "must be 1 to 64 visible ASCII characters"})
+		return problem.Invalid(problem.Field("Idempotency-Key", "key", "must be 1 to 64 visible ASCII characters"))
 	}
 	content := contentOf(r.URL.Path, body)
 	keys := a.repeats.of(socketID, a.hub)
 	first, isFirst := keys.attempt(key, content)
 	switch {
 	case first.content != content:
-		return invalid(FieldError{"Idempotency-Key", "reused", "was used for another body; draw a new key for each event"})
+		return problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; draw a new key for each event"))
 	case isFirst:
 		return keys.answer(first, len(body), do).send(w)
 	}

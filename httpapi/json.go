@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -37,7 +38,7 @@ type document struct {
 func parseDocument(body []byte) (document, error) {
 	depth, spaces := survey(body)
 	if depth > maxDepth {
-		return document{}, malformedJSON.with(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+		return document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	}
 	if !jsontext.Value(body).IsValid(asWritten) {
 		return document{}, whyInvalid(body)
@@ -47,19 +48,19 @@ func parseDocument(body []byte) (document, error) {
 }
 
 // whyInvalid says where JSON goes wrong.
-func whyInvalid(body []byte) *Problem {
+func whyInvalid(body []byte) *problem.Problem {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
 	err := decoder.SkipValue()
 	var syntax *jsontext.SyntacticError
 	switch {
 	case err == nil:
-		return malformedJSON.with("Something follows the JSON value.")
+		return problem.MalformedJSON.With("Something follows the JSON value.")
 	case errors.As(err, &syntax):
-		return malformedJSON.with(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
+		return problem.MalformedJSON.With(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return malformedJSON.with("The JSON value is incomplete.")
+		return problem.MalformedJSON.With("The JSON value is incomplete.")
 	default:
-		return malformedJSON.with("The body is not JSON.")
+		return problem.MalformedJSON.With("The body is not JSON.")
 	}
 }
 
@@ -81,14 +82,14 @@ type object struct {
 var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
 
 // mustBeObject is the problem of any other value.
-var mustBeObject = FieldError{"", "object", "must be a JSON object"}
+var mustBeObject = problem.Field("", "object", "must be a JSON object")
 
 // asObject reads the document as an object of a few members, which do hears of. The
 // object is nobody's any more when do has returned. The members inside its members
 // are not looked at.
 func (d document) asObject(do func(object) error) error {
 	if d.text.Kind() != '{' {
-		return invalid(mustBeObject)
+		return problem.Invalid(mustBeObject)
 	}
 	list := memberLists.Get().(*[maxMembers]member)
 	count := 0
@@ -98,7 +99,7 @@ func (d document) asObject(do func(object) error) error {
 	}()
 	for rawName, value := range membersOf(d.text) {
 		if count == maxMembers {
-			return invalid(FieldError{"", "max", fmt.Sprintf("must have %d members at most", maxMembers)})
+			return problem.Invalid(problem.Field("", "max", fmt.Sprintf("must have %d members at most", maxMembers)))
 		}
 		list[count] = member{unquoted(rawName), rawName, value}
 		count++

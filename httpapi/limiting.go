@@ -9,8 +9,8 @@ import (
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
-	"signaling-server/rooms"
 	"signaling-server/sse"
 )
 
@@ -62,40 +62,6 @@ const (
 
 func limitNames() []limits.Name {
 	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, requestMemory, tcpConnections)
-}
-
-// limitOf names the limit for which something was refused, "" where it was for
-// another reason.
-func limitOf(err error) limits.Name {
-	var exceeded *limits.Exceeded
-	var problem *Problem
-	switch {
-	case errors.As(err, &exceeded):
-		return exceeded.Limit
-	case errors.Is(err, sse.ErrAtCapacity):
-		return connections
-	case errors.Is(err, sse.ErrTooMany):
-		return socketsPerAddress
-	case errors.Is(err, sse.ErrOutOfBudget), errors.Is(err, rooms.ErrOutOfMemory):
-		return memoryForClients
-	case errors.Is(err, errNoConnection):
-		return tcpConnections
-	case errors.Is(err, rooms.ErrRoomFull):
-		return membersPerRoom
-	case errors.Is(err, rooms.ErrRosterFull):
-		return rosterSize
-	case errors.Is(err, rooms.ErrTooManyRoomsOfNetwork):
-		return roomsPerAddress
-	case errors.Is(err, rooms.ErrTooManyRooms):
-		return roomsInAll
-	case errors.Is(err, rooms.ErrOverflow), errors.Is(err, sse.ErrOverflow):
-		return outboxSize
-	case errors.As(err, &problem) && problem.name == payloadTooLarge.name:
-		return bodySize
-	case errors.Is(err, errNoMemory):
-		return requestMemory
-	}
-	return ""
 }
 
 // exceededSentences tell a client which limit it is about.
@@ -152,11 +118,11 @@ func (a *API) holdBack(r *http.Request, err error) {
 }
 
 // exceededProblem is the problem of a client that asked too much.
-func exceededProblem(e *limits.Exceeded) *Problem {
-	kind := rateLimited
+func exceededProblem(e *limits.Exceeded) *problem.Problem {
+	kind := problem.RateLimited
 	switch e.Limit {
 	case limits.SilencesPerAddress, limits.SilencesInAll, limits.RequestsPerAddress, limits.ReadingPerAddress:
-		kind = atCapacity
+		kind = problem.AtCapacity
 	}
-	return kind.with(exceededSentences[e.Limit]).after(max(e.RetryAfter, sse.ReconnectAfter()))
+	return kind.With(exceededSentences[e.Limit]).After(max(e.RetryAfter, sse.ReconnectAfter()))
 }

@@ -186,7 +186,7 @@ func describeRoom(answer *pieces, room rooms.Info) {
 func (a *API) getRoom(w http.ResponseWriter, _ *http.Request, p params) error {
 	room, ok := a.rooms.Room(p.ByName("roomId"))
 	if !ok {
-		return noSuchRoom
+		return rooms.ErrNoRoom
 	}
 	answer := newPieces(w)
 	describeRoom(answer, room)

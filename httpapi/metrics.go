@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"signaling-server/httpapi/conns"
+	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -114,8 +115,8 @@ func (m *Metrics) refused(problem string, limit limits.Name) {
 
 func problemNames() []string {
 	var names []string
-	for _, t := range problemTypes {
-		names = append(names, t.name)
+	for _, t := range problem.Types {
+		names = append(names, t.Name)
 	}
 	return names
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"signaling-server/rooms"
+	"signaling-server/sse"
 )
 
 const serviceName = "signaling-server"
@@ -194,7 +194,7 @@ func (a *API) getLiveness(w http.ResponseWriter, _ *http.Request, _ params) erro
 // getReadiness says whether new clients are welcome.
 func (a *API) getReadiness(w http.ResponseWriter, _ *http.Request, _ params) error {
 	if a.hub.Draining() {
-		return problemFor(rooms.ErrDraining)
+		return sse.ErrDraining
 	}
 	return writeJSON(w, probe{"ready"})
 }

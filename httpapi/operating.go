@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"signaling-server/httpapi/problem"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -27,11 +29,11 @@ const maxReason = 256
 func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
 	why := r.URL.Query().Get("reason")
 	if utf8.RuneCountInString(why) > maxReason || why != "" && !isName(why) {
-		return invalid(FieldError{"reason", "name", "must be up to 256 visible characters, without control characters or line ends"})
+		return problem.Invalid(problem.Field("reason", "name", "must be up to 256 visible characters, without control characters or line ends"))
 	}
 	socketID := p.ByName("socketId")
 	if !a.hub.Kick(socketID, why) {
-		return notFound.with("There is no connection of this socket ID.")
+		return problem.NotFound.With("There is no connection of this socket ID.")
 	}
 	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
 	w.WriteHeader(http.StatusNoContent)

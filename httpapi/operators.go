@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"os"
+
+	"signaling-server/httpapi/problem"
 )
 
 // operators are those who may see and do what is not for everybody. They are
@@ -48,7 +50,7 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		if !isRight {
-			return unknownOperator.with("Send the header “Authorization: Bearer <token>”, with the token that the server was given as ADMIN_TOKEN.")
+			return problem.UnknownOperator.With("Send the header “Authorization: Bearer <token>”, with the token that the server was given as ADMIN_TOKEN.")
 		}
 		return nil
 	case a.operators.open:
@@ -58,7 +60,7 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	return operatorsOnly.with("This server has no token for operators. Whoever runs it sets ADMIN_TOKEN, and sends it as “Authorization: Bearer <token>”.")
+	return problem.OperatorsOnly.With("This server has no token for operators. Whoever runs it sets ADMIN_TOKEN, and sends it as “Authorization: Bearer <token>”.")
 }
 
 // checkPage refuses what a page of another origin asks of a server that is open to
@@ -68,9 +70,9 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 func (o operators) checkPage(r *http.Request) error {
 	switch {
 	case isForPage(r):
-		return originNotAllowed.with("Pages of another origin may not do this, unless they have the token of operators. Set ADMIN_TOKEN.")
+		return problem.OriginNotAllowed.With("Pages of another origin may not do this, unless they have the token of operators. Set ADMIN_TOKEN.")
 	case !o.isOwnName(r.Host):
-		return originNotAllowed.with("Without ADMIN_TOKEN this is only for those who call the server localhost, or by an IP address or the name of its machine. Set ADMIN_TOKEN.")
+		return problem.OriginNotAllowed.With("Without ADMIN_TOKEN this is only for those who call the server localhost, or by an IP address or the name of its machine. Set ADMIN_TOKEN.")
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"signaling-server/httpapi/problem"
+
 	"github.com/rs/cors"
 )
 
@@ -36,7 +38,7 @@ func isForeign(r *http.Request) bool { return new(http.CrossOriginProtection).Ch
 // the answer from them in any case, but some requests it sends without asking.
 func (a *API) checkOrigin(r *http.Request) error {
 	if isForeign(r) && !a.crossOrigin.OriginAllowed(r) {
-		return originNotAllowed.with("Pages of this origin may not use the server. CORS_ORIGIN lists those that may.")
+		return problem.OriginNotAllowed.With("Pages of this origin may not use the server. CORS_ORIGIN lists those that may.")
 	}
 	return nil
 }

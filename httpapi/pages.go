@@ -13,11 +13,12 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"signaling-server/httpapi/problem"
 )
 
 // pages are the embedded web files.
@@ -146,7 +147,7 @@ func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) {
 func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error {
 	f, ok := p.files[name]
 	if !ok {
-		return notFound.with("There is no such page.")
+		return problem.NotFound.With("There is no such page.")
 	}
 	if path.Ext(name) == ".html" {
 		p.allow(w, r, strings.TrimSuffix(path.Dir(name), "."))
@@ -245,17 +246,16 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 
 // getProblem explains a type of problem to a person.
 func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error {
-	i := slices.IndexFunc(problemTypes, func(t problemType) bool { return t.name == p.ByName("name") })
-	if i < 0 {
-		return notFound.with("There is no problem of this name.")
+	t, ok := problem.Named(p.ByName("name"))
+	if !ok {
+		return problem.NotFound.With("There is no problem of this name.")
 	}
 	a.pages.allow(w, r, "problems")
-	t := problemTypes[i]
 	var page bytes.Buffer
 	err := problemPage.Execute(&page, struct {
 		Name, Title, Explanation string
 		Status                   int
-	}{t.name, t.title, t.explanation, t.status})
+	}{t.Name, t.Title, t.Explanation, t.Status})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"signaling-server/httpapi/problem"
 )
 
 // maxLimit is the largest page that can be asked for.
@@ -42,19 +44,19 @@ func (p rank) compare(other rank) int {
 func (l list) readTerms(query url.Values) (terms, error) {
 	t := terms{sought: sought(strings.ToLower(query.Get("q")))}
 	if utf8.RuneCountInString(query.Get("q")) > maxSearch {
-		return terms{}, invalid(FieldError{"q", "max", fmt.Sprintf("must be at most %d characters long", maxSearch)})
+		return terms{}, problem.Invalid(problem.Field("q", "max", fmt.Sprintf("must be at most %d characters long", maxSearch)))
 	}
 	if text := query.Get("limit"); text != "" {
 		var err error
 		if t.limit, err = strconv.Atoi(text); err != nil || t.limit < 1 || t.limit > maxLimit {
-			return terms{}, invalid(FieldError{"limit", "range", fmt.Sprintf("must be a whole number from 1 to %d", maxLimit)})
+			return terms{}, problem.Invalid(problem.Field("limit", "range", fmt.Sprintf("must be a whole number from 1 to %d", maxLimit)))
 		}
 	}
 	if text := query.Get("cursor"); text != "" {
 		decoded, err := base64.RawURLEncoding.DecodeString(text)
 		after, ok := l.parseRank(string(decoded))
 		if err != nil || !ok {
-			return terms{}, invalid(FieldError{"cursor", "cursor", "must be taken from the header Link of the page before"})
+			return terms{}, problem.Invalid(problem.Field("cursor", "cursor", "must be taken from the header Link of the page before"))
 		}
 		t.after = &after
 	}

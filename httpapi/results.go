@@ -5,36 +5,38 @@ import (
 	"net/http"
 	"slices"
 	"unsafe"
+
+	"signaling-server/httpapi/problem"
 )
 
 // results are what a batch is answered: what became of each of its events. The zero
 // value is that of no batch.
 type results struct {
-	each  []*Problem // nil: the event is accepted
-	kinds []*Problem // the different ones of each
-	named int        // wrong fields in them, of which there are maxFieldErrors at most
+	each  []*problem.Problem // nil: the event is accepted
+	kinds []*problem.Problem // the different ones of each
+	named int                // wrong fields in them, of which there are problem.MaxFieldErrors at most
 }
 
-func newResults(count int) results { return results{each: make([]*Problem, 0, count)} }
+func newResults(count int) results { return results{each: make([]*problem.Problem, 0, count)} }
 
 // unnamed is the problem of an event whose wrong fields have no place in the answer.
-var unnamed = validationFailed.with("The answer names 20 wrong fields of the events before, as many as it may. Send this event alone to see what to change.")
+var unnamed = problem.ValidationFailed.With("The answer names 20 wrong fields of the events before, as many as it may. Send this event alone to see what to change.")
 
 // add adds what became of the next event. Problems that say the same are kept once.
-func (rs *results) add(p *Problem) {
+func (rs *results) add(p *problem.Problem) {
 	if p == nil {
 		rs.each = append(rs.each, nil)
 		return
 	}
 	if len(p.Errors) > 0 {
-		if rs.named == maxFieldErrors {
+		if rs.named == problem.MaxFieldErrors {
 			p = unnamed
 		} else {
-			p.Errors = p.Errors[:min(len(p.Errors), maxFieldErrors-rs.named)]
+			p.Errors = p.Errors[:min(len(p.Errors), problem.MaxFieldErrors-rs.named)]
 			rs.named += len(p.Errors)
 		}
 	}
-	same := slices.IndexFunc(rs.kinds, func(known *Problem) bool { return known.saysAs(p) })
+	same := slices.IndexFunc(rs.kinds, func(known *problem.Problem) bool { return saySame(known, p) })
 	if same < 0 {
 		same = len(rs.kinds)
 		rs.kinds = append(rs.kinds, p)
@@ -42,9 +44,9 @@ func (rs *results) add(p *Problem) {
 	rs.each = append(rs.each, rs.kinds[same])
 }
 
-// saysAs reports whether two results read the same.
-func (p *Problem) saysAs(other *Problem) bool {
-	return p.name == other.name && p.Detail == other.Detail && slices.Equal(p.Errors, other.Errors)
+// saySame reports whether two results read the same.
+func saySame(p, other *problem.Problem) bool {
+	return p.Name == other.Name && p.Detail == other.Detail && slices.Equal(p.Errors, other.Errors)
 }
 
 type acceptedResult struct {
@@ -63,7 +65,7 @@ func (rs results) write(w http.ResponseWriter) {
 		}
 		var result any = acceptedResult{http.StatusAccepted}
 		if p != nil {
-			result = p.document()
+			result = p.Document()
 		}
 		if err := encode(w, result); err != nil {
 			return // the client is gone
@@ -74,15 +76,15 @@ func (rs results) write(w http.ResponseWriter) {
 
 // size is how many bytes the results take while they are remembered.
 func (rs results) size() (bytes int) {
-	bytes = cap(rs.each) * int(unsafe.Sizeof((*Problem)(nil)))
+	bytes = cap(rs.each) * int(unsafe.Sizeof((*problem.Problem)(nil)))
 	for _, p := range rs.kinds {
-		bytes += p.size()
+		bytes += sizeOf(p)
 	}
 	return bytes
 }
 
-// size is how many bytes a problem takes.
-func (p *Problem) size() (bytes int) {
+// sizeOf is how many bytes a problem takes.
+func sizeOf(p *problem.Problem) (bytes int) {
 	bytes = int(unsafe.Sizeof(*p))
 	for _, e := range p.Errors {
 		bytes += int(unsafe.Sizeof(e)) + len(e.Field) + len(e.Message)
@@ -93,10 +95,10 @@ func (p *Problem) size() (bytes int) {
 // short returns the results without what is particular to them: of each event the
 // type of its problem.
 func (rs results) short() results {
-	each := make([]*Problem, len(rs.each))
+	each := make([]*problem.Problem, len(rs.each))
 	for i, p := range rs.each {
 		if p != nil {
-			each[i] = shortProblems[p.name]
+			each[i] = shortProblems[p.Name]
 		}
 	}
 	return results{each: each}
@@ -104,10 +106,10 @@ func (rs results) short() results {
 
 // shortProblems are what is remembered of problems that are too large. There is one
 // of each type.
-var shortProblems = func() map[string]*Problem {
-	all := make(map[string]*Problem, len(problemTypes))
-	for _, t := range problemTypes {
-		all[t.name] = t.with("The first answer to a request with this Idempotency-Key said more.")
+var shortProblems = func() map[string]*problem.Problem {
+	all := make(map[string]*problem.Problem, len(problem.Types))
+	for _, t := range problem.Types {
+		all[t.Name] = t.With("The first answer to a request with this Idempotency-Key said more.")
 	}
 	return all
 }()

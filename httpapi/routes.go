@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -78,10 +79,10 @@ func (a *API) newRouter() http.Handler {
 	router.RedirectTrailingSlash = false // an address is right or it is not
 	router.RedirectFixedPath = false
 	router.NotFound = a.serve(withoutBody(func(http.ResponseWriter, *http.Request, params) error {
-		return notFound.with("GET / lists what there is.")
+		return problem.NotFound.With("GET / lists what there is.")
 	}))
 	router.MethodNotAllowed = a.serve(withoutBody(func(w http.ResponseWriter, _ *http.Request, _ params) error {
-		return methodNotAllowed.with("This address takes: " + w.Header().Get("Allow") + ".")
+		return problem.MethodNotAllowed.With("This address takes: " + w.Header().Get("Allow") + ".")
 	}))
 	for _, route := range a.routes {
 		handler := route.handler
@@ -159,18 +160,18 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler
 
 // problemOf is what a client is told of an error, if it is anything of its
 // own. Each is counted.
-func (a *API) problemOf(err error) *Problem {
-	problem := problemFor(err)
-	if problem != nil {
-		a.metrics.refused(problem.name, limitOf(err))
+func (a *API) problemOf(err error) *problem.Problem {
+	p, limit := problemFor(err)
+	if p != nil {
+		a.metrics.refused(p.Name, limit)
 	}
-	return problem
+	return p
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.holdBack(r, err)
-	if problem := a.problemOf(err); problem != nil {
-		problem.write(w)
+	if p := a.problemOf(err); p != nil {
+		writeProblem(w, p)
 		return
 	}
 	if errors.Is(err, context.Canceled) {

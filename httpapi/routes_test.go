@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"signaling-server/httpapi/problem"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
@@ -52,21 +54,21 @@ func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
 				}
 				require.NotEmpty(t, content.Examples)
 				for _, example := range content.Examples {
-					problem := example.Value.Value.(map[string]any)
-					name := strings.TrimPrefix(problem["type"].(string), "/problems/")
-					i := slices.IndexFunc(problemTypes, func(p problemType) bool { return p.name == name })
-					require.GreaterOrEqual(t, i, 0, "%s %s shows %s, which is no problem of the server", method, path, name)
-					require.Equal(t, problemTypes[i].title, problem["title"])
-					require.EqualValues(t, problemTypes[i].status, problem["status"])
-					require.Equal(t, strconv.Itoa(problemTypes[i].status), status, "%s %s", method, path)
+					shownProblem := example.Value.Value.(map[string]any)
+					name := strings.TrimPrefix(shownProblem["type"].(string), "/problems/")
+					of, isKnown := problem.Named(name)
+					require.True(t, isKnown, "%s %s shows %s, which is no problem of the server", method, path, name)
+					require.Equal(t, of.Title, shownProblem["title"])
+					require.EqualValues(t, of.Status, shownProblem["status"])
+					require.Equal(t, strconv.Itoa(of.Status), status, "%s %s", method, path)
 					shown[name] = true
 				}
 			}
 		}
 	}
 	var all []string
-	for _, p := range problemTypes {
-		all = append(all, p.name)
+	for _, p := range problem.Types {
+		all = append(all, p.Name)
 	}
 	require.ElementsMatch(t, all, slices.Collect(maps.Keys(shown)))
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/sse"
 )
 
@@ -75,7 +76,7 @@ func (a *API) acceptDocument(socketID string, d document) error {
 func (a *API) authenticate(r *http.Request) (socketID string, err error) {
 	token, ok := bearer(r)
 	if !ok {
-		return "", unknownSession.with("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
+		return "", problem.UnknownSession.With("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
 	}
 	return a.socketOf(token)
 }
@@ -106,7 +107,7 @@ func bearerText(r *http.Request) string {
 // readJSON reads a body that claims to be JSON.
 func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
-		return nil, unsupportedMediaType.with("Send “Content-Type: application/json”.")
+		return nil, problem.UnsupportedMediaType.With("Send “Content-Type: application/json”.")
 	}
 	return a.readPlain(w, r, in)
 }
@@ -125,7 +126,7 @@ func isMediaType(contentType, want string) bool {
 // readPlain reads a body that nothing was done to on the way.
 func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, unsupportedMediaType.with("Send the body without a Content-Encoding.")
+		return nil, problem.UnsupportedMediaType.With("Send the body without a Content-Encoding.")
 	}
 	return a.readBody(w, r, in)
 }

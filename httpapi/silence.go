@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/sse"
 )
 
@@ -71,7 +72,7 @@ func silenceLength(query url.Values) (time.Duration, error) {
 	seconds, err := strconv.ParseUint(query.Get("seconds"), 10, 16)
 	length := time.Duration(seconds) * time.Second
 	if err != nil || length < time.Second || length > maxSilence {
-		return 0, invalid(FieldError{"seconds", "range", "must be a whole number of seconds from 1 to 180"})
+		return 0, problem.Invalid(problem.Field("seconds", "range", "must be a whole number of seconds from 1 to 180"))
 	}
 	return length, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"signaling-server/httpapi/problem"
 	"signaling-server/sse"
 )
 
@@ -47,22 +48,22 @@ const (
 // event.
 func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
 	wait = defaultPollWait
-	var wrong []FieldError
+	var wrong []problem.FieldError
 	if text := query.Get("wait"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 16)
 		wait = time.Duration(seconds) * time.Second
 		if err != nil || wait > maxPollWait {
-			wrong = append(wrong, FieldError{"wait", "range", "must be a whole number of seconds from 0 to 60"})
+			wrong = append(wrong, problem.Field("wait", "range", "must be a whole number of seconds from 0 to 60"))
 		}
 	}
 	if text := query.Get("after"); text != "" {
 		var ok bool
 		if after, ok = sse.ParseSequence(text); !ok {
-			wrong = append(wrong, FieldError{"after", "sequence", "must be the number behind the last dot of lastEventId"})
+			wrong = append(wrong, problem.Field("after", "sequence", "must be the number behind the last dot of lastEventId"))
 		}
 	}
 	if len(wrong) > 0 {
-		return 0, 0, invalid(wrong...)
+		return 0, 0, problem.Invalid(wrong...)
 	}
 	return wait, after, nil
 }
@@ -101,10 +102,10 @@ func namesEventStream(r *http.Request) bool {
 // refuse turns an EventSource away in a way that it comes back from.
 func (a *API) refuse(w http.ResponseWriter, err error) {
 	reason, p := "at capacity", a.problemOf(err)
-	switch p.name {
-	case shuttingDown.name:
+	switch p.Name {
+	case problem.ShuttingDown.Name:
 		reason = "draining"
-	case rateLimited.name:
+	case problem.RateLimited.Name:
 		reason = "rate limited"
 	}
 	sse.Refuse(w, reason, p.RetryAfter)

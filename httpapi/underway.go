@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"signaling-server/httpapi/conns"
+	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
-	"signaling-server/sse"
 )
 
 // What is under way: each request is counted from its begin until its answer is
@@ -60,7 +60,8 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 		}
 	}
 	if _, err := a.limits.Begin(limits.Refusing, network); err != nil {
-		a.metrics.refused(atCapacity.name, limitOf(refusal))
+		_, limit := problemFor(refusal)
+		a.metrics.refused(problem.AtCapacity.Name, limit)
 		panic(http.ErrAbortHandler) // a refusal, too, is an answer that may never be read
 	}
 	return limits.Refusing, network, refusal
@@ -137,9 +138,4 @@ func timeoutsOf(r *http.Request) (read, write time.Duration) {
 		read, write = cmp.Or(server.ReadTimeout, read), cmp.Or(server.WriteTimeout, write)
 	}
 	return read, write
-}
-
-// noConnection is the problem of [errNoConnection].
-func noConnection() *Problem {
-	return atCapacity.with("All connections are taken. Try again after the time given.").after(sse.ReconnectAfter())
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"signaling-server/httpapi/problem"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
@@ -59,7 +61,7 @@ func isCandidate(value jsontext.Value) bool {
 }
 
 // validate checks an event's fields against the rules in their tags.
-func validate(event any) (wrong []FieldError) {
+func validate(event any) (wrong []problem.FieldError) {
 	err := validator10.Struct(event)
 	if err == nil {
 		return nil
@@ -69,7 +71,7 @@ func validate(event any) (wrong []FieldError) {
 		panic(err) // only for what is no struct
 	}
 	for _, b := range broken {
-		wrong = append(wrong, FieldError{fieldPath(b), b.Tag(), ruleMessage(b)})
+		wrong = append(wrong, problem.Field(fieldPath(b), b.Tag(), ruleMessage(b)))
 	}
 	return wrong
 }
