@@ -58,8 +58,8 @@ unit:
 
 fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
-	$(GO) test ./httpapi -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
-	$(GO) test ./httpapi -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
@@ -89,7 +89,7 @@ proxies:
 
 bench:
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
-	$(GO) test ./httpapi -run '^$$' -bench . -count 5
+	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 
 release:
 	cp openapi.yaml e2e/testdata/released.yaml

@@ -1,11 +1,17 @@
 package httpapi
 
 import (
+	"iter"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"signaling-server/httpapi/decode"
+	"signaling-server/rooms"
+	"signaling-server/sse"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
@@ -20,14 +26,34 @@ func TestTheTypesOfClientEventsAreThoseOfTheContract(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	require.NoError(t, err)
 	mapping := document.Components.Schemas["ClientEvent"].Value.Discriminator.Mapping
-	require.Len(t, clientEvents, len(mapping))
+	require.Len(t, decode.ClientEvents, len(mapping))
 	for kind, ref := range mapping {
-		require.Contains(t, clientEvents, kind)
+		require.Contains(t, decode.ClientEvents, kind)
 		schema := document.Components.Schemas[ref.Ref[strings.LastIndex(ref.Ref, "/")+1:]].Value
-		requireSameMembers(t, kind, reflect.TypeOf(clientEvents[kind].empty()).Elem(), schema)
+		requireSameMembers(t, kind, reflect.TypeOf(decode.ClientEvents[kind].New()).Elem(), schema)
 	}
-	requireSameMembers(t, "candidate", reflect.TypeFor[candidateInit](), document.Components.Schemas["IceCandidate"].Value)
+	requireSameMembers(t, "candidate", reflect.TypeFor[decode.CandidateInit](), document.Components.Schemas["IceCandidate"].Value)
 }
+
+// Each event that can be decoded is performed, or refused by a problem.
+func TestEveryClientEventIsPerformed(t *testing.T) {
+	a := &API{hub: sse.NewHub(sse.Options{}), rooms: rooms.New(nobody{}, rooms.Limits{}, slog.New(slog.DiscardHandler))}
+	for kind, of := range decode.ClientEvents {
+		if err := a.perform("no socket", kind, of.New()); err != nil {
+			p, _ := problemFor(err)
+			require.NotNil(t, p, "%s: %v", kind, err)
+		}
+	}
+}
+
+// nobody is a courier without sockets.
+type nobody struct{}
+
+func (nobody) Deliver(string, rooms.Event) error         { return rooms.ErrGone }
+func (nobody) Send(string, rooms.Event) error            { return rooms.ErrGone }
+func (nobody) Admit(iter.Seq[string], rooms.Event) error { return nil }
+func (nobody) Tell(iter.Seq[string], rooms.Event) error  { return nil }
+func (nobody) IsAway(string) (away, lives bool)          { return false, false }
 
 func requireSameMembers(t *testing.T, path string, of reflect.Type, schema *openapi3.Schema) {
 	t.Helper()
@@ -51,4 +77,15 @@ func requireSameMembers(t *testing.T, path string, of reflect.Type, schema *open
 			requireSameMembers(t, path+"."+name, field.Type, property.Value)
 		}
 	}
+}
+
+// fieldsOf finds a struct's fields by their names in JSON.
+func fieldsOf(t reflect.Type) map[string][]int {
+	fields := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(t) {
+		if name := f.Tag.Get("json"); name != "" {
+			fields[name] = f.Index
+		}
+	}
+	return fields
 }

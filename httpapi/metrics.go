@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"signaling-server/httpapi/conns"
+	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
 	"signaling-server/rooms"
@@ -48,7 +49,7 @@ func NewMetrics() *Metrics {
 		registry: registry,
 		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		byType: newCounters(registry, "signaling_events_accepted_total", "type",
-			"Events of clients that were accepted.", clientEventTypes()...),
+			"Events of clients that were accepted.", slices.Collect(maps.Keys(decode.ClientEvents))...),
 		delivered: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "signaling_events_delivered_total",
 			Help: "Events that were written to a stream or into the answer of a poll, each once; heartbeats and the like are not counted.",
@@ -71,10 +72,6 @@ func NewMetrics() *Metrics {
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m
-}
-
-func clientEventTypes() []string {
-	return slices.Collect(maps.Keys(clientEvents))
 }
 
 // newCounters makes one counter for each value of a label. The list is closed,
@@ -102,8 +99,8 @@ func (m *Metrics) EventDelivered(waited time.Duration) {
 // SocketEnded counts a socket that has ended.
 func (m *Metrics) SocketEnded(reason sse.Reason) { m.ended[reason].Inc() }
 
-// accepted counts a client's event.
-func (m *Metrics) accepted(kind string) { m.byType[kind].Inc() }
+// eventAccepted counts an event of a client.
+func (m *Metrics) eventAccepted(kind string) { m.byType[kind].Inc() }
 
 // refused counts a refusal, and for which limit it was, if for any.
 func (m *Metrics) refused(problem string, limit limits.Name) {

@@ -4,9 +4,8 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // What operators may do. All of it is logged.
@@ -15,20 +14,13 @@ import (
 // did. No flood may keep such a line out of the log.
 const AuditPrefix = "operator "
 
-// operatorEvents are all that an operator may post to a room.
-var operatorEvents = vocabulary{"announcement": newEventType[announcement]("announcement")}
-
-type announcement struct {
-	Data jsontext.Value `json:"data" validate:"required"`
-}
-
 // maxReason is how many characters an operator's words of why may have.
 const maxReason = 256
 
 // kickSocket ends a socket (DELETE /connections/{socketId}).
 func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
 	why := r.URL.Query().Get("reason")
-	if utf8.RuneCountInString(why) > maxReason || why != "" && !isName(why) {
+	if utf8.RuneCountInString(why) > maxReason || why != "" && !decode.IsName(why) {
 		return problem.Invalid(problem.Field("reason", "name", "must be up to 256 visible characters, without control characters or line ends"))
 	}
 	socketID := p.ByName("socketId")
@@ -63,11 +55,11 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	if err != nil {
 		return err
 	}
-	_, event, err := operatorEvents.decode(body)
+	_, event, err := decode.OperatorEvents.Decode(body)
 	if err != nil {
 		return err
 	}
-	data := compact(event.(*announcement).Data)
+	data := event.(*decode.Announcement).Data
 	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 

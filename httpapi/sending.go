@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
 	"signaling-server/sse"
 )
@@ -26,7 +27,11 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 		return err
 	}
 	return a.once(w, r, socketID, body, func() reply {
-		return reply{err: a.accept(socketID, body)}
+		d, err := decode.ParseDocument(body)
+		if err != nil {
+			return reply{err: err}
+		}
+		return reply{err: a.process(socketID, d)}
 	})
 }
 
@@ -50,25 +55,16 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 	return socketID, body, err
 }
 
-// accept does what one event, as it was posted, asks for.
-func (a *API) accept(socketID string, body []byte) error {
-	d, err := parseDocument(body)
+// process decodes one event and does what it asks for.
+func (a *API) process(socketID string, d decode.Document) error {
+	kind, event, err := decode.ClientEvents.Read(d)
 	if err != nil {
 		return err
 	}
-	return a.acceptDocument(socketID, d)
-}
-
-// acceptDocument does what one event asks for.
-func (a *API) acceptDocument(socketID string, d document) error {
-	kind, event, err := clientEvents.read(d)
-	if err != nil {
+	if err := a.perform(socketID, kind, event); err != nil {
 		return err
 	}
-	if err := event.(clientEvent).accept(a, socketID); err != nil {
-		return err
-	}
-	a.metrics.accepted(kind)
+	a.metrics.eventAccepted(kind)
 	return nil
 }
 

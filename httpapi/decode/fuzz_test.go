@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"signaling-server/httpapi/problem"
-	"signaling-server/rooms"
 )
 
 // Whatever is posted, decoding ends with an event that can be handed on, on one
@@ -29,7 +28,7 @@ func FuzzDecodeEvent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		original := string(body)
-		_, event, err := clientEvents.decode(body)
+		_, event, err := ClientEvents.Decode(body)
 		if string(body) != original {
 			t.Fatal("the body was changed")
 		}
@@ -43,11 +42,11 @@ func FuzzDecodeEvent(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatal("accepted what is not JSON")
 		}
-		posted, ok := event.(interface{ as(string) rooms.Relay })
+		posted, ok := event.(interface{ Members() []byte })
 		if !ok {
 			return
 		}
-		members := posted.as("signal").Members
+		members := posted.Members()
 		line := `{"type":"signal","from":"me"`
 		if len(members) > 0 {
 			line += "," + string(members)
@@ -68,7 +67,7 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := parseDocument(text)
+		d, err := ParseDocument(text)
 		if err != nil {
 			return
 		}

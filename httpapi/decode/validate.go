@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
 	rules := map[string]validator.Func{
-		"name":      func(f validator.FieldLevel) bool { return isName(f.Field().String()) },
+		"name":      func(f validator.FieldLevel) bool { return IsName(f.Field().String()) },
 		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
 		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
 		"candidate": func(f validator.FieldLevel) bool { return isCandidate(f.Field().Bytes()) },
@@ -33,9 +33,9 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// isName tells whether a text can be shown as a name: something of it can be
+// IsName reports whether a text can be shown as a name: something of it can be
 // seen, and nothing in it breaks a line or turns the direction of what follows.
-func isName(text string) bool {
+func IsName(text string) bool {
 	isVisible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	isTroublesome := func(r rune) bool {
 		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
@@ -49,7 +49,7 @@ func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value
 // isCandidate tells whether a value is an RTCIceCandidateInit, or the null that
 // ends the candidates.
 func isCandidate(value jsontext.Value) bool {
-	var candidate candidateInit
+	var candidate CandidateInit
 	switch value.Kind() {
 	case 'n':
 		return true

@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"bytes"
@@ -27,24 +27,24 @@ const (
 // members are the sender's business. Text that is not Unicode is refused.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
-// document is a value of JSON that was found valid, without white space around it.
-type document struct {
+// Document is a value of JSON that was found valid, without white space around it.
+type Document struct {
 	text      jsontext.Value
 	isCompact bool // there is no white space between the tokens either
 }
 
-// parseDocument reads a body that must be one value of JSON. It is read once, and
+// ParseDocument reads a body that must be one value of JSON. It is read once, and
 // nothing is kept of it but itself.
-func parseDocument(body []byte) (document, error) {
+func ParseDocument(body []byte) (Document, error) {
 	depth, spaces := survey(body)
 	if depth > maxDepth {
-		return document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+		return Document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	}
 	if !jsontext.Value(body).IsValid(asWritten) {
-		return document{}, whyInvalid(body)
+		return Document{}, whyInvalid(body)
 	}
 	text := bytes.Trim(body, " \t\r\n")
-	return document{text, spaces == 0}, nil
+	return Document{text, spaces == 0}, nil
 }
 
 // whyInvalid says where JSON goes wrong.
@@ -75,7 +75,7 @@ type member struct {
 // object is a JSON object, its members in the order in which they were written.
 type object struct {
 	members   []member
-	isCompact bool // see document
+	isCompact bool // see Document
 }
 
 // memberLists are lists for the members of objects.
@@ -87,7 +87,7 @@ var mustBeObject = problem.Field("", "object", "must be a JSON object")
 // asObject reads the document as an object of a few members, which do hears of. The
 // object is nobody's any more when do has returned. The members inside its members
 // are not looked at.
-func (d document) asObject(do func(object) error) error {
+func (d Document) asObject(do func(object) error) error {
 	if d.text.Kind() != '{' {
 		return problem.Invalid(mustBeObject)
 	}
@@ -114,4 +114,48 @@ func (o object) appendMember(line []byte, m member) []byte {
 		return append(line, m.value...)
 	}
 	return appendCompact(line, m.value)
+}
+
+// SplitText splits an object into the text of the member of a name, and the object
+// without that member. The text is empty unless there is one such member, and it is
+// a string.
+func (d Document) SplitText(name string) (text string, rest []byte, err error) {
+	err = d.asObject(func(o object) error {
+		text, rest = o.text(name), o.appendBut(make([]byte, 0, len(d.text)), name)
+		return nil
+	})
+	return text, rest, err
+}
+
+// text returns the text of the one member of a name, or nothing if there is none,
+// or several, or one that is not a string.
+func (o object) text(name string) (text string) {
+	isFound := false
+	for _, m := range o.members {
+		if string(m.name) != name {
+			continue
+		}
+		if isFound || m.value.Kind() != '"' {
+			return ""
+		}
+		text, isFound = string(unquoted(m.value)), true
+	}
+	return text
+}
+
+// appendBut appends the object as JSON, its members as they were written but for
+// white space, without those of a name.
+func (o object) appendBut(line []byte, name string) []byte {
+	line = append(line, '{')
+	start := len(line)
+	for _, m := range o.members {
+		if string(m.name) == name {
+			continue
+		}
+		if len(line) > start {
+			line = append(line, ',')
+		}
+		line = o.appendMember(line, m)
+	}
+	return append(line, '}')
 }

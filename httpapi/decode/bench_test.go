@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func BenchmarkDecodeOffer(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := clientEvents.decode(body); err != nil {
+		if _, _, err := ClientEvents.Decode(body); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -61,9 +61,9 @@ func BenchmarkDecodeWorst(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if strings.HasPrefix(name, "batch") {
-						_, _ = decodeBatch(body, minMaxBatch)
+						_, _ = ParseBatch(body, 64)
 					} else {
-						_, _, _ = clientEvents.decode(body)
+						_, _, _ = ClientEvents.Decode(body)
 					}
 				}
 			})

@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"maps"
@@ -12,21 +12,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// vocabulary is the types of events that may be posted somewhere, by their names.
-type vocabulary map[string]eventType
+// Vocabulary is the types of events that may be posted somewhere, by their names.
+type Vocabulary map[string]Type
 
-// decode reads one event from a body, and returns its type. Whatever is wrong with
-// it is a [Problem].
-func (v vocabulary) decode(body []byte) (kind string, event any, err error) {
-	d, err := parseDocument(body)
+// Decode reads one event from a body, and returns the name of its type.
+func (v Vocabulary) Decode(body []byte) (kind string, event any, err error) {
+	d, err := ParseDocument(body)
 	if err != nil {
 		return "", nil, err
 	}
-	return v.read(d)
+	return v.Read(d)
 }
 
-// read reads one event from a document.
-func (v vocabulary) read(d document) (kind string, event any, err error) {
+// Read reads one event from a document, and returns the name of its type.
+func (v Vocabulary) Read(d Document) (kind string, event any, err error) {
 	err = d.asObject(func(o object) (err error) {
 		kind, event, err = v.readObject(o)
 		return err
@@ -34,49 +33,89 @@ func (v vocabulary) read(d document) (kind string, event any, err error) {
 	return kind, event, err
 }
 
-func (v vocabulary) readObject(o object) (kind string, event any, err error) {
+func (v Vocabulary) readObject(o object) (kind string, event any, err error) {
 	if kind, err = v.kindOf(o); err != nil {
 		return "", nil, err
 	}
-	event = v[kind].empty()
+	event = v[kind].New()
 	if wrong := v[kind].bind(o, event); len(wrong) > 0 {
 		return "", nil, problem.Invalid(wrong...)
 	}
-	if e, ok := event.(interface{ normalize() }); ok {
+	if e, ok := event.(normalizer); ok {
 		e.normalize()
 	}
 	if wrong := validate(event); len(wrong) > 0 {
 		return "", nil, problem.Invalid(wrong...)
 	}
-	if e, ok := event.(interface{ keep(object) }); ok {
+	if e, ok := event.(traveller); ok {
 		e.keep(o)
 	}
 	return kind, event, nil
 }
 
 // kindOf finds the type of an event.
-func (v vocabulary) kindOf(o object) (string, error) {
+func (v Vocabulary) kindOf(o object) (string, error) {
 	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
 	if i < 0 {
 		return "", problem.Invalid(problem.Field("type", "required", "is required: one of "+v.kinds()))
 	}
 	if value := o.members[i].value; value.Kind() == '"' {
-		if kind := unquoted(value); v[string(kind)].empty != nil {
+		if kind := unquoted(value); v[string(kind)].New != nil {
 			return string(kind), nil
 		}
 	}
 	return "", problem.Invalid(problem.Field("type", "oneof", "must be one of "+v.kinds()))
 }
 
-func (v vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
+func (v Vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
+
+// Type is one type of event.
+type Type struct {
+	New    func() any // returns an event without any members
+	IsOpen bool       // an event may have members that the type does not know
+
+	fields       map[string]knownField // by their names in JSON; "type" is among them
+	noSuchMember string                // the message about other members
+}
+
+// knownField is a member that events of a type may have.
+type knownField struct {
+	name  string
+	index []int            // as reflect finds it; nil: it is in the Go type itself
+	bit   uint64           // tells it from the others
+	inner map[string][]int // its own fields by their names, if it is an object
+}
+
+func newType[T any](kind string) Type {
+	fields := map[string]knownField{"type": {name: "type", bit: 1}}
+	for name, index := range fieldsOf(reflect.TypeFor[T]()) {
+		known := knownField{name: name, index: index, bit: 1 << len(fields)}
+		if field := reflect.TypeFor[T]().FieldByIndex(index).Type; field.Kind() == reflect.Struct {
+			known.inner = fieldsOf(field)
+		}
+		fields[name] = known
+	}
+	_, isOpen := any(new(T)).(open)
+	return Type{func() any { return new(T) }, isOpen, fields, kind + " has no such member"}
+}
+
+// fieldsOf finds a struct's fields by their names in JSON.
+func fieldsOf(t reflect.Type) map[string][]int {
+	fields := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(t) {
+		if name := f.Tag.Get("json"); name != "" {
+			fields[name] = f.Index
+		}
+	}
+	return fields
+}
 
 // bind sets an event's fields from the members of their names. It refuses the
 // members that the event does not know, unless the event is open to them, and
 // known ones that are repeated: of two targets, we and the receiver might each
 // read another.
-func (t eventType) bind(o object, event any) (wrong []problem.FieldError) {
+func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
-	_, open := event.(interface{ isOpen() })
 	var seen uint64 // a bit for each field
 	for _, m := range o.members {
 		if len(wrong) == problem.MaxFieldErrors {
@@ -85,7 +124,7 @@ func (t eventType) bind(o object, event any) (wrong []problem.FieldError) {
 		known, isKnown := t.fields[string(m.name)]
 		switch {
 		case !isKnown:
-			if !open || t.isLookalike(m.name) {
+			if !t.IsOpen || t.isLookalike(m.name) {
 				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(m.name))
 			}
 			continue
@@ -107,12 +146,12 @@ const longestFold = 3
 
 // isLookalike reports whether a name differs from one of the protocol's in case
 // alone. Receivers that do not heed case would take a "From" for our from.
-func (t eventType) isLookalike(name []byte) bool {
+func (t Type) isLookalike(name []byte) bool {
 	return string(name) != "from" && equalFold(name, "from") || t.lookalike(name) != ""
 }
 
 // lookalike returns the member whose name differs from a name in case alone.
-func (t eventType) lookalike(name []byte) string {
+func (t Type) lookalike(name []byte) string {
 	for known := range t.fields {
 		if equalFold(name, known) {
 			return known
@@ -125,18 +164,7 @@ func equalFold(name []byte, known string) bool {
 	return len(name) <= longestFold*len(known) && strings.EqualFold(string(name), known)
 }
 
-// fieldsOf finds a struct's fields by their names in JSON.
-func fieldsOf(t reflect.Type) map[string][]int {
-	fields := make(map[string][]int)
-	for _, f := range reflect.VisibleFields(t) {
-		if name := f.Tag.Get("json"); name != "" {
-			fields[name] = f.Index
-		}
-	}
-	return fields
-}
-
-func (t eventType) unknownMember(name []byte) problem.FieldError {
+func (t Type) unknownMember(name []byte) problem.FieldError {
 	message := t.noSuchMember
 	if known := t.lookalike(name); known != "" {
 		message += "; did you mean " + known + "?"

@@ -1,4 +1,4 @@
-package httpapi
+package decode
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What is here reads JSON that was found valid (see [parseDocument]). It finds where
+// What is here reads JSON that was found valid (see [ParseDocument]). It finds where
 // values begin and end, judges nothing and allocates nothing.
 
 // membersOf yields the members of an object as they were written: the name in its
@@ -147,8 +147,12 @@ func appendCompact(line []byte, value jsontext.Value) []byte {
 	return line
 }
 
-// compact returns a copy of a JSON value without insignificant white space.
+// compact returns a copy of a JSON value without insignificant white space. Nil
+// stays nil.
 func compact(value jsontext.Value) jsontext.Value {
+	if value == nil {
+		return nil
+	}
 	_, spaces := survey(value)
 	return appendCompact(make([]byte, 0, len(value)-spaces), value)
 }

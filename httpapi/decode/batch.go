@@ -1,0 +1,70 @@
+package decode
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
+)
+
+// Batch is the events of a batch, which are read one after the other: a list of
+// them could take more memory than the body.
+type Batch struct {
+	Count  int      // of the events
+	events Document // an array
+}
+
+// All yields the events, each as it was written.
+func (b Batch) All() iter.Seq[Document] {
+	return func(yield func(Document) bool) {
+		for event := range valuesOf(b.events.text) {
+			if !yield(Document{event, b.events.isCompact}) {
+				return
+			}
+		}
+	}
+}
+
+// ParseBatch finds the events of a batch, which may be so many at most.
+func ParseBatch(body []byte, maxEvents int) (Batch, error) {
+	whole, err := ParseDocument(body)
+	if err != nil {
+		return Batch{}, err
+	}
+	if whole.text.Kind() != '{' {
+		return Batch{}, problem.Invalid(mustBeObject)
+	}
+	var events jsontext.Value
+	for rawName, value := range membersOf(whole.text) {
+		switch name := unquoted(rawName); {
+		case string(name) != "events":
+			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(name)), "unknown", "a batch has no such member"))
+		case events != nil:
+			return Batch{}, problem.Invalid(problem.Field("events", "unique", "must stand there once"))
+		case value.Kind() != '[':
+			return Batch{}, problem.Invalid(problem.Field("events", "type", "must be an array of events"))
+		}
+		events = value
+	}
+	count := 0
+	if events != nil {
+		count = countUpTo(maxEvents+1, valuesOf(events))
+	}
+	if count < 1 || count > maxEvents {
+		return Batch{}, problem.Invalid(problem.Field("events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)))
+	}
+	return Batch{count, Document{events, whole.isCompact}}, nil
+}
+
+// countUpTo counts values, and stops at a number that is enough.
+func countUpTo(enough int, values iter.Seq[jsontext.Value]) (count int) {
+	for range values {
+		if count++; count == enough {
+			break
+		}
+	}
+	return count
+}

@@ -1,0 +1,160 @@
+package decode
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ClientEvents are all events that a client may post.
+var ClientEvents = Vocabulary{
+	"join-room":     newType[JoinRoom]("join-room"),
+	"leave-room":    newType[LeaveRoom]("leave-room"),
+	"offer":         newType[Offer]("offer"),
+	"answer":        newType[Answer]("answer"),
+	"ice-candidate": newType[ICECandidate]("ice-candidate"),
+	"signal":        newType[Signal]("signal"),
+	"send-message":  newType[SendMessage]("send-message"),
+	"typing-start":  newType[TypingStart]("typing-start"),
+	"typing-stop":   newType[TypingStop]("typing-stop"),
+	"ping":          newType[Ping]("ping"),
+	"disconnect":    newType[Disconnect]("disconnect"),
+}
+
+// OperatorEvents are all events that an operator may post to a room.
+var OperatorEvents = Vocabulary{"announcement": newType[Announcement]("announcement")}
+
+// An event may implement these.
+type (
+	// A normalizer brings its fields into one form before they are validated.
+	normalizer interface{ normalize() }
+	// A traveller goes on to other members as it was written, and keeps its members
+	// for that.
+	traveller interface{ keep(object) }
+	// An open event may have members that the protocol does not know.
+	open interface{ isOpen() }
+)
+
+// JoinRoom is the event join-room.
+type JoinRoom struct {
+	RoomID      string         `json:"roomId" validate:"required,max=128,name"`
+	UserID      string         `json:"userId" validate:"required,max=128,name"`
+	Metadata    jsontext.Value `json:"metadata" validate:"omitempty,object,max=4096"` // compact; nil: there is none
+	AccessToken string         `json:"accessToken"`
+}
+
+func (e *JoinRoom) normalize() { e.Metadata = compact(e.Metadata) }
+
+// LeaveRoom is the event leave-room.
+type LeaveRoom struct{}
+
+// posted is what all events have in common that travel on as they were written.
+type posted struct{ members []byte }
+
+// Members returns the members of the event in the order in which they were
+// written, without white space or braces. The type is not among them, nor is
+// "from": that is the server's to say.
+func (p *posted) Members() []byte { return p.members }
+
+func (p *posted) keep(o object) {
+	travels := func(m member) bool { return string(m.name) != "type" && string(m.name) != "from" }
+	size := 0
+	for _, m := range o.members {
+		if travels(m) {
+			size += len(m.rawName) + len(m.value) + len(`:,`)
+			if !o.isCompact {
+				_, spaces := survey(m.value)
+				size -= spaces
+			}
+		}
+	}
+	p.members = make([]byte, 0, size)
+	for _, m := range o.members {
+		if !travels(m) {
+			continue
+		}
+		if len(p.members) > 0 {
+			p.members = append(p.members, ',')
+		}
+		p.members = o.appendMember(p.members, m)
+	}
+}
+
+// relayed is an event to one other member. Applications may add members of their
+// own to the protocol's: they travel along.
+type relayed struct {
+	posted
+	Target string `json:"target" validate:"required"` // a socket ID
+}
+
+func (*relayed) isOpen() {}
+
+// The descriptions of offers and answers are RTCSessionDescriptionInit each
+// (WebRTC, 4.8). The server does not look into the SDP: it stays JSON.
+
+// Offer is the event offer.
+type Offer struct {
+	relayed
+	Offer struct {
+		Type string         `json:"type" validate:"required,eq=offer"`
+		SDP  jsontext.Value `json:"sdp" validate:"required,text"`
+	} `json:"offer" validate:"required"`
+}
+
+// Answer is the event answer.
+type Answer struct {
+	relayed
+	Answer struct {
+		Type string         `json:"type" validate:"required,oneof=answer pranswer"`
+		SDP  jsontext.Value `json:"sdp" validate:"required,text"`
+	} `json:"answer" validate:"required"`
+}
+
+// ICECandidate is the event ice-candidate.
+type ICECandidate struct {
+	relayed
+	Candidate jsontext.Value `json:"candidate" validate:"required,candidate"`
+}
+
+// CandidateInit is an RTCIceCandidateInit (WebRTC, 4.8.1). A browser's toJSON()
+// writes null for a member that it does not know. The candidate itself may be
+// absent, but not null: strict receivers could not read it.
+type CandidateInit struct {
+	Candidate        jsontext.Value `json:"candidate"`
+	SDPMid           *string        `json:"sdpMid"`
+	SDPMLineIndex    *uint16        `json:"sdpMLineIndex"`
+	UsernameFragment *string        `json:"usernameFragment"`
+}
+
+// Signal is the event signal, to one member or to all.
+type Signal struct {
+	posted
+	Target *string        `json:"target" validate:"omitempty,min=1"` // a socket ID; nil: all other members
+	Data   jsontext.Value `json:"data" validate:"required"`
+}
+
+// SendMessage is the event send-message.
+type SendMessage struct {
+	Message string `json:"message" validate:"required,max=4096"`
+}
+
+func (e *SendMessage) normalize() { e.Message = strings.TrimSpace(e.Message) }
+
+// TypingStart is the event typing-start.
+type TypingStart struct{}
+
+// TypingStop is the event typing-stop.
+type TypingStop struct{}
+
+// Ping is the event ping.
+type Ping struct{}
+
+// Disconnect is the event disconnect.
+type Disconnect struct{}
+
+// Announcement is the event announcement.
+type Announcement struct {
+	Data jsontext.Value `json:"data" validate:"required"` // compact
+}
+
+func (e *Announcement) normalize() { e.Data = compact(e.Data) }
