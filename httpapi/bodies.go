@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/netip"
 	"time"
@@ -67,6 +68,33 @@ func (in *intake) release() {
 	in.share.Release()
 	in.budget.Charge(-in.charged)
 	in.charged = 0
+}
+
+// readJSON reads a body that claims to be JSON.
+func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return nil, problem.UnsupportedMediaType.With("Send “Content-Type: application/json”.")
+	}
+	return a.readPlain(w, r, in)
+}
+
+func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
+
+// isMediaType compares a Content-Type with a media type, whatever its parameters.
+func isMediaType(contentType, want string) bool {
+	if contentType == want {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == want
+}
+
+// readPlain reads a body that nothing was done to on the way.
+func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, problem.UnsupportedMediaType.With("Send the body without a Content-Encoding.")
+	}
+	return a.readBody(w, r, in)
 }
 
 // readBody reads a body of bounded size. Memory is taken as bytes arrive, not as

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/excerpt"
@@ -45,7 +46,7 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no")
 	return writeJSON(w, diagnosis{
-		Time:              serverTime(),
+		Time:              timestamp(time.Now()),
 		Version:           a.version,
 		Protocol:          r.Proto,
 		TLS:               tlsVersion(r.TLS),

@@ -5,91 +5,10 @@ import (
 	"net/http"
 	"runtime/metrics"
 	"strconv"
-	"strings"
 	"time"
 
 	"signaling-server/sse"
 )
-
-const serviceName = "signaling-server"
-
-// timeLayout is RFC 3339 with milliseconds, in UTC.
-const timeLayout = "2006-01-02T15:04:05.000Z"
-
-func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
-
-// writeJSON answers with a document of the moment.
-func writeJSON(w http.ResponseWriter, document any) error {
-	body, err := marshal(document)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	write(w, "application/json", body)
-	return nil
-}
-
-// write sends a body. A client that is gone meanwhile is no error of anybody's.
-func write(w http.ResponseWriter, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	_, _ = w.Write(body)
-}
-
-type serviceInfo struct {
-	Service     string            `json:"service"`
-	Version     string            `json:"version"`
-	Message     string            `json:"message"`
-	Port        int               `json:"port"`
-	Environment string            `json:"environment"`
-	Features    []string          `json:"features"`
-	Endpoints   map[string]string `json:"endpoints"`
-}
-
-// getService tells what this is: a browser by a page, all others by JSON.
-func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error {
-	w.Header().Add("Vary", "Accept")
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		return a.pages.serve(w, r, "index.html")
-	}
-	return writeJSON(w, serviceInfo{
-		Service:     serviceName,
-		Version:     a.version,
-		Message:     "WebRTC signaling over Server-Sent Events and plain HTTP: no WebSocket needed.",
-		Port:        a.port,
-		Environment: a.environment,
-		Features: []string{
-			"WebRTC signaling: offers, answers, ICE candidates, any signal",
-			"rooms, presence, chat, typing",
-			"streams that resume, and long polling: accepted events arrive exactly once and in order",
-			"monitoring",
-			"OpenAPI 3.1 contract",
-		},
-		Endpoints: map[string]string{
-			"stream":       "GET /events",
-			"streamByPost": "POST /events/stream",
-			"poll":         "GET /events/poll",
-			"send":         "POST /events",
-			"sendBatch":    "POST /events/batch",
-			"iceServers":   "GET /ice-servers",
-			"health":       "GET /health",
-			"rooms":        "GET /rooms",
-			"room":         "GET /rooms/{roomId}",
-			"connections":  "GET /connections",
-			"stats":        "GET /stats",
-			"metrics":      "GET /metrics",
-			"liveness":     "GET /livez",
-			"readiness":    "GET /readyz",
-			"openapiYaml":  "GET /openapi.yaml",
-			"openapiJson":  "GET /openapi.json",
-			"demo":         "GET /demo/",
-			"docs":         "GET /docs/",
-			"doctor":       "GET /doctor/",
-			"doctorJson":   "GET /doctor.json",
-			"silence":      "GET /silence",
-			"dashboard":    "GET /dashboard/",
-		},
-	})
-}
 
 type health struct {
 	Service     string      `json:"service"`

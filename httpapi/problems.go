@@ -10,9 +10,6 @@ import (
 	"signaling-server/sse"
 )
 
-// sessionEnded is the problem of a token that was once valid.
-var sessionEnded = problem.UnknownSession.With("The socket of this token has ended. Open a new stream, and join again.")
-
 // refusals say what a client is told of an error, and which limit the error
 // counts for, if any.
 var refusals = []struct {

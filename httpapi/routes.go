@@ -1,13 +1,10 @@
 package httpapi
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"signaling-server/httpapi/excerpt"
 	"signaling-server/httpapi/problem"
 
 	"github.com/julienschmidt/httprouter"
@@ -156,29 +153,4 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler
 		hurryBody(w, r)
 		a.fail(w, r, err)
 	}
-}
-
-// problemOf is what a client is told of an error, if it is anything of its
-// own. Each is counted.
-func (a *API) problemOf(err error) *problem.Problem {
-	p, limit := problemFor(err)
-	if p != nil {
-		a.metrics.refused(p.Name, limit)
-	}
-	return p
-}
-
-func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.holdBack(r, err)
-	if p := a.problemOf(err); p != nil {
-		writeProblem(w, p)
-		return
-	}
-	if errors.Is(err, context.Canceled) {
-		// The client is gone. But one that has only closed its half of the
-		// connection would take for the answer what net/http makes of none.
-		panic(http.ErrAbortHandler)
-	}
-	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)
-	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

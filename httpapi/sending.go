@@ -1,13 +1,9 @@
 package httpapi
 
 import (
-	"mime"
 	"net/http"
-	"strings"
 
 	"signaling-server/httpapi/decode"
-	"signaling-server/httpapi/problem"
-	"signaling-server/sse"
 )
 
 // sendEvent takes one client event (POST /events).
@@ -66,63 +62,4 @@ func (a *API) process(socketID string, d decode.Document) error {
 	}
 	a.metrics.eventAccepted(kind)
 	return nil
-}
-
-// authenticate tells which socket a request speaks for.
-func (a *API) authenticate(r *http.Request) (socketID string, err error) {
-	token, ok := bearer(r)
-	if !ok {
-		return "", problem.UnknownSession.With("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
-	}
-	return a.socketOf(token)
-}
-
-// socketOf tells which living socket a token speaks for.
-func (a *API) socketOf(token sse.Token) (socketID string, err error) {
-	socketID, ok := a.hub.Authenticate(token)
-	if !ok {
-		return "", sessionEnded
-	}
-	return socketID, nil
-}
-
-// bearer reads a session token from the header Authorization (RFC 6750, 2.1).
-func bearer(r *http.Request) (sse.Token, bool) {
-	return sse.ParseToken(bearerText(r))
-}
-
-// bearerText is the token as it was written, "" where there is none.
-func bearerText(r *http.Request) string {
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(text)
-}
-
-// readJSON reads a body that claims to be JSON.
-func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
-	if !isJSON(r.Header.Get("Content-Type")) {
-		return nil, problem.UnsupportedMediaType.With("Send “Content-Type: application/json”.")
-	}
-	return a.readPlain(w, r, in)
-}
-
-func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
-
-// isMediaType compares a Content-Type with a media type, whatever its parameters.
-func isMediaType(contentType, want string) bool {
-	if contentType == want {
-		return true
-	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	return err == nil && mediaType == want
-}
-
-// readPlain reads a body that nothing was done to on the way.
-func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil, problem.UnsupportedMediaType.With("Send the body without a Content-Encoding.")
-	}
-	return a.readBody(w, r, in)
 }

@@ -2,14 +2,40 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
+	"signaling-server/httpapi/excerpt"
 	"signaling-server/httpapi/problem"
 )
+
+// timeLayout is RFC 3339 with milliseconds, in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// writeJSON answers with a document of the moment.
+func writeJSON(w http.ResponseWriter, document any) error {
+	body, err := marshal(document)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	write(w, "application/json", body)
+	return nil
+}
+
+// write sends a body. A client that is gone meanwhile is no error of anybody's.
+func write(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(body)
+}
 
 // encode writes a document of an answer as JSON. All answers are made here.
 //
@@ -55,4 +81,29 @@ func writeProblem(w http.ResponseWriter, p *problem.Problem) {
 	w.WriteHeader(p.Status)
 	_ = encode(w, p.Document()) // the client may be gone; there is nobody else to tell
 	_, _ = io.WriteString(w, "\n")
+}
+
+// problemOf is what a client is told of an error, if it is anything of its
+// own. Each is counted.
+func (a *API) problemOf(err error) *problem.Problem {
+	p, limit := problemFor(err)
+	if p != nil {
+		a.metrics.refused(p.Name, limit)
+	}
+	return p
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a.holdBack(r, err)
+	if p := a.problemOf(err); p != nil {
+		writeProblem(w, p)
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		// The client is gone. But one that has only closed its half of the
+		// connection would take for the answer what net/http makes of none.
+		panic(http.ErrAbortHandler)
+	}
+	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)
+	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

@@ -56,16 +56,14 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 	defer release()
 
 	s := newSilentStream(w)
-	if s.send("silence-began", silenceBegan{"silence-began", int(length.Seconds()), serverTime()}) != nil {
+	if s.send("silence-began", silenceBegan{"silence-began", int(length.Seconds()), timestamp(time.Now())}) != nil {
 		return nil // the client is gone
 	}
 	if reason, ok := s.keep(length, r.Context().Done(), a.hub.Stopping()); ok {
-		_ = s.send("silence-ended", silenceEnded{"silence-ended", reason, serverTime()}) // whether it arrives is what the client wants to see
+		_ = s.send("silence-ended", silenceEnded{"silence-ended", reason, timestamp(time.Now())}) // whether it arrives is what the client wants to see
 	}
 	return nil
 }
-
-func serverTime() string { return timestamp(time.Now()) }
 
 // silenceLength reads how long a stream is to be silent.
 func silenceLength(query url.Values) (time.Duration, error) {

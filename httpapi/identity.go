@@ -1,0 +1,44 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"signaling-server/httpapi/problem"
+	"signaling-server/sse"
+)
+
+// sessionEnded is the problem of a token that was once valid.
+var sessionEnded = problem.UnknownSession.With("The socket of this token has ended. Open a new stream, and join again.")
+
+// authenticate tells which socket a request speaks for.
+func (a *API) authenticate(r *http.Request) (socketID string, err error) {
+	token, ok := bearer(r)
+	if !ok {
+		return "", problem.UnknownSession.With("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
+	}
+	return a.socketOf(token)
+}
+
+// socketOf tells which living socket a token speaks for.
+func (a *API) socketOf(token sse.Token) (socketID string, err error) {
+	socketID, ok := a.hub.Authenticate(token)
+	if !ok {
+		return "", sessionEnded
+	}
+	return socketID, nil
+}
+
+// bearer reads a session token from the header Authorization (RFC 6750, 2.1).
+func bearer(r *http.Request) (sse.Token, bool) {
+	return sse.ParseToken(bearerText(r))
+}
+
+// bearerText is the token as it was written, "" where there is none.
+func bearerText(r *http.Request) string {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(text)
+}
