@@ -15,7 +15,7 @@ const minMaxBatch = 64
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
-	socketID, body, err := a.readWithin(w, r, in, a.readPost)
+	socketID, body, err := a.readPost(w, r, in)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err := a.limits.Send(in.network, socketID, events.Count); err != nil {
 		return err
 	}
-	return a.once(w, r, socketID, body, func() reply {
+	return a.answerOnce(w, r, socketID, body, func() reply {
 		results := newResults(events.Count)
 		for event := range events.All() {
 			p, err := a.result(socketID, event)

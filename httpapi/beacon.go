@@ -16,10 +16,13 @@ func isBeacon(r *http.Request) bool {
 	return r.Header.Get("Authorization") == "" && isMediaType(r.Header.Get("Content-Type"), "text/plain")
 }
 
-// readBeacon is the [reading] of a beacon. The event is all of its
-// JSON but the token, which stands there in place of the header and goes no
-// further.
+// readBeacon is [API.readPost] for a beacon. The event is all of its JSON except the
+// token, which stands there in place of the header and goes no further.
 func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, event []byte, err error) {
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser would complain of an answer that nobody reads
+	if err := a.limits.Post(in.network); err != nil {
+		return "", nil, err
+	}
 	body, err := a.readPlain(w, r, in)
 	if err != nil {
 		return "", nil, err

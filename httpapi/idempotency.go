@@ -103,9 +103,9 @@ type attempt struct {
 	size    int               // of the reply as it is remembered; guarded by the keys' mu
 }
 
-// once answers a POST by what do replies, or, if its Idempotency-Key was used
+// answerOnce answers a POST by what do replies, or, if its Idempotency-Key was used
 // before, as the first one was: if need be as soon as that is.
-func (a *API) once(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
+func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
 	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
 		return do().send(w)
 	}

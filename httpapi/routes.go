@@ -88,7 +88,7 @@ func (a *API) newRouter() http.Handler {
 		}
 		handle := a.handle(handler)
 		router.Handle(route.method, route.path, handle)
-		if route.method == http.MethodGet && !reads(route.path) {
+		if route.method == http.MethodGet && !isReading(route.path) {
 			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body
 		}
 	}
@@ -104,10 +104,10 @@ func hasBody(r route) bool {
 	return false
 }
 
-// reads tells whether a GET there opens a socket or goes on with one, which to
-// ask for no more than the header would do as well, or a stream, whose header
-// would come at its end.
-func reads(path string) bool {
+// isReading reports whether GET on this path opens or resumes a socket, or starts a
+// stream. HEAD is not registered for those: it would have the same side effect, and
+// a stream sends its header only when it starts.
+func isReading(path string) bool {
 	return path == "/events" || path == "/events/poll" || path == "/silence"
 }
 

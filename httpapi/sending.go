@@ -10,19 +10,14 @@ import (
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
-	read := a.readPost
-	if isBeacon(r) {
-		read = a.readBeacon
-		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser would complain of an answer that nobody reads
-	}
-	socketID, body, err := a.readWithin(w, r, in, read)
+	socketID, body, err := a.readEvent(w, r, in)
 	if err != nil {
 		return err
 	}
 	if err := a.limits.Send(in.network, socketID, 1); err != nil {
 		return err
 	}
-	return a.once(w, r, socketID, body, func() reply {
+	return a.answerOnce(w, r, socketID, body, func() reply {
 		d, err := decode.ParseDocument(body)
 		if err != nil {
 			return reply{err: err}
@@ -31,19 +26,20 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	})
 }
 
-// readWithin reads a request that sends events, if its address may send another.
-func (a *API) readWithin(w http.ResponseWriter, r *http.Request, in *intake, read reading) (socketID string, body []byte, err error) {
+// readEvent reads one event, and which socket posts it.
+func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
+	if isBeacon(r) {
+		return a.readBeacon(w, r, in)
+	}
+	return a.readPost(w, r, in)
+}
+
+// readPost reads the body of a request that sends events, and which socket posts it,
+// if its address may post another.
+func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
 	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err
 	}
-	return read(w, r, in)
-}
-
-// reading tells which socket posts, and what.
-type reading func(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error)
-
-// readPost is the usual [reading].
-func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
 	if socketID, err = a.authenticate(r); err != nil {
 		return "", nil, err
 	}

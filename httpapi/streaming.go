@@ -15,10 +15,10 @@ import (
 // streamEvents serves a stream (GET /events, POST /events/stream).
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
-	err := a.hub.ServeStream(w, r, position(r), a.clientOf(r))
+	err := a.hub.ServeStream(w, r, lastSeen(r), a.clientOf(r))
 	if err != nil && namesEventStream(r) {
 		a.holdBack(r, err)
-		a.refuse(w, err)
+		a.refuseEventSource(w, err)
 		return nil
 	}
 	return err
@@ -68,9 +68,9 @@ func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
 	return wait, after, nil
 }
 
-// position is where a client wants to go on, nil where it wants a new socket. A
-// client that gives nothing but its token has seen nothing yet.
-func position(r *http.Request) *sse.EventID {
+// lastSeen is the event after which a client wants to go on, nil if it wants a new
+// socket. A client that sends only its token has seen nothing yet.
+func lastSeen(r *http.Request) *sse.EventID {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
 		text = r.URL.Query().Get("lastEventId")
@@ -89,9 +89,9 @@ func position(r *http.Request) *sse.EventID {
 // namesEventStream tells whether the client is one that asks for a stream by
 // its type, as EventSource does.
 func namesEventStream(r *http.Request) bool {
-	for _, accept := range r.Header.Values("Accept") {
-		for one := range strings.SplitSeq(accept, ",") {
-			if mediaType, _, err := mime.ParseMediaType(one); err == nil && mediaType == "text/event-stream" {
+	for _, header := range r.Header.Values("Accept") {
+		for mediaRange := range strings.SplitSeq(header, ",") {
+			if mediaType, _, err := mime.ParseMediaType(mediaRange); err == nil && mediaType == "text/event-stream" {
 				return true
 			}
 		}
@@ -99,8 +99,8 @@ func namesEventStream(r *http.Request) bool {
 	return false
 }
 
-// refuse turns an EventSource away in a way that it comes back from.
-func (a *API) refuse(w http.ResponseWriter, err error) {
+// refuseEventSource turns an EventSource away in a way that it comes back from.
+func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
 	reason, p := "at capacity", a.problemOf(err)
 	switch p.Name {
 	case problem.ShuttingDown.Name:

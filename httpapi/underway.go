@@ -70,7 +70,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 // kindOf returns the kind of a request. What there is no route for is short.
 func kindOf(r *http.Request) limits.Kind {
 	switch {
-	case r.Method == http.MethodGet && reads(r.URL.Path), r.Method == http.MethodPost && r.URL.Path == "/events/stream":
+	case r.Method == http.MethodGet && isReading(r.URL.Path), r.Method == http.MethodPost && r.URL.Path == "/events/stream":
 		return limits.Reading
 	}
 	return limits.Short
@@ -94,7 +94,7 @@ func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
 // refuseRequest answers a request that was not admitted.
 func (a *API) refuseRequest(w http.ResponseWriter, r *http.Request, refusal error) {
 	if kindOf(r) == limits.Reading && namesEventStream(r) {
-		a.refuse(w, refusal)
+		a.refuseEventSource(w, refusal)
 		return
 	}
 	a.fail(w, r, refusal)
