@@ -12,7 +12,7 @@ import (
 	"signaling-server/httpapi/excerpt"
 )
 
-// logged answers a request and logs it, without what may be a secret.
+// logged answers a request and logs it, without anything that may be a secret.
 func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 	began := time.Now()
 	answer := &recordedAnswer{ResponseWriter: w}
@@ -25,18 +25,17 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.serveHTTP(answer, r, refusal)
 }
 
-// parameters are those that the API knows.
+// parameters are the query parameters that the API knows.
 var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reason", "seconds", "wait"}
 
 // maxLoggedParameters is how many parameters of a query are logged.
 const maxLoggedParameters = 16
 
-// loggedQuery is a query in which all is blotted out that may be a secret: names
-// that are not known, and values that are no numbers. People put tokens where they
-// do not belong.
+// loggedQuery returns a query for the log. Unknown names are hidden, and so are
+// values that are not numbers: people put tokens where they do not belong.
 func loggedQuery(raw string) string {
-	values, _ := url.ParseQuery(raw) // what cannot be read is left out
-	var told []string
+	values, _ := url.ParseQuery(raw) // a parameter that cannot be parsed is left out
+	var shown []string
 	for name, all := range values {
 		if !slices.Contains(parameters, name) {
 			name = "[hidden]"
@@ -45,17 +44,17 @@ func loggedQuery(raw string) string {
 			if _, err := strconv.ParseUint(value, 10, 32); err != nil {
 				value = "[hidden]"
 			}
-			told = append(told, name+"="+value)
+			shown = append(shown, name+"="+value)
 		}
 	}
-	slices.Sort(told)
-	if len(told) > maxLoggedParameters {
-		told = append(told[:maxLoggedParameters], "…")
+	slices.Sort(shown)
+	if len(shown) > maxLoggedParameters {
+		shown = append(shown[:maxLoggedParameters], "…")
 	}
-	return strings.Join(told, "&")
+	return strings.Join(shown, "&")
 }
 
-// recordedAnswer remembers what was answered.
+// recordedAnswer remembers the status and the size of an answer.
 type recordedAnswer struct {
 	http.ResponseWriter
 	status int

@@ -19,47 +19,48 @@ import (
 	"signaling-server/sse"
 )
 
-// Production is the environment in which the server is on guard.
+// Production is the [Options].Environment in which nobody is an operator without
+// a token, and browsers are told to insist on https.
 const Production = "production"
 
-// Options say what an [API] is about.
+// Options configure an [API].
 type Options struct {
 	Hub    *sse.Hub
 	Rooms  *rooms.Rooms
 	Logger *slog.Logger
 
-	// Access decides who may join a room, and do what there; nil: anybody may join
-	// any, and do everything.
+	// Access verifies the access token with which a client joins a room. Nil: every
+	// client may join every room, and do everything there.
 	Access *access.Verifier
 
-	// Limits bound what anyone may ask; nil: nobody is bounded.
+	// Limits bound how much a socket and an address may ask for. Nil: without limits.
 	Limits *limits.Limits
-	// TrustedProxies are believed where they say from whom a request comes.
+	// TrustedProxies are the proxies whose X-Forwarded-For or Forwarded is trusted.
 	TrustedProxies clientip.Proxies
-	// Budget is charged for the bodies of requests under way and for the answers that
-	// are remembered; nil: memory has no bound.
+	// Budget is charged for the bodies of requests under way, and for remembered
+	// answers. Nil: their memory has no bound.
 	Budget *budget.Budget
-	// MaxBody is how many bytes a body may have, and MaxBatch how many events a
-	// batch: as many as the contract promises, unless it is more.
+	// MaxBody is how many bytes a body may have, and MaxBatch how many events a batch
+	// may have. The contract promises 64 KiB and 64: smaller values are raised to that.
 	MaxBody, MaxBatch int
 
-	// ICEServers are told to those who call each other.
+	// ICEServers are the STUN and TURN servers of GET /ice-servers.
 	ICEServers iceservers.Provider
 
-	// AdminToken is what operators are known by. Empty: in production nobody is
-	// one, elsewhere everybody.
+	// AdminToken is the secret that an operator sends. If it is empty, nobody is an
+	// operator in production, and everybody is elsewhere.
 	AdminToken string
 
-	// Metrics are told by GET /metrics; nil: those of the sockets and rooms alone.
+	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.
 	Metrics *Metrics
 
-	// CORSOrigins are the origins whose pages may use the API, "*" for all.
+	// CORSOrigins are the origins whose pages may use the API; "*" means all.
 	CORSOrigins []string
-	// Environment, Port and Version are told by the monitoring endpoints.
+	// Environment, Port and Version are reported by the monitoring endpoints.
 	Environment string
 	Port        int
 	Version     string
-	// OpenAPI is the contract, in YAML.
+	// OpenAPI is the contract, an OpenAPI 3.1 document in YAML.
 	OpenAPI []byte
 	// Pages holds index.html and the folders demo, doctor, dashboard, reference and
 	// assets.
@@ -68,13 +69,13 @@ type Options struct {
 	Client fs.FS
 }
 
-// API answers all requests.
+// API answers all requests. Any goroutine may call its methods.
 type API struct {
 	hub         *sse.Hub
 	rooms       *rooms.Rooms
 	logger      *slog.Logger
 	metrics     *Metrics
-	access      *access.Verifier // nil: it is asked for no tokens
+	access      *access.Verifier // nil: rooms are open to all
 	limits      *limits.Limits
 	proxies     clientip.Proxies
 	budget      *budget.Budget // nil: no bound
@@ -94,12 +95,12 @@ type API struct {
 	router      http.Handler
 	repeats     repeats
 	silences    *limits.Places
-	heldBack    *limits.Places // for refusals that wait
+	heldBack    *limits.Places // for refusals that are delayed
 
 	proxyNoticed atomic.Bool
 }
 
-// New makes the API. The error is about the files it is to serve.
+// New makes an API. The error is about the files in Pages or Client.
 func New(o Options) (*API, error) {
 	isProduction := o.Environment == Production
 	pages, err := newPages(o.Pages, o.Client, isProduction)
@@ -137,8 +138,8 @@ func New(o Options) (*API, error) {
 	return a, nil
 }
 
-// ServeHTTP answers one request. Whatever stands between here and a stream is
-// on the stack of each open stream: there are no layers of middleware.
+// ServeHTTP answers one request. There is no middleware: each layer would be on the
+// stack of every open stream.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, network, refusal := a.admit(w, r)
 	defer a.limits.End(kind, network)
@@ -150,13 +151,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	settle(w, r)
 }
 
-// serveHTTP answers a request, perhaps by a refusal that is decided already.
+// serveHTTP answers a request. If there is a refusal already, that is the answer.
 func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.noticeProxy(r)
 	a.headers.set(w, r)
 	a.crossOrigin.HandlerFunc(w, r)
 	if isPreflight(r) {
-		return // that was its answer
+		return // newCrossOrigin has answered it
 	}
 	if refusal != nil {
 		a.refuseRequest(w, r, refusal)
@@ -173,6 +174,6 @@ func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.router.ServeHTTP(w, r)
 }
 
-// Forget drops what is remembered of a socket. It must be called when the
-// socket has ended; any goroutine may.
+// Forget drops the remembered answers of a socket. It must be called when the
+// socket has ended.
 func (a *API) Forget(socketID string) { a.repeats.forget(socketID) }

@@ -7,11 +7,11 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// minMaxBatch is how many events one batch may hold in any case.
+// minMaxBatch is how many events the contract promises that a batch may have.
 const minMaxBatch = 64
 
-// sendEvents takes several client events (POST /events/batch) in their order,
-// and answers for each of them. One that is refused stops no other.
+// sendEvents receives several client events (POST /events/batch), in their order, and
+// answers with a result for each. An event that is refused does not stop the others.
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
@@ -39,9 +39,9 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	})
 }
 
-// result takes one event of a batch, and returns what is wrong with it, nil if it
-// is accepted. The one before may have ended the socket. The error is one that is
-// not a problem of the event's.
+// result processes one event of a batch, and returns its problem, nil if the event is
+// accepted. An earlier event may have ended the socket. The error is a failure of the
+// server, which is not a problem of the event.
 func (a *API) result(socketID string, event decode.Document) (*problem.Problem, error) {
 	if _, alive := a.hub.Info(socketID); !alive {
 		return sessionEnded, nil

@@ -8,18 +8,18 @@ import (
 	"signaling-server/sse"
 )
 
-// isBeacon tells whether a request is one that a page sends while it unloads, by
-// navigator.sendBeacon (Beacon, 3.1): that can set no header, and of the content
-// types takes only those for which a browser asks nobody's leave beforehand.
-// Who can set Authorization is no beacon, and has only forgotten the type.
+// isBeacon reports whether a page sent the request with navigator.sendBeacon, while it
+// unloads (Beacon, 3.1). A beacon cannot set a header, and its content type must be
+// one that needs no preflight. So a request with Authorization is not a beacon: its
+// client only forgot the type.
 func isBeacon(r *http.Request) bool {
 	return r.Header.Get("Authorization") == "" && isMediaType(r.Header.Get("Content-Type"), "text/plain")
 }
 
-// readBeacon is [API.readPost] for a beacon. The event is all of its JSON except the
-// token, which stands there in place of the header and goes no further.
+// readBeacon is [API.readPost] for a beacon. Its JSON holds the token, in place of the
+// header. The event is the rest of the JSON: the token goes no further.
 func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, event []byte, err error) {
-	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser would complain of an answer that nobody reads
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // without it, browsers complain of the answer that no page reads
 	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err
 	}
@@ -44,4 +44,4 @@ func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (so
 }
 
 var noBeaconToken = problem.UnknownSession.With("A body of text/plain needs one member “token”, with the token of the event “connected”. " +
-	"Whoever can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")
+	"A client that can set headers sends “Authorization: Bearer <token>” and “Content-Type: application/json”.")

@@ -15,28 +15,29 @@ import (
 )
 
 const (
-	// minMaxBody is how many bytes a body may have in any case.
+	// minMaxBody is how many bytes the contract promises that a body may have.
 	minMaxBody = 64 << 10
-	// firstPart is how many bytes of a body are read before more memory is taken for
-	// it: as many as most bodies have.
+	// firstPart is how many bytes of a body are read before more memory is taken.
+	// Most bodies are not longer.
 	firstPart = 2 << 10
-	// parsing is how many bytes it takes at most to read and understand one byte of a
-	// body.
+	// parsing is how many bytes of memory it takes, at most, to read and decode one
+	// byte of a body.
 	parsing = 8
-	// linger is for how long the rest of a body is thrown away that nobody reads. A
-	// connection that is closed before all has arrived may take the answer with it.
+	// linger is how long the rest of an unread body is received and thrown away. If
+	// the connection were closed before all has arrived, the client might lose the
+	// answer.
 	linger = 500 * time.Millisecond
 )
 
-// intake is what the body of a request takes, from its network's share and from the
-// process's memory, until it is released. One goroutine owns it.
+// intake is what the body of a request takes from its network's share and from the
+// budget until it is released. One goroutine owns it.
 type intake struct {
 	// set once
 	network netip.Prefix
 	budget  *budget.Budget
 	share   limits.Holding
 
-	charged int // bytes, to the budget
+	charged int // bytes of the budget
 }
 
 func (a *API) newIntake(r *http.Request) *intake {
@@ -44,12 +45,12 @@ func (a *API) newIntake(r *http.Request) *intake {
 	return &intake{network: network, budget: a.budget, share: a.limits.Holding(network)}
 }
 
-// errNoMemory is the error of a request whose body has no place in the budget.
+// errNoMemory is the error of a request whose body does not fit into the budget.
 var errNoMemory = errors.New("the memory for requests is used up")
 
-// take takes memory for so many bytes more of the body. The first part is granted
-// whatever the budget: a client that is connected can speak, and those who hold the most
-// give way.
+// take takes memory for that many more bytes of the body. The first part is granted
+// even if the budget is used up: so every connected client can send an event, and
+// the clients that hold the most make room.
 func (in *intake) take(bytes int) error {
 	if err := in.share.Take(bytes); err != nil {
 		return err
@@ -64,13 +65,14 @@ func (in *intake) take(bytes int) error {
 	return nil
 }
 
+// release gives back what the body took.
 func (in *intake) release() {
 	in.share.Release()
 	in.budget.Charge(-in.charged)
 	in.charged = 0
 }
 
-// readJSON reads a body that claims to be JSON.
+// readJSON reads a body whose Content-Type is JSON.
 func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, problem.UnsupportedMediaType.With("Send “Content-Type: application/json”.")
@@ -80,7 +82,8 @@ func (a *API) readJSON(w http.ResponseWriter, r *http.Request, in *intake) ([]by
 
 func isJSON(contentType string) bool { return isMediaType(contentType, "application/json") }
 
-// isMediaType compares a Content-Type with a media type, whatever its parameters.
+// isMediaType reports whether a Content-Type is of a media type. Its parameters do
+// not matter.
 func isMediaType(contentType, want string) bool {
 	if contentType == want {
 		return true
@@ -89,7 +92,7 @@ func isMediaType(contentType, want string) bool {
 	return err == nil && mediaType == want
 }
 
-// readPlain reads a body that nothing was done to on the way.
+// readPlain reads a body that has no Content-Encoding.
 func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, problem.UnsupportedMediaType.With("Send the body without a Content-Encoding.")
@@ -97,15 +100,16 @@ func (a *API) readPlain(w http.ResponseWriter, r *http.Request, in *intake) ([]b
 	return a.readBody(w, r, in)
 }
 
-// readBody reads a body of bounded size. Memory is taken as bytes arrive, not as
-// they are promised. The server's ReadTimeout bounds the time that it takes.
+// readBody reads a body of bounded size. It takes memory for the bytes that have
+// arrived, not for those that Content-Length promises. The server's ReadTimeout
+// bounds the time that reading takes.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
 	if r.ContentLength > a.maxBody {
 		return nil, a.bodyTooLarge()
 	}
 	size := r.ContentLength
 	if size < 0 {
-		size = a.maxBody + 1 // a byte more than there may be: then there are too many
+		size = a.maxBody + 1 // a body that fills this is too large
 	}
 	var body []byte
 	for int64(len(body)) < size {
@@ -123,7 +127,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, in *intake) ([]by
 		case errors.Is(err, io.EOF) && (r.ContentLength < 0 || int64(len(body)) == size):
 			return body, nil
 		case err != nil:
-			return nil, problem.MalformedJSON.With("The body did not arrive whole.")
+			return nil, problem.MalformedJSON.With("The body did not arrive completely.")
 		}
 	}
 	if int64(len(body)) > a.maxBody {
@@ -136,11 +140,12 @@ func (a *API) bodyTooLarge() error {
 	return problem.PayloadTooLarge.With(fmt.Sprintf("A body may have %d KiB at most.", a.maxBody>>10))
 }
 
-// refuseBody makes sure that a body is not read that the request promises. If the
-// connection could go on afterwards, net/http would read it before the answer, and
-// wait for it. So the connection ends with the answer, which must not have begun.
+// refuseBody makes sure that nobody waits for the body of a request. To keep the
+// connection usable, net/http would read the body before it sends the answer. So the
+// connection ends with the answer, which must not have begun.
 //
-// Of HTTP/2 the stream alone ends. What arrives for it is thrown away.
+// In HTTP/2 only the stream of the request ends. What still arrives for it is thrown
+// away.
 func refuseBody(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor >= 2 {
 		r.Body.Close()
@@ -151,18 +156,18 @@ func refuseBody(w http.ResponseWriter, r *http.Request) {
 
 var lastAnswer = []string{"close"}
 
-// hurryBody gives what has not been read of a body a moment to arrive. When a
-// connection goes on, net/http throws the rest away before it writes the answer; if
-// that takes longer, the connection ends with the answer.
+// hurryBody gives the unread rest of a body a moment to arrive. To keep the
+// connection usable, net/http throws the rest away before it sends the answer. If the
+// rest takes longer than that moment, the connection ends with the answer.
 func hurryBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor < 2 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
 	}
 }
 
-// withoutBody makes a handler of requests that have no body. One that comes all the
-// same is not read. Then net/http does not see that a client is gone before
-// something is written: a stream notices by its next heartbeat.
+// withoutBody wraps a handler whose requests have no body. A body that comes all the
+// same is not read. Then net/http cannot see that the client is gone before something
+// is written to it: a stream notices at its next heartbeat.
 func withoutBody(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, p params) error {
 		if r.ContentLength == 0 {
@@ -177,8 +182,8 @@ func withoutBody(h handler) handler {
 	}
 }
 
-// closing is an answer with which its connection ends, also if the stream engine
-// sets the header Connection in its own way.
+// closing is an answer that ends its connection, even if the stream engine sets the
+// header Connection itself.
 type closing struct{ http.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter].

@@ -1,12 +1,11 @@
-// Package httpapi translates between HTTP and the server: requests become calls
-// of packages rooms and sse, their errors become problem documents (RFC 9457).
-// Its only state is the memory of answers to keyed POSTs, which may be repeated.
+// Package httpapi translates between HTTP and the server. Requests become calls of
+// packages rooms and sse; the errors of those become problem documents (RFC 9457).
+// Its only state is the memory of answers to POSTs with a key, which may be repeated.
 //
 //	POST /events  ─▶ token ─▶ body ─▶ typed event, validated ─▶ rooms ─▶ 202
 //	GET  /events  ─▶ position ─▶ sse.Hub.ServeStream
 //	GET  /events/poll ─▶ position, wait ─▶ sse.Hub.ServePoll
 //
-// A handler returns an error instead of writing one; [problemFor] is the one
-// table that turns it into an answer. Package httprouter is imported in
-// routes.go alone.
+// A handler returns its error. [API.fail] answers it, by the problem that the table
+// in problems.go names. Only routes.go imports package httprouter.
 package httpapi

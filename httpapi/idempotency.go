@@ -15,25 +15,25 @@ import (
 
 // What is remembered for each socket.
 const (
-	// maxKeys is how many answers there may be.
+	// maxKeys is how many answers are remembered at most.
 	maxKeys = 64
-	// fewKeys is how many are remembered in any case.
+	// fewKeys is how many answers are remembered even if memory is short.
 	fewKeys = 8
 	// maxKeyLength is how many characters a key may have.
 	maxKeyLength = 64
-	// keyCost is how many bytes a key takes with the shortest of answers.
+	// keyCost is how many bytes a key takes, together with the shortest answer.
 	keyCost = 512
-	// maxAnswers is how many bytes the answers may take together beside that.
+	// maxAnswers is how many bytes all answers may take together, beside their keys.
 	maxAnswers = 64 << 10
-	// answerExcess is how many bytes an answer may have more than its request.
+	// answerExcess is how many bytes an answer may be larger than its request.
 	answerExcess = 1 << 10
 )
 
-// errUnanswered is what a repeat is told where the first POST ended in a panic:
-// not that it was accepted.
+// errUnanswered is the reply to a repeat whose first POST ended in a panic. The reply
+// must not be that the event was accepted.
 var errUnanswered = errors.New("the first POST with this key was never answered")
 
-// reply is what a POST is answered, so that it can be answered again.
+// reply is the answer to a POST. It can be sent again.
 type reply struct {
 	err     error   // of one event, or of the request; nil: it was accepted
 	results results // of a batch, if err is nil
@@ -52,7 +52,7 @@ func (r reply) send(w http.ResponseWriter) error {
 	return nil
 }
 
-// size is how many bytes the reply takes beside the cost of a key.
+// size is how many bytes the reply takes, without the cost of its key.
 func (r reply) size() int {
 	if p, ok := r.err.(*problem.Problem); ok {
 		return sizeOf(p)
@@ -60,8 +60,8 @@ func (r reply) size() int {
 	return r.results.size()
 }
 
-// short returns the reply without what makes it large. It has the same status, and
-// for each event the same status, type and title.
+// short returns the reply without details. Its status stays, and so do the status, the
+// type and the title of each event's result.
 func (r reply) short() reply {
 	if p, ok := r.err.(*problem.Problem); ok {
 		return reply{err: shortProblems[p.Name]}
@@ -69,8 +69,8 @@ func (r reply) short() reply {
 	return reply{err: r.err, results: r.results.short()}
 }
 
-// repeats remembers what each socket's latest keyed POSTs were answered, so
-// that one whose answer was lost can be repeated and does nothing twice.
+// repeats remembers the answers to each socket's latest POSTs with a key. A client that
+// lost an answer can repeat the POST, and nothing is done twice.
 type repeats struct {
 	budget *budget.Budget // set once
 
@@ -90,21 +90,21 @@ type socketKeys struct {
 
 	mu       sync.Mutex // guards what follows; held for look-ups only
 	first    map[string]*attempt
-	order    []string // oldest first; those under way are never forgotten
-	answers  int      // bytes of the answers, beside the cost of their keys
-	isForgot bool     // the socket has ended, and nothing is charged for it any more
+	order    []string // oldest first; a POST under way is never forgotten
+	answers  int      // bytes of the answers, without the cost of their keys
+	isForgot bool     // the socket has ended: nothing is charged for it any more
 }
 
-// attempt is the first POST that bore a key.
+// attempt is the first POST with a key.
 type attempt struct {
 	content [sha256.Size]byte // set once
 	done    chan struct{}     // closed when there is a reply
-	reply   reply             // read it after done
-	size    int               // of the reply as it is remembered; guarded by the keys' mu
+	reply   reply             // may be read after done
+	size    int               // of the remembered reply; guarded by socketKeys.mu
 }
 
-// answerOnce answers a POST by what do replies, or, if its Idempotency-Key was used
-// before, as the first one was: if need be as soon as that is.
+// answerOnce answers a POST with the reply of do. If the Idempotency-Key was used
+// before, it answers as the first POST was answered, and waits for that if need be.
 func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
 	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
 		return do().send(w)
@@ -118,7 +118,7 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string
 	first, isFirst := keys.attempt(key, content)
 	switch {
 	case first.content != content:
-		return problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; draw a new key for each event"))
+		return problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; use a new key for each event"))
 	case isFirst:
 		return keys.answer(first, len(body), do).send(w)
 	}
@@ -126,7 +126,7 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string
 	case <-first.done:
 		return first.reply.send(w)
 	case <-r.Context().Done():
-		return r.Context().Err() // nobody waits for the answer any more
+		return r.Context().Err() // the client does not wait any more
 	}
 }
 
@@ -140,14 +140,14 @@ func contentOf(path string, body []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// isKey tells whether a text may be an Idempotency-Key.
+// isKey reports whether a text may be an Idempotency-Key.
 func isKey(text string) bool {
 	isVisible := func(r rune) bool { return r > ' ' && r < 0x7f }
 	return text != "" && len(text) <= maxKeyLength && strings.IndexFunc(text, func(r rune) bool { return !isVisible(r) }) < 0
 }
 
-// of returns the keys of a socket, and forgets them at once if it has ended
-// meanwhile: then nobody will say so again.
+// of returns the keys of a socket. If the socket has ended meanwhile, it forgets them
+// at once: [API.Forget] has been called already and will not be called again.
 func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
 	rs.mu.Lock()
 	keys := rs.sockets[socketID]
@@ -162,6 +162,7 @@ func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
 	return keys
 }
 
+// forget drops the keys of a socket that has ended.
 func (rs *repeats) forget(socketID string) {
 	rs.mu.Lock()
 	keys := rs.sockets[socketID]
@@ -182,8 +183,7 @@ func (k *socketKeys) forget() {
 	}
 }
 
-// attempt returns the first attempt with a key, and whether this is it. What is
-// kept of the key is a copy.
+// attempt returns the first attempt with a key, and reports whether it is this one.
 func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *attempt, isFirst bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -192,22 +192,22 @@ func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *atte
 	}
 	k.makeRoom()
 	first = &attempt{content: content, done: make(chan struct{}), reply: reply{err: errUnanswered}}
-	key = strings.Clone(key)
+	key = strings.Clone(key) // the text may be a part of a whole request
 	k.first[key] = first
 	k.order = append(k.order, key)
 	k.charge(keyCost)
 	return first, true
 }
 
-// charge charges bytes for as long as the socket lives.
+// charge charges bytes to the budget while the socket lives.
 func (k *socketKeys) charge(bytes int) {
 	if !k.isForgot {
 		k.budget.ChargeFor(k.network, bytes)
 	}
 }
 
-// answer answers the first attempt with a key by what do replies to a request of so
-// many bytes, and remembers that.
+// answer returns the reply of do to the first POST with a key, and remembers it. The
+// request has requestSize bytes.
 func (k *socketKeys) answer(first *attempt, requestSize int, do func() reply) reply {
 	defer close(first.done)
 	answer := do()
@@ -215,8 +215,8 @@ func (k *socketKeys) answer(first *attempt, requestSize int, do func() reply) re
 	return answer
 }
 
-// remember returns what is kept of an answer: all of it, or its short form if it is
-// much larger than its request, or the memory for it is used up.
+// remember returns what is kept of an answer: the whole answer, or its short form if it
+// is much larger than its request or the memory for answers is used up.
 func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) reply {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -233,8 +233,8 @@ func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) rep
 	return answer
 }
 
-// makeRoom forgets the oldest key that is answered if there are as many as may be
-// remembered: fewer while the network has used up its share of the budget.
+// makeRoom forgets the oldest answered key if there are as many keys as may be
+// remembered. While the network has used up its share of the budget, those are fewer.
 func (k *socketKeys) makeRoom() {
 	if len(k.order) < maxKeys && (len(k.order) < fewKeys || k.budget.HasShare(k.network)) {
 		return

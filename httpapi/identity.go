@@ -11,7 +11,7 @@ import (
 // sessionEnded is the problem of a token that was once valid.
 var sessionEnded = problem.UnknownSession.With("The socket of this token has ended. Open a new stream, and join again.")
 
-// authenticate tells which socket a request speaks for.
+// authenticate returns the ID of the socket whose token a request bears.
 func (a *API) authenticate(r *http.Request) (socketID string, err error) {
 	token, ok := bearer(r)
 	if !ok {
@@ -20,7 +20,7 @@ func (a *API) authenticate(r *http.Request) (socketID string, err error) {
 	return a.socketOf(token)
 }
 
-// socketOf tells which living socket a token speaks for.
+// socketOf returns the ID of the living socket that a token belongs to.
 func (a *API) socketOf(token sse.Token) (socketID string, err error) {
 	socketID, ok := a.hub.Authenticate(token)
 	if !ok {
@@ -34,7 +34,7 @@ func bearer(r *http.Request) (sse.Token, bool) {
 	return sse.ParseToken(bearerText(r))
 }
 
-// bearerText is the token as it was written, "" where there is none.
+// bearerText is the token as it was written, or "" if there is none.
 func bearerText(r *http.Request) string {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

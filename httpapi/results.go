@@ -9,20 +9,20 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// results are what a batch is answered: what became of each of its events. The zero
-// value is that of no batch.
+// results are the answer to a batch: what became of each event. The zero value means
+// that there was not a batch.
 type results struct {
 	each  []*problem.Problem // nil: the event is accepted
-	kinds []*problem.Problem // the different ones of each
-	named int                // wrong fields in them, of which there are problem.MaxFieldErrors at most
+	kinds []*problem.Problem // those of each that differ, once each
+	named int                // wrong fields in them: problem.MaxFieldErrors at most
 }
 
 func newResults(count int) results { return results{each: make([]*problem.Problem, 0, count)} }
 
-// unnamed is the problem of an event whose wrong fields have no place in the answer.
-var unnamed = problem.ValidationFailed.With("The answer names 20 wrong fields of the events before, as many as it may. Send this event alone to see what to change.")
+// unnamed is the problem of an event whose wrong fields do not fit into the answer.
+var unnamed = problem.ValidationFailed.With("The answer already names 20 wrong fields of earlier events, and does not name more. Send this event alone to see what to change.")
 
-// add adds what became of the next event. Problems that say the same are kept once.
+// add adds the result of the next event. Problems that say the same are kept once.
 func (rs *results) add(p *problem.Problem) {
 	if p == nil {
 		rs.each = append(rs.each, nil)
@@ -53,8 +53,8 @@ type acceptedResult struct {
 	Status int `json:"status"`
 }
 
-// write sends the answer. It is put together while it is sent: the memory that a
-// client takes by not reading it is that of one result.
+// write sends the answer. It is put together while it is sent: a client that does not
+// read it takes only the memory of one result.
 func (rs results) write(w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
@@ -92,8 +92,7 @@ func sizeOf(p *problem.Problem) (bytes int) {
 	return bytes
 }
 
-// short returns the results without what is particular to them: of each event the
-// type of its problem.
+// short returns the results without details: only the type of each problem is left.
 func (rs results) short() results {
 	each := make([]*problem.Problem, len(rs.each))
 	for i, p := range rs.each {
@@ -104,8 +103,8 @@ func (rs results) short() results {
 	return results{each: each}
 }
 
-// shortProblems are what is remembered of problems that are too large. There is one
-// of each type.
+// shortProblems holds one problem of each type. They are remembered in place of
+// problems that are too large.
 var shortProblems = func() map[string]*problem.Problem {
 	all := make(map[string]*problem.Problem, len(problem.Types))
 	for _, t := range problem.Types {

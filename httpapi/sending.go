@@ -6,7 +6,7 @@ import (
 	"signaling-server/httpapi/decode"
 )
 
-// sendEvent takes one client event (POST /events).
+// sendEvent receives one client event (POST /events).
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
@@ -26,7 +26,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	})
 }
 
-// readEvent reads one event, and which socket posts it.
+// readEvent reads one event, and finds the socket that posts it.
 func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
 	if isBeacon(r) {
 		return a.readBeacon(w, r, in)
@@ -34,8 +34,8 @@ func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (soc
 	return a.readPost(w, r, in)
 }
 
-// readPost reads the body of a request that sends events, and which socket posts it,
-// if its address may post another.
+// readPost reads a request that posts events: the body, and the socket that its token
+// belongs to. It refuses if the client's address posts too often.
 func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
 	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err

@@ -17,7 +17,7 @@ type serviceInfo struct {
 	Endpoints   map[string]string `json:"endpoints"`
 }
 
-// getService tells what this is: a browser by a page, all others by JSON.
+// getService describes the server (GET /): to a browser by a page, to others in JSON.
 func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error {
 	w.Header().Add("Vary", "Accept")
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
