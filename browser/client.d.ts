@@ -31,8 +31,11 @@ type Extra = Record<string, unknown>;
 export interface ServerEvents {
   "room-joined": { type: "room-joined"; roomId: string; userId: string; users: User[]; timestamp: string };
   "room-left": { type: "room-left"; roomId: string; reason: "left" | "kicked" | "room closed"; timestamp: string };
-  "user-connected": { type: "user-connected"; timestamp: string } & User;
-  "user-disconnected": { type: "user-disconnected"; userId: string; socketId: string; reason: string; timestamp: string };
+  "user-connected": { type: "user-connected"; userId: string; socketId: string; metadata?: Record<string, unknown>; timestamp: string };
+  "user-disconnected": {
+    type: "user-disconnected"; userId: string; socketId: string; timestamp: string;
+    reason: "left" | "kicked" | "room closed" | "client disconnect" | "transport close" | "slow consumer" | "server shutdown" | "node lost";
+  };
   "user-away": { type: "user-away"; userId: string; socketId: string; timestamp: string };
   "user-back": { type: "user-back"; userId: string; socketId: string; timestamp: string };
   "offer": { type: "offer"; from: string; target: string; offer: { type: "offer"; sdp: string } } & Extra;
@@ -45,7 +48,12 @@ export interface ServerEvents {
   "pong": { type: "pong"; timestamp: number };
   "announcement": { type: "announcement"; roomId: string; data: unknown; timestamp: string };
   "server-shutdown": { type: "server-shutdown"; message: string; timestamp: string; reconnectAfter: number };
-  "disconnected": { type: "disconnected"; reason: string; retryAfter?: number; timestamp: string };
+  "disconnected": {
+    type: "disconnected"; retryAfter?: number; timestamp: string;
+    reason: "kicked" | "slow consumer" | "replaced" | "at capacity" | "rate limited" | "draining";
+    /** With `kicked`: the operator's words of why, if there are any. */
+    detail?: string;
+  };
 }
 
 /** What the client itself tells. */

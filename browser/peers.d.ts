@@ -1,6 +1,6 @@
-import type { Problem, Socket, User } from "./client.js";
+import type { JoinOptions, Problem, Socket, User } from "./client.js";
 
-export interface RoomOptions {
+export interface RoomOptions extends JoinOptions {
   /** The name that the others see. */
   userId: string;
   /** What is sent to everybody. */
@@ -9,14 +9,9 @@ export interface RoomOptions {
   connect?: boolean;
   /** By default those that the server gave the socket. */
   iceServers?: RTCIceServer[];
-  metadata?: Record<string, unknown>;
-  accessToken?: string;
 }
 
-export interface Member extends User {
-  /** Has lost the connection to the server, and may be back. */
-  away?: boolean;
-}
+export type Member = User;
 
 export interface RoomEvents {
   /** A connection begins. */

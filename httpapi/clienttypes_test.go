@@ -1,56 +1,164 @@
 package httpapi_test
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 )
 
-// An EventSource hands named events to named listeners only: what the client
-// does not name it never hears.
+// An EventSource hands named events to named listeners only: the client never hears a type
+// that it does not name.
 func TestTheClientKnowsEveryServerEvent(t *testing.T) {
-	document, err := theContract()
+	_, types := eventsOf(t, "ServerEvent")
+	text, err := os.ReadFile("../browser/src/rungs.js")
 	require.NoError(t, err)
-	var types []string
-	for name := range document.document.Components.Schemas["ServerEvent"].Value.Discriminator.Mapping {
-		types = append(types, name)
+	list := regexp.MustCompile(`(?s)const TYPES = \[(.*?)\];`).FindSubmatch(text)
+	require.NotNil(t, list)
+	var known []string
+	for _, name := range regexp.MustCompile(`"([a-z-]+)"`).FindAllSubmatch(list[1], -1) {
+		known = append(known, string(name[1]))
 	}
-	require.NotEmpty(t, types)
-	known := quoted(t, "../browser/src/rungs.js", `(?s)const TYPES = \[(.*?)\];`, `"([a-z-]+)"`)
 	require.ElementsMatch(t, types, known)
-
-	// These are the client's own business, and no listener's.
-	types = slices.DeleteFunc(types, func(name string) bool { return name == "connected" || name == "heartbeat" })
-	typed := quoted(t, "../browser/client.d.ts", `(?s)interface ServerEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
-	require.ElementsMatch(t, types, typed)
 }
 
-func TestTheClientsTypesNameEveryClientEvent(t *testing.T) {
-	document, err := theContract()
-	require.NoError(t, err)
-	var types []string
-	for name := range document.document.Components.Schemas["ClientEvent"].Value.Discriminator.Mapping {
-		if name != "disconnect" { // a method of the socket
-			types = append(types, name)
+// The types of the client name each event of the contract, each member, its type, and whether
+// it may be absent; and they name no other.
+func TestTheClientsTypesAreTheContracts(t *testing.T) {
+	contract, fromServer := eventsOf(t, "ServerEvent")
+	_, fromClient := eventsOf(t, "ClientEvent")
+	types := readTypings(t, "../browser/client.d.ts", "../browser/peers.d.ts")
+
+	// These two are the client's own business, and no listener hears them.
+	fromServer = slices.DeleteFunc(fromServer, func(name string) bool { return name == "connected" || name == "heartbeat" })
+	heard := types.shapeOf("ServerEvents").fields
+	require.ElementsMatch(t, fromServer, slices.Collect(maps.Keys(heard)))
+	for _, name := range fromServer {
+		members := contract.event("ServerEvent", name)
+		if slices.Contains(fromClient, name) && contract.isOpen(name) {
+			members[others] = "unknown"
+		}
+		require.Equal(t, members, heard[name].members(), name)
+	}
+
+	// The socket has a method for this one.
+	fromClient = slices.DeleteFunc(fromClient, func(name string) bool { return name == "disconnect" })
+	emitted := types.shapeOf("ClientEvents").fields
+	require.ElementsMatch(t, fromClient, slices.Collect(maps.Keys(emitted)))
+	for _, name := range fromClient {
+		members := contract.event("ClientEvent", name)
+		delete(members, "type") // the first argument of emit
+		if contract.isOpen(name) {
+			members[others] = "unknown"
+		}
+		if name == "offer" || name == "answer" {
+			members[name] = "RTCSessionDescriptionInit" // what an RTCPeerConnection has
+		}
+		require.NotEmpty(t, emitted[name].tuples, name)
+		for _, arguments := range emitted[name].tuples {
+			require.Equal(t, members, arguments.members(), name)
 		}
 	}
-	typed := quoted(t, "../browser/client.d.ts", `(?s)interface ClientEvents \{(.*?)\n\}`, `(?m)^  "([a-z-]+)":`)
-	require.ElementsMatch(t, types, typed)
+
+	require.Equal(t, contract.members("Problem"), types.shapeOf("Problem").members())
+	require.Equal(t, contract.members("RoomUser"), types.shapeOf("User").members())
+	require.Equal(t, contract.members("RoomUser"), types.shapeOf("Member").members())
+	options := types.shapeOf("RoomOptions").members()
+	for name, itsType := range contract.event("ClientEvent", "join-room") {
+		if name != "type" && name != "roomId" { // the one is given, the other an argument of joinRoom
+			require.Equal(t, itsType, options[name], name)
+		}
+	}
 }
 
-// quoted finds a block in a file, and in the block all that an expression's
-// group matches.
-func quoted(t *testing.T, file, block, each string) (found []string) {
+// schemas are those of the contract.
+type schemas map[string]*openapi3.SchemaRef
+
+// eventsOf returns the contract's schemas, and the types of its server or client events.
+func eventsOf(t *testing.T, union string) (schemas, []string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	c, err := theContract()
 	require.NoError(t, err)
-	match := regexp.MustCompile(block).FindSubmatch(text)
-	require.NotNil(t, match, file)
-	for _, one := range regexp.MustCompile(each).FindAllSubmatch(match[1], -1) {
-		found = append(found, string(one[1]))
+	all := schemas(c.document.Components.Schemas)
+	types := slices.Collect(maps.Keys(all[union].Value.Discriminator.Mapping))
+	require.NotEmpty(t, types)
+	return all, types
+}
+
+// members are the members of an object: the type of each by its name, with a question mark
+// behind the name of one that may be absent.
+type members map[string]string
+
+// others stands for members that the contract does not name, which travel along.
+const others = "..."
+
+func (s schemas) members(name string) members { return s.object(s[name].Value) }
+
+func (s schemas) event(union, name string) members {
+	return s.members(schemaName(s[union].Value.Discriminator.Mapping[name].Ref))
+}
+
+// isOpen reports whether a client event may have members that the contract does not name.
+func (s schemas) isOpen(name string) bool {
+	schema := s[schemaName(s["ClientEvent"].Value.Discriminator.Mapping[name].Ref)].Value
+	return schema.AdditionalProperties.Has == nil
+}
+
+func (s schemas) object(schema *openapi3.Schema) members {
+	all := make(members)
+	for name, property := range schema.Properties {
+		if !slices.Contains(schema.Required, name) {
+			name += "?"
+		}
+		all[name] = s.typeOf(property)
 	}
-	return found
+	return all
+}
+
+// typeOf is a schema as a shape has it.
+func (s schemas) typeOf(ref *openapi3.SchemaRef) string {
+	schema := ref.Value
+	switch {
+	case schemaName(ref.Ref) == "IceCandidate":
+		return "RTCIceCandidateInit" // the browsers' name for it
+	case schema.OneOf != nil:
+		return oneOf(schema.OneOf, s.typeOf)
+	case schema.Const != nil:
+		return `"` + schema.Const.(string) + `"`
+	case schema.Enum != nil:
+		return oneOf(schema.Enum, func(value any) string { return `"` + value.(string) + `"` })
+	case schema.Type == nil:
+		return "unknown"
+	case schema.Type.Is("array"):
+		return s.typeOf(schema.Items) + "[]"
+	case schema.Type.Is("object") && len(schema.Properties) > 0:
+		return s.object(schema).String()
+	case schema.Type.Is("object"):
+		return "Record<string, unknown>"
+	case schema.Type.Is("integer"):
+		return "number"
+	}
+	return schema.Type.Slice()[0]
+}
+
+func oneOf[T any](alternatives []T, write func(T) string) string {
+	var all []string
+	for _, each := range alternatives {
+		all = append(all, write(each))
+	}
+	slices.Sort(all)
+	return strings.Join(all, " | ")
+}
+
+func (m members) String() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, name+": "+m[name])
+	}
+	return "{" + strings.Join(all, "; ") + "}"
 }
