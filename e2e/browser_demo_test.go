@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
@@ -218,6 +219,26 @@ func TestAPionPeerAnswersTheDemo(t *testing.T) {
 	await(t, bot.complete, "end of Ada's candidates")
 	ada.click("#hangup")
 	ada.until("without a call", `!`+tile)
+}
+
+func TestTheDemoShowsWhyAnOperatorDisconnectsSomebody(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	for reason, words := range map[string]string{
+		"":                              "An operator disconnected you. You may join again.",
+		"?reason=Mind+your+%3Cb%3E+%26": "An operator disconnected you: “Mind your <b> &”. You may join again.",
+	} {
+		ada := openDemo(t, url, "kicked", "Ada")
+		ada.expectFailedRequests() // the page leaves its room, by a session that has ended
+		r, err := http.NewRequestWithContext(bounded(t), http.MethodDelete, url+"/connections/"+ada.socketID+reason, nil)
+		require.NoError(t, err)
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		answer.Body.Close()
+		require.Equal(t, http.StatusNoContent, answer.StatusCode)
+		ada.until("told why", fmt.Sprintf(`document.querySelector("#notice-text").textContent === %q`, words))
+		ada.until("out of the room", `!document.querySelector("#join-view").hidden && document.querySelector("#room-view").hidden`)
+	}
 }
 
 func TestTheDemoShowsWhoIsAwayAndBack(t *testing.T) {

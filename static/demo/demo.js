@@ -41,9 +41,9 @@ socket.on("error", (problem) => {
   if (room && isNews(problem)) notify(explain(problem), { kind: "warn" });
 });
 
-socket.on("disconnected", ({ reason, retryAfter }) => {
+socket.on("disconnected", ({ reason, detail, retryAfter }) => {
   const soon = retryAfter ? `in ${Math.ceil(retryAfter / 1000)} s` : "shortly";
-  if (reason === "kicked") return leaveView("An operator has disconnected you. You may join again.");
+  if (reason === "kicked") return leaveView(`An operator disconnected you${detail ? `: “${detail}”` : ""}. You may join again.`);
   if (reason === "replaced") {
     const action = { label: "Connect again", run: reconnect };
     return notify("This session went on in another window.", { kind: "warn", action });

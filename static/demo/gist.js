@@ -5,7 +5,7 @@ const short = (socketId) => String(socketId ?? "").slice(0, 6);
 const GISTS = {
   "room-joined": (data) => `${data.roomId}, ${data.users?.length ?? 0} here`,
   "room-left": (data) => `${data.roomId}, ${data.reason}`,
-  "disconnected": (data) => data.retryAfter ? `${data.reason}, back in ${data.retryAfter} ms` : data.reason,
+  "disconnected": (data) => [data.reason, data.detail, data.retryAfter && `back in ${data.retryAfter} ms`].filter(Boolean).join(", "),
   "announcement": (data) => JSON.stringify(data.data),
   "user-connected": (data) => `${data.userId} (${short(data.socketId)})`,
   "user-disconnected": (data) => `${data.userId} (${short(data.socketId)}), ${data.reason}`,
