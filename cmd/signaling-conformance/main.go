@@ -1,13 +1,13 @@
-// Command signaling-conformance tells whether a server keeps the rules of the
-// signaling protocol. It asks by HTTP alone, and shares no code with any server:
+// Command signaling-conformance reports whether a server keeps the rules of the
+// signaling protocol. It speaks HTTP only, and shares no code with any server:
 //
 //	go run ./cmd/signaling-conformance -url http://localhost:3002
 //
-// Each rule is told with its sentence of the protocol, and where it is broken with
-// what was expected and what was seen. The exit status is 0 where all rules are
-// kept, 1 where one is broken, and 2 where nothing could be tried. It makes some
-// hundred sockets and a few thousand requests, in rooms of its own, and leaves
-// nothing behind. The server must not demand access tokens.
+// For each rule it prints the sentence of docs/protocol.md. For a broken rule it
+// also prints what it expected and what it saw. The exit status is 0 if all rules
+// are kept, 1 if one is broken, and 2 if nothing could be tried. It opens about a
+// hundred sockets and sends a few thousand requests, in rooms of its own, and
+// leaves nothing behind. The server must not demand access tokens.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// settings are what the command line says.
+// settings are the flags of the command line.
 type settings struct {
 	url        string
 	junit      string
@@ -46,13 +46,13 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("signaling-conformance", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&s.url, "url", "http://localhost:3002", "the `address` of the server")
-	flags.StringVar(&s.junit, "junit", "", "write the report to this `file` as JUnit XML, too")
-	run := flags.String("run", "", "try the rules alone whose names match this `expression`")
-	flags.BoolVar(&s.list, "list", false, "list the rules, and try none")
-	flags.IntVar(&s.parallel, "parallel", 8, "how many `rules` to try at once")
-	flags.DurationVar(&s.timeout, "timeout", time.Minute, "how `long` a rule may take")
-	flags.StringVar(&s.adminToken, "admin-token", os.Getenv("ADMIN_TOKEN"), "the operators' `token`, for the rules of monitoring")
+	flags.StringVar(&s.url, "url", "http://localhost:3002", "`address` of the server to try")
+	flags.StringVar(&s.junit, "junit", "", "also write the report to this `file`, as JUnit XML")
+	run := flags.String("run", "", "try only the rules whose IDs match this regular `expression`")
+	flags.BoolVar(&s.list, "list", false, "list the rules and exit")
+	flags.IntVar(&s.parallel, "parallel", 8, "try this many `rules` at once")
+	flags.DurationVar(&s.timeout, "timeout", time.Minute, "how `long` one rule may take")
+	flags.StringVar(&s.adminToken, "admin-token", os.Getenv("ADMIN_TOKEN"), "the operators' `token`, which the rules of monitoring need in production; default ADMIN_TOKEN")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -61,13 +61,13 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return s, fmt.Errorf("-run: %w", err)
 	}
 	if s.parallel < 1 || s.timeout <= 0 || flags.NArg() > 0 {
-		return s, errors.New("-parallel and -timeout must be more than nothing, and there are no arguments beside flags")
+		return s, errors.New("-parallel and -timeout must be positive; there are no arguments beside the flags")
 	}
 	s.url = strings.TrimRight(s.url, "/")
 	return s, nil
 }
 
-// run is the command, and returns its exit status.
+// run runs the command and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	var chosen []rule
 	for _, r := range allRules() {
-		if s.chosen.MatchString(r.name) {
+		if s.chosen.MatchString(r.id) {
 			chosen = append(chosen, r)
 		}
 	}
@@ -86,8 +86,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		writeList(stdout, chosen)
 		return 0
 	}
-	if err := isThere(ctx, s.url); err != nil {
-		fmt.Fprintf(stderr, "There is no server to try at %s: %v\n", s.url, err)
+	if err := checkServer(ctx, s.url); err != nil {
+		fmt.Fprintf(stderr, "No server answers at %s: %v\n", s.url, err)
 		return 2
 	}
 	results := tryAll(ctx, s, chosen, stdout)
@@ -106,7 +106,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func isThere(ctx context.Context, url string) error {
+// checkServer returns an error if nothing answers at the address.
+func checkServer(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/livez", nil)
@@ -121,8 +122,8 @@ func isThere(ctx context.Context, url string) error {
 	return response.Body.Close()
 }
 
-// tryAll tries rules, some at once, and returns what became of them in their
-// order.
+// tryAll tries the rules, several at once, and returns their results in the order of
+// the rules.
 func tryAll(ctx context.Context, s settings, rules []rule, progress io.Writer) []result {
 	results := make([]result, len(rules))
 	tried := make(chan result, len(rules))

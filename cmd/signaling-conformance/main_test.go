@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
-// brief are windows in which also the slow rules are soon tried.
+// brief makes the windows short, so that the slow rules take seconds.
 var brief = sse.Options{HeartbeatInterval: 500 * time.Millisecond, ResumeWindow: 5 * time.Second, AwayAfter: 500 * time.Millisecond}
 
 func TestOurServerKeepsAllRules(t *testing.T) {
@@ -35,7 +35,7 @@ func TestOurServerKeepsAllRules(t *testing.T) {
 	status := run(t.Context(), []string{"-url", s.URL, "-junit", junit}, &stdout, &stderr)
 	require.Zero(t, status, stdout.String()+stderr.String())
 	all := len(allRules())
-	require.Contains(t, stdout.String(), fmt.Sprintf("keeps %d of %d rules.", all, all), "and none is skipped")
+	require.Contains(t, stdout.String(), fmt.Sprintf("keeps %d of %d rules.", all, all), "no rule is skipped")
 
 	text, err := os.ReadFile(junit)
 	require.NoError(t, err)
@@ -49,19 +49,19 @@ func TestOurServerKeepsAllRules(t *testing.T) {
 	require.Equal(t, all, cases)
 }
 
-// A kit that finds nothing proves nothing: each of these servers breaks a rule, and
-// is told which.
-func TestBrokenServersAreToldWhatTheyBreak(t *testing.T) {
+// A tool that finds nothing proves nothing. Each of these servers breaks a rule, and
+// the report must name it.
+func TestTheReportNamesWhatABrokenServerBreaks(t *testing.T) {
 	always := func(*http.Request) bool { return true }
 	isStream := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == "/events" }
 	isPost := func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Path == "/events" }
 	for name, broken := range map[string]struct {
 		on    func(*http.Request) bool
 		as    func(w http.ResponseWriter) http.ResponseWriter
-		rules []string // that must be among the broken ones
+		rules []string // IDs that the report must name
 	}{
 		"accepts with 200":         {isPost, status(http.StatusAccepted, http.StatusOK), []string{"accepted-is-202"}},
-		"repeats events":           {isStream, frames(func(f string) string { return f + f }), []string{"accepted-means-delivered-once-and-in-order", "signals-reach-their-target-alone"}},
+		"repeats events":           {isStream, frames(func(f string) string { return f + f }), []string{"accepted-means-delivered-once-and-in-order", "signals-reach-only-their-target"}},
 		"loses signals":            {isStream, frames(without("event: signal")), []string{"accepted-means-delivered-once-and-in-order"}},
 		"says nothing of arrivals": {isStream, frames(without("event: user-connected")), []string{"earlier-and-later-find-each-other-once"}},
 		"has no ids":               {isStream, frames(func(f string) string { return strings.Replace(f, "id: ", "id: x", 1) }), []string{"ids-are-token-and-sequence"}},
@@ -79,8 +79,8 @@ func TestBrokenServersAreToldWhatTheyBreak(t *testing.T) {
 			pattern := "^(" + strings.Join(append(broken.rules, "tokens-are-128-bits"), "|") + ")$"
 			require.Equal(t, 1, run(t.Context(), []string{"-url", front, "-run", pattern, "-timeout", "5s"}, &stdout, &stderr), stdout.String())
 			for _, r := range allRules() {
-				if slices.Contains(broken.rules, r.name) {
-					require.Contains(t, stdout.String(), "✗ "+r.sentence+"\n      "+r.name+"\n", "%s", r.name)
+				if slices.Contains(broken.rules, r.id) {
+					require.Contains(t, stdout.String(), "✗ "+r.sentence+"\n      "+r.id+"\n", "%s", r.id)
 				}
 			}
 			require.Contains(t, stdout.String(), "expected:")
@@ -88,10 +88,10 @@ func TestBrokenServersAreToldWhatTheyBreak(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeTriedIsSaid(t *testing.T) {
+func TestTheReportSaysWhatCouldNotBeTried(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, 2, run(t.Context(), []string{"-url", "http://127.0.0.1:1"}, &stdout, &stderr))
-	require.Contains(t, stderr.String(), "There is no server to try at http://127.0.0.1:1")
+	require.Contains(t, stderr.String(), "No server answers at http://127.0.0.1:1")
 	require.Equal(t, 2, run(t.Context(), []string{"-run", "("}, &stdout, &stderr))
 	require.Equal(t, 2, run(t.Context(), []string{"-parallel", "0"}, &stdout, &stderr))
 
@@ -99,22 +99,22 @@ func TestWhatCannotBeTriedIsSaid(t *testing.T) {
 	front := sabotaged(t, s.URL, func(r *http.Request) bool { return r.URL.Path == "/stats" }, status(http.StatusOK, http.StatusForbidden))
 	stdout.Reset()
 	require.Zero(t, run(t.Context(), []string{"-url", front, "-run", "^stats$"}, &stdout, &stderr))
-	require.Contains(t, stdout.String(), "not tried: it is for operators: give their token by -admin-token")
+	require.Contains(t, stdout.String(), "not tried: monitoring needs the operators' token: set -admin-token")
 }
 
-func TestRulesHaveNamesOfTheirOwn(t *testing.T) {
+func TestEachRuleHasAnIDOfItsOwn(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, r := range allRules() {
-		require.False(t, seen[r.name], r.name)
+		require.False(t, seen[r.id], r.id)
 		require.NotEmpty(t, r.sentence)
-		seen[r.name] = true
+		seen[r.id] = true
 	}
 	var stdout bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"-list"}, &stdout, &stdout))
 	require.Contains(t, stdout.String(), "socket-ids-are-hashes")
 }
 
-// sabotaged is a proxy that changes some answers.
+// sabotaged starts a proxy that changes some answers, and returns its address.
 func sabotaged(t *testing.T, server string, on func(*http.Request) bool, as func(http.ResponseWriter) http.ResponseWriter) string {
 	proxy := httpapitest.Proxy(t, server)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +130,7 @@ func sabotaged(t *testing.T, server string, on func(*http.Request) bool, as func
 	return front.URL
 }
 
-// changed is an answer of which something is changed on its way.
+// changed is a response that the proxy changes.
 type changed struct {
 	http.ResponseWriter
 	header func(http.Header)
@@ -177,7 +177,7 @@ func header(name, value string) func(http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// frames changes each frame of a stream, however it is cut up on its way.
+// frames changes each frame of a stream, whatever pieces it is written in.
 func frames(change func(string) string) func(http.ResponseWriter) http.ResponseWriter {
 	return func(w http.ResponseWriter) http.ResponseWriter {
 		var begun string

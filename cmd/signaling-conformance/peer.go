@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// peer is one socket, as its client has it.
+// peer is the client of one socket.
 type peer struct {
 	t        *trial
 	token    string
 	socketID string
-	hello    map[string]any // what connected told
-	stream   *stream        // nil: it polls
+	hello    map[string]any // the data of connected
+	stream   *stream        // nil if it polls
 	lastID   string
 }
 
-// stream is one open answer.
+// stream is one open stream.
 type stream struct {
 	header http.Header
 	status int
@@ -32,14 +32,14 @@ type stream struct {
 	hangUp context.CancelFunc
 }
 
-// frame is one event as it came.
+// frame is one frame of a stream, as it was received.
 type frame struct {
 	id, event, retry, data string
 	lines                  []string
 	json                   map[string]any
 }
 
-// answer is one that has ended.
+// answer is a whole HTTP response.
 type answer struct {
 	status int
 	header http.Header
@@ -49,14 +49,15 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.text) }
 
-// problem is the last part of a problem's type.
+// problem returns the last part of a problem's type, "" if the answer is not a
+// problem.
 func (a answer) problem() string {
 	kind, _ := a.json["type"].(string)
 	return strings.TrimPrefix(kind, "/problems/")
 }
 
-// do makes a request. One that came too fast is made again when it may, a few
-// times. Any goroutine may call it.
+// do makes a request. If the server answers rate-limited, do waits as long as the
+// answer says and tries again, five times at most. Any goroutine may call it.
 func (t *trial) do(method, path string, headers map[string]string, body string) (answer, error) {
 	for tries := 0; ; tries++ {
 		r, err := http.NewRequestWithContext(t.ctx, method, t.settings.url+path, strings.NewReader(body))
@@ -76,7 +77,7 @@ func (t *trial) do(method, path string, headers map[string]string, body string) 
 			return answer{}, err
 		}
 		a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
-		_ = json.Unmarshal(text, &a.json) // nil where it is no object
+		_ = json.Unmarshal(text, &a.json) // nil if it is not an object
 		if a.problem() != "rate-limited" || tries == 5 {
 			return a, nil
 		}
@@ -89,19 +90,19 @@ func (t *trial) do(method, path string, headers map[string]string, body string) 
 	}
 }
 
-// ask makes a request that must be answered.
+// ask makes a request. The trial fails if there is no answer, or if it is a 5xx.
 func (t *trial) ask(method, path string, headers map[string]string, body string) answer {
 	a, err := t.do(method, path, headers, body)
 	if err != nil {
 		t.fail("%s %s\nexpected: an answer\nseen:     %v", method, path, err)
 	}
 	if a.status >= 500 {
-		t.fail("%s %s\nexpected: no server error, whatever is asked\nseen:     %s", method, path, shortened(a.String()))
+		t.fail("%s %s\nexpected: no 5xx, whatever the request is\nseen:     %s", method, path, shortened(a.String()))
 	}
 	return a
 }
 
-// listen opens a stream, whatever comes of it.
+// listen opens a stream, which must be answered 200.
 func (t *trial) listen(method, path string, headers map[string]string) *stream {
 	ctx, hangUp := context.WithCancel(t.ctx)
 	r, err := http.NewRequestWithContext(ctx, method, t.settings.url+path, nil)
@@ -159,11 +160,11 @@ func (f *frame) take(line string) {
 		f.retry = value
 	case "data":
 		f.data += value
-		_ = json.Unmarshal([]byte(f.data), &f.json) // nil where it is no object
+		_ = json.Unmarshal([]byte(f.data), &f.json) // nil if it is not an object
 	}
 }
 
-// frame waits for the next frame; there is none at the end of the stream.
+// frame waits for the next frame. At the end of the stream open is false.
 func (t *trial) frame(s *stream, waitingFor string) (f frame, open bool) {
 	select {
 	case f, open = <-s.frames:
@@ -175,10 +176,11 @@ func (t *trial) frame(s *stream, waitingFor string) (f frame, open bool) {
 	panic("unreachable")
 }
 
-// connect opens a stream as a new socket.
+// connect opens a new socket by a stream.
 func (t *trial) connect() *peer { return t.meet(t.listen(http.MethodGet, "/events", nil)) }
 
-// meet takes the first event of a stream, and makes a peer of it.
+// meet reads the first event of a stream, which must be connected, and makes a peer
+// of it.
 func (t *trial) meet(s *stream) *peer {
 	p := &peer{t: t, stream: s}
 	f := p.next("connected")
@@ -192,7 +194,8 @@ func (t *trial) meet(s *stream) *peer {
 	return p
 }
 
-// resume opens another stream of the peer's socket, which must be resumed.
+// resume drops the peer's stream and opens another with the last id. The server must
+// resume the socket.
 func (p *peer) resume() {
 	p.hangUp()
 	lastID := p.lastID
@@ -206,8 +209,8 @@ func (p *peer) hangUp() {
 	}
 }
 
-// next takes the next event that is no heartbeat, unless that is asked for. It must
-// be of one of these types.
+// next reads the next event, which must be of one of these types. It skips heartbeats
+// unless they are among the types.
 func (p *peer) next(kinds ...string) frame {
 	wanted := strings.Join(kinds, " or ")
 	for {
@@ -227,7 +230,7 @@ func (p *peer) next(kinds ...string) frame {
 	}
 }
 
-// gone waits until the peer is told that another is gone, who may be away before.
+// gone reads user-disconnected, before which user-away may come.
 func (p *peer) gone() frame {
 	for {
 		if f := p.next("user-disconnected", "user-away"); f.event == "user-disconnected" {
@@ -236,7 +239,7 @@ func (p *peer) gone() frame {
 	}
 }
 
-// ended makes sure that the stream ends here.
+// ended reads the end of the stream.
 func (p *peer) ended() {
 	for {
 		f, open := p.t.frame(p.stream, "its end")
@@ -249,7 +252,7 @@ func (p *peer) ended() {
 	}
 }
 
-// quiet makes sure that nothing is on its way: what a ping brings is behind it.
+// quiet checks that no event is on its way: the pong of a ping comes after all others.
 func (p *peer) quiet() {
 	p.send(`{"type":"ping"}`)
 	p.next("pong")
@@ -275,14 +278,14 @@ func (p *peer) batch(body string, more ...string) answer {
 func (p *peer) send(body string) {
 	a := p.post(body)
 	if a.problem() == "access-denied" {
-		p.t.skip("the server demands access tokens: try one that does not")
+		p.t.skip("the server demands access tokens: try a server that does not")
 	}
 	if a.status != http.StatusAccepted || a.text != "" {
 		p.t.fail("POST /events %s\nexpected: 202, and no body\nseen:     %s", shortened(body), shortened(a.String()))
 	}
 }
 
-// refused posts an event, which must be refused so.
+// refused posts an event, which must be refused with this problem.
 func (p *peer) refused(status int, problem, body string) answer {
 	a := p.post(body)
 	p.t.expectProblem("POST /events "+shortened(body), status, problem, a)
@@ -296,17 +299,17 @@ func (t *trial) expectProblem(what string, status int, problem string, a answer)
 	}
 }
 
-// join takes the peer into a room, and returns who is there.
+// join joins a room, and returns the users of room-joined.
 func (p *peer) join(roomID, userID string) []any {
 	p.send(fmt.Sprintf(`{"type":"join-room","roomId":%q,"userId":%q}`, roomID, userID))
 	users, _ := p.next("room-joined").json["users"].([]any)
 	return users
 }
 
-// room is a name that nobody else uses.
+// room returns a room ID that no other trial uses.
 func (t *trial) room() string { return "conformance-" + rand.Text() }
 
-// pair is two peers in one room.
+// pair returns two peers in a room of their own.
 func (t *trial) pair() (a, b *peer) {
 	room := t.room()
 	a, b = t.connect(), t.connect()
@@ -316,7 +319,7 @@ func (t *trial) pair() (a, b *peer) {
 	return a, b
 }
 
-// polled are the events of a poll.
+// polled polls, and returns the events.
 func (p *peer) polled(query string) (found []map[string]any, lastID string) {
 	headers := map[string]string{}
 	if p.token != "" {
@@ -338,5 +341,5 @@ func (p *peer) polled(query string) (found []map[string]any, lastID string) {
 	return found, lastID
 }
 
-// sequence is the part of an event id that counts.
+// sequence returns the part of an event id behind the dot.
 func sequence(id string) string { return id[strings.LastIndex(id, ".")+1:] }

@@ -1,41 +1,49 @@
 package main
 
 import (
-	"flag"
-	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the table of rules into docs/protocol.md")
-
-// The text that defines the protocol names each rule that is tried, by its ID and in
-// its words.
-func TestTheProtocolListsTheRulesThatAreTried(t *testing.T) {
-	const path, mark = "../../docs/protocol.md", "<!-- rules -->\n\n"
-	text, err := os.ReadFile(path)
+// The page that defines the protocol has each sentence that this command prints, in
+// the section that it prints, with the rule's ID behind it; and it has no other IDs.
+func TestTheProtocolHasEachRuleWithItsID(t *testing.T) {
+	page, err := os.ReadFile("../../docs/protocol.md")
 	require.NoError(t, err)
-	before, table, found := strings.Cut(string(text), mark)
-	require.True(t, found)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(before+mark+ruleTable()), 0o644))
-		return
-	}
-	require.Equal(t, ruleTable(), table, "run go test ./cmd/signaling-conformance -run Protocol -update")
+	text := plain(string(page))
+
+	var ids []string
 	for _, r := range allRules() {
-		require.Contains(t, before, "\n## "+r.section, "the section of %s", r.name)
+		_, section, found := strings.Cut(text, "\n## "+r.section+"\n")
+		require.True(t, found, "docs/protocol.md has no section %q, of the rule %s", r.section, r.id)
+		section, _, _ = strings.Cut(section, "\n## ")
+		sentence := r.sentence + " [" + r.id + "]"
+		assert.True(t, strings.Contains(oneLine(section), sentence), "section %q of docs/protocol.md lacks: %s", r.section, sentence)
+		ids = append(ids, r.id)
 	}
+	for _, match := range regexp.MustCompile(` \[([a-z0-9-]+)\]`).FindAllStringSubmatch(text, -1) {
+		assert.Contains(t, ids, match[1], "docs/protocol.md has the ID of a rule that is not tried")
+	}
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), len(allRules()))
 }
 
-// ruleTable is all rules in Markdown.
-func ruleTable() string {
-	var table strings.Builder
-	table.WriteString("| rule | section | what is tried |\n| --- | --- | --- |\n")
-	for _, r := range allRules() {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", r.name, r.section, strings.ReplaceAll(r.sentence, "|", `\|`))
-	}
-	return table.String()
+var (
+	codeBlock    = regexp.MustCompile("(?s)\n```.*?\n```")
+	markdownLink = regexp.MustCompile(`\[([^][]*)\]\([^()]*\)`)
+)
+
+// plain is a page without its marks for code, links and emphasis.
+func plain(page string) string {
+	page = codeBlock.ReplaceAllString(page, "")
+	page = markdownLink.ReplaceAllString(page, "$1")
+	return strings.NewReplacer("`", "", "**", "", `\|`, "|").Replace(page)
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -19,12 +19,12 @@ func (r result) mark() string {
 	return "✓"
 }
 
-// writeProgress tells of one rule as soon as it was tried: on a terminal in one
-// line that changes.
+// writeProgress reports that one more rule was tried. On a terminal it rewrites one
+// line.
 func writeProgress(w io.Writer, done, all int, r result) {
 	if file, isFile := w.(*os.File); isFile {
 		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintf(w, "\r\x1b[K%d of %d  %s %s", done, all, r.mark(), r.name)
+			fmt.Fprintf(w, "\r\x1b[K%d of %d  %s %s", done, all, r.mark(), r.id)
 			if done == all {
 				fmt.Fprint(w, "\r\x1b[K")
 			}
@@ -43,7 +43,7 @@ func writeList(w io.Writer, rules []rule) {
 			section = r.section
 			fmt.Fprintf(w, "\n%s\n", section)
 		}
-		fmt.Fprintf(w, "  %-44s %s\n", r.name, r.sentence)
+		fmt.Fprintf(w, "  %-44s %s\n", r.id, r.sentence)
 	}
 }
 
@@ -59,7 +59,7 @@ func writeReport(w io.Writer, url string, results []result) {
 		switch {
 		case r.broken != "":
 			broken++
-			fmt.Fprintf(w, "      %s\n", r.name)
+			fmt.Fprintf(w, "      %s\n", r.id)
 			fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(r.broken, "\n", "\n      "))
 		case r.skipped != "":
 			skipped++
@@ -78,7 +78,7 @@ func writeReport(w io.Writer, url string, results []result) {
 	fmt.Fprintln(w, ".")
 }
 
-// The form of JUnit's reports, as far as CI servers read it.
+// The elements of a JUnit report that CI servers read.
 type (
 	suites struct {
 		XMLName xml.Name `xml:"testsuites"`
@@ -111,7 +111,7 @@ func writeJUnit(path string, results []result) error {
 			all.Suites = append(all.Suites, suite{Name: r.section})
 		}
 		s := &all.Suites[len(all.Suites)-1]
-		c := testCase{Class: r.section, Name: r.name, Time: fmt.Sprintf("%.3f", r.took.Round(time.Millisecond).Seconds())}
+		c := testCase{Class: r.section, Name: r.id, Time: fmt.Sprintf("%.3f", r.took.Round(time.Millisecond).Seconds())}
 		s.Tests++
 		switch {
 		case r.broken != "":

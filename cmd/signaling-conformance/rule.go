@@ -11,40 +11,43 @@ import (
 	"time"
 )
 
-// rule is one that the protocol makes, and how to see whether it is kept.
+// rule is a rule of the protocol, and the trial that shows whether a server keeps it.
 type rule struct {
 	section  string
-	name     string // for -run and for reports
-	sentence string // of the protocol
+	id       string // for -run, reports and docs/protocol.md
+	sentence string // as docs/protocol.md has it
 	try      func(*trial)
 }
 
-// The sections of the protocol, in its order.
+// The sections of docs/protocol.md, in its order.
 const (
-	identity = "Identity"
-	streams  = "Opening and resuming a stream"
-	events   = "Server events"
-	sending  = "Sending"
-	problems = "Problems"
-	polling  = "Where a stream cannot live: long polling"
-	watching = "Monitoring"
-	promises = "What a client may rely on"
+	identity     = "Identity"
+	streams      = "Opening and resuming a stream"
+	polling      = "Polling"
+	sending      = "Sending"
+	clientEvents = "Client events"
+	serverEvents = "Server events"
+	rooms        = "Rooms"
+	problems     = "Problems"
+	monitoring   = "Monitoring"
+	promises     = "What a client may rely on"
 )
 
 func allRules() []rule {
-	return slices.Concat(identityRules, streamRules, eventRules, sendingRules, problemRules, pollingRules, monitoringRules, promiseRules)
+	return slices.Concat(identityRules, streamRules, pollingRules, sendingRules, clientEventRules, serverEventRules, roomRules, problemRules,
+		monitoringRules, promiseRules)
 }
 
-// result is what became of a rule. It is kept where neither text is there.
+// result is the outcome of a trial. The rule is kept if both texts are empty.
 type result struct {
 	rule
-	broken  string // how
-	skipped string // why
+	broken  string // how it is broken
+	skipped string // why it could not be tried
 	took    time.Duration
 }
 
-// trial is one try of one rule. What it opens ends with it. Its methods belong to
-// the goroutine of the try, as those of testing.T do.
+// trial tries one rule. All that it opens ends with it. Its methods must be called
+// by the goroutine of the trial, like those of testing.T.
 type trial struct {
 	ctx      context.Context
 	settings settings
@@ -52,10 +55,10 @@ type trial struct {
 	result   *result
 	peers    []*peer
 
-	background sync.WaitGroup // what the try has begun, and what ends with ctx
+	background sync.WaitGroup // goroutines that the trial has started, which end with ctx
 }
 
-// try tries a rule, in a goroutine that ends before it returns.
+// try tries a rule in a goroutine of its own, and waits for it.
 func try(ctx context.Context, s settings, r rule) result {
 	res := result{rule: r}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -65,7 +68,7 @@ func try(ctx context.Context, s settings, r rule) result {
 	t := &trial{ctx: ctx, settings: s, http: &http.Client{Transport: transport, CheckRedirect: neverFollow}, result: &res}
 	began := time.Now()
 	done := make(chan struct{})
-	go func() { // ends by itself or by Goexit; all that it waits for ends with ctx
+	go func() { // ends by itself or by Goexit; whatever it waits for ends with ctx
 		defer close(done)
 		defer t.leave()
 		r.try(t)
@@ -79,27 +82,27 @@ func try(ctx context.Context, s settings, r rule) result {
 
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// leave ends all sockets of the try, so that the next ones find an idle server.
+// leave ends all sockets of the trial, so that the next trials find an idle server.
 func (t *trial) leave() {
 	for _, p := range t.peers {
 		p.hangUp()
-		_, _ = t.do(http.MethodPost, "/events", p.bearer("Content-Type", "application/json"), `{"type":"disconnect"}`) // it may have ended
+		_, _ = t.do(http.MethodPost, "/events", p.bearer("Content-Type", "application/json"), `{"type":"disconnect"}`) // the socket may have ended
 	}
 }
 
-// fail says how the rule is broken, and ends the try.
+// fail ends the trial: the rule is broken.
 func (t *trial) fail(format string, values ...any) {
 	t.result.broken = fmt.Sprintf(format, values...)
 	runtime.Goexit()
 }
 
-// skip says why the rule cannot be tried, and ends the try.
+// skip ends the trial: the rule could not be tried.
 func (t *trial) skip(format string, values ...any) {
 	t.result.skipped = fmt.Sprintf(format, values...)
 	runtime.Goexit()
 }
 
-// expect fails where two values differ.
+// expect fails the trial if two values differ.
 func (t *trial) expect(what string, want, got any) {
 	if w, g := fmt.Sprintf("%v", want), fmt.Sprintf("%v", got); w != g {
 		t.fail("%s\nexpected: %s\nseen:     %s", what, shortened(w), shortened(g))

@@ -7,7 +7,7 @@ import (
 )
 
 var promiseRules = []rule{
-	{promises, "accepted-means-delivered-once-and-in-order", "Accepted means delivered: an accepted event reaches the target's client exactly once, in the order its sender was answered, across any number of dropped streams within the resume window.", func(t *trial) {
+	{promises, "accepted-means-delivered-once-and-in-order", "An accepted event reaches the target's client exactly once, in the order in which its sender was answered, across any number of dropped streams within the resume window.", func(t *trial) {
 		a, b := t.pair()
 		const count = 300
 		sent := make(chan string, 1)
@@ -25,7 +25,7 @@ var promiseRules = []rule{
 			if i%25 == 0 {
 				b.resume()
 			}
-			t.expect("the next of 300 signals, with the stream cut twelve times", i, b.next("signal").json["data"])
+			t.expect("the next of 300 signals, while the stream is cut twelve times", i, b.next("signal").json["data"])
 		}
 		if wrong := <-sent; wrong != "" {
 			t.fail("a signal was not accepted: %s", wrong)
@@ -46,7 +46,7 @@ var promiseRules = []rule{
 		outside.quiet()
 		elsewhere.quiet()
 	}},
-	{promises, "who-vanishes-is-reported", "A peer that goes silently is reported to its room within the resume window plus the time to detect a dead link.", func(t *trial) {
+	{promises, "a-silent-peer-is-reported", "A peer that goes silently is reported to its room within the resume window plus the time to detect a dead link.", func(t *trial) {
 		a, b := t.pair()
 		window := b.interval("resumeWindow")
 		if window > t.settings.timeout/2 || window > 15*time.Second {
@@ -55,7 +55,7 @@ var promiseRules = []rule{
 		b.hangUp()
 		t.expect("the reason", "transport close", a.gone().json["reason"])
 	}},
-	{promises, "who-says-goodbye-is-reported-at-once", "One that says disconnect is reported at once.", func(t *trial) {
+	{promises, "a-disconnect-is-reported-at-once", "A peer that sends disconnect is reported at once.", func(t *trial) {
 		a, b := t.pair()
 		b.send(`{"type":"disconnect"}`)
 		began := time.Now()

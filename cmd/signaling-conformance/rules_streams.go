@@ -14,7 +14,7 @@ import (
 var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 var identityRules = []rule{
-	{identity, "tokens-are-128-bits", "token = 128 random bits, base64url without padding (22 characters).", func(t *trial) {
+	{identity, "tokens-are-128-bits", "The session token is 128 random bits in base64url without padding: 22 characters.", func(t *trial) {
 		a, b := t.connect(), t.connect()
 		for _, p := range []*peer{a, b} {
 			if !tokenForm.MatchString(p.token) {
@@ -25,12 +25,12 @@ var identityRules = []rule{
 			t.fail("two sockets\nexpected: two tokens\nseen:     one")
 		}
 	}},
-	{identity, "socket-ids-are-hashes", "socketId = base64url of the first 16 bytes of SHA-256(token) (22 characters).", func(t *trial) {
+	{identity, "socket-ids-are-hashes", "The socket ID is base64url of the first 16 bytes of the SHA-256 of the token's text: 22 characters, too.", func(t *trial) {
 		p := t.connect()
 		sum := sha256.Sum256([]byte(p.token))
 		t.expect("socketId", base64.RawURLEncoding.EncodeToString(sum[:16]), p.socketID)
 	}},
-	{identity, "socket-ids-open-nothing", "Knowing a socket ID gives nobody its token.", func(t *trial) {
+	{identity, "socket-ids-open-nothing", "A socket ID gives nobody the token.", func(t *trial) {
 		p := t.connect()
 		headers := map[string]string{"Authorization": "Bearer " + p.socketID, "Content-Type": "application/json"}
 		t.expectProblem("POST /events with a socket ID for a token", http.StatusUnauthorized, "unknown-session", t.ask(http.MethodPost, "/events", headers, `{"type":"ping"}`))
@@ -41,7 +41,7 @@ var identityRules = []rule{
 }
 
 var streamRules = []rule{
-	{streams, "a-stream-has-its-headers", "Response headers: Content-Type: text/event-stream, Cache-Control: no-cache, no-store, no-transform, X-Accel-Buffering: no.", func(t *trial) {
+	{streams, "a-stream-has-its-headers", "A stream has the headers Content-Type: text/event-stream, Cache-Control: no-cache, no-store, no-transform and X-Accel-Buffering: no.", func(t *trial) {
 		for _, accept := range []string{"text/event-stream", "*/*"} {
 			s := t.listen(http.MethodGet, "/events", map[string]string{"Accept": accept})
 			p := t.meet(s)
@@ -51,7 +51,7 @@ var streamRules = []rule{
 			p.hangUp()
 		}
 	}},
-	{streams, "connected-comes-first", "First bytes are sent at once: the event connected, whose block also sets retry: 2000, then a heartbeat.", func(t *trial) {
+	{streams, "connected-comes-first", "The first event is connected, whose frame also sets retry: 2000, and a heartbeat follows at once.", func(t *trial) {
 		s := t.listen(http.MethodGet, "/events", nil)
 		f, _ := t.frame(s, "connected")
 		t.expect("the first event", "connected", f.event)
@@ -66,7 +66,7 @@ var streamRules = []rule{
 			}
 		}
 	}},
-	{streams, "ids-are-token-and-sequence", "Every server event carries id: <token>.<sequence>.", func(t *trial) {
+	{streams, "ids-are-token-and-sequence", "Every event carries id: <token>.<sequence>.", func(t *trial) {
 		p := t.connect()
 		form := regexp.MustCompile(`^` + regexp.QuoteMeta(p.token) + `\.(0|[1-9][0-9]*)$`)
 		for range 3 {
@@ -76,7 +76,7 @@ var streamRules = []rule{
 			}
 		}
 	}},
-	{streams, "frames-are-plain", "Frames are id:, event:, data: with LF line ends; never an empty id: or a bare data.", func(t *trial) {
+	{streams, "frames-are-plain", "Each event is one frame of the fields id, event and data, with LF line ends, and no field is empty.", func(t *trial) {
 		a, b := t.pair()
 		a.send(`{"type":"signal","data":"two\nlines\r\nand \u2028 more"}`)
 		f := b.next("signal")
@@ -91,7 +91,38 @@ var streamRules = []rule{
 		slices.Sort(fields)
 		t.expect("the fields of an event", []string{"data", "event", "id"}, fields)
 	}},
-	{streams, "a-dropped-stream-is-resumed", "The server resumes that socket: same socket ID, same room, and every event after that sequence, once each, in order.", func(t *trial) {
+	{streams, "data-carries-the-type", "The field event is the type, and data is one JSON object on one line that holds the type too, as type.", func(t *trial) {
+		a, b := t.pair()
+		a.send(`{"type":"send-message","message":"Hello"}`)
+		a.send(`{"type":"typing-start"}`)
+		a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"}}`, b.socketID))
+		for _, kind := range []string{"new-message", "user-typing", "offer"} {
+			t.expect("type, in the data of "+kind, kind, b.next(kind).json["type"])
+		}
+	}},
+	{streams, "silence-brings-heartbeats", "After each heartbeatInterval (10 s) of silence comes a heartbeat, which repeats the last id and so never moves the client's position.", func(t *trial) {
+		p := t.connect()
+		interval := p.interval("heartbeatInterval")
+		if interval > t.settings.timeout/3 {
+			t.skip("a heartbeat takes %v, and the rule may take %v", interval, t.settings.timeout)
+		}
+		p.next("heartbeat")
+		p.quiet()
+		lastID := p.lastID
+		began := time.Now()
+		t.expect("the id of a heartbeat", lastID, p.next("heartbeat").id)
+		if took := time.Since(began); took > interval*3/2+time.Second {
+			t.fail("a heartbeat\nexpected: after %v\nseen:     after %v", interval, took)
+		}
+	}},
+	{streams, "a-post-opens-a-stream", "POST /events/stream without a body opens the same stream, for clients that use fetch.", func(t *trial) {
+		p := t.meet(t.listen(http.MethodPost, "/events/stream", nil))
+		p.quiet()
+		p.hangUp()
+		again := t.meet(t.listen(http.MethodPost, "/events/stream", map[string]string{"Last-Event-ID": p.lastID}))
+		t.expect("resumed", true, again.hello["resumed"])
+	}},
+	{streams, "a-dropped-stream-is-resumed", "The server resumes that socket: same socket ID, same room, and every event after that sequence, once each and in order.", func(t *trial) {
 		a, b := t.pair()
 		for i := range 5 {
 			a.send(fmt.Sprintf(`{"type":"signal","data":%d}`, i))
@@ -107,7 +138,7 @@ var streamRules = []rule{
 		b.next("signal")
 		a.quiet()
 	}},
-	{streams, "resuming-works-by-every-way", "A fetch client may do the same with Authorization: Bearer <token> and Last-Event-ID; a client that can set no header uses ?lastEventId=.", func(t *trial) {
+	{streams, "resuming-works-every-way", "A fetch client sends Authorization: Bearer <token>, with or without Last-Event-ID; a client that can set no header uses ?lastEventId=.", func(t *trial) {
 		p := t.connect()
 		for _, way := range []struct {
 			path    string
@@ -124,56 +155,34 @@ var streamRules = []rule{
 			p.stream = again.stream
 		}
 	}},
-	{streams, "resuming-works-from-the-start", "Resuming works before any event was received (the id of connected counts), and any number of times.", func(t *trial) {
+	{streams, "resuming-works-from-the-start", "Resuming works before any event was received, and any number of times.", func(t *trial) {
 		p := t.connect()
 		for range 10 {
 			p.resume()
 		}
 		p.quiet()
 	}},
-	{streams, "what-cannot-be-resumed-is-new", "An id that is malformed, unknown or expired gives a NEW socket (resumed: false) instead of an error.", func(t *trial) {
+	{streams, "an-unusable-position-gives-a-new-socket", "An id that is malformed, unknown or expired gives a new socket (resumed: false), never an error.", func(t *trial) {
 		for _, id := range []string{"7", ".", "AAAAAAAAAAAAAAAAAAAAAA.0", "AAAAAAAAAAAAAAAAAAAAAA.-1", "AAAAAAAAAAAAAAAAAAAAAA.99999999999999999999", "\"><script>", strings.Repeat("x", 2000)} {
 			p := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": id}))
 			t.expect("resumed, with the id "+shortened(id), false, p.hello["resumed"])
 		}
 	}},
-	{streams, "what-left-a-gap-ends", "A socket that could not be resumed for a gap ends at once, so that no ghost of it stays in its room.", func(t *trial) {
+	{streams, "a-gap-ends-the-old-socket", "A socket that cannot be resumed without a gap ends at once, so that no ghost of it stays in its room.", func(t *trial) {
 		a, b := t.pair()
 		b.hangUp()
 		ahead := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.token + ".4000000"}))
 		t.expect("resumed, with a sequence that was never sent", false, ahead.hello["resumed"])
-		t.expect("who is gone", b.socketID, a.gone().json["socketId"])
+		t.expect("the socket that is gone", b.socketID, a.gone().json["socketId"])
 	}},
-	{streams, "a-second-stream-takes-over", "A second stream for the same socket takes over: the first ends at once.", func(t *trial) {
+	{streams, "a-second-stream-takes-over", "A second stream of the same socket takes over, and the first ends at once.", func(t *trial) {
 		p := t.connect()
 		first := &peer{t: t, stream: p.stream}
 		p.stream = t.listen(http.MethodGet, "/events", p.bearer("Last-Event-ID", p.lastID))
 		p.next("connected")
-		t.expect("why the first ends", "replaced", first.next("disconnected").json["reason"])
+		t.expect("the reason for which the first stream ends", "replaced", first.next("disconnected").json["reason"])
 		first.ended()
 		p.quiet()
-	}},
-	{streams, "a-post-opens-a-stream", "POST /events/stream (empty body) is the same stream for clients that use fetch.", func(t *trial) {
-		p := t.meet(t.listen(http.MethodPost, "/events/stream", nil))
-		p.quiet()
-		p.hangUp()
-		again := t.meet(t.listen(http.MethodPost, "/events/stream", map[string]string{"Last-Event-ID": p.lastID}))
-		t.expect("resumed", true, again.hello["resumed"])
-	}},
-	{streams, "silence-has-heartbeats", "Every heartbeatInterval of silence the server sends an event heartbeat (it repeats the last id, so it never moves the client's position).", func(t *trial) {
-		p := t.connect()
-		interval := p.interval("heartbeatInterval")
-		if interval > t.settings.timeout/3 {
-			t.skip("a heartbeat takes %v, and the rule may take %v", interval, t.settings.timeout)
-		}
-		p.next("heartbeat")
-		p.quiet()
-		lastID := p.lastID
-		began := time.Now()
-		t.expect("the id of a heartbeat", lastID, p.next("heartbeat").id)
-		if took := time.Since(began); took > interval*3/2+time.Second {
-			t.fail("a heartbeat\nexpected: after %v\nseen:     after %v", interval, took)
-		}
 	}},
 }
 

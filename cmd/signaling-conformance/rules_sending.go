@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+const unknownSocket = "AAAAAAAAAAAAAAAAAAAAAA"
+
+var sendingRules = []rule{
+	{sending, "accepted-is-202", "The answer is 202 Accepted with no body once the event is accepted.", func(t *trial) {
+		p := t.connect()
+		p.send(`{"type":"ping"}`)
+		p.next("pong")
+	}},
+	{sending, "unknown-members-are-refused-by-name", "An event is refused by name if it has a member that the table does not list, except in offer, answer and ice-candidate, where such a member travels along.", func(t *trial) {
+		p := t.connect()
+		a := p.refused(http.StatusUnprocessableEntity, "validation-failed", `{"type":"ping","extra":1}`)
+		if !strings.Contains(a.text, `"extra"`) {
+			t.fail("an unknown member\nexpected: its name in errors\nseen:     %s", a.text)
+		}
+	}},
+	{sending, "payloads-are-relayed-as-written", "Payloads are relayed as they were written: numbers, escapes, order and repeated members included.", func(t *trial) {
+		a, b := t.pair()
+		for _, data := range []string{`1.50e+02`, `"\u0041\/\ud83d\ude00"`, `{"z":1,"a":2,"z":3}`, `12345678901234567890123`, `[[],{},null,true,"  "]`, `-0.0`} {
+			a.send(fmt.Sprintf(`{"type":"signal","data":%s}`, data))
+			if f := b.next("signal"); !strings.Contains(f.data, `"data":`+data) {
+				t.fail("signal\nexpected: %s\nseen:     %s", data, f.data)
+			}
+		}
+	}},
+	{sending, "from-cannot-be-forged", "from is set by the server, and a from that the sender wrote is dropped.", func(t *trial) {
+		a, b := t.pair()
+		a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"},"from":%q}`, b.socketID, unknownSocket))
+		f := b.next("offer")
+		t.expect("from", a.socketID, f.json["from"])
+		t.expect("how often from is there", 1, strings.Count(f.data, `"from"`))
+	}},
+	{sending, "batches-are-answered-one-by-one", `A batch is handled in its order and answered 200 {"results": […]}, one result for each event: {"status": 202} or a problem, and one bad event stops no other.`, func(t *trial) {
+		a, b := t.pair()
+		answer := a.batch(fmt.Sprintf(`{"events":[{"type":"signal","data":1},{"type":"signal","target":%q,"data":0},{"type":"nonsense"},{"type":"signal","data":2}]}`, unknownSocket))
+		results, _ := answer.json["results"].([]any)
+		var statuses []any
+		for _, each := range results {
+			statuses = append(statuses, each.(map[string]any)["status"])
+		}
+		t.expect("the statuses in "+answer.String(), []any{202, 404, 422, 202}, statuses)
+		t.expect("data", 1, b.next("signal").json["data"])
+		t.expect("data", 2, b.next("signal").json["data"])
+		for _, body := range []string{`{"events":[]}`, `{"events":[` + strings.Repeat(`{"type":"nonsense"},`, 10000) + `{"type":"ping"}]}`, `{}`} {
+			if refused := a.batch(body); refused.status != http.StatusUnprocessableEntity && refused.status != http.StatusRequestEntityTooLarge {
+				t.fail("a batch of no events, or of far too many\nexpected: 422 or 413\nseen:     %s", shortened(refused.String()))
+			}
+		}
+	}},
+	{sending, "a-repeated-key-does-nothing-again", "A repeat of a key is answered as the first was, and does nothing again; with another body it is answered 422 validation-failed.", func(t *trial) {
+		a, b := t.pair()
+		const body = `{"type":"signal","data":1}`
+		for range 3 {
+			t.expect("the status, with one key", http.StatusAccepted, a.post(body, "Idempotency-Key", "one").status)
+		}
+		t.expectProblem("another body with the same key", http.StatusUnprocessableEntity, "validation-failed", a.post(`{"type":"signal","data":2}`, "Idempotency-Key", "one"))
+		const batch = `{"events":[{"type":"signal","data":3},{"type":"nonsense"}]}`
+		first := a.batch(batch, "Idempotency-Key", "two")
+		t.expect("a repeated batch", first.String(), a.batch(batch, "Idempotency-Key", "two").String())
+		t.expect("data", 1, b.next("signal").json["data"])
+		t.expect("data", 3, b.next("signal").json["data"])
+		b.quiet()
+	}},
+	{sending, "a-page-that-unloads-may-send-a-beacon", `navigator.sendBeacon("/events", …) works as well: the JSON of one event as text/plain, with a further member token in place of the header.`, func(t *trial) {
+		a, b := t.pair()
+		answer := t.ask(http.MethodPost, "/events", map[string]string{"Content-Type": "text/plain;charset=UTF-8"}, fmt.Sprintf(`{"type":"disconnect","token":%q}`, b.token))
+		t.expect("the status", http.StatusAccepted, answer.status)
+		t.expect("the reason", "client disconnect", a.next("user-disconnected").json["reason"])
+	}},
+}
+
+var clientEventRules = []rule{
+	{clientEvents, "signals-reach-only-their-target", "An offer, answer or ice-candidate reaches its target and nobody else, as its sender wrote it, with from added.", func(t *trial) {
+		a, b := t.pair()
+		c := t.connect()
+		a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"},"callId":{"a":[1]}}`, b.socketID))
+		f := b.next("offer")
+		t.expect("from, and the further member callId", fmt.Sprint(a.socketID, map[string]any{"a": []any{1}}), fmt.Sprint(f.json["from"], f.json["callId"]))
+		for _, kind := range []string{"pranswer", "answer"} {
+			b.send(fmt.Sprintf(`{"type":"answer","target":%q,"answer":{"type":%q,"sdp":"v=0"}}`, a.socketID, kind))
+			t.expect("the answer's type", kind, a.next("answer").json["answer"].(map[string]any)["type"])
+		}
+		for _, candidate := range []string{`{"candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"x"}`, `null`, `{}`} {
+			a.send(fmt.Sprintf(`{"type":"ice-candidate","target":%q,"candidate":%s}`, b.socketID, candidate))
+			if f := b.next("ice-candidate"); !strings.Contains(f.data, `"candidate":`+candidate) {
+				t.fail("ice-candidate\nexpected: %s\nseen:     %s", candidate, f.data)
+			}
+		}
+		a.quiet()
+		c.quiet()
+	}},
+	{clientEvents, "signal-goes-to-one-or-all-others", "A signal goes to its target or, without one, to everyone else in the room.", func(t *trial) {
+		room := t.room()
+		a, b, c := t.connect(), t.connect(), t.connect()
+		for i, p := range []*peer{a, b, c} {
+			p.join(room, fmt.Sprint("user-", i))
+		}
+		a.next("user-connected")
+		a.next("user-connected")
+		b.next("user-connected")
+		a.send(`{"type":"signal","data":1}`)
+		a.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":2}`, c.socketID))
+		t.expect("data", 1, b.next("signal").json["data"])
+		t.expect("data", 1, c.next("signal").json["data"])
+		t.expect("data", 2, c.next("signal").json["data"])
+		a.quiet()
+		b.quiet()
+	}},
+	{clientEvents, "disconnect-ends-at-once", "disconnect ends the socket at once, and its token and ids are worth nothing afterwards.", func(t *trial) {
+		a, b := t.pair()
+		b.send(`{"type":"disconnect"}`)
+		t.expect("the reason", "client disconnect", a.next("user-disconnected").json["reason"])
+		b.ended()
+		b.refused(http.StatusUnauthorized, "unknown-session", `{"type":"ping"}`)
+		again := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.lastID}))
+		t.expect("resumed", false, again.hello["resumed"])
+	}},
+}
