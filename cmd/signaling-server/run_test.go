@@ -239,18 +239,6 @@ func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
 	require.Contains(t, stdout.String(), "default: 3002")
 }
 
-func TestTheReadmeTellsTheSameOfEveryVariable(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	for _, s := range settings() {
-		byDefault := ""
-		if s.byDefault != "" {
-			byDefault = "`" + s.byDefault + "`"
-		}
-		require.Contains(t, string(readme), fmt.Sprintf("| `%s` | %s | %s Allowed: %s. |", s.name, byDefault, s.help, s.allowed))
-	}
-}
-
 func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	s := start(t, "OPENS_PER_ADDRESS=0")
 	var streams []*bufio.Reader
