@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,17 +15,41 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Everything that the README tells to type into a terminal, one block after the
-// other in one shell, against a server on the port that it names or another.
-func TestFiveMinutesWithCurl(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+// codeBlocks returns the blocks of code that the documents mark with a name, in the
+// order in which people read them.
+func codeBlocks(t *testing.T, name string) (blocks []string) {
+	t.Helper()
+	pages, err := filepath.Glob("../docs/*.md")
 	require.NoError(t, err)
+	marked := regexp.MustCompile("(?s)<!-- test:" + name + " -->\\s*```\\w+\n(.*?)```")
+	for _, page := range append([]string{"../README.md"}, pages...) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, match := range marked.FindAllSubmatch(text, -1) {
+			blocks = append(blocks, string(match[1]))
+		}
+	}
+	require.NotEmpty(t, blocks, "no document has a block of code behind <!-- test:%s -->", name)
+	return blocks
+}
+
+// codeBlock returns the only block of code with a name.
+func codeBlock(t *testing.T, name string) string {
+	t.Helper()
+	blocks := codeBlocks(t, name)
+	require.Len(t, blocks, 1, name)
+	return blocks[0]
+}
+
+// All that the documents say to type into a terminal with curl, one block after the
+// other in one shell, against a server on another port than the documents name.
+func TestFiveMinutesWithCurl(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("set -m\n") // jobs, as in a terminal
-	blocks := curlBlocks.FindAllSubmatch(readme, -1)
+	blocks := codeBlocks(t, "curl")
 	require.GreaterOrEqual(t, len(blocks), 5)
 	for _, block := range blocks {
-		script.Write(block[1])
+		script.WriteString(block)
 	}
 	url := startServer(t)
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -41,41 +68,28 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 	require.Regexp(t, `\{"events":\[\{"type":"pong","timestamp":\d+\}\],"lastEventId":"[\w-]{22}\.\d+"\}`, text)
 }
 
-var (
-	curlBlocks      = regexp.MustCompile("(?s)<!-- test:curl -->\\s*```sh\n(.*?)```")
-	pollForEver     = regexp.MustCompile("(?s)<!-- test:poll -->\\s*```js\n(.*?)```")
-	callEverybody   = regexp.MustCompile("(?s)<!-- test:mesh -->\\s*```js\n(.*?)```")
-	connectTwoPeers = regexp.MustCompile("(?s)<!-- test:connect-two-peers -->\\s*```js\n(.*?)```")
-)
-
-// The first thing that newcomers copy from the README must work as it stands
-// there, in two browsers that know nothing but the server's address.
-func TestATenLineBrowserStart(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	require.NoError(t, err)
-	match := connectTwoPeers.FindSubmatch(readme)
-	require.NotNil(t, match, "README.md has no js block behind <!-- test:connect-two-peers -->")
+// The first thing that newcomers copy from the README must work as it is there, in
+// two browsers that know nothing but the server's address.
+func TestTwoPeersInAPage(t *testing.T) {
+	code := codeBlock(t, "connect-two-peers")
 	url := servePage(t, startServer(t), blankPage) + "/page.html"
 	tabs := []*tab{openTab(t, "the first", url), openTab(t, "the second", url)}
 	for _, p := range tabs {
-		p.do(chromedp.Evaluate[chromedp.Void](string(match[1]), replMode))
+		p.do(chromedp.Evaluate[chromedp.Void](code, replMode))
 	}
 	for _, p := range tabs {
 		p.until("connected", `window.connected === true`)
 	}
 }
 
-// The call that the README gives to those who use the client.
-func TestACallInADozenLinesOfTheClient(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	require.NoError(t, err)
-	match := callEverybody.FindSubmatch(readme)
-	require.NotNil(t, match, "README.md has no js block behind <!-- test:mesh -->")
-	url := servePage(t, startServer(t), `<!doctype html><script type="module">`+string(match[1])+`window.room = room;</script>`)
+// The call that the README makes with the browser client.
+func TestACallInEightLinesOfTheClient(t *testing.T) {
+	code := codeBlock(t, "mesh")
+	url := servePage(t, startServer(t), `<!doctype html><script type="module">`+code+`window.room = room;</script>`)
 	seesTwoOthers(t, url)
 }
 
-// What the landing page shows is used from a page of another origin.
+// The landing page's sample works in a page of another origin.
 func TestTheLandingPagesSampleWorksAsItStands(t *testing.T) {
 	url := startServer(t)
 	landing := openTab(t, "landing", url+"/")
@@ -84,8 +98,8 @@ func TestTheLandingPagesSampleWorksAsItStands(t *testing.T) {
 	seesTwoOthers(t, servePage(t, url, "<!doctype html>"+sample))
 }
 
-// seesTwoOthers opens a page three times, and waits for each to show the video
-// of the two others.
+// seesTwoOthers opens a page three times, and waits until each shows the videos of the
+// two others.
 func seesTwoOthers(t *testing.T, url string) {
 	const playing = `[...document.querySelectorAll("video")].filter((video) => video.videoWidth > 2).length === 2`
 	tabs := []*tab{openTab(t, "first", url+"/page.html"), openTab(t, "second", url+"/page.html"), openTab(t, "third", url+"/page.html")}
@@ -94,18 +108,15 @@ func seesTwoOthers(t *testing.T, url string) {
 	}
 }
 
-// The loop that the README gives to pages whose stream is mute, from its first
-// poll to being replaced by another reader.
+// The loop that the documents give to pages whose stream brings nothing, from its first
+// poll until another poll takes over.
 func TestAPollingPageTakesPartInARoom(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	require.NoError(t, err)
-	match := pollForEver.FindSubmatch(readme)
-	require.NotNil(t, match, "README.md has no js block behind <!-- test:poll -->")
+	code := codeBlock(t, "poll")
 	url := startServer(t)
 	member := connect(t, url)
 	member.join("room", "member")
 	p := openTab(t, "polling", servePage(t, url, blankPage)+"/page.html")
-	p.do(chromedp.Evaluate[chromedp.Void](string(match[1])+`
+	p.do(chromedp.Evaluate[chromedp.Void](code+`
 		window.heard = [];
 		const post = (event) => fetch("/events", { method: "POST", body: JSON.stringify(event),
 			headers: { "Authorization": "Bearer " + token, "Content-Type": "application/json" } });
@@ -122,4 +133,28 @@ func TestAPollingPageTakesPartInARoom(t *testing.T) {
 	p.until("in order", `heard.filter((event) => event.type === "signal").every((event, n) => event.data === n)`)
 	p.do(chromedp.Evaluate[chromedp.Void](`fetch("/events/poll?wait=0&after=" + after, { headers: { "Authorization": "Bearer " + token } })`, replMode))
 	p.until("the end", `window.over === true`)
+}
+
+// The commands by which the documents start the server do start it.
+func TestTheServerStartsAsTheDocumentsSay(t *testing.T) {
+	start := func(t *testing.T, name string) string {
+		command := strings.NewReplacer("ACME_DOMAINS=signaling.example.com PORT=443", "PORT=0", "signaling-server\n", "exec \"$0\"\n").Replace(codeBlock(t, name))
+		return startServerBy(t, []string{"bash", "-c", command})
+	}
+	t.Run("in production", func(t *testing.T) {
+		response, err := http.Get(start(t, "start-production") + "/stats")
+		require.NoError(t, err)
+		defer response.Body.Close()
+		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	})
+	t.Run("with a TURN server", func(t *testing.T) {
+		response, err := http.Get(start(t, "start-turn") + "/events/poll")
+		require.NoError(t, err)
+		defer response.Body.Close()
+		var opened struct {
+			Events []struct{ IceServers []struct{ URLs []string } }
+		}
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&opened))
+		require.Len(t, opened.Events[0].IceServers[0].URLs, 2)
+	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// column is one of the table of proxies, in the README's order.
+// column is one of the table of proxies, in the order of docs/deployment.md.
 type column int
 
 const (
@@ -38,7 +38,7 @@ var headings = [columns]string{
 	streams:    fmt.Sprintf("of %d streams open", crowdSize),
 }
 
-// proxyTable is what was seen, in the words of the README.
+// proxyTable is what was seen, in the words of docs/deployment.md.
 type proxyTable struct{ rows []*proxyRow }
 
 type proxyRow struct {

@@ -31,8 +31,8 @@ var setups = []setup{
 	{product: squid, before: &nginx},
 }
 
-// What the README tells of proxies, seen with each of them: everything that is
-// promised holds, and their limits are where it says.
+// What docs/deployment.md says of proxies, seen with each of them: all promises hold,
+// and the limits of the proxies are where it says.
 func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
 	t.Parallel()
 	table := &proxyTable{}
@@ -48,7 +48,7 @@ func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
 	})
 	t.Log("\n" + table.markdown())
 	if !t.Failed() && !testing.Short() {
-		table.requireToBeIn(t, "../README.md")
+		table.requireToBeIn(t, "../docs/deployment.md")
 	}
 }
 
@@ -94,7 +94,7 @@ func (s setup) start(t *testing.T, serverURL string) way {
 	return through
 }
 
-// configured is what the README says of the configuration.
+// configured is what docs/deployment.md says of the configuration.
 func (s setup) configured(t *testing.T) string {
 	switch {
 	case s.tunnel:

@@ -1,5 +1,5 @@
 # In /etc/varnish/default.vcl, in place of its backend.
-# What stands behind #mend is not needed to begin with: see README.md, "Behind a proxy".
+# The lines behind #mend are optional: see docs/deployment.md, "Behind a proxy".
 backend default {
     .host = "127.0.0.1";
     .port = "3002";

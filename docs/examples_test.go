@@ -1,0 +1,113 @@
+package docs_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/access"
+)
+
+// codeBlock returns the only block of code that a document marks with a name.
+func codeBlock(t *testing.T, path, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)<!-- test:"+name+" -->\\s*```\\w+\n(.*?)```").FindAllSubmatch(text, -1)
+	require.Len(t, blocks, 1, "blocks behind <!-- test:%s --> in %s", name, path)
+	return string(blocks[0][1])
+}
+
+// A program that does as the documents say can use the Go client, though the module
+// cannot be fetched, and their examples in Go compile.
+func TestTheGoClientCanBeUsedAsTheDocumentsSay(t *testing.T) {
+	folder := t.TempDir()
+	repository, err := filepath.Abs(root)
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(repository, filepath.Join(folder, "signaling-server")))
+	module := filepath.Join(folder, "bot")
+	require.NoError(t, os.Mkdir(module, 0o755))
+	program := `package main
+
+import (
+	"context"
+	"log"
+	"os"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"signaling-server/client"
+)
+
+func main() {
+	if len(os.Args) == 1 {
+		log.Fatal(run(context.Background()))
+	}
+	token, err := accessToken("Ada", "team-1-standup")
+	log.SetFlags(0)
+	log.Println(token, err)
+}
+
+func answerTo(offer client.SessionDescription) client.SessionDescription { return offer }
+
+` + codeBlock(t, "clients.md", "go") + "\n" + codeBlock(t, "access-tokens.md", "token-go")
+	require.NoError(t, os.WriteFile(filepath.Join(module, "main.go"), []byte(program), 0o644))
+	run := func(command string) string {
+		shell := exec.CommandContext(t.Context(), "bash", "-e", "-c", command)
+		shell.Dir = module
+		shell.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "ACCESS_SECRET="+secret)
+		output, err := shell.CombinedOutput()
+		require.NoError(t, err, "%s: %s", command, output)
+		return string(output)
+	}
+	run("go mod init bot")
+	run(codeBlock(t, filepath.Join(root, "README.md"), "replace"))
+	run("go vet .")
+	token, isGood := strings.CutSuffix(run("go run . token"), " <nil>\n")
+	require.True(t, isGood, token)
+	requireValid(t, token)
+}
+
+// The access tokens that the documents' examples issue are valid for their user and
+// room.
+func TestTheExamplesIssueValidAccessTokens(t *testing.T) {
+	const call = "('Ada', 'team-1-standup')"
+	for name, language := range map[string]struct{ program, flag, print string }{
+		"token-node":   {"node", "--input-type=module --eval", "process.stdout.write(accessToken" + call + ")"},
+		"token-python": {"python3", "-c", "print(access_token" + call + ", end='')"},
+	} {
+		t.Run(language.program, func(t *testing.T) {
+			if _, err := exec.LookPath(language.program); err != nil {
+				require.Empty(t, os.Getenv("REQUIRE_NODE"), "%s is not installed", language.program)
+				t.Skipf("NOT TESTED: %s is not installed", language.program)
+			}
+			command := exec.CommandContext(t.Context(), language.program, append(strings.Fields(language.flag), codeBlock(t, "access-tokens.md", name)+"\n"+language.print)...)
+			command.Env = append(os.Environ(), "ACCESS_SECRET="+secret)
+			token, err := command.Output()
+			require.NoError(t, err)
+			requireValid(t, string(token))
+		})
+	}
+}
+
+// secret is the ACCESS_SECRET of these tests.
+const secret = "a secret of more than thirty-two characters"
+
+// requireValid checks a token for one user and one room.
+func requireValid(t *testing.T, token string) {
+	t.Helper()
+	verifier, err := access.NewVerifier(context.Background(), access.Keys{Secret: []byte(secret)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer verifier.Close()
+	_, err = verifier.Verify(token, "team-1-standup", "Ada")
+	require.NoError(t, err)
+	_, err = verifier.Verify(token, "team-1-standup", "Bob")
+	require.Error(t, err, "it is for another user")
+}

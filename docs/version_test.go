@@ -1,0 +1,44 @@
+package docs_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	signalingserver "signaling-server"
+)
+
+// What a release changes, it changes everywhere.
+func TestTheVersionIsTheSameEverywhere(t *testing.T) {
+	read := func(path string) string {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		require.NoError(t, err)
+		return string(text)
+	}
+	first := func(text, pattern string) string {
+		match := regexp.MustCompile(pattern).FindStringSubmatch(text)
+		require.NotNil(t, match, pattern)
+		return match[1]
+	}
+	version := signalingserver.Version
+	var npm struct{ Version string }
+	require.NoError(t, json.Unmarshal([]byte(read("browser/package.json")), &npm))
+	assert.Equal(t, version, npm.Version, "browser/package.json")
+	for _, match := range regexp.MustCompile(`(?m)^ +version: (\d[\d.]+)$`).FindAllStringSubmatch(read("openapi.yaml"), -1) {
+		assert.Equal(t, version, match[1], "openapi.yaml, its examples included")
+	}
+	assert.Equal(t, version, first(read("CHANGELOG.md"), `(?m)^## ([\d.]+)`), "the first section of CHANGELOG.md")
+
+	protocol := read("docs/protocol.md")
+	history := regexp.MustCompile(`(?m)^\| (\d+\.\d+\.\d+) \|`).FindAllStringSubmatch(protocol, -1)
+	require.NotEmpty(t, history)
+	contract := version[:strings.LastIndex(version, ".")]
+	assert.Equal(t, contract, first(protocol, `^# The wire protocol, version ([\d.]+)`), "the title of docs/protocol.md")
+	assert.Equal(t, contract+".0", history[len(history)-1][1], "the version history of docs/protocol.md")
+}
