@@ -25,9 +25,9 @@ func codeBlock(t *testing.T, path, name string) string {
 	return string(blocks[0][1])
 }
 
-// A program that does as the documents say can use the Go client, though the module
-// cannot be fetched, and their examples in Go compile.
-func TestTheGoClientCanBeUsedAsTheDocumentsSay(t *testing.T) {
+// A program that does as the README says can import the client and the server, though
+// the module cannot be fetched; and the documents' examples in Go compile in it.
+func TestAGoProgramImportsThisModuleAsTheDocumentsSay(t *testing.T) {
 	folder := t.TempDir()
 	repository, err := filepath.Abs(root)
 	require.NoError(t, err)
@@ -39,11 +39,15 @@ func TestTheGoClientCanBeUsedAsTheDocumentsSay(t *testing.T) {
 import (
 	"context"
 	"log"
+	"log/slog"
+	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"signaling-server/client"
+	"signaling-server/server"
 )
 
 func main() {
@@ -56,6 +60,13 @@ func main() {
 }
 
 func answerTo(offer client.SessionDescription) client.SessionDescription { return offer }
+
+func showLesson(http.ResponseWriter, *http.Request) {}
+
+func embed() error {
+` + codeBlock(t, "deployment.md", "embed") + `
+	return http.ListenAndServe(":3002", routes)
+}
 
 ` + codeBlock(t, "clients.md", "go") + "\n" + codeBlock(t, "access-tokens.md", "token-go")
 	require.NoError(t, os.WriteFile(filepath.Join(module, "main.go"), []byte(program), 0o644))
