@@ -16,8 +16,8 @@ import (
 	signalingserver "signaling-server"
 )
 
-// The tables of the protocol and the contract name the same members, and both say
-// the same of which are optional.
+// The tables of the protocol and the contract name the same members, and agree on the
+// optional ones among them.
 func TestTheProtocolAndTheContractNameTheSameMembers(t *testing.T) {
 	contract, page := readContract(t), readPage(t, "protocol.md")
 	for _, direction := range []struct{ section, column, union string }{

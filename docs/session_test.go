@@ -56,19 +56,19 @@ func recordSession(t *testing.T) string {
 	r.post("events", adaToken, `{"type":"join-room","roomId":"lobby","userId":"Ada"}`)
 	r.events(ada, 1)
 
-	r.tell("**Bob opens a socket by a poll**, since his proxy holds streams back, and joins as well. The sequence in `lastEventId` is what he asks behind next.")
+	r.tell("**Bob opens a socket by a poll**, because a proxy holds streams back, and joins as well. The next poll asks for what comes after the sequence in `lastEventId`.")
 	r.poll("", "")
 	bobToken, bobID := r.last("token"), r.last("socketId")
 	r.post("events", bobToken, `{"type":"join-room","roomId":"lobby","userId":"Bob","metadata":{"color":"blue"}}`)
 	r.poll(bobToken, "?after=0")
 
-	r.tell("**Ada's stream reports him**, and she calls: an offer and a candidate in one batch, with a key under which she may repeat it.")
+	r.tell("**Ada's stream reports Bob**, and she calls: an offer and a candidate in one batch, with a key under which she may repeat it.")
 	r.events(ada, 1)
 	adaAt := r.last("id")
 	r.post("events/batch", adaToken, fmt.Sprintf(`{"events":[{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0…"}},{"type":"ice-candidate","target":%q,"candidate":null}]}`, bobID, bobID), "Idempotency-Key: 1")
 	r.poll(bobToken, "?after=1")
 
-	r.tell("**Ada's stream drops.** Bob answers meanwhile, and is answered 202: the event waits in Ada's outbox.")
+	r.tell("**Ada's stream drops.** Bob answers meanwhile, and gets a 202: the event waits in Ada's outbox.")
 	ada.hangUp()
 	r.post("events", bobToken, fmt.Sprintf(`{"type":"answer","target":%q,"answer":{"type":"answer","sdp":"v=0…"}}`, adaID))
 

@@ -27,7 +27,7 @@ var serverEventRules = []rule{
 			t.fail("pong\nexpected: the time in milliseconds\nseen:     %v", ms)
 		}
 	}},
-	{serverEvents, "typing-reaches-the-others", "user-typing goes to all members but the one that types.", func(t *trial) {
+	{serverEvents, "typing-reaches-the-others", "user-typing goes to all members but the member that types.", func(t *trial) {
 		a, b := t.pair()
 		a.send(`{"type":"typing-start"}`)
 		t.expect("isTyping", true, b.next("user-typing").json["isTyping"])

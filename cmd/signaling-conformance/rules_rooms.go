@@ -119,7 +119,7 @@ func concurrentJoins(t *trial) {
 			forth, back := pair{one.socketID, other.socketID}, pair{other.socketID, one.socketID}
 			if !(told[forth] == 1 && found[forth] == 1 && told[back] == 0 && found[back] == 0) &&
 				!(told[back] == 1 && found[back] == 1 && told[forth] == 0 && found[forth] == 0) {
-				t.fail("two of %d peers that joined at once\nexpected: one receives user-connected for the other once, and the other finds it in users once\nseen:     user-connected %d and %d times, in users %d and %d times",
+				t.fail("two of %d peers that joined at once\nexpected: user-connected once for the later, and the earlier once in users\nseen:     user-connected %d and %d times, in users %d and %d times",
 					count, told[forth], told[back], found[forth], found[back])
 			}
 		}
