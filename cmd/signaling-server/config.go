@@ -18,9 +18,8 @@ import (
 )
 
 // config holds all settings. The tags of a field are the only source for its
-// variable, for what is allowed, and for what -h and
-// docs/configuration.md say about it. The
-// value of a field with the tag secret appears in no message.
+// variable, for what is allowed, and for what -h and docs/configuration.md say about
+// it. The value of a field with the tag secret appears in no message.
 type config struct {
 	Port            int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
 	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address or host name to listen on. Empty: all addresses of this machine."`
