@@ -22,14 +22,15 @@ type victim struct {
 	reason Reason
 }
 
-// end closes the connection. The guard's mu must not be held.
+// end counts the connection and closes it, in this order: a client that sees its
+// connection closed finds it counted. The guard's mu must not be held.
 func (v victim) end() {
+	v.conn.guard.closed(v.reason)
 	if v.reason == IdleTimeout {
 		_ = v.conn.Conn.Close() // a slow client still gets what is on its way
 	} else {
 		reset(v.conn.Conn)
 	}
-	v.conn.guard.closed(v.reason)
 }
 
 // admit counts a new connection, and closes others if there is no room for it. If there

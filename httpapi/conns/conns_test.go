@@ -151,8 +151,8 @@ func (s *server) idlers(t *testing.T, count int, from string) (all []*client) {
 		c := s.dial(t, from)
 		require.Equal(t, "false", c.mustAsk(t, "/"))
 		all = append(all, c)
+		s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 }) // or a later one could be idle first
 	}
-	s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 })
 	return all
 }
 
