@@ -1,11 +1,11 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,18 +16,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/internal/ssetest"
 )
 
 // event is one server event.
-type event struct {
-	ID   string
-	Type string
-	Data json.RawMessage
-}
+type event struct{ ssetest.Event }
 
 func (e event) decode(t *testing.T, into any) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal(e.Data, into), "%s", e.Data)
+	require.NoError(t, json.Unmarshal([]byte(e.Data), into), e.Data)
 }
 
 type fields = map[string]any
@@ -136,28 +134,22 @@ func (s *signaling) stream(ctx context.Context) {
 		s.t.Errorf("the stream was answered with %s, %s", response.Status, kind)
 		return
 	}
-	readEvents(response.Body, func(e event) bool { return s.receive(ctx, e) })
+	if err := readEvents(response.Body, func(e event) bool { return s.receive(ctx, e) }); err != nil {
+		s.t.Error(err)
+	}
 }
 
-// readEvents reads the frames of a stream (WHATWG HTML, 9.2.6) until it ends or
-// receive says false. What the end cuts off is no event.
-func readEvents(body io.Reader, receive func(event) bool) {
-	var e event
-	for lines := bufio.NewScanner(body); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
-		value = strings.TrimPrefix(value, " ")
+// readEvents reads a stream until it ends or receive returns false. The end is not
+// an error, however it comes: networks cut streams. An error says that the server
+// sent what it must not.
+func readEvents(body io.Reader, receive func(event) bool) error {
+	for stream := ssetest.NewReader(body); ; {
+		e, err := stream.Next()
 		switch {
-		case lines.Text() == "":
-			if e.Data != nil && !receive(e) {
-				return
-			}
-			e = event{}
-		case name == "id":
-			e.ID = value
-		case name == "event":
-			e.Type = value
-		case name == "data":
-			e.Data = json.RawMessage(value) // the server promises one line
+		case errors.Is(err, ssetest.ErrStrange):
+			return err
+		case err != nil || !receive(event{e}):
+			return nil
 		}
 	}
 }

@@ -114,7 +114,7 @@ func (p *peer) handle(ctx context.Context, e event) error {
 		Answer    *webrtc.SessionDescription
 		Candidate *webrtc.ICECandidateInit
 	}
-	if err := json.Unmarshal(e.Data, &m); err != nil {
+	if err := json.Unmarshal([]byte(e.Data), &m); err != nil {
 		return err
 	}
 	switch e.Type {

@@ -68,7 +68,9 @@ func readStream(ctx context.Context, client *http.Client, method, url string, re
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the stream was answered with %s", response.Status)
 	}
-	readEvents(response.Body, receive)
+	if err := readEvents(response.Body, receive); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"signaling-server/internal/ssetest"
 )
 
 // steadyClient is a client as the protocol wants it to be. It reads by stream
@@ -150,11 +152,14 @@ func (c *steadyClient) stream(ctx context.Context, t *turn) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the stream was answered with %s", response.Status)
 	}
-	readEvents(response.Body, func(e event) bool {
+	err = readEvents(response.Body, func(e event) bool {
 		silence.Reset(c.patience())
 		return c.take(t, e)
 	})
-	return nil
+	if err != nil {
+		c.broken(err.Error())
+	}
+	return err
 }
 
 // poll asks once for what there is. An answer that does not arrive whole was
@@ -221,7 +226,7 @@ func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string)
 		if is.Token != "" {
 			token = is.Token
 		}
-		if !c.take(t, event{ID: eventID(token, sequence), Type: is.Type, Data: data}) {
+		if !c.take(t, event{ssetest.Event{ID: eventID(token, sequence), Type: is.Type, Data: string(data)}}) {
 			return errors.New("the server ended the poll")
 		}
 	}
@@ -270,8 +275,8 @@ func (c *steadyClient) connected(e event) {
 		Resumed           bool
 		HeartbeatInterval int
 	}
-	if err := json.Unmarshal(e.Data, &hello); err != nil {
-		c.broken("connected is no JSON: " + string(e.Data))
+	if err := json.Unmarshal([]byte(e.Data), &hello); err != nil {
+		c.broken("connected is no JSON: " + e.Data)
 		return
 	}
 	c.heartbeat = time.Duration(hello.HeartbeatInterval) * time.Millisecond
@@ -281,7 +286,7 @@ func (c *steadyClient) connected(e event) {
 		c.figures.resumes.Add(1)
 		return
 	case hello.Resumed || isSame:
-		c.broken("connected contradicts itself: " + string(e.Data))
+		c.broken("connected contradicts itself: " + e.Data)
 		return
 	case c.socketID == "":
 		close(c.opened)

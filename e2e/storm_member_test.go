@@ -183,7 +183,7 @@ func (m *member) hear(e event) {
 		Data                        words
 		Users                       []struct{ UserID, SocketID string }
 	}
-	if err := json.Unmarshal(e.Data, &is); err != nil {
+	if err := json.Unmarshal([]byte(e.Data), &is); err != nil {
 		m.t.Errorf("%s cannot read %s: %v", m.name, e.Data, err)
 		return
 	}
