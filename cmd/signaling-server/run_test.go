@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"signaling-server/internal/ssetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,7 +94,8 @@ func (s *started) stop(t *testing.T) (exitCode int) {
 	}
 }
 
-// open opens a stream and reads it up to the first heartbeat.
+// open opens a stream and reads it up to the first heartbeat. It reads bare bytes, since
+// tests judge how an answer ends on the connection.
 func (s *started) open(t *testing.T) (connection net.Conn, stream *bufio.Reader, token string) {
 	t.Helper()
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -376,12 +379,12 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	stream := bufio.NewReader(response.Body)
+	stream := ssetest.NewReader(response.Body)
 	for signals := 0; signals < count; {
-		line, err := stream.ReadString('\n')
+		e, err := stream.Next()
 		require.NoError(t, err)
-		require.NotContains(t, line, `"resumed":false`)
-		if strings.HasPrefix(line, "event: signal") {
+		require.NotContains(t, e.Data, `"resumed":false`)
+		if e.Type == "signal" {
 			signals++
 		}
 	}

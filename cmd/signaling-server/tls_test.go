@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -28,6 +27,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/internal/ssetest"
 )
 
 // files names the files of a certificate and its key.
@@ -133,7 +134,7 @@ func browser(t *testing.T, cleartext bool) (client *http.Client, connections *at
 
 // stream is one of many streams over one connection.
 type stream struct {
-	*bufio.Reader
+	events          *ssetest.Reader
 	token, socketID string
 	close           func() error
 }
@@ -144,7 +145,7 @@ func openOver(t *testing.T, client *http.Client, url string) *stream {
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/2.0", response.Proto)
 	t.Cleanup(func() { response.Body.Close() })
-	s := &stream{Reader: bufio.NewReader(response.Body), close: response.Body.Close}
+	s := &stream{events: ssetest.NewReader(response.Body), close: response.Body.Close}
 	hello := s.until(t, `"type":"connected"`)
 	_, rest, _ := strings.Cut(hello, `"token":"`)
 	s.token = rest[:22]
@@ -153,14 +154,14 @@ func openOver(t *testing.T, client *http.Client, url string) *stream {
 	return s
 }
 
-// until reads up to the line that contains a text.
+// until reads up to the event whose data contains a text, and returns that data.
 func (s *stream) until(t *testing.T, text string) string {
 	t.Helper()
 	for {
-		line, err := s.ReadString('\n')
+		e, err := s.events.Next()
 		require.NoError(t, err, "waiting for %s", text)
-		if strings.Contains(line, text) {
-			return line
+		if strings.Contains(e.Data, text) {
+			return e.Data
 		}
 	}
 }
@@ -213,9 +214,9 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 
 			require.Zero(t, s.stop(t))
 			for _, one := range streams {
-				one.until(t, "event: server-shutdown")
-				_, err := io.ReadAll(one)
-				require.NoError(t, err, "a clean end")
+				one.until(t, `"type":"server-shutdown"`)
+				_, err := one.events.Next()
+				require.Equal(t, io.EOF, err, "a clean end")
 			}
 		})
 	}
