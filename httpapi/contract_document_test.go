@@ -1,102 +1,95 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
-	"github.com/pb33f/libopenapi-validator/config"
-	"github.com/pb33f/libopenapi-validator/errors"
-	"github.com/pb33f/libopenapi-validator/router"
-	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	signalingserver "signaling-server"
 )
 
-// contract is openapi.yaml as three libraries read it: pb33f's checks requests
-// and responses, but no events of a stream, whose schemas are checked by
-// themselves; getkin's has the clearest model.
+// contract is openapi.yaml, and what is needed to hold a server to it.
 type contract struct {
 	document *openapi3.T
-	schemas  map[string]*jsonschema.Schema // the components, by their names
-	model    *v3.Document
-	options  *config.ValidationOptions
-	strict   validator.Validator // to which what the document does not name is wrong, even where it is open
-	open     validator.Validator
-	router   router.Router
+	strict   *judge
+	open     *judge
 	facts    map[string]bool // all that the document says may happen
 }
 
-// theContract is read once: its validator takes a tenth of a second to make.
+// theContract is read once: that takes a tenth of a second.
 var theContract = sync.OnceValues(func() (*contract, error) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	if err != nil {
 		return nil, err
 	}
-	other, err := libopenapi.NewDocument(signalingserver.OpenAPI)
+	strict, err := newJudge(document, true)
 	if err != nil {
 		return nil, err
 	}
-	model, err := other.BuildV3Model()
+	open, err := newJudge(document, false)
 	if err != nil {
 		return nil, err
 	}
-	schemas, err := compileSchemas(document)
-	if err != nil {
-		return nil, err
-	}
-	open := []config.Option{config.WithFormatAssertions(), config.WithRejectUndeclaredRequestBody()}
-	options := append(slices.Clone(open),
-		config.WithStrictMode(),
-		config.WithStrictIgnorePaths(
-			"$.body.metadata", "$.body.users[*].metadata", "$.body.data", "$.body.events[*].metadata", "$.body.events[*].data", // the application's own
-			"$.body.callId",    // a member that only these tests send, to see it travel along
-			"$.body.endpoints", // named freely
-			// The document is an answer of its own, by /openapi.json.
-			"$.body.info", "$.body.paths", "$.body.components", "$.body.security", "$.body.servers", "$.body.tags",
-		),
-		// What concerns all answers is no operation's to declare.
-		config.WithStrictIgnoredHeadersExtra(
-			"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
-			"Timing-Allow-Origin", "X-Content-Type-Options", "X-Frame-Options",
-		),
-	)
-	return &contract{
-		document: document,
-		schemas:  schemas,
-		model:    &model.Model,
-		options:  config.NewValidationOptions(options...),
-		strict:   validator.NewValidatorFromV3Model(&model.Model, options...),
-		open:     validator.NewValidatorFromV3Model(&model.Model, open...),
-		router:   router.NewRouter(&model.Model, router.WithPathOnlyMatching()),
-		facts:    factsOf(document),
-	}, nil
+	return &contract{document, strict, open, factsOf(document)}, nil
 })
 
-// operation finds what a request asks for. The path is "" where there is none
-// of this kind, the operation nil where the path does not take the method.
-func (c *contract) operation(r *http.Request) (path string, operation *openapi3.Operation) {
-	if p := r.URL.Path; strings.HasSuffix(p, "/") && p != "/" && p != "/demo/" && p != "/doctor/" && p != "/dashboard/" && p != "/docs/" {
-		return "", nil // the router would take it for the path without the slash
+// operation finds what a request asks for, and the values of the variable parts of
+// its path. The path is "" if the document has no path of this kind, and the
+// operation is nil if the path does not take the method.
+func (c *contract) operation(r *http.Request) (path string, variables map[string]string, operation *openapi3.Operation) {
+	path, variables = c.path(r)
+	if path == "" {
+		return "", nil, nil
 	}
-	route, _ := c.router.FindRoute(r) // of another method, if there is an error and a route
-	if route == nil {
-		return "", nil
-	}
-	item := c.document.Paths.Value(route.Path)
+	item := c.document.Paths.Value(path)
 	if r.Method == http.MethodHead && item.Get != nil && !isReading(item.Get) {
-		return route.Path, item.Get
+		return path, variables, item.Get
 	}
-	return route.Path, item.GetOperation(r.Method)
+	return path, variables, item.GetOperation(r.Method)
+}
+
+// folders are the paths that the document has without their last slash.
+var folders = []string{"/demo/", "/doctor/", "/dashboard/", "/docs/"}
+
+// path finds the path of the document that a request's path is of. A path with
+// fewer variable parts comes first.
+func (c *contract) path(r *http.Request) (path string, variables map[string]string) {
+	asked := strings.Split(r.URL.EscapedPath(), "/")
+	if slices.Contains(folders, r.URL.Path) {
+		asked = asked[:2]
+	}
+	for template := range c.document.Paths.Map() {
+		found, fits := match(strings.Split(template, "/"), asked)
+		if fits && (path == "" || len(found) < len(variables)) {
+			path, variables = template, found
+		}
+	}
+	return path, variables
+}
+
+// match reports whether a path fits a template, both in parts.
+func match(template, asked []string) (variables map[string]string, fits bool) {
+	if len(template) != len(asked) {
+		return nil, false
+	}
+	variables = make(map[string]string)
+	for i, part := range template {
+		name, isVariable := strings.CutPrefix(part, "{")
+		switch value, err := url.PathUnescape(asked[i]); {
+		case err != nil, isVariable && value == "", !isVariable && value != part:
+			return nil, false
+		case isVariable:
+			variables[strings.TrimSuffix(name, "}")] = value
+		}
+	}
+	return variables, true
 }
 
 // isReading tells whether an operation streams, or opens a socket or goes on
@@ -119,43 +112,6 @@ func (c *contract) allow(path string) string {
 }
 
 func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
-
-// compileSchemas makes the document's schemas ready to judge by JSON Schema
-// 2020-12, which is what OpenAPI 3.1 speaks.
-func compileSchemas(document *openapi3.T) (map[string]*jsonschema.Schema, error) {
-	text, err := document.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	if err := compiler.AddResource("openapi.json", root); err != nil {
-		return nil, err
-	}
-	schemas := make(map[string]*jsonschema.Schema)
-	for name := range document.Components.Schemas {
-		if schemas[name], err = compiler.Compile("openapi.json#/components/schemas/" + name); err != nil {
-			return nil, err
-		}
-	}
-	return schemas, nil
-}
-
-// explain shortens the validator's errors, which hold the whole schema.
-func explain(errs []*errors.ValidationError) (lines []string) {
-	for _, e := range errs {
-		line := e.Message + ": " + e.Reason
-		for _, s := range e.SchemaValidationErrors {
-			line += fmt.Sprintf("; %s %s", s.FieldPath, s.Reason)
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
 
 // A fact is something that the document says may happen: an answer of an
 // operation, as "getStats 200 application/json" or, for a problem, "sendEvent

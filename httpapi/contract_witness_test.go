@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pb33f/libopenapi-validator/strict"
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/internal/ssetest"
@@ -129,7 +128,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 // as they are read.
 func (w *witness) check(r *http.Request, sent []byte, response *http.Response) error {
 	var body []byte
-	path, operation := w.operation(r)
+	path, variables, operation := w.operation(r)
 	isStream := response.Header.Get("Content-Type") == "text/event-stream"
 	if isStream {
 		w.streams.Add(1)
@@ -153,29 +152,18 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 	if isBeacon(r) {
 		sent = undressed(request, sent)
 	}
-	request.Body = io.NopCloser(bytes.NewReader(sent))
 	var decoded any
-	_ = json.Unmarshal(body, &decoded) // nil where it is no JSON, which the validator tells
-	judge := w.open
-	if w.isStrict {
-		judge = w.strict
-	}
+	_ = json.Unmarshal(body, &decoded) // nil if it is not JSON, which the judge tells
 	if !refusesForm(response.StatusCode, decoded) {
-		if ok, errs := judge.ValidateHttpRequestSync(request); !ok {
-			w.object(about+" (request)", explain(errs)...)
-		}
+		w.object(about+" (request)", w.judge().wrongWithRequest(operation, request, variables, sent)...)
 	}
-	answer := *response
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if ok, errs := judge.ValidateHttpResponse(request, &answer); !ok {
-		w.object(about, explain(errs)...)
-	}
+	w.object(about, w.judge().wrongWithAnswer(operation, r.Method, response, body)...)
 	if r.Method == http.MethodHead {
 		return nil // the document tells of it in words
 	}
 	documented := operation.Responses.Status(response.StatusCode)
 	if documented == nil {
-		return nil // the validator tells
+		return nil // the judge tells
 	}
 	fact := answerFact(operation, fmt.Sprint(response.StatusCode), kindHeard(documented.Value, response, decoded))
 	w.hear(fact)
@@ -276,37 +264,31 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 	return append(wrong, w.wrongWith("Problem", problem)...)
 }
 
+// judge is the one of the two that the witness calls.
+func (w *witness) judge() *judge {
+	if w.isStrict {
+		return w.strict
+	}
+	return w.open
+}
+
 // wrongWithEvent holds an event's data to the one schema that its type stands
 // for, and to the union of all, whose errors tell little.
 func (w *witness) wrongWithEvent(unionName, kind string, data any) []string {
-	union := w.document.Components.Schemas[unionName].Value
-	one, known := union.Discriminator.Mapping[kind]
+	union := w.document.Components.Schemas[unionName]
+	one, known := union.Value.Discriminator.Mapping[kind]
 	if !known {
 		return []string{"the type is none of " + unionName + "'s"}
 	}
 	if wrong := w.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
 		return wrong
 	}
-	if err := w.schemas[unionName].Validate(data); err != nil {
-		return []string{"as " + unionName + ": " + err.Error()}
-	}
-	return nil
+	return w.judge().wrongWithValue(unionName, union, data)
 }
 
-// wrongWith holds a value to one of the document's schemas, and where the witness
-// is strict, looks for members that the schema does not name.
-func (w *witness) wrongWith(name string, value any) (wrong []string) {
-	if err := w.schemas[name].Validate(value); err != nil {
-		wrong = append(wrong, "as "+name+": "+err.Error())
-	}
-	if !w.isStrict {
-		return wrong
-	}
-	schema := w.model.Components.Schemas.GetOrZero(name).Schema()
-	for _, u := range strict.ValidateBody(schema, value, strict.DirectionResponse, w.options, 3.1).UndeclaredValues {
-		wrong = append(wrong, "as "+name+": undeclared "+u.Path)
-	}
-	return wrong
+// wrongWith holds a value to one of the document's schemas.
+func (w *witness) wrongWith(name string, value any) []string {
+	return w.judge().wrongWithValue(name, w.document.Components.Schemas[name], value)
 }
 
 // streamWitness judges the events of a stream as they are read.
