@@ -399,7 +399,7 @@ func TestICEServersComeWithFreshCredentials(t *testing.T) {
 		Static: []iceservers.Server{{URLs: []string{"stun:stun.example.com"}}},
 		TURN:   []string{"turn:turn.example.com"}, Secret: "of the TURN server", TTL: time.Hour,
 	}
-	s := server{httpapitest.Start(t, signaling.Parts{API: httpapi.Options{ICEServers: provider}})}
+	s := testServer{httpapitest.Start(t, signaling.Parts{API: httpapi.Options{ICEServers: provider}})}
 	b := s.dial(t, client.Options{})
 	servers, err := b.ICEServers(t.Context())
 	require.NoError(t, err)

@@ -16,11 +16,11 @@ import (
 // patience is how long a test waits for something that should come at once.
 const patience = 20 * time.Second
 
-// server is a server on a loopback port, and makes bots for a test.
-type server struct{ *httpapitest.Server }
+// testServer is a server on a loopback port, and makes bots for a test.
+type testServer struct{ *httpapitest.Server }
 
-func newServer(t *testing.T, options sse.Options) server {
-	return server{httpapitest.Start(t, signaling.Parts{SSE: options})}
+func newServer(t *testing.T, options sse.Options) testServer {
+	return testServer{httpapitest.Start(t, signaling.Parts{SSE: options})}
 }
 
 // bot is a client that keeps its events and errors until the test asks for them.
@@ -32,7 +32,7 @@ type bot struct {
 }
 
 // dial returns a bot that ends with the test.
-func (s server) dial(t *testing.T, options client.Options) *bot {
+func (s testServer) dial(t *testing.T, options client.Options) *bot {
 	t.Helper()
 	c, err := options.Dial(t.Context(), s.URL)
 	require.NoError(t, err)
