@@ -27,7 +27,7 @@ type Capabilities uint8
 const (
 	Signal  Capabilities = 1 << iota // may send offers, answers, candidates and signals
 	Chat                             // may send chat messages
-	Observe                          // adds nothing to the others; alone it means neither of them
+	Observe                          // allows nothing more; a token with Observe alone allows neither Signal nor Chat
 )
 
 // Has reports whether all of the wanted capabilities are in the set.

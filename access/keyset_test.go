@@ -229,7 +229,7 @@ func TestKeysAreFetchedFromTimeToTime(t *testing.T) {
 	requireGrantedSoon(t, v, nameless)
 }
 
-// Inventing a key ID costs nothing, so each must not cause a request.
+// Inventing key IDs costs an attacker nothing, so it must not cause requests.
 func TestInventedKeyIDsCauseNoRequests(t *testing.T) {
 	s := newKeyServer(t, keys(edJWK(edKey, kid("k"))))
 	limited := eager

@@ -10,7 +10,7 @@ import (
 // Event.
 type Event interface{ isEvent() }
 
-// ConnectedEvent is the first event of a socket: it comes first, and again whenever
+// ConnectedEvent says which socket the client has. It comes first, and again whenever
 // the client opened a new socket because the old one could not be resumed. A new
 // socket is not in a room yet.
 type ConnectedEvent struct {

@@ -105,7 +105,7 @@ func (c *Client) meet() error {
 	return nil
 }
 
-// next waits for an event that is for the caller.
+// next waits for an event, and skips those that concern only the client itself.
 func (c *Client) next() (Event, error) {
 	if met := c.reader.met; met != nil {
 		c.reader.met = nil

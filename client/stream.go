@@ -17,8 +17,8 @@ const maxEvent = 8 << 20
 // errSilent ends a stream that has brought nothing for too long.
 var errSilent = errors.New("the stream was silent for too long")
 
-// stream is one answer to GET /events. Only the goroutine that reads events uses it,
-// but cancel, which the timer for silence also calls.
+// stream is one answer to GET /events. Only the goroutine that reads events uses it. The
+// exception is cancel, which the timer for silence also calls.
 type stream struct {
 	client *Client
 	ctx    context.Context // of the request

@@ -96,8 +96,8 @@ func (u *urls) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(u))
 }
 
-// ParseURLs returns the URLs of TURN servers (RFC 7065) without spaces around them, or
-// an error for the first that is not one. It changes texts.
+// ParseURLs returns the URLs of TURN servers (RFC 7065) without spaces around them. The
+// error is about the first text that is not such a URL. ParseURLs changes texts.
 func ParseURLs(texts []string) ([]string, error) {
 	for i, text := range texts {
 		texts[i] = strings.TrimSpace(text)

@@ -18,8 +18,8 @@ type Places struct {
 	by    map[netip.Prefix]int // places taken, by networks that have any
 }
 
-// NewPlaces returns inAll places; one network may have share of them. A refusal names
-// allTaken if no place is left, and itsOwn if the network has its share.
+// NewPlaces returns places: inAll of them, and at most share for one network. A refusal
+// names allTaken if no place is left, and itsOwn if the network has its share.
 func NewPlaces(inAll, share int, allTaken, itsOwn Name) *Places {
 	return &Places{inAll: inAll, share: share, allTaken: allTaken, itsOwn: itsOwn, by: make(map[netip.Prefix]int)}
 }

@@ -37,8 +37,8 @@ func (p Proxies) Of(r *http.Request) netip.Addr {
 	return peer
 }
 
-// follow goes back through the hops from the address at, as long as each is a trusted
-// proxy that names the hop before it.
+// follow returns how far the chain of hops can be believed. It starts at the address at,
+// and goes back as long as each hop is a trusted proxy that names the hop before it.
 func (p Proxies) follow(at netip.Addr, hops []string) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
 		before := parse(hop)

@@ -96,8 +96,8 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	return victim{}, true
 }
 
-// pays charges a connection to its owner, and reports whether the owner had enough of its
-// share of the budget left. A proxy has no share, because it serves many clients.
+// pays charges a connection to the budget, and reports whether there was room for it in
+// the owner's share. For a proxy only the whole budget counts: it serves many clients.
 func (g *Guard) pays(o *owner) bool {
 	if o.isExempt {
 		return g.options.Budget.Take(g.cost)

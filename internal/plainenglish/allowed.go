@@ -11,13 +11,14 @@ const allowedPath = "internal/plainenglish/allowed.txt"
 //go:embed allowed.txt
 var allowedText string
 
-// allowed is one entry of allowed.txt: a piece of a sentence, around the match.
+// allowed is an entry of allowed.txt.
 type allowed struct {
 	line        int
-	path, piece string
-	isUsed      bool
+	path, piece string // the file, and a piece of a sentence with the match in it
+	isUsed      bool   // it has allowed a finding
 }
 
+// allowList is the content of allowed.txt.
 type allowList []*allowed
 
 // parseAllowed reads lines of "path | piece of the sentence | reason".
@@ -35,6 +36,7 @@ func parseAllowed(text string) (list allowList, err error) {
 	return list, nil
 }
 
+// allows reports whether an entry allows a finding.
 func (list allowList) allows(f finding) bool {
 	for _, a := range list {
 		if a.path == f.path && strings.Contains(f.sentence, a.piece) && strings.Contains(a.piece, f.match) {
@@ -45,6 +47,7 @@ func (list allowList) allows(f finding) bool {
 	return false
 }
 
+// unused returns the entries that have allowed nothing.
 func (list allowList) unused() (unused []*allowed) {
 	for _, a := range list {
 		if !a.isUsed {

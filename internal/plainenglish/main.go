@@ -1,14 +1,15 @@
-// Plainenglish is a part of make lint: it finds the turns of phrase that made our
-// texts hard to read, and says what to write instead. It reads comments, string
-// literals, documents and pages, not names.
+// Plainenglish finds phrases that make our texts hard to read, and says what to write
+// instead. It reads comments, string literals, documents and pages, but no identifiers.
+// It is a part of make lint.
 //
 //	go run ./internal/plainenglish [path ...]
 //
-// Without a path it reads the whole tree, from the working directory. It prints
-// file, line, match and advice, and exits with 1 if it has found anything.
+// Without a path it reads the whole tree below the working directory. It prints the
+// file, the line, the phrase and the advice. If it has found anything, its exit status
+// is 1.
 //
-// A match that is right stands in allowed.txt, with the reason. An entry that no
-// longer matches anything is an error, so that the list stays short.
+// The file allowed.txt lists the matches that are right, each with a reason. An entry
+// that matches nothing any more is an error, so that the list stays short.
 package main
 
 import (
@@ -31,7 +32,8 @@ func main() {
 	}
 }
 
-// check prints what is wrong below the given paths, and returns how much it is.
+// check prints what is wrong in the files at or below the paths, and returns how many
+// findings there are.
 func check(out io.Writer, paths []string) (found int, err error) {
 	list, err := parseAllowed(allowedText)
 	if err != nil {
@@ -67,15 +69,14 @@ func check(out io.Writer, paths []string) (found int, err error) {
 	return found, nil
 }
 
-// kinds are the names and extensions of the files that hold our own words.
+// kinds are the names and extensions of the files that contain our own words.
 var kinds = []string{
 	".go", ".js", ".mjs", ".cjs", ".ts", ".cts", ".css", ".html", ".svg", ".md", ".yaml", ".yml",
 	".sh", ".conf", ".cfg", ".vcl", ".txt", ".mod", "package.json",
 	"Makefile", "Dockerfile", "Caddyfile", "run", ".gitignore", ".dockerignore",
 }
 
-// foreign are files that others wrote, that a program made, or that quote what is
-// forbidden.
+// foreign are files that others wrote, that a program made, or that quote the phrases.
 var foreign = []string{
 	".git", "node_modules", "generated", "build", "shots", "internal/plainenglish",
 	"browser/dist",
@@ -84,7 +85,7 @@ var foreign = []string{
 	"LICENSES.md", "*.license.txt",
 }
 
-// filesBelow returns the files with our own words at or below the given paths.
+// filesBelow returns the files with our own words at or below the paths.
 func filesBelow(paths []string) (files []string, err error) {
 	for _, root := range paths {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

@@ -10,12 +10,11 @@ import (
 	"strings"
 )
 
-// passage is text that is read in one go: a paragraph of a document, of a comment
-// or of a string. Its lines are joined by a space.
+// passage is a paragraph of a document, a comment or a string. A space joins its lines.
 type passage struct {
 	text   string
-	starts []int // where in the text each line begins
-	lines  []int // the number of each line in its file
+	starts []int // the offset of each line in text
+	lines  []int // the number of each line in the file
 }
 
 func (p *passage) add(line int, text string) {
@@ -27,17 +26,18 @@ func (p *passage) add(line int, text string) {
 	p.text += text
 }
 
-// lineOf returns the number of the line of the file that a place in the text is on.
-func (p *passage) lineOf(place int) int {
-	return p.lines[sort.SearchInts(p.starts, place+1)-1]
+// lineOf returns the number of the line in the file for an offset in the text.
+func (p *passage) lineOf(offset int) int {
+	return p.lines[sort.SearchInts(p.starts, offset+1)-1]
 }
 
+// span is a piece of a text, between two offsets.
 type span struct{ begin, end int }
 
-// sentenceEnd is followed by anything but a small letter, with which "e.g." and the
-// like go on.
+// sentenceEnd does not match before a small letter: "e.g. this" is one sentence.
 var sentenceEnd = regexp.MustCompile(`[.!?:]["”’')\]*` + "`" + `]* [^a-z]`)
 
+// sentences returns the sentences of the passage.
 func (p *passage) sentences() (spans []span) {
 	begin := 0
 	for _, at := range sentenceEnd.FindAllStringIndex(p.text, -1) {
@@ -48,6 +48,7 @@ func (p *passage) sentences() (spans []span) {
 	return append(spans, span{begin, len(p.text)})
 }
 
+// passagesOf returns the passages of a file. The extension says how to read it.
 func passagesOf(path string, content []byte) []passage {
 	if filepath.Ext(path) == ".go" {
 		return passagesOfGo(content)
@@ -55,16 +56,16 @@ func passagesOf(path string, content []byte) []passage {
 	return passagesOfText(string(content), 1)
 }
 
-// passagesOfGo returns the comments and the string literals of a Go file. Comments
-// on consecutive lines belong together, and so do literals that are added up.
+// passagesOfGo returns the passages of the comments and string literals in a Go file.
+// Comments on consecutive lines belong together, and so do literals joined by "+".
 func passagesOfGo(content []byte) (all []passage) {
 	files := token.NewFileSet()
 	file := files.AddFile("", files.Base(), len(content))
 	var s scanner.Scanner
 	s.Init(file, content, nil, scanner.ScanComments)
 
-	var block, literal strings.Builder // what belongs together, one line for each line of the file
-	var blockLine, literalLine int
+	var block, literal strings.Builder // comments, and literals, that belong together
+	var blockLine, literalLine int     // where they begin
 	flush := func(b *strings.Builder, line int) {
 		all = append(all, passagesOfText(b.String(), line)...)
 		b.Reset()
@@ -101,17 +102,18 @@ func passagesOfGo(content []byte) (all []passage) {
 	}
 }
 
-// marks are what begins a line without being text: comments, quotes, lists.
+// marks begin a line of a comment or a quotation, and are not part of its text.
 var marks = regexp.MustCompile(`^\s*(?://+|/\*+|\*+/?|#+|<!--|;|>)? ?`)
 
+// blockEnd ends a comment of several lines.
 var blockEnd = regexp.MustCompile(`\*/|-->`)
 
-// apart are lines that begin a paragraph although none has ended: items of a list,
-// rows of a table, members of YAML, indented code in a comment.
+// apart matches lines that always begin a new paragraph: items of a list, rows of a
+// table, members of YAML, and code in a comment.
 var apart = regexp.MustCompile(`^(?:\s*(?:[-*|]|\d+\.)\s|\s*[\w-]+:(?:\s|$)|\t)`)
 
-// passagesOfText returns the paragraphs of a text whose first line has the number
-// given. A comment and what it is about are apart.
+// passagesOfText returns the passages of a text that begins at this line of its file. A
+// comment and the code around it are different passages.
 func passagesOfText(text string, line int) (all []passage) {
 	var p passage
 	end := func() {

@@ -71,7 +71,7 @@ func TestSentences(t *testing.T) {
 func TestWhatIsRead(t *testing.T) {
 	for _, test := range []struct {
 		name, path, content string
-		lines               []int // of what is found
+		lines               []int // of the findings
 	}{
 		{"a comment over two lines", "a.go", "package a\n\n// This is\n// no comment.\nvar x int\n", []int{3}},
 		{"two comments beside code", "a.go", "package a\n\nvar (\n\tx int // this is\n\ty int // no comment\n)\n", nil},
@@ -119,7 +119,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// The list that is checked in has the right form.
+// The real list has the right form.
 func TestAllowedText(t *testing.T) {
 	_, err := parseAllowed(allowedText)
 	assert.NoError(t, err)

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// rule is a turn of phrase and what to write instead.
+// rule is a phrase, and what to write instead.
 type rule struct {
-	pattern *regexp.Regexp
-	except  *regexp.Regexp // of matches; nil: there is no exception
+	pattern *regexp.Regexp // if it has groups, the group is the phrase
+	except  *regexp.Regexp // a match that matches this too is right; may be nil
 	advice  string
 }
 
-// rules are searched in one sentence at a time.
+// rules apply to one sentence at a time.
 var rules = []rule{
 	{
 		pattern: regexp.MustCompile(`(?i)\b(?:tells?|told|telling) whether\b`),
@@ -53,13 +53,13 @@ var rules = []rule{
 	},
 }
 
-// maxWords is what a sentence may have. Our law is about 25; only the sentences far
-// beyond it are found, and none that contain code, tables or drawings.
+// maxWords is how many words a sentence may have. Our rule is about 25 words. The check
+// finds only sentences that are far longer, and none with code, tables or drawings.
 const maxWords = 35
 
 var notProse = regexp.MustCompile("[{}=<│─|]|\\w\\(|;$|```")
 
-// finding is a place in a file that a rule, or the limit of words, objects to.
+// finding is a phrase, or a long sentence, in a file.
 type finding struct {
 	path     string
 	line     int
@@ -68,7 +68,7 @@ type finding struct {
 	advice   string
 }
 
-// findings returns what is wrong in a file.
+// findings returns all findings in a file.
 func findings(path string, content []byte) (found []finding) {
 	for _, p := range passagesOf(path, content) {
 		for _, s := range p.sentences() {
@@ -86,12 +86,14 @@ func findings(path string, content []byte) (found []finding) {
 	return found
 }
 
-// match is a piece of a sentence that is wrong.
+// match is a piece of a sentence, and what to write instead.
 type match struct {
 	span
 	advice string
 }
 
+// matchesIn returns the phrases in a sentence. If the sentence is too long, its beginning
+// is a match as well.
 func matchesIn(sentence string) (found []match) {
 	for _, r := range rules {
 		for _, at := range r.pattern.FindAllStringSubmatchIndex(sentence, -1) {
@@ -108,7 +110,7 @@ func matchesIn(sentence string) (found []match) {
 	return found
 }
 
-// groupOf returns the group that took part in a match, or else the whole match.
+// groupOf returns the group that has matched, or the whole match if there is none.
 func groupOf(indexes []int) span {
 	for i := 2; i < len(indexes); i += 2 {
 		if indexes[i] >= 0 {
