@@ -66,3 +66,24 @@ func goSource(t *testing.T) (source, tests string) {
 	}))
 	return code.String(), testCode.String()
 }
+
+// The targets of the Makefile are those that CONTRIBUTING.md lists, and no document
+// names another.
+func TestTheDocumentsNameTheTargetsOfTheMakefile(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	require.NoError(t, err)
+	targets := strings.Fields(submatches(string(makefile), `(?m)^\.PHONY: (.*)$`)[0])
+	for _, path := range documents(t) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		named := submatches(string(text), "`make ([a-z0-9-]+)`")
+		for _, target := range named {
+			assert.Contains(t, targets, target, path)
+		}
+		if path == filepath.Join(root, "CONTRIBUTING.md") {
+			for _, target := range targets {
+				assert.Contains(t, named, target, path)
+			}
+		}
+	}
+}
