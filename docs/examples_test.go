@@ -122,3 +122,21 @@ func requireValid(t *testing.T, token string) {
 	_, err = verifier.Verify(token, "team-1-standup", "Bob")
 	require.Error(t, err, "it is for another user")
 }
+
+// A block of code in the documents is run by a test, or its language says that it
+// cannot be.
+func TestEachProgramInTheDocumentsIsTested(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	block := regexp.MustCompile("(?m)^(.*)\n```(go|js|python)\n(.*)$")
+	count := 0
+	for _, path := range append(pages, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, match := range block.FindAllStringSubmatch(string(text), -1) {
+			count++
+			require.Regexp(t, "^<!-- test:[a-z-]+ -->$", match[1], "%s: before %s", path, match[3])
+		}
+	}
+	require.Greater(t, count, 6)
+}
