@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the files that the server and the npm package deliver of those in src, into the
-# directory that is named. They are kept in the tree, so that nobody has to build anything;
-# `make lint` finds out when they are not of these sources.
+# Builds the files that the server and the npm package deliver from src, into the directory that
+# the argument names. They are in the repository, so that nobody has to build anything. `make lint`
+# fails if they do not match src.
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -18,5 +18,5 @@ bundle client.js client.cjs --format=cjs --platform=node
 bundle io.js io.js --format=iife
 bundle peers.js peers.js --format=esm
 
-# What is required has no default.
+# A CommonJS module has no default export.
 sed 's/, io as default//' client.d.ts >"$out/client.d.cts"

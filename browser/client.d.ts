@@ -1,17 +1,17 @@
-/** What came of an event that the server accepted. */
+/** The answer to an event that the server accepted. */
 export interface Accepted {
   status: 202;
 }
 
-/** What the server refuses (RFC 9457), or what kept the answer away (`unreachable`, `session-ended`). */
+/** Why the server refused something (RFC 9457), or why no answer came (`unreachable`, `session-ended`). */
 export class Problem extends Error {
-  /** A stable URI such as `/problems/target-not-found`; opened in a browser it explains itself. */
+  /** A stable URI such as `/problems/target-not-found`. The server has a page there that explains the problem. */
   type: string;
   title: string;
   detail: string;
-  /** The status of the answer; 0 where there was none. */
+  /** The status of the answer; 0 if there was no answer. */
   status: number;
-  /** Of a validation problem: what to change. */
+  /** With `validation-failed`: what to change. */
   errors?: { field: string; rule: string; message: string }[];
 }
 
@@ -20,14 +20,14 @@ export interface User {
   userId: string;
   socketId: string;
   metadata?: Record<string, unknown>;
-  /** In `room-joined`: it has had no stream or poll for a few seconds, and may come back. */
+  /** In `room-joined`: the member has had no stream or poll for a few seconds, and may come back. */
   away?: boolean;
 }
 
-/** Members of your own may stand beside those of an offer, an answer or a candidate, and travel along. */
+/** An offer, an answer or a candidate may have other members of your own. They travel along. */
 type Extra = Record<string, unknown>;
 
-/** What the server sends, by type. `timestamp` is RFC 3339, except in `pong`. */
+/** The events of the server, by type. `timestamp` is RFC 3339, except in `pong`. */
 export interface ServerEvents {
   "room-joined": { type: "room-joined"; roomId: string; userId: string; users: User[]; timestamp: string };
   "room-left": { type: "room-left"; roomId: string; reason: "left" | "kicked" | "room closed"; timestamp: string };
@@ -51,24 +51,24 @@ export interface ServerEvents {
   "disconnected": {
     type: "disconnected"; retryAfter?: number; timestamp: string;
     reason: "kicked" | "slow consumer" | "replaced" | "at capacity" | "rate limited" | "draining";
-    /** With `kicked`: the operator's words of why, if there are any. */
+    /** With `kicked`: the reason that the operator gave, if any. */
     detail?: string;
   };
 }
 
-/** What the client itself tells. */
+/** The events of the client itself. A session is the client's socket on the server. */
 export interface SocketEvents {
-  /** There is a session. `recovered` tells whether it is the one from before. */
+  /** The client has a session. `recovered` reports whether it is the same one as before. */
   "connect": () => void;
-  /** The session is lost, or was ended. A stream that drops and resumes in time tells nothing. */
+  /** The session has ended or is lost. A stream that drops and resumes in time does not cause this. */
   "disconnect": (reason: "io client disconnect" | "io server disconnect" | "transport close" | "transport error") => void;
-  /** An attempt to connect failed; the next follows by itself while `active`. */
+  /** An attempt to connect failed. While `active`, the next attempt follows by itself. */
   "connect_error": (error: Error) => void;
-  /** The server refused something. Whoever asked for an acknowledgement is told so as well. */
+  /** The server refused something. The callback of `emit` and the promise of `emitWithAck` get it as well. */
   "error": (problem: Problem) => void;
 }
 
-/** What `socket.io` tells. */
+/** The events of `socket.io`. */
 export interface ManagerEvents {
   "reconnect_attempt": (attempt: number) => void;
   "reconnect": (attempt: number) => void;
@@ -77,20 +77,20 @@ export interface ManagerEvents {
 }
 
 export interface JoinOptions {
-  /** Told to the other members; 4 KiB at most. */
+  /** For the other members; at most 4 KiB as JSON. */
   metadata?: Record<string, unknown>;
-  /** Where the server demands one. */
+  /** Needed if the server demands access tokens. */
   accessToken?: string;
 }
 
-/** What may be emitted: the arguments behind the type. */
+/** The arguments of `emit` after the type. */
 export interface ClientEvents {
   "join-room": [roomId: string, userId: string, options?: JoinOptions] | [join: { roomId: string; userId: string } & JoinOptions];
   "leave-room": [];
   "offer": [{ target: string; offer: RTCSessionDescriptionInit } & Extra];
   "answer": [{ target: string; answer: RTCSessionDescriptionInit } & Extra];
   "ice-candidate": [{ target: string; candidate: RTCIceCandidateInit | null } & Extra];
-  /** Without a target: to everybody else in the room. */
+  /** Without a target it goes to all other members of the room. */
   "signal": [{ target?: string; data: unknown }];
   "send-message": [{ message: string }];
   "typing-start": [];
@@ -103,7 +103,7 @@ type Listener<K> =
   K extends keyof ServerEvents ? (event: ServerEvents[K]) => void :
   never;
 
-/** The Manager's place in socket.io-client. Here it has its events, and the transport's name. */
+/** socket.io-client has its Manager here. This one has only its events, and the name of the transport. */
 export interface Manager {
   on<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
   once<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
@@ -112,51 +112,51 @@ export interface Manager {
 }
 
 export interface Options {
-  /** Connect at once (true). */
+  /** Connect at once. Default: true. */
   autoConnect?: boolean;
-  /** Connect again after an attempt that failed (true). */
+  /** Connect again after a failed attempt. Default: true. */
   reconnection?: boolean;
-  /** How many attempts may fail in a row (Infinity). */
+  /** How many attempts may fail in a row. Default: Infinity. */
   reconnectionAttempts?: number;
-  /** Milliseconds until the second attempt, at most; each next one may take twice as long (1000). */
+  /** The longest wait before the second attempt, in milliseconds. It doubles for each one after. Default: 1000. */
   reconnectionDelay?: number;
-  /** The most that an attempt waits for (15000). */
+  /** The longest wait before any attempt, in milliseconds. Default: 15000. */
   reconnectionDelayMax?: number;
-  /** What socket.io-client takes besides means nothing here, and does no harm. */
+  /** Other options of socket.io-client are ignored. */
   [option: string]: unknown;
 }
 
 export class Socket {
   private constructor();
-  /** The socket's public ID, while connected. */
+  /** The public ID of the socket, while connected. */
   readonly id: string | undefined;
   readonly connected: boolean;
   readonly disconnected: boolean;
-  /** Whether it connects again by itself. */
+  /** Whether it reconnects by itself. */
   readonly active: boolean;
-  /** Whether the last `connect` found the session from before, with its room. */
+  /** Whether the last `connect` resumed the session from before, with its room. */
   readonly recovered: boolean;
   /** For `new RTCPeerConnection({ iceServers })`, as the server gave them. */
   readonly iceServers: RTCIceServer[];
   readonly io: Manager;
 
   connect(): this;
-  /** Leaves at once. What was emitted before is still sent. */
+  /** Ends the session at once. Events that were emitted before are still sent. */
   disconnect(): this;
 
   on<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
   once<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
-  /** Without a listener all of the type go, without a type all there are. */
+  /** Without a listener it removes all of the type, and without a type those of all types. */
   off<K extends keyof SocketEvents | keyof ServerEvents>(type?: K, listener?: Listener<K>): this;
   onAny(listener: <K extends keyof ServerEvents>(type: K, event: ServerEvents[K]) => void): this;
   offAny(listener?: (type: never, event: never) => void): this;
 
-  /** Sends in order, exactly once, as soon as there is a session. The callback gets what the server answered. */
+  /** Sends the event as soon as there is a session: in order, and exactly once. The callback gets the answer. */
   emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (answer: Accepted | Problem) => void]): this;
   emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): this;
   /** Resolves when the server has accepted the event, rejects with a {@link Problem}. */
   emitWithAck<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Promise<Accepted>;
-  /** The same with a limit in milliseconds. What was not sent by then never is. */
+  /** The same with a time limit in milliseconds. An event that was not sent by then is never sent. */
   timeout(ms: number): {
     emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (error: Error | null, answer?: Accepted) => void]): Socket;
     emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Socket;
@@ -164,7 +164,7 @@ export class Socket {
   };
 }
 
-/** Opens a socket to the server at the address, by default that of the page. */
+/** Opens a socket to the server at this address. Default: the page's own server. */
 export function io(url?: string | URL, options?: Options): Socket;
 export function io(options?: Options): Socket;
 export { io as connect, io as default };

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests in JavaScript of what needs neither a server nor a browser.
+// Runs the tests in JavaScript that need neither a server nor a browser.
 func TestTheEventStreamReaderInNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
 		t.Skip("NOT TESTED: there is no node; install Node.js 20 or newer")

@@ -1,13 +1,13 @@
 import type { JoinOptions, Problem, Socket, User } from "./client.js";
 
 export interface RoomOptions extends JoinOptions {
-  /** The name that the others see. */
+  /** The name that the other members see. */
   userId: string;
-  /** What is sent to everybody. */
+  /** Is sent to all peers. */
   stream?: MediaStream | null;
-  /** Connect with everybody at once (true), or not before `call()`. Whoever calls is answered either way. */
+  /** Call the other members at once, and not only after `call()`. Their calls are always answered. Default: true. */
   connect?: boolean;
-  /** By default those that the server gave the socket. */
+  /** Default: those that the server gave the socket. */
   iceServers?: RTCIceServer[];
 }
 
@@ -18,7 +18,7 @@ export interface RoomEvents {
   "peer": (peer: Peer) => void;
   "stream": (stream: MediaStream, peer: Peer) => void;
   "data": (data: string | ArrayBuffer, peer: Peer) => void;
-  /** A connection has ended: its member left, hung up, or this side did. */
+  /** A connection has ended: the member left, or one of the two sides hung up. */
   "leave": (peer: Peer, reason: string) => void;
   /** A peer's state, stream or channel has changed. */
   "change": (peer: Peer) => void;
@@ -46,13 +46,13 @@ export interface Peer extends Listening<PeerEvents> {
   readonly connection: RTCPeerConnection;
   readonly channel: RTCDataChannel;
   readonly state: RTCPeerConnectionState;
-  /** What the other sends. */
+  /** The stream that the other side sends. */
   readonly stream: MediaStream | null;
-  /** Answers whether it could go: not before the channel is open. */
+  /** Reports whether the data was sent: only an open channel sends. */
   send(data: string | ArrayBuffer): boolean;
-  /** Sends this stream, and no other any more; null sends none. */
+  /** Sends this stream instead of the one before. With null it sends none. */
   setStream(stream: MediaStream | null): void;
-  /** Looks for a way again. After a change of the network this happens by itself. */
+  /** Looks for a new path. After a change of the network this happens by itself. */
   restartIce(): void;
 }
 
@@ -64,18 +64,18 @@ export interface Room extends Listening<RoomEvents> {
   readonly peers: Map<string, Peer>;
   readonly calling: boolean;
   readonly stream: MediaStream | null;
-  /** Calls everybody who is here, and from now on everybody who comes. */
+  /** Calls everybody in the room, and from now on everybody who joins. */
   call(stream?: MediaStream | null): void;
-  /** Ends all connections, and calls nobody any more. */
+  /** Ends all connections, and calls nobody any more. Calls of others are still answered. */
   hangUp(): void;
   setStream(stream: MediaStream | null): void;
-  /** Sends to all peers, and answers how many that reaches. */
+  /** Sends to all peers. Returns how many of them it could send to. */
   send(data: string | ArrayBuffer): number;
   leave(): void;
 }
 
 /**
- * Joins a room and connects with everybody there, now and later.
- * @throws {Problem} where the server does not let it in.
+ * Joins a room, and connects with everybody in it, now and later.
+ * @throws {Problem} if the server refuses the join.
  */
 export function joinRoom(socket: Socket, roomId: string, options: RoomOptions): Promise<Room>;

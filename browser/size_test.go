@@ -10,7 +10,7 @@ import (
 	"signaling-server/browser"
 )
 
-// People behind slow networks load it before anything else can happen.
+// On a slow network, a page can do nothing before the client is loaded.
 func TestTheClientFitsIntoFiveKilobytes(t *testing.T) {
 	for _, name := range []string{"client.js", "io.js"} {
 		content, err := browser.Files.ReadFile("dist/" + name)

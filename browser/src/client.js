@@ -7,7 +7,7 @@ export { Socket };
 
 const DEFAULTS = { reconnection: true, reconnectionAttempts: Infinity, reconnectionDelay: 1000, reconnectionDelayMax: 15_000 };
 
-// io(url?, options?): the address is that of the server, the page's own by default.
+// io(url?, options?): without an address it connects to the page's own server.
 export function io(url, options) {
   if (typeof url === "object" && !url.href) [url, options] = [undefined, url];
   const settings = { ...DEFAULTS, ...options };

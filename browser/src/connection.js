@@ -1,35 +1,38 @@
-// Hears the server for as long as it is wanted: goes down the ladder where a way in is
-// mute, comes back when one is cut, and goes on with the same session where that lives.
+// Reads the server's events until it is stopped. If a rung of the ladder stays silent, the next
+// one is tried. If a reader is cut, another one resumes the session.
+//
+// A session is this client's socket on the server: its token, and the position in its events.
 
 import { LAST, NAMES, RUNGS, remember, remembered } from "./ladder.js";
 import { backoff, pause } from "./pause.js";
 import { takeSlot } from "./slots.js";
 
-const FIRST_WORD = 4000; // ms in which a stream must have said “connected”
-const ANSWER = 15_000; // ms in which a poll must be answered; it asks to wait for 10 s at most
-const SOON = 2000; // ms in which a stream says its first words; a proxy may let those through alone
-const SHORT_POLLS = 400; // ms between polls where there is no connection for more
+const FIRST_WORD = 4000; // ms until a stream must bring its first event
+const ANSWER = 15_000; // ms until a poll must be answered; it asks the server to wait 10 s at most
+const SOON = 2000; // ms that the start of a stream lasts; a proxy may let that through, and hold back the rest
+const SHORT_POLLS = 400; // ms between the polls of a tab without a slot (see slots.js)
 
-// After these the server does not want this client back unasked: two that both resumed
-// one session would otherwise take it from each other for ever.
+// After these reasons the client does not reconnect by itself. Two clients that both resumed
+// one session would otherwise take it over from each other for ever.
 const FINAL = /kicked|replaced/;
 
 export class Connection {
-  session; // what is needed to go on: { url, token, position }
-  transport; // the name of what is tried, or works
+  session; // what a resume needs: { url, token, position }
+  transport; // the name of the rung that is tried, or works
 
   #tell;
   #options;
   #rung;
   #stop = new AbortController();
   #reading = new AbortController();
-  #deadline = Infinity; // when silence means that the reader is dead or mute
+  #deadline = Infinity; // the time from which a silent reader counts as dead
   #interval = 10_000;
   #window = 10_000;
   #brokenSince = Date.now(); // 0 while a reader works
 
-  // tell is called with what happens: opening(), back(event) with the first word after a
-  // break, event(event), failed(error), lost() and, once, over(reason, error).
+  // tell holds the callbacks: opening() before each attempt, back(event) with the first event
+  // after a break, event(event) with every event but heartbeats, failed(error) after a failed
+  // attempt, lost() when the resume window is over, and over(reason, error) once, at the end.
   constructor(url, options, tell) {
     this.session = { url };
     this.#rung = remembered(url);
@@ -38,13 +41,13 @@ export class Connection {
     this.#run();
   }
 
-  // Nothing is told afterwards.
+  // Ends it. No callback is called afterwards.
   stop() {
     this.#stop.abort();
     this.#reading.abort("stopped");
   }
 
-  // Goes on as a new socket: the server does not know the one with this token.
+  // Starts a new session, because the server does not know the one with this token.
   renew(token) {
     if (token !== this.session.token) return;
     this.session.token = this.session.position = undefined;
@@ -60,7 +63,7 @@ export class Connection {
 
     let giveBack;
     let failures = 0;
-    let mutes = 0; // readers in a row that fell silent after their first words
+    let mutes = 0; // readers in a row that fell silent after their start
     while (!signal.aborted) {
       giveBack ??= await takeSlot(url);
       if (signal.aborted) break;
@@ -73,7 +76,7 @@ export class Connection {
       if (wait !== undefined) await pause(wait, signal);
       else if (why === "online") continue;
       else if (short && heard) await pause(SHORT_POLLS, signal);
-      else if (heard && mutes === 1) continue; // a dead link, perhaps; the next reader tells
+      else if (heard && mutes === 1) continue; // perhaps the link is dead; the next reader will show it
       else if (!short && (!heard || mutes > 1) && this.#rung < LAST && (await this.#read(LAST, true)).heard) this.#rung++;
       else {
         if (!heard) this.#tell.failed(error);
@@ -89,8 +92,9 @@ export class Connection {
     giveBack?.();
   }
 
-  // One reader from its beginning to its end. Answers whether anything was heard, and if so
-  // more than the first words, why it was ended from here, and when to come back.
+  // Runs one reader to its end. Resolves to { heard, lively, why, wait, error }: whether an
+  // event came, whether one came after the start, why this client ended the reader, how long
+  // the server asks to wait (ms), and what failed.
   async #read(rung, short) {
     const reader = this.#reading = new AbortController();
     const { signal } = reader;

@@ -1,7 +1,7 @@
-// Listeners as socket.io-client has them.
+// Listeners, as in socket.io-client.
 
-// A listener that throws must not keep the next one, or the next event, from being
-// handled: its error goes to the page's or the process's own handler.
+// A listener that throws must not stop the next listener, or the next event. Its error goes to
+// the error handler of the page or the process.
 const call = (listener, args) => {
   try {
     listener(...args);
@@ -30,7 +30,7 @@ export class Emitter {
     return this.on(type, only);
   }
 
-  // Without a listener all of the type go, without a type all there are.
+  // Without a listener it removes all of the type, and without a type those of all types.
   off(type, listener) {
     if (type === undefined) this.#listeners.clear();
     else {
@@ -54,11 +54,12 @@ export class Emitter {
     return this.#listeners.get(type) ?? [];
   }
 
-  // Tells the listeners of a type. Those for any type hear what the server sent only.
+  // Calls the listeners of a type. Those of onAny hear only what the server sent.
   tell(type, ...args) {
     for (const listener of this.listeners(type)) call(listener, args);
   }
 
+  // Calls the listeners for what the server sent.
   receive(type, data) {
     for (const listener of this.#any) call(listener, [type, data]);
     this.tell(type, data);

@@ -1,5 +1,5 @@
-// The one reader of event streams in JavaScript: the client bundles it, and the server gives
-// it to the doctor's page as /assets/event-stream.js.
+// The only reader of event streams in JavaScript: the client bundles it, and the doctor's page
+// loads it as /assets/event-stream.js.
 
 /**
  * Reads an event stream (WHATWG HTML, 9.2.6) and yields each event's data, parsed as JSON, and
@@ -10,13 +10,13 @@
 export async function* readEvents(response) {
   const reader = /** @type {ReadableStream} */ (response.body).getReader();
   const decoder = new TextDecoder();
-  let last = ""; // the character before this chunk: the two of a CRLF may come apart
+  let last = ""; // the last character before this chunk: a CRLF may be cut in two
   let unread = ""; // the beginning of a line
   let data = "";
   let id;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return; // an event without its blank line does not count
+    if (done) return; // an event that no blank line ends is dropped
     const chunk = decoder.decode(value, { stream: true });
     const lines = (unread + chunk).split(/\r\n?|\n/);
     if (last + chunk[0] === "\r\n") lines.shift();

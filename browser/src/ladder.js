@@ -1,5 +1,5 @@
-// Which rung worked is remembered for the next visit; after a day the better ones are
-// tried again, since networks change.
+// The rungs in order, best first. The rung that worked is remembered for the next visit. After
+// a day the better ones are tried again, because networks change.
 
 import { byGet, byPoll, byPost } from "./rungs.js";
 
@@ -10,7 +10,7 @@ export const NAMES = ["eventsource", "stream", "polling"];
 const DAY = 24 * 60 * 60 * 1000;
 const key = (url) => `signaling ${url}`;
 
-// Storage may be forbidden, or be none.
+// Storage may be forbidden or missing.
 const store = (use) => {
   try {
     return globalThis.document && use(localStorage);
@@ -24,7 +24,8 @@ export function remembered(url) {
   return RUNGS[rung] && Date.now() - time < DAY ? +rung : 0;
 }
 
-// The time stays that of the first, or a client that comes every day would never look up.
+// The time stays that of the first visit. Otherwise a client that comes every day would never
+// try a better rung.
 export function remember(url, rung) {
   if (rung !== remembered(url)) store((storage) => storage.setItem(key(url), `${rung} ${Date.now()}`));
 }

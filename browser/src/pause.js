@@ -1,6 +1,7 @@
-// Waiting, as little as it takes: whoever waits for the network goes on when it is back.
+// Waits between attempts.
 
 /**
+ * Resolves after this time, or earlier if the network is back or the signal aborts.
  * @param {number} ms
  * @param {AbortSignal} signal
  * @returns {Promise<void>}
@@ -20,6 +21,6 @@ export function pause(ms, signal) {
   });
 }
 
-// Anything from no time to twice as long as at the last attempt: clients that failed
-// together must not come back together.
+// A random time in ms. Its limit doubles with each attempt, from first to most: clients that
+// failed together must not come back together.
 export const backoff = (attempt, first = 1000, most = 15_000) => Math.random() * Math.min(first * 2 ** attempt, most);

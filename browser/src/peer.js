@@ -1,26 +1,26 @@
-// One connection to one other member, by perfect negotiation: either side may change
-// the call at any moment, and when both do so at once, the polite one gives way.
+// One peer connection to one other member, by perfect negotiation: either side may change the
+// call at any time. If both do so at once, the polite side gives way.
 // https://www.w3.org/TR/webrtc/#perfect-negotiation-example
 
 import { Emitter } from "./emitter.js";
 
-const PATIENCE = 10_000; // ms in which a connection should have found its way
-const BLIP = 3000; // ms in which an interrupted one may mend itself
+const PATIENCE = 10_000; // ms until a connection should be open
+const BLIP = 3000; // ms that an interrupted connection has to mend itself
 
-// getRandomValues exists in insecure contexts too, where randomUUID does not.
+// Insecure contexts have getRandomValues, but not randomUUID.
 const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(36)).join("");
 
-// Tells "change" (state, stream or channel), "stream", "open" and "data".
+// Emits "change" (state, stream or channel), "stream", "open" and "data".
 export class Peer extends Emitter {
   /** @type {MediaStream | null} */
-  stream = null; // what the other sends
+  stream = null; // what the other side sends
 
-  // Offers and answers of a connection that was hung up may still be on their way when
-  // the next begins. Each end therefore has an id, and drops what was for another.
+  // Signals of a connection that was hung up may still be on their way when the next one
+  // begins. So each end has an ID, and drops signals for any other ID.
   connectionId = randomId();
   remoteConnectionId = null;
 
-  connection; // the RTCPeerConnection; another one may take its place
+  connection; // the RTCPeerConnection; a collision of offers may replace it
   channel; // the RTCDataChannel
 
   #settings; // { polite, iceServers, post }
@@ -28,7 +28,7 @@ export class Peer extends Emitter {
   #makingOffer = false;
   #ignoreOffer = false;
   #isSettingRemoteAnswerPending = false;
-  #candidates = []; // until there is a description that they belong to
+  #candidates = []; // wait for the remote description
   #incoming = Promise.resolve();
   #reviver;
   #blip;
@@ -40,7 +40,7 @@ export class Peer extends Emitter {
     this.#settings = settings;
     this.#open();
 
-    // "failed" needs candidates to have been tried. Without any, a connection waits for ever.
+    // A connection fails only after it has tried candidates. Without any it would wait for ever.
     this.#reviver = setInterval(() => {
       const { signalingState, remoteDescription } = this.connection;
       const waiting = ["new", "connecting"].includes(this.state);
@@ -52,14 +52,14 @@ export class Peer extends Emitter {
     return this.connection.connectionState;
   }
 
-  // Answers whether it could go: not before the channel is open, nor when it is closed.
+  // Reports whether the data was sent: only an open channel sends.
   send(data) {
     if (this.channel.readyState !== "open") return false;
     this.channel.send(data);
     return true;
   }
 
-  // Sends this stream, and no other any more; null sends none.
+  // Sends this stream instead of the one before. With null it sends none.
   setStream(stream) {
     this.#local = stream;
     const tracks = stream?.getTracks() ?? [];
@@ -72,12 +72,12 @@ export class Peer extends Emitter {
     }
   }
 
-  // Looks for a way again, after the network has changed.
+  // Looks for a new path, after the network has changed.
   restartIce() {
     if (this.state !== "closed") this.connection.restartIce();
   }
 
-  // Signals are handled one after another, as they came.
+  // Handles signals one by one, in the order of arrival.
   receive(signal) {
     this.#incoming = this.#incoming
       .then(() => this.#handle(signal))
@@ -86,7 +86,7 @@ export class Peer extends Emitter {
       });
   }
 
-  // Ends this side's connection. The other side is told by the room.
+  // Ends this side's connection. The room tells the other side.
   close() {
     clearInterval(this.#reviver);
     clearTimeout(this.#blip);
@@ -117,8 +117,8 @@ export class Peer extends Emitter {
       this.tell("change");
     };
 
-    // Negotiated by agreement: both have it from the start, and neither has to wait for
-    // the other's. It is also what there is to connect where nobody has a camera.
+    // Both sides create the channel with the same id, so neither waits for the other's. If
+    // nobody has a camera, the channel is all that the connection carries.
     const channel = connection.createDataChannel("peer", { negotiated: true, id: 0 });
     this.channel = channel;
     channel.binaryType = "arraybuffer";
@@ -138,7 +138,7 @@ export class Peer extends Emitter {
       await connection.setLocalDescription();
       if (connection === this.connection) this.#describe();
     } catch (error) {
-      if (connection.connectionState !== "closed") console.warn("no offer could be made:", error);
+      if (connection.connectionState !== "closed") console.warn("the offer failed:", error);
     } finally {
       if (connection === this.connection) this.#makingOffer = false;
     }
@@ -156,9 +156,9 @@ export class Peer extends Emitter {
     this.#ignoreOffer = !this.#settings.polite && collision;
     if (this.#ignoreOffer) return;
 
-    // setRemoteDescription takes the own offer back by itself. Chromium does not always
-    // survive that for the first one (no candidates are gathered, or SCTP does not start),
-    // and nothing hangs on it yet: a fresh connection answers instead.
+    // setRemoteDescription rolls back the own offer. In Chromium this may break the first
+    // negotiation: no candidates are gathered, or SCTP does not start. Nothing uses the
+    // connection yet, so a new one answers instead.
     if (collision && !currentRemoteDescription) {
       this.connection.close();
       this.#open();
@@ -178,7 +178,7 @@ export class Peer extends Emitter {
   }
 
   async #candidate(candidate) {
-    // These belong to the offer that was ignored; the answer brings others.
+    // It belongs to the offer that was ignored. New candidates come with the answer.
     if (this.#ignoreOffer) return;
     if (!this.connection.remoteDescription) this.#candidates.push(candidate);
     else await this.#addCandidate(candidate);
@@ -188,7 +188,7 @@ export class Peer extends Emitter {
     try {
       await this.connection.addIceCandidate(candidate);
     } catch (error) {
-      // Not every browser takes null, the end of candidates; nothing is lost without it.
+      // Not every browser accepts null, the end of candidates. Nothing is lost without it.
       if (candidate && this.state !== "closed") console.warn("a candidate was refused:", error);
     }
   }
@@ -198,7 +198,7 @@ export class Peer extends Emitter {
     this.#post({ type, [type]: { type, sdp } });
   }
 
-  // Members beside those of the contract travel along with offers, answers and candidates.
+  // The contract does not name the two connection IDs: other members of a signal travel along.
   #post(signal) {
     this.#settings.post({
       ...signal,

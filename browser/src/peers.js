@@ -1,10 +1,10 @@
-/*! The peers of signaling-server's browser client: the mesh of a room by perfect negotiation. */
+/*! The browser client of signaling-server: peer connections among the members of a room */
 
 import { Room } from "./room.js";
 
 export { Peer } from "./peer.js";
 export { Room };
 
-// Joins a room and connects with everybody there, now and later. Rejects with a Problem
-// where the server does not let it in.
+// Joins a room, and connects with everybody in it, now and later. Rejects with a Problem if
+// the server refuses the join.
 export const joinRoom = (socket, roomId, options) => new Room(socket, roomId, options).joined;

@@ -1,5 +1,5 @@
-// What the server refuses comes as a problem document (RFC 9457). Here it is an Error
-// with the document's members.
+// The server refuses with a problem document (RFC 9457). Here the problem is an Error that has
+// the document's members.
 
 export class Problem extends Error {
   /** @param {{ type?: string, title?: string, detail?: string, status?: number, errors?: { field: string, message: string }[] }} document */
@@ -14,10 +14,10 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer came",
 });
 
-// Whether the server itself has spoken. A proxy on the way may answer with a page of its own.
+// Reports whether a refusal is the server's own. A proxy may answer with a page of its own.
 export const isOurs = (response) => /problem\+json/.test(response.headers.get("Content-Type"));
 
-// The problem of a response that is none of the good ones.
+// Resolves to the problem of a response that is not a success.
 export async function readProblem(response) {
   if (isOurs(response)) return new Problem(await response.json());
   const { status } = response;

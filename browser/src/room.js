@@ -1,24 +1,24 @@
-// A room whose members are connected with each other: one peer for each of them.
+// A room whose members are connected with each other. There is one peer for each other member.
 
 import { Emitter } from "./emitter.js";
 import { Peer } from "./peer.js";
 
-// Of any two members the earlier calls the later, as soon as it is told of it. Where it
-// does not, because it has no wish to, the later calls after this time (ms).
-const GRACE = 2000;
+// Of two members, the earlier one calls the later one when it joins. If the earlier one does
+// not want to call, the later one calls after this time (ms).
+const LATER_CALLS_AFTER = 2000;
 
 const SIGNALS = ["offer", "answer", "ice-candidate"];
 
-// Tells "peer" (a connection begins), "stream" (stream, peer), "data" (data, peer), "leave"
+// Emits "peer" (a connection begins), "stream" (stream, peer), "data" (data, peer), "leave"
 // (peer, reason), "change" (peer) and "members".
 export class Room extends Emitter {
   members = new Map(); // by socket ID: { userId, socketId, metadata?, away? }
   peers = new Map(); // by socket ID
-  calling = false; // whether this member calls whoever comes
+  calling = false; // whether this member calls everybody who joins
   stream = null; // what is sent to all peers
 
   #socket;
-  #ownId; // the socket ID with which it joined
+  #ownId; // the socket ID of this member
   #iceServers;
   #left = new AbortController();
 
@@ -29,7 +29,7 @@ export class Room extends Emitter {
     this.#iceServers = iceServers;
     this.joined = new Promise((resolve, reject) => {
       this.#hear("room-joined", (event) => {
-        if (event.roomId !== roomId) return this.#forget("left"); // the socket went to another room
+        if (event.roomId !== roomId) return this.#forget("left"); // the socket has joined another room
         this.#joined(event);
         resolve(this);
       });
@@ -52,26 +52,26 @@ export class Room extends Emitter {
     this.#hear("user-away", (event) => this.#away(event, true));
     this.#hear("user-back", (event) => this.#away(event, false));
     this.#hear("room-left", ({ reason }) => this.#forget(reason));
-    // Calls outlive the server, and the time until the socket has joined again.
+    // Calls go on while the server is away, and until the socket has joined again.
     this.#hear("disconnect", (reason) => /^io/.test(reason) && this.#forget("left"));
     for (const type of SIGNALS) this.#hear(type, (signal) => this.#signal(signal));
     this.#hear("signal", ({ from, data }) => data?.type === "hangup" && this.#hungUp(from, data));
 
     const restart = () => this.peers.forEach((peer) => peer.restartIce());
-    const { connection } = /** @type {any} */ (globalThis.navigator ?? {}); // no standard yet: wicg.github.io/netinfo
+    const { connection } = /** @type {any} */ (globalThis.navigator ?? {}); // not yet a standard: wicg.github.io/netinfo
     for (const target of [globalThis, connection]) {
       target?.addEventListener?.(target === globalThis ? "online" : "change", restart, { signal: this.#left.signal });
     }
   }
 
-  // Calls everybody who is here, and from now on everybody who comes.
+  // Calls everybody in the room, and from now on everybody who joins.
   call(stream = this.stream) {
     this.calling = true;
     this.setStream(stream);
     for (const socketId of this.members.keys()) this.#connect(socketId);
   }
 
-  // Ends all connections, and calls nobody any more. Whoever calls is still answered.
+  // Ends all connections, and calls nobody any more. Calls of others are still answered.
   hangUp() {
     const connections = [...this.peers.values()].map(({ connectionId }) => connectionId);
     this.calling = false;
@@ -85,7 +85,7 @@ export class Room extends Emitter {
     for (const peer of this.peers.values()) peer.setStream(stream);
   }
 
-  // Sends to all peers, and answers how many that reaches.
+  // Sends to all peers. Returns how many of them it could send to.
   send(data) {
     return [...this.peers.values()].filter((peer) => peer.send(data)).length;
   }
@@ -98,7 +98,7 @@ export class Room extends Emitter {
   #joined({ users }) {
     const { id } = this.#socket;
     if (id !== this.#ownId) {
-      // The others know a new member, and have dropped the old one.
+      // The socket is new, so the others have dropped the member that it was before.
       for (const socketId of [...this.peers.keys()]) this.#drop(socketId, "rejoined");
     }
     this.#ownId = id;
@@ -107,7 +107,7 @@ export class Room extends Emitter {
     setTimeout(() => {
       if (!this.calling || this.#socket.id !== id) return;
       for (const socketId of this.members.keys()) this.#connect(socketId);
-    }, GRACE);
+    }, LATER_CALLS_AFTER);
   }
 
   #away({ socketId }, away) {
@@ -121,7 +121,7 @@ export class Room extends Emitter {
     const { type, from, fromConnection, toConnection } = signal;
     let peer = this.peers.get(from);
     if (toConnection && toConnection !== peer?.connectionId) {
-      // They answer a connection that is gone here, and would wait for it for ever.
+      // The other side answers a connection that has ended here. It would wait for ever.
       const data = { type: "hangup", connections: [toConnection] };
       if (type === "answer") this.#emit({ type: "signal", target: from, data });
       return;
@@ -136,7 +136,7 @@ export class Room extends Emitter {
     peer.receive(signal);
   }
 
-  // A call that was begun anew outlives the end of the one before.
+  // A hangup names its connections, because a newer one may have begun meanwhile.
   #hungUp(from, { connections }) {
     if (connections?.includes(this.peers.get(from)?.remoteConnectionId)) this.#drop(from, "hung up");
   }
@@ -178,8 +178,8 @@ export class Room extends Emitter {
     this.#left.signal.addEventListener("abort", () => this.#socket.off(type, listener));
   }
 
-  // A member may leave while something is on its way to it. The server tells of that
-  // separately, and the socket's “error” of everything, so nothing is to be done here.
+  // The answer is ignored. A member may leave while a signal is on its way to it: then
+  // user-disconnected follows. The socket's "error" reports every other refusal.
   #emit({ type, ...members }) {
     this.#socket.emit(type, members, () => {});
   }

@@ -1,11 +1,12 @@
-// The three ways to hear the server, best first. Each is called with the session
-// ({ url, token, position }), a signal that ends it, and receive(event, position). Each
-// resolves when the server has ended it, and rejects when something else has.
+// The rungs: three ways to read the server's events. Each takes the session, a signal that ends
+// it, and receive(event, position). It resolves if the server ends it, and rejects if anything
+// else does.
 
 import { readEvents } from "./event-stream.js";
 import { readProblem } from "./problem.js";
 
-// The closed list of the contract: an EventSource hands named events to named listeners only.
+// The contract's closed list of events. An EventSource gives a named event only to listeners
+// of that name.
 const TYPES = [
   "connected", "room-joined", "room-left", "disconnected", "announcement",
   "user-connected", "user-disconnected", "user-away", "user-back",
@@ -23,8 +24,8 @@ async function ask(session, path, init, type) {
   return response;
 }
 
-// An EventSource can set no header, and would have to show the token in the address to
-// go on with a session. A GET by fetch is the same to everyone on the way, and hides it.
+// An EventSource cannot set headers: to resume, it would show the token in the address. So a
+// resume uses fetch. Proxies see the same GET, and the token is in a header.
 export function byGet(session, signal, receive) {
   if (session.token || !globalThis.EventSource) return stream("GET", "events", session, signal, receive);
   return new Promise((resolve, reject) => {
@@ -41,7 +42,7 @@ export function byGet(session, signal, receive) {
   });
 }
 
-// Some proxies hold back what a GET brings until it ends, and not what a POST brings.
+// Some proxies hold back the answer to a GET until it ends, but not the answer to a POST.
 export const byPost = (...args) => stream("POST", "events/stream", ...args);
 
 async function stream(method, path, session, signal, receive) {
@@ -53,7 +54,7 @@ async function stream(method, path, session, signal, receive) {
   }
 }
 
-// What the polls bring is the stream's; only the position is told once for all of them.
+// A poll brings the same events as a stream, but one position for all of them.
 export async function byPoll(session, signal, receive, short) {
   const wait = short ? 0 : 10;
   for (;;) {

@@ -1,14 +1,14 @@
-// Everything that one session sends, in order: one POST is under way at a time, so that
-// no candidate overtakes its offer, and what queues up meanwhile goes as one batch.
+// Sends the events of a session in order. One POST is under way at a time, so that no candidate
+// overtakes its offer. The events that wait meanwhile go as one batch.
 
 import { Problem, isOurs, readProblem, sessionEnded } from "./problem.js";
 import { backoff, pause } from "./pause.js";
 
 const MAX_BATCH = 64; // events
-const MAX_BYTES = 60_000; // the server takes 64 KiB
-const PATIENCE = 15_000; // ms for an answer; a repeat with the same key does no harm
-const ATTEMPTS = 12; // where a proxy answers for the server; where nobody does, as many as it takes
-const PARTING_ATTEMPTS = 3;
+const MAX_BYTES = 60_000; // the server accepts 64 KiB
+const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
+const ATTEMPTS = 12; // if a proxy answers for the server; if nobody answers, there is no limit
+const PARTING_ATTEMPTS = 3; // after close
 
 const size = (text) => new Blob([text]).size;
 
@@ -29,16 +29,16 @@ export class Sender {
     this.#onUnknown = onUnknown;
   }
 
-  // What waits for a session goes on with this one. What was posted to the one before and
-  // never answered is not repeated: it may have arrived.
+  // Sends what waits in this session. Events that were posted in the session before, but not
+  // answered, are not repeated: they may have arrived.
   begin(token) {
     this.#token = token;
     this.#attempt?.abort();
     this.#run();
   }
 
-  // Resolves when the server has accepted the event; rejects with a Problem, or when that
-  // took longer than it may (ms): what was not posted by then never is.
+  // Resolves when the server has accepted the event. Rejects with a Problem, or with an Error
+  // after this time (ms): an event that was not posted by then is never sent.
   send(event, first, ms) {
     return new Promise((resolve, reject) => {
       const json = JSON.stringify(event);
@@ -55,16 +55,16 @@ export class Sender {
     });
   }
 
-  // Lets go out what waits, and then it is over. Without a session there is no way out.
+  // Sends what waits, and then ends. Without a session it rejects what waits.
   close() {
     this.#closed = true;
-    if (!this.#token) this.#give(this.#waiting.splice(0), sessionEnded());
+    if (!this.#token) this.#reject(this.#waiting.splice(0), sessionEnded());
   }
 
   async #run() {
     if (this.#running) return;
     this.#running = true;
-    await null; // what is sent in one go leaves in one batch
+    await null; // events that are sent in one go leave as one batch
     while (this.#token && this.#waiting.length) await this.#post(this.#take());
     this.#running = false;
   }
@@ -80,7 +80,7 @@ export class Sender {
     const single = items.length === 1;
     const body = single ? items[0].json : `{"events":[${items.map(({ json }) => json)}]}`;
     let key = ++this.#keys;
-    let unsure = false; // whether an attempt may have arrived though its answer did not
+    let unsure = false; // whether an attempt may have arrived without an answer
 
     for (let attempt = 0; ; attempt++) {
       let problem;
@@ -96,7 +96,7 @@ export class Sender {
           signal,
           keepalive: this.#closed, // the page may unload right after disconnect()
         });
-        // A captive portal answers everything with 200, and no JSON.
+        // A captive portal answers everything with 200, but not with JSON.
         if (response.status === 202) return this.#settle(items, [response]);
         if (response.ok && !single) return this.#settle(items, (await response.json()).results);
         ours = isOurs(response);
@@ -116,20 +116,20 @@ export class Sender {
         this.#onUnknown(token);
       }
       if (token !== this.#token) {
-        if (unsure || this.#closed) this.#give(items, sessionEnded());
+        if (unsure || this.#closed) this.#reject(items, sessionEnded());
         else this.#waiting.unshift(...items);
         return;
       }
       if (!ours && !unknown && !single) {
-        // A proxy that lets no batch through may let the events through one by one.
+        // A proxy that blocks batches may let single events through.
         this.#maxBatch = 1;
         this.#waiting.unshift(...items);
         return;
       }
       const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
       const most = this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity;
-      if (!passes || attempt >= most) return this.#give(items, problem);
-      // The server would repeat an answer that it gave.
+      if (!passes || attempt >= most) return this.#reject(items, problem);
+      // The server has answered, and would repeat that answer for the same key.
       if (ours) key = ++this.#keys;
       await pause(wait, signal);
     }
@@ -143,7 +143,7 @@ export class Sender {
     });
   }
 
-  #give(items, problem) {
+  #reject(items, problem) {
     for (const { reject } of items) reject(problem);
   }
 }

@@ -1,20 +1,20 @@
-// On HTTP/1.1 a browser opens six connections to a host, for all tabs together, and each
-// stream holds one. So the tabs of one origin share out four of them by Web Locks, and two
-// remain for what is sent, and for the short polls of the tabs that got none.
+// Over HTTP/1.1 a browser opens six connections to a host, for all tabs together, and each
+// stream holds one. So the tabs of one origin share four slots by Web Locks. Two connections
+// remain for POSTs, and for the short polls of the tabs without a slot.
 
 const SLOTS = 4;
 
 let told = false;
 
-// With HTTP/2 or 3, one connection carries everything.
+// HTTP/2 and HTTP/3 carry all streams over one connection.
 const isMultiplexed = (url) => ["navigation", "resource"]
   .flatMap((type) => /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType(type)))
   .some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
 
-// Resolves to a function that gives the slot back, or to nothing where none is free.
+// Resolves to a function that gives the slot back, or to undefined if no slot is free.
 export async function takeSlot(url) {
   const locks = globalThis.document && navigator.locks;
-  // Without locks nobody can be counted: every tab takes what it needs.
+  // Without locks, tabs cannot be counted: each takes what it needs.
   if (!locks || isMultiplexed(url)) return () => {};
   for (let number = 0; number < SLOTS; number++) {
     const slot = await new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// The shape of socket.io-client, as far as signaling uses it.
+// The API of socket.io-client, as far as signaling uses it.
 
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
@@ -9,7 +9,7 @@ const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
 const BARE = /^(leave-room|typing-.*|ping)$/;
 
 /**
- * What was said by emit, as the contract says it.
+ * Makes a client event, as the contract has it, of the arguments of emit.
  * @param {string} type
  * @param {any[]} args
  */
@@ -26,24 +26,24 @@ export class Socket extends Emitter {
   recovered = false;
   iceServers = [];
   /** @type {Emitter & { engine?: { transport: { readonly name?: string } } }} */
-  io = new Emitter(); // the Manager, of which there is no more here than its events
+  io = new Emitter(); // socket.io-client's Manager: only its events, and the transport's name
 
   #url;
   #options;
-  #connection; // while it is wanted
+  #connection; // undefined if the socket is to stay disconnected
   #sender;
-  #socketId; // of the session, which outlives a loss of connection
-  #room; // the join to repeat where a session could not be resumed
-  #greeting = false; // while the listeners of “connect” may join by themselves
+  #socketId; // of the session, which outlives a stream
+  #room; // the join to repeat in a new session
+  #greeting = false; // whether the listeners of "connect" run, which may join by themselves
   #attempts = 0;
-  #parting = new Set(); // tokens of sessions whose end was not acknowledged yet
+  #parting = new Set(); // tokens of sessions whose "disconnect" is not answered yet
 
   constructor(url, options) {
     super();
     this.#url = url;
     this.#options = options;
     this.#newSender();
-    // Where socket.io-client has it, and people show it.
+    // Pages that show the transport find it here in socket.io-client.
     const name = () => this.#connection?.transport;
     this.io.engine = { transport: { get name() { return name(); } } };
     globalThis.addEventListener?.("pagehide", () => this.#leave());
@@ -55,7 +55,7 @@ export class Socket extends Emitter {
     return !this.connected;
   }
 
-  // Whether it connects again by itself.
+  // Whether it reconnects by itself.
   get active() {
     return !!this.#connection;
   }
@@ -116,7 +116,7 @@ export class Socket extends Emitter {
     const isJoin = event.type === "join-room";
     if (isJoin) this.#room = event;
     if (event.type === "leave-room") this.#room = undefined;
-    // What waited for the new session is meant for the room, so the way into it goes first.
+    // Events that waited for the new session are meant for the room, so the join goes first.
     const first = isJoin && this.#greeting;
     if (first) this.#greeting = false;
     try {
@@ -144,7 +144,7 @@ export class Socket extends Emitter {
     this.#sender.begin(token);
     this.#greeting = true;
     this.#back(false);
-    if (!isFirst && this.#greeting && this.#room) this.#send(this.#room).catch(() => {}); // the error event tells
+    if (!isFirst && this.#greeting && this.#room) this.#send(this.#room).catch(() => {}); // "error" reports it
     this.#greeting = false;
   }
 
@@ -185,7 +185,7 @@ export class Socket extends Emitter {
     this.#sender = new Sender(this.#url, (token) => this.#connection?.renew(token));
   }
 
-  // The page unloads: the others are told at once. Nothing else can be sent by now.
+  // The page unloads. A beacon ends the session at once; no other request is sure to leave.
   #leave() {
     for (const token of [...this.#parting, this.#connection?.session.token]) {
       if (token) navigator.sendBeacon(`${this.#url}events`, JSON.stringify({ type: "disconnect", token }));
@@ -193,7 +193,7 @@ export class Socket extends Emitter {
     this.#connection?.stop();
   }
 
-  // The page was kept, and is shown again.
+  // The browser kept the page (back/forward cache), and shows it again.
   #return() {
     if (!this.active) return;
     this.#connection = undefined;
