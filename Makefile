@@ -44,7 +44,7 @@ scripts:
 	@if command -v npm >/dev/null || test "$$REQUIRE_NODE" = 1; then \
 		$(MAKE) -s browser/node_modules && cd browser && npx --no-install tsc; \
 	else \
-		echo "There is no npm here: the JavaScript is not checked. Install Node.js 20 or newer."; \
+		echo "npm is missing, so the JavaScript is not checked. Install Node.js 20 or newer."; \
 	fi
 
 browser/node_modules: browser/package-lock.json

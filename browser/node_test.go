@@ -11,7 +11,7 @@ import (
 // Runs the tests in JavaScript that need neither a server nor a browser.
 func TestTheEventStreamReaderInNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
-		t.Skip("NOT TESTED: there is no node; install Node.js 20 or newer")
+		t.Skip("NOT TESTED: node is missing; install Node.js 20 or newer")
 	}
 	output, err := exec.CommandContext(t.Context(), "node", "--test", "event-stream.test.js").CombinedOutput()
 	require.NoError(t, err, string(output))

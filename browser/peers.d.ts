@@ -50,7 +50,7 @@ export interface Peer extends Listening<PeerEvents> {
   readonly stream: MediaStream | null;
   /** Reports whether the data was sent: only an open channel sends. */
   send(data: string | ArrayBuffer): boolean;
-  /** Sends this stream instead of the one before. With null it sends none. */
+  /** Sends this stream instead of the previous one. With null it sends none. */
   setStream(stream: MediaStream | null): void;
   /** Looks for a new path. After a change of the network this happens by itself. */
   restartIce(): void;

@@ -47,7 +47,7 @@ export class Connection {
     this.#reading.abort("stopped");
   }
 
-  // Starts a new session, because the server does not know the one with this token.
+  // Starts a new session, because the server does not know this token any more.
   renew(token) {
     if (token !== this.session.token) return;
     this.session.token = this.session.position = undefined;

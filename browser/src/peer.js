@@ -59,7 +59,7 @@ export class Peer extends Emitter {
     return true;
   }
 
-  // Sends this stream instead of the one before. With null it sends none.
+  // Sends this stream instead of the previous one. With null it sends none.
   setStream(stream) {
     this.#local = stream;
     const tracks = stream?.getTracks() ?? [];
