@@ -10,8 +10,8 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// Batch is the events of a batch, which are read one after the other: a list of
-// them could take more memory than the body.
+// Batch holds the events of a batch. They are read one after the other, because a list
+// of them could take more memory than the body.
 type Batch struct {
 	Count  int      // of the events
 	events Document // an array
@@ -28,7 +28,8 @@ func (b Batch) All() iter.Seq[Document] {
 	}
 }
 
-// ParseBatch finds the events of a batch, which may be so many at most.
+// ParseBatch finds the events of a batch. Without events, or with more than maxEvents,
+// the batch is invalid.
 func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 	whole, err := ParseDocument(body)
 	if err != nil {
@@ -43,7 +44,7 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 		case string(name) != "events":
 			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(name)), "unknown", "a batch has no such member"))
 		case events != nil:
-			return Batch{}, problem.Invalid(problem.Field("events", "unique", "must stand there once"))
+			return Batch{}, problem.Invalid(problem.Field("events", "unique", "must not be repeated"))
 		case value.Kind() != '[':
 			return Batch{}, problem.Invalid(problem.Field("events", "type", "must be an array of events"))
 		}
@@ -54,12 +55,12 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 		count = countUpTo(maxEvents+1, valuesOf(events))
 	}
 	if count < 1 || count > maxEvents {
-		return Batch{}, problem.Invalid(problem.Field("events", "length", fmt.Sprintf("must hold 1 to %d events", maxEvents)))
+		return Batch{}, problem.Invalid(problem.Field("events", "length", fmt.Sprintf("must contain 1 to %d events", maxEvents)))
 	}
 	return Batch{count, Document{events, whole.isCompact}}, nil
 }
 
-// countUpTo counts values, and stops at a number that is enough.
+// countUpTo counts values, and stops counting at enough.
 func countUpTo(enough int, values iter.Seq[jsontext.Value]) (count int) {
 	for range values {
 		if count++; count == enough {

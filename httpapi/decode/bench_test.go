@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkDecodeOffer tells what it costs to decode, validate and prepare for
-// the way on an offer of 1.2 KB, as a browser writes it.
+// BenchmarkDecodeOffer measures what it costs to decode and validate an offer of 1.2 KB,
+// as a browser writes it, and to keep its members for the receiver.
 func BenchmarkDecodeOffer(b *testing.B) {
 	sdp := strings.Repeat(`a=rtpmap:96 VP8/90000\r\n`, 48)
 	body := fmt.Appendf(nil, `{"type":"offer","target":"AAAAAAAAAAAAAAAAAAAAAA","offer":{"type":"offer","sdp":"%s"}}`, sdp)
@@ -22,7 +22,7 @@ func BenchmarkDecodeOffer(b *testing.B) {
 	}
 }
 
-// worstBodies are those that take the most time to read, for their length.
+// worstBodies are the bodies that take the most time to read, for their length.
 var worstBodies = map[string]func(size int) string{
 	"members": func(n int) string { return `{"type":"ping"` + strings.Repeat(`,"":1`, n/5) + "}" },
 	"lookalikes": func(n int) string {

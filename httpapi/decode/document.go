@@ -15,26 +15,27 @@ import (
 )
 
 const (
-	// maxDepth is how deep JSON may be nested. Receivers in some languages give up
-	// at a few hundred levels, and what one client posts another must read.
+	// maxDepth is how deep JSON may be nested. Another client must be able to read it, and
+	// in some languages parsers give up at a few hundred levels.
 	maxDepth = 100
-	// maxMembers is how many members an event may have, not counting those of its
-	// members. Each takes more memory while it is read than it has bytes.
+	// maxMembers is how many members an event may have, without the members of its
+	// members. While it is read, each takes more memory than it has bytes.
 	maxMembers = 64
 )
 
-// asWritten reads JSON without judging more than that it is JSON: repeated
-// members are the sender's business. Text that is not Unicode is refused.
+// asWritten accepts all that is JSON, also repeated members: they are the sender's
+// business. It refuses text that is not Unicode.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
-// Document is a value of JSON that was found valid, without white space around it.
+// Document is a JSON value that is known to be valid, without white space around it. It
+// shares the memory of the body.
 type Document struct {
 	text      jsontext.Value
-	isCompact bool // there is no white space between the tokens either
+	isCompact bool // there is not any white space between the tokens
 }
 
-// ParseDocument reads a body that must be one value of JSON. It is read once, and
-// nothing is kept of it but itself.
+// ParseDocument checks that a body is one JSON value, in UTF-8 and nested at most 100
+// levels deep.
 func ParseDocument(body []byte) (Document, error) {
 	depth, spaces := survey(body)
 	if depth > maxDepth {
@@ -47,14 +48,14 @@ func ParseDocument(body []byte) (Document, error) {
 	return Document{text, spaces == 0}, nil
 }
 
-// whyInvalid says where JSON goes wrong.
+// whyInvalid returns the problem of a body that is not valid JSON: it says where.
 func whyInvalid(body []byte) *problem.Problem {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
 	err := decoder.SkipValue()
 	var syntax *jsontext.SyntacticError
 	switch {
 	case err == nil:
-		return problem.MalformedJSON.With("Something follows the JSON value.")
+		return problem.MalformedJSON.With("There is more after the JSON value.")
 	case errors.As(err, &syntax):
 		return problem.MalformedJSON.With(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -64,8 +65,8 @@ func whyInvalid(body []byte) *problem.Problem {
 	}
 }
 
-// member is one member of a JSON object. All of it is a part of the body, except
-// for a name that was written with escapes.
+// member is one member of a JSON object. It shares the memory of the body, except for
+// a name that was written with escapes.
 type member struct {
 	name    []byte // without quotes and escapes
 	rawName jsontext.Value
@@ -75,18 +76,18 @@ type member struct {
 // object is a JSON object, its members in the order in which they were written.
 type object struct {
 	members   []member
-	isCompact bool // see Document
+	isCompact bool // as in Document
 }
 
-// memberLists are lists for the members of objects.
+// memberLists holds lists for the members of objects, to be used again.
 var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
 
-// mustBeObject is the problem of any other value.
+// mustBeObject is what is wrong with any other value.
 var mustBeObject = problem.Field("", "object", "must be a JSON object")
 
-// asObject reads the document as an object of a few members, which do hears of. The
-// object is nobody's any more when do has returned. The members inside its members
-// are not looked at.
+// asObject calls do with the document as an object. It returns the error of do or, if
+// the document is not an object or has too many members, a problem. The object must not
+// be used after do has returned. The members inside of its members are not read.
 func (d Document) asObject(do func(object) error) error {
 	if d.text.Kind() != '{' {
 		return problem.Invalid(mustBeObject)
@@ -94,7 +95,7 @@ func (d Document) asObject(do func(object) error) error {
 	list := memberLists.Get().(*[maxMembers]member)
 	count := 0
 	defer func() {
-		clear(list[:count]) // they are parts of the body
+		clear(list[:count]) // they would keep the body in memory
 		memberLists.Put(list)
 	}()
 	for rawName, value := range membersOf(d.text) {
@@ -107,7 +108,7 @@ func (d Document) asObject(do func(object) error) error {
 	return do(object{list[:count], d.isCompact})
 }
 
-// appendMember appends a member to those of an object that is being written.
+// appendMember appends a member to an object that is being written.
 func (o object) appendMember(line []byte, m member) []byte {
 	line = append(append(line, m.rawName...), ':')
 	if o.isCompact {
@@ -116,9 +117,8 @@ func (o object) appendMember(line []byte, m member) []byte {
 	return appendCompact(line, m.value)
 }
 
-// SplitText splits an object into the text of the member of a name, and the object
-// without that member. The text is empty unless there is one such member, and it is
-// a string.
+// SplitText splits an object into the text of one member, and the object without that
+// member. The text is empty if the member is missing, repeated, or not a string.
 func (d Document) SplitText(name string) (text string, rest []byte, err error) {
 	err = d.asObject(func(o object) error {
 		text, rest = o.text(name), o.appendBut(make([]byte, 0, len(d.text)), name)
@@ -127,8 +127,8 @@ func (d Document) SplitText(name string) (text string, rest []byte, err error) {
 	return text, rest, err
 }
 
-// text returns the text of the one member of a name, or nothing if there is none,
-// or several, or one that is not a string.
+// text returns the text of a member, or "" if the member is missing, repeated, or not
+// a string.
 func (o object) text(name string) (text string) {
 	isFound := false
 	for _, m := range o.members {
@@ -143,8 +143,8 @@ func (o object) text(name string) (text string) {
 	return text
 }
 
-// appendBut appends the object as JSON, its members as they were written but for
-// white space, without those of a name.
+// appendBut appends the object as JSON, without white space and without the members
+// that have a name.
 func (o object) appendBut(line []byte, name string) []byte {
 	line = append(line, '{')
 	start := len(line)

@@ -12,8 +12,8 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// Whatever is posted, decoding ends with an event that can be handed on, on one
-// line of valid JSON, or with a problem of the client's.
+// Decoding ends with a problem of the client's, or with an event. An event that travels
+// on makes one line of valid JSON.
 func FuzzDecodeEvent(f *testing.F) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `null`, `{"type":"ping"}`, `{"type":"join-room","roomId":"r","userId":"u","metadata":{"a":1}}`,
@@ -59,7 +59,7 @@ func FuzzDecodeEvent(f *testing.F) {
 	})
 }
 
-// What finds the borders of valid JSON finds those that its decoder finds.
+// The scanner finds the same borders of values as the decoder does.
 func FuzzScan(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `[]`, ` { "a" : [ 1 , "]" ] , "\"\\" : { "}" : null } } `, `[1,true,"\\\"",{"a":{}},[[]],-1.5e+3]`, `{"a":1,"a":2,"":""}`, "[\n]", `"x"`, `{"a":"\u0022}"}`,

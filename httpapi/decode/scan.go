@@ -7,11 +7,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What is here reads JSON that was found valid (see [ParseDocument]). It finds where
-// values begin and end, judges nothing and allocates nothing.
+// The functions in this file read JSON that is known to be valid (see [ParseDocument]).
+// They find where values begin and end. They check nothing, and allocate nothing except
+// for their results.
 
-// membersOf yields the members of an object as they were written: the name in its
-// quotes, and the value.
+// membersOf yields the members of an object as they were written: each name in its
+// quotes, and its value.
 func membersOf(object jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 	return func(yield func(rawName, value jsontext.Value) bool) {
 		for at := afterSpace(object, 1); object[at] != '}'; {
@@ -39,8 +40,8 @@ func valuesOf(array jsontext.Value) iter.Seq[jsontext.Value] {
 	}
 }
 
-// nextItem returns where the item after the one that ends at a place begins or, if
-// there is none, where the closing bracket is.
+// nextItem returns where the next item begins, after an item that ends at end. After the
+// last item it returns where the closing bracket is.
 func nextItem(text []byte, end int) int {
 	at := afterSpace(text, end)
 	if text[at] == ',' {
@@ -49,6 +50,7 @@ func nextItem(text []byte, end int) int {
 	return at
 }
 
+// afterSpace returns where the white space ends that begins at a place, if there is any.
 func afterSpace(text []byte, at int) int {
 	for at < len(text) && isSpace(text[at]) {
 		at++
@@ -90,8 +92,8 @@ func bracketEnd(text []byte, at int) int {
 	}
 }
 
-// stringLength is the length of what follows an opening quote, up to and with
-// the closing one.
+// stringLength returns the length of a string after its opening quote. The closing quote
+// counts.
 func stringLength(text []byte) int {
 	for i := 0; ; {
 		quote := bytes.IndexByte(text[i:], '"')
@@ -109,9 +111,9 @@ func stringLength(text []byte) int {
 	}
 }
 
-// survey looks at JSON text: how deep it is nested, and how much white space is
-// between its tokens. It is right for valid JSON, and harmless for all else, which
-// the decoder refuses.
+// survey returns how deep JSON is nested, and how many bytes of white space are between
+// its tokens. For text that is not JSON the numbers mean nothing: such text is refused
+// later.
 func survey(text []byte) (depth, spaces int) {
 	level := 0
 	for i := 0; i < len(text); i++ {
@@ -130,8 +132,8 @@ func survey(text []byte) (depth, spaces int) {
 	return depth, spaces
 }
 
-// appendCompact appends a JSON value without insignificant white space; all
-// else stays as it was written.
+// appendCompact appends a JSON value without insignificant white space. The rest stays
+// as it was written.
 func appendCompact(line []byte, value jsontext.Value) []byte {
 	for at := 0; at < len(value); {
 		start := at
@@ -157,15 +159,15 @@ func compact(value jsontext.Value) jsontext.Value {
 	return appendCompact(make([]byte, 0, len(value)-spaces), value)
 }
 
-// unquoted returns a string of JSON without its quotes and escapes. It is a part of
-// the string if there are no escapes.
+// unquoted returns a JSON string without its quotes and escapes. If the string has no
+// escapes, the result shares its memory.
 func unquoted(quoted jsontext.Value) []byte {
 	if inside := quoted[1 : len(quoted)-1]; bytes.IndexByte(inside, '\\') < 0 {
 		return inside
 	}
 	text, err := jsontext.AppendUnquote(nil, quoted)
 	if err != nil {
-		panic(err) // it was read as valid JSON
+		panic(err) // impossible: the JSON is known to be valid
 	}
 	return text
 }

@@ -15,7 +15,7 @@ import (
 
 var validator10 = newValidator()
 
-// newValidator makes the validator that knows the protocol's own rules.
+// newValidator makes a validator with the rules of the protocol.
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
@@ -27,14 +27,15 @@ func newValidator() *validator.Validate {
 	}
 	for tag, rule := range rules {
 		if err := v.RegisterValidation(tag, rule); err != nil {
-			panic(err) // only for an empty tag or a missing rule
+			panic(err) // impossible: the error is for an empty tag or a missing rule
 		}
 	}
 	return v
 }
 
-// IsName reports whether a text can be shown as a name: something of it can be
-// seen, and nothing in it breaks a line or turns the direction of what follows.
+// IsName reports whether a text can be shown as a name. It must contain a visible
+// character. It must not contain control characters, line breaks or text-direction
+// overrides, which would change the text around the name.
 func IsName(text string) bool {
 	isVisible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	isTroublesome := func(r rune) bool {
@@ -43,11 +44,11 @@ func IsName(text string) bool {
 	return strings.ContainsFunc(text, isVisible) && !strings.ContainsFunc(text, isTroublesome)
 }
 
-// isText tells whether a value is a string that is not empty.
+// isText reports whether a value is a string that is not empty.
 func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value) > len(`""`) }
 
-// isCandidate tells whether a value is an RTCIceCandidateInit, or the null that
-// ends the candidates.
+// isCandidate reports whether a value is an RTCIceCandidateInit, or null, which ends the
+// candidates.
 func isCandidate(value jsontext.Value) bool {
 	var candidate CandidateInit
 	switch value.Kind() {
@@ -60,7 +61,7 @@ func isCandidate(value jsontext.Value) bool {
 	return false
 }
 
-// validate checks an event's fields against the rules in their tags.
+// validate checks the fields of an event against the rules in their tags.
 func validate(event any) (wrong []problem.FieldError) {
 	err := validator10.Struct(event)
 	if err == nil {
@@ -68,7 +69,7 @@ func validate(event any) (wrong []problem.FieldError) {
 	}
 	var broken validator.ValidationErrors
 	if !errors.As(err, &broken) {
-		panic(err) // only for what is no struct
+		panic(err) // impossible: the error is for a value that is not a struct
 	}
 	for _, b := range broken {
 		wrong = append(wrong, problem.Field(fieldPath(b), b.Tag(), ruleMessage(b)))
@@ -76,8 +77,8 @@ func validate(event any) (wrong []problem.FieldError) {
 	return wrong
 }
 
-// fieldPath is a field's path in the JSON: the namespace without the names of
-// our types in it.
+// fieldPath is a field's path in the JSON: the validator's namespace without the names
+// of Go types.
 func fieldPath(b validator.FieldError) string {
 	var path []string
 	for _, name := range strings.Split(b.Namespace(), ".")[1:] {
@@ -88,7 +89,7 @@ func fieldPath(b validator.FieldError) string {
 	return strings.Join(path, ".")
 }
 
-// ruleMessage says what a field must be to follow the rule that it breaks.
+// ruleMessage returns what a field must be to follow the rule that it broke.
 func ruleMessage(b validator.FieldError) string {
 	switch b.Tag() {
 	case "required":
@@ -105,7 +106,7 @@ func ruleMessage(b validator.FieldError) string {
 	case "oneof":
 		return `must be "` + strings.ReplaceAll(b.Param(), " ", `" or "`) + `"`
 	case "name":
-		return "must be visible, without control characters, line ends or changes of direction"
+		return "must contain a visible character, and no control characters, line breaks or text-direction overrides"
 	case "text":
 		return "must be a string that is not empty"
 	case "object":

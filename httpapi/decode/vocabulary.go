@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Vocabulary is the types of events that may be posted somewhere, by their names.
+// Vocabulary is all types of events that may be posted to one place, by their names.
 type Vocabulary map[string]Type
 
 // Decode reads one event from a body, and returns the name of its type.
@@ -33,6 +33,7 @@ func (v Vocabulary) Read(d Document) (kind string, event any, err error) {
 	return kind, event, err
 }
 
+// readObject decodes, normalizes and validates an event, in that order.
 func (v Vocabulary) readObject(o object) (kind string, event any, err error) {
 	if kind, err = v.kindOf(o); err != nil {
 		return "", nil, err
@@ -53,7 +54,7 @@ func (v Vocabulary) readObject(o object) (kind string, event any, err error) {
 	return kind, event, nil
 }
 
-// kindOf finds the type of an event.
+// kindOf finds the name of an event's type.
 func (v Vocabulary) kindOf(o object) (string, error) {
 	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
 	if i < 0 {
@@ -110,10 +111,9 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return fields
 }
 
-// bind sets an event's fields from the members of their names. It refuses the
-// members that the event does not know, unless the event is open to them, and
-// known ones that are repeated: of two targets, we and the receiver might each
-// read another.
+// bind sets the fields of an event from the members with their names. It refuses an
+// unknown member, unless the event is open. It refuses a known member that is repeated:
+// of two targets, the receiver might read another than we do.
 func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	var seen uint64 // a bit for each field
@@ -129,7 +129,7 @@ func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 			}
 			continue
 		case seen&known.bit != 0:
-			wrong = append(wrong, problem.Field(known.name, "unique", "must stand there once"))
+			wrong = append(wrong, problem.Field(known.name, "unique", "must not be repeated"))
 		case known.index != nil:
 			if path, wanted := known.set(value, m.value); wanted != "" {
 				wrong = append(wrong, problem.Field(path, "type", "must be "+wanted))
@@ -140,17 +140,17 @@ func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 	return wrong
 }
 
-// longestFold is how many bytes a letter may have that is, but for its case, one of
-// a single byte: the Kelvin sign has three.
+// longestFold is how many bytes a letter may have that differs only in case from a
+// letter of one byte. The Kelvin sign, a K, has three.
 const longestFold = 3
 
-// isLookalike reports whether a name differs from one of the protocol's in case
-// alone. Receivers that do not heed case would take a "From" for our from.
+// isLookalike reports whether a name differs only in case from a name of the protocol.
+// A receiver that ignores case would take a "From" of the sender for our "from".
 func (t Type) isLookalike(name []byte) bool {
 	return string(name) != "from" && equalFold(name, "from") || t.lookalike(name) != ""
 }
 
-// lookalike returns the member whose name differs from a name in case alone.
+// lookalike returns the name of the member that a name differs from only in case, or "".
 func (t Type) lookalike(name []byte) string {
 	for known := range t.fields {
 		if equalFold(name, known) {
@@ -160,6 +160,8 @@ func (t Type) lookalike(name []byte) string {
 	return ""
 }
 
+// equalFold reports whether two names differ at most in case. It does not look at long
+// names.
 func equalFold(name []byte, known string) bool {
 	return len(name) <= longestFold*len(known) && strings.EqualFold(string(name), known)
 }
@@ -182,8 +184,8 @@ func (f knownField) set(event reflect.Value, value jsontext.Value) (path, wanted
 	return f.name, set(field, value)
 }
 
-// setObject decodes an object that travels on as it was written: what else is
-// in it is not our business. Of a member that is repeated the last is heeded.
+// setObject decodes an object that travels on as it was written. Members that the
+// protocol does not know are ignored. If a member is repeated, the last one counts.
 func (f knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
 	for rawName, inner := range membersOf(value) {
 		name := unquoted(rawName)
@@ -198,7 +200,7 @@ func (f knownField) setObject(field reflect.Value, value jsontext.Value) (path, 
 	return "", ""
 }
 
-// set decodes a value into a field. If it cannot, it says what the value should be.
+// set decodes a value into a field. If it cannot, it returns what the value must be.
 func set(field reflect.Value, value jsontext.Value) (wanted string) {
 	wants := field.Type()
 	switch kind := value.Kind(); {
@@ -218,13 +220,13 @@ func set(field reflect.Value, value jsontext.Value) (wanted string) {
 }
 
 var (
-	// rawJSON is the type of fields that stay JSON as it was written.
+	// rawJSON is the type of a field that stays JSON as it was written.
 	rawJSON = reflect.TypeFor[jsontext.Value]()
-	// optionalText is the type of fields that may be absent, which is not to be empty.
+	// optionalText is the type of a field that may be absent. Absent is not empty.
 	optionalText = reflect.TypeFor[*string]()
 )
 
-// nameOf names the JSON that a Go type takes.
+// nameOf names the JSON that a field of a Go type takes.
 func nameOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Pointer:
