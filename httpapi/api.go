@@ -19,8 +19,8 @@ import (
 	"signaling-server/sse"
 )
 
-// Production is the [Options].Environment in which nobody is an operator without
-// a token, and browsers are told to insist on https.
+// Production is the [Options].Environment in which nobody is an operator without the
+// token, and in which browsers have to insist on https.
 const Production = "production"
 
 // Options configure an [API].

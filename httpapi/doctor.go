@@ -11,8 +11,8 @@ import (
 	"signaling-server/httpapi/excerpt"
 )
 
-// diagnosis is what the server sees of one request and its way here. It tells
-// of nobody else, and what it repeats is the client's own.
+// diagnosis is what the server sees of one request and of its way to the server. It
+// contains nothing about other clients.
 type diagnosis struct {
 	Time              string        `json:"time"`
 	Version           string        `json:"version"`
@@ -32,15 +32,15 @@ type headerField struct {
 	Value string `json:"value"`
 }
 
-// maxHeaderFields is how many fields of a header are told: a client that sends more
-// learns nothing by reading all of them again. Each is cut.
+// maxHeaderFields is how many fields of a header are listed, each as an excerpt. A
+// client that sends more does not need to see all of them.
 const maxHeaderFields = 64
 
-// getDoctor tells a client how its request arrived, so that it can see what was
-// done to it on the way (GET /doctor.json).
+// getDoctor tells a client how its request arrived, so that the client can see what
+// proxies changed on the way (GET /doctor.json).
 func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error {
-	// All that will be sent is set before it is listed. The header of the streams
-	// is among it, so that the page can see whether it comes through.
+	// Everything that will be sent is set before it is listed. X-Accel-Buffering, which
+	// streams have, is set too: so the page can see whether it comes through.
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
@@ -59,7 +59,7 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 	})
 }
 
-// tlsVersion names the encryption of a connection, "" where there is none.
+// tlsVersion names the encryption of a connection. Without encryption it is "".
 func tlsVersion(state *tls.ConnectionState) string {
 	if state == nil {
 		return ""
@@ -67,8 +67,8 @@ func tlsVersion(state *tls.ConnectionState) string {
 	return tls.VersionName(state.Version)
 }
 
-// forwardedFor is the chain of addresses that proxies say they asked for,
-// the client's first.
+// forwardedFor is the chain of addresses in X-Forwarded-For. The first is the client's,
+// if the proxies are right.
 func forwardedFor(header http.Header) []string {
 	chain := []string{}
 	for _, line := range header.Values("X-Forwarded-For") {
@@ -81,32 +81,33 @@ func forwardedFor(header http.Header) []string {
 	return chain
 }
 
-// headerFields lists a header by name, with as much of each text as tell returns.
-func headerFields(header http.Header, tell func(string) string) []headerField {
+// headerFields lists the fields of a header, sorted by name. Of each text it shows what
+// the function show returns.
+func headerFields(header http.Header, show func(string) string) []headerField {
 	fields := []headerField{}
 	for name, values := range header {
 		for _, value := range values {
 			if isSecret(name) {
 				value = "[hidden]"
 			}
-			if name == "Access-Control-Allow-Origin" { // of the server's own header, what the client wrote
+			if name == "Access-Control-Allow-Origin" { // the server's own field, but the client wrote its value
 				value = excerpt.Of(value)
 			}
-			fields = append(fields, headerField{tell(name), tell(value)})
+			fields = append(fields, headerField{show(name), show(value)})
 		}
 	}
 	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.Name, b.Name) })
 	return fields[:min(len(fields), maxHeaderFields)]
 }
 
-// whole tells all of a text: the server's own are short.
+// whole shows all of a text: the server's own texts are short.
 func whole(text string) string { return text }
 
-// secretWords are parts of the names of headers that prove who somebody is.
-// Gateways add some of their own, and people send reports to others.
+// secretWords are parts of the names of header fields that prove an identity. Gateways
+// add fields of their own, and people send their reports to others.
 var secretWords = []string{"auth", "cookie", "token", "secret", "jwt", "assertion", "api-key", "apikey", "password", "session", "oidc", "credential"}
 
-// isSecret tells whether a header's value is nobody's to read. An event's id
+// isSecret reports whether the value of a header field must be hidden. Last-Event-ID
 // holds a session token.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)

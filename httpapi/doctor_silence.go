@@ -11,15 +11,15 @@ import (
 	"signaling-server/sse"
 )
 
-// What silent streams may take of the server.
+// Limits of silent streams.
 const (
 	maxSilences         = 256 // at once
-	maxSilencesOfOne    = 96  // of them, from one address: the doctor opens three, and a class opens it together
+	maxSilencesOfOne    = 96  // at once from one address: the doctor opens three, and a whole class may open it
 	maxSilence          = 180 * time.Second
 	silenceWriteTimeout = 8 * time.Second
 )
 
-// Why a silence ended.
+// Why a silent stream ended.
 const (
 	silenceComplete = "complete"
 	silenceShutdown = "server-shutdown"
@@ -37,10 +37,9 @@ type silenceEnded struct {
 	Timestamp string `json:"timestamp"`
 }
 
-// streamSilence serves a stream that says when it begins and then nothing until
-// its end, so that its client can see how much silence the network between them
-// bears (GET /silence). The streams of sockets have heartbeats, and show only
-// that those are enough.
+// streamSilence serves a stream that sends one event at its start and one at its end,
+// and nothing between them (GET /silence). The client can see how long the network
+// keeps an idle stream open. The stream of a socket cannot show that: it has heartbeats.
 func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) error {
 	length, err := silenceLength(r.URL.Query())
 	if err != nil {
@@ -60,12 +59,12 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 		return nil // the client is gone
 	}
 	if reason, ok := s.keep(length, r.Context().Done(), a.hub.Stopping()); ok {
-		_ = s.send("silence-ended", silenceEnded{"silence-ended", reason, timestamp(time.Now())}) // whether it arrives is what the client wants to see
+		_ = s.send("silence-ended", silenceEnded{"silence-ended", reason, timestamp(time.Now())}) // the client wants to see whether it arrives
 	}
 	return nil
 }
 
-// silenceLength reads how long a stream is to be silent.
+// silenceLength reads how long the client wants the stream to be silent.
 func silenceLength(query url.Values) (time.Duration, error) {
 	seconds, err := strconv.ParseUint(query.Get("seconds"), 10, 16)
 	length := time.Duration(seconds) * time.Second
@@ -75,8 +74,8 @@ func silenceLength(query url.Values) (time.Duration, error) {
 	return length, nil
 }
 
-// takeSilence takes one of the places for silent streams, which release gives
-// back.
+// takeSilence takes a place for a silent stream. The caller must give it back with
+// release.
 func (a *API) takeSilence(r *http.Request) (release func(), err error) {
 	if a.hub.Draining() {
 		return nil, sse.ErrDraining
@@ -84,7 +83,7 @@ func (a *API) takeSilence(r *http.Request) (release func(), err error) {
 	return a.silences.Take(a.networkOf(r))
 }
 
-// silentStream is one open response.
+// silentStream is one silent stream.
 type silentStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -96,7 +95,7 @@ func newSilentStream(w http.ResponseWriter) silentStream {
 	header.Set("Cache-Control", "no-cache, no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
 	s := silentStream{w, http.NewResponseController(w)}
-	_ = s.control.SetReadDeadline(time.Time{}) // it outlives the server's ReadTimeout; what knows no deadlines does without
+	_ = s.control.SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout; a writer without deadlines, as in tests, goes without
 	return s
 }
 
@@ -113,10 +112,10 @@ func (s silentStream) send(kind string, event any) error {
 	return s.control.Flush()
 }
 
-// keep says nothing until the time is over or the server stops, and answers
-// which it was; or neither, where the client has gone.
+// keep is silent until the time is over or the server stops, and returns which of the
+// two it was. If the client goes before, ok is false.
 func (s silentStream) keep(length time.Duration, gone, stopping <-chan struct{}) (reason string, ok bool) {
-	_ = s.control.SetWriteDeadline(time.Time{}) // it ends an HTTP/2 stream even when nothing is being written
+	_ = s.control.SetWriteDeadline(time.Time{}) // a deadline would end an HTTP/2 stream even while nothing is written
 	timer := time.NewTimer(length)
 	defer timer.Stop()
 	select {

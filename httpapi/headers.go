@@ -9,22 +9,25 @@ import (
 	"github.com/unrolled/secure"
 )
 
-// headers say what browsers may do with an answer. They are made once: the library
-// decides by the connection's encryption alone, and would make them anew for each
-// answer, which was a twentieth of a relayed event's processor time.
+// headers say what browsers may do with an answer. They depend only on whether the
+// connection is encrypted, so they are made once. The library would make them for each
+// answer, which took a twentieth of the processor time of a relayed event.
 type headers struct{ plain, encrypted http.Header }
 
-// noParts is the content security policy of what is no page: nothing of it runs,
-// and nobody frames it.
+// noParts is the content security policy of an answer that is not a page: nothing in it
+// runs, and no page may frame it.
 const noParts = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// noDevices is the permissions policy of what needs no camera and no microphone.
+// noDevices is the permissions policy of an answer that does not need a camera or a
+// microphone.
 const noDevices = "camera=(), microphone=(), geolocation=()"
 
-// stsSeconds is for how long browsers insist on https where they were served by
-// it: a year (RFC 6797, 6.1.1).
+// stsSeconds is how long browsers insist on https after an answer that came by https:
+// a year (RFC 6797, 6.1.1).
 const stsSeconds = 365 * 24 * 60 * 60
 
+// newHeaders makes the headers of answers with a content security policy and a
+// permissions policy.
 func newHeaders(policy, permissions string, isProduction bool) headers {
 	options := secure.Options{
 		ContentSecurityPolicy:     policy,
@@ -35,24 +38,25 @@ func newHeaders(policy, permissions string, isProduction bool) headers {
 		CrossOriginOpenerPolicy:   "same-origin",
 		CrossOriginResourcePolicy: "same-origin",
 	}
-	if isProduction { // a developer's localhost is many servers, not all with https
+	if isProduction { // on a developer's localhost there are many servers, not all with https
 		options.STSSeconds = stsSeconds
 	}
 	library := secure.New(options)
 	return headers{headersOf(library, nil), headersOf(library, &tls.ConnectionState{})}
 }
 
-// headersOf returns what the library sets for requests over a connection.
+// headersOf returns the headers that the library sets for requests over a connection;
+// nil: it is not encrypted.
 func headersOf(library *secure.Secure, connection *tls.ConnectionState) http.Header {
 	header := make(answerHeader)
 	request := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Host: "localhost", Header: http.Header{}, TLS: connection}
 	if err := library.Process(header, request); err != nil {
-		panic(err) // only for hosts that are not allowed, and all are
+		panic(err) // only for a host that is not allowed, and all hosts are
 	}
 	return http.Header(header)
 }
 
-// answerHeader is an answer that is nothing but its header.
+// answerHeader is an answer that has only a header.
 type answerHeader http.Header
 
 // Header implements [http.ResponseWriter].
@@ -64,7 +68,7 @@ func (answerHeader) Write(text []byte) (int, error) { return len(text), nil }
 // WriteHeader implements [http.ResponseWriter].
 func (answerHeader) WriteHeader(int) {}
 
-// set sets the headers of one answer, in place of any that were set before.
+// set sets the headers of one answer, and replaces those that were set before.
 func (h headers) set(w http.ResponseWriter, r *http.Request) {
 	from := h.plain
 	if r.TLS != nil {

@@ -7,8 +7,8 @@ import (
 	"signaling-server/iceservers"
 )
 
-// getICEServers tells a socket through which servers it may reach its peers, with
-// fresh credentials each time (GET /ice-servers).
+// getICEServers returns the STUN and TURN servers through which a socket may reach its
+// peers, with new credentials each time (GET /ice-servers).
 func (a *API) getICEServers(w http.ResponseWriter, r *http.Request, _ params) error {
 	socketID, err := a.authenticate(r)
 	if err != nil {
@@ -24,8 +24,8 @@ func (a *API) getICEServers(w http.ResponseWriter, r *http.Request, _ params) er
 	return writeJSON(w, servers)
 }
 
-// ICEServers tells a socket's servers as [sse.Options] wants them: nothing where
-// there are none for anybody.
+// ICEServers returns a function for [sse.Options]: it returns a socket's ICE servers as
+// JSON, or nil if the provider has none. Any goroutine may call it.
 func ICEServers(p iceservers.Provider) func(socketID string) json.RawMessage {
 	return func(socketID string) json.RawMessage {
 		if p.IsEmpty() {

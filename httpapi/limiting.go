@@ -10,8 +10,8 @@ import (
 	"signaling-server/sse"
 )
 
-// The limits that are not about requests in a second. Others see to them; here
-// they have names, to be counted by.
+// The limits that are not rates. Other code enforces them. Their names are for the
+// metrics.
 const (
 	connections       limits.Name = "connections"
 	socketsPerAddress limits.Name = "sockets per address"
@@ -26,44 +26,45 @@ const (
 	tcpConnections    limits.Name = "TCP connections"
 )
 
+// limitNames are the names of all limits.
 func limitNames() []limits.Name {
 	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, requestMemory, tcpConnections)
 }
 
-// exceededSentences tell a client which limit it is about.
+// exceededSentences tell a client which limit it has reached.
 var exceededSentences = map[limits.Name]string{
 	limits.OpensPerAddress:     "Too many new connections come from your address.",
 	limits.OpensPerSocket:      "You open streams and polls too often.",
 	limits.PostsPerAddress:     "Too many requests come from your address.",
-	limits.PostsPerSocket:      "You send too many requests. Send what queues up meanwhile as one batch.",
+	limits.PostsPerSocket:      "You send too many requests. Send events that wait as one batch.",
 	limits.EventsPerAddress:    "Too many events come from your address.",
 	limits.EventsPerSocket:     "You send too many events.",
 	limits.IceServersPerSocket: "You ask for ICE servers too often.",
-	limits.TellingsPerAddress:  "Too much is told to large rooms from your address.",
-	limits.TellingsPerSocket:   "You tell too much to a large room.",
+	limits.TellingsPerAddress:  "Your address sends too much to large rooms.",
+	limits.TellingsPerSocket:   "You send too much to a large room.",
 	limits.GuessesPerAddress:   "Too many wrong tokens came from your address.",
 
-	limits.MonitoringPerAddress: "Your address asks too much of the monitoring. Ask less often, or for pages by ?limit=.",
+	limits.MonitoringPerAddress: "Your address uses the monitoring too much. Ask less often, or for pages with ?limit=.",
 	limits.SilencesPerAddress:   "Your address has as many silent streams open as one address may have.",
-	limits.SilencesInAll:        "As many silent streams are open as there may be.",
+	limits.SilencesInAll:        "The server has as many silent streams open as it may have.",
 	limits.RequestsPerAddress:   "Your address has as many requests under way as one address may have.",
 	limits.ReadingPerAddress:    "Your address has as many streams and polls under way as one address may have.",
-	limits.BytesPerAddress:      "The requests that are under way from your address are as large together as those of one address may be.",
+	limits.BytesPerAddress:      "The requests under way from your address already have as many bytes as one address may send at once.",
 }
 
 const (
-	// holdBackFor is how long a refusal waits for which somebody has asked too often.
-	// Were it long, a bucket would fill meanwhile, and be emptied in lumps that others
-	// feel.
+	// holdBackFor is how long the refusal of a client that exceeded a rate is delayed.
+	// A long delay would let the client's bucket refill, and the client would empty it
+	// in bursts that others notice.
 	holdBackFor = 2 * time.Millisecond
-	// maxHeldBack is how many may wait at once, and maxHeldBackPerAddress how many of
-	// one address. Further ones do not.
+	// maxHeldBack is how many refusals are delayed at once, and maxHeldBackPerAddress
+	// how many of one address. Further refusals are sent at once.
 	maxHeldBack           = 1024
 	maxHeldBackPerAddress = 64
 )
 
-// holdBack lets a refusal wait of who has asked too often: over one connection he
-// asks no faster then than he is answered, and the flood stays where it comes from.
+// holdBack delays the refusal of a client that exceeded a rate. Over one connection
+// the client cannot ask faster than it is answered, so a flood slows itself down.
 func (a *API) holdBack(r *http.Request, err error) {
 	var exceeded *limits.Exceeded
 	if !errors.As(err, &exceeded) || exceeded.RetryAfter == 0 {
@@ -83,7 +84,7 @@ func (a *API) holdBack(r *http.Request, err error) {
 	}
 }
 
-// exceededProblem is the problem of a client that asked too much.
+// exceededProblem is the problem of a client that has reached a limit.
 func exceededProblem(e *limits.Exceeded) *problem.Problem {
 	kind := problem.RateLimited
 	switch e.Limit {

@@ -11,24 +11,24 @@ import (
 	"signaling-server/rooms"
 )
 
-// list is something that operators read in pages. However long it is, an answer
-// holds little of it at once: the ranks of maxRanks items, and a piece of text.
+// list is a list that operators read in pages. An answer needs little memory, however
+// long the list is: the ranks of maxRanks items, and one piece of text.
 type list struct {
-	total, items string // members of the answer: how many there are, and what they are
+	total, items string // names of members of the answer: the number of items, and the items
 
-	// find lists the items in which a text is found, in no order.
+	// find yields the items that contain a text, in any order.
 	find func(sought) iter.Seq[rank]
 	// describe adds an item to an answer, if it still exists.
 	describe func(answer *pieces, isFirst bool, id string) (isThere bool)
-	// size returns how many entries all items have together, and a page of so many
-	// (0: of all).
+	// size returns how many entries all items have together, and how many a page of limit
+	// items has (0: of all items).
 	size func(limit int) (all, page int)
 
 	formatRank func(rank) string
 	parseRank  func(string) (p rank, ok bool)
 }
 
-// maxRanks is how many items of a list are found at once.
+// maxRanks is how many items of a list are found in one pass.
 const maxRanks = 2048
 
 // serveList answers a request for a list.
@@ -42,9 +42,9 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, l list) error {
 	}
 	count := maxRanks
 	if t.limit > 0 {
-		count = t.limit + 1 // one more, to see whether a page follows
+		count = t.limit + 1 // one more shows whether there is a next page
 	}
-	page, total := firstBehind(t.after, l.find(t.sought), count)
+	page, total := firstAfter(t.after, l.find(t.sought), count)
 	if t.limit > 0 && len(page) > t.limit {
 		page = page[:t.limit]
 		l.linkNext(w, r, t.limit, page[t.limit-1])
@@ -57,7 +57,7 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, l list) error {
 	isEmpty := l.describeAll(answer, page, true)
 	for t.limit == 0 && len(page) == count && !answer.broken {
 		last := page[len(page)-1]
-		page, _ = firstBehind(&last, l.find(t.sought), count)
+		page, _ = firstAfter(&last, l.find(t.sought), count)
 		isEmpty = l.describeAll(answer, page, isEmpty)
 	}
 	answer.raw("]}")
@@ -65,8 +65,8 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, l list) error {
 	return nil
 }
 
-// describeAll adds those items of a page that still exist to an array, and reports
-// whether the array is still empty.
+// describeAll adds the items of a page to an array, except those that do not exist any
+// more. It reports whether the array is still empty.
 func (l list) describeAll(answer *pieces, page []rank, isEmpty bool) bool {
 	for _, r := range page {
 		if answer.broken {
@@ -79,13 +79,13 @@ func (l list) describeAll(answer *pieces, page []rank, isEmpty bool) bool {
 	return isEmpty
 }
 
-// What a list costs beside the one that each answer of the monitoring costs.
+// Each answer of the monitoring costs one. A list costs one more for so many entries.
 const (
-	entriesForOne  = 1000 // entries that are written
-	searchedForOne = 4000 // entries in which a text is sought
+	entriesForOne  = 1000 // that are written
+	searchedForOne = 4000 // that are searched
 )
 
-// payFor asks whether a network may have a list, before anything is done for it.
+// payFor charges a list to the limit of its network, before any work is done for it.
 func (a *API) payFor(r *http.Request, l list, t terms) error {
 	all, page := l.size(t.limit)
 	cost := page / entriesForOne
@@ -138,7 +138,7 @@ func (a *API) listRooms(w http.ResponseWriter, r *http.Request, _ params) error 
 	})
 }
 
-// findRooms finds rooms by their IDs, and by those of their members.
+// findRooms finds rooms by their ID, and by the IDs of their members.
 func (a *API) findRooms(q sought) iter.Seq[rank] {
 	return func(yield func(rank) bool) {
 		for room := range a.rooms.Each() {
@@ -155,8 +155,8 @@ func isInRoom(q sought, room rooms.Listed) bool {
 		slices.ContainsFunc(info.Members, func(m rooms.MemberInfo) bool { return q.isIn(m.UserID) || q.isIn(m.SocketID) }))
 }
 
-// sizeOfRooms counts rooms and members as entries. A page is taken to hold rooms
-// of the mean size.
+// sizeOfRooms counts rooms and members as entries. It assumes that the rooms of a page
+// have the mean size.
 func (a *API) sizeOfRooms(limit int) (all, page int) {
 	active, members, _ := a.rooms.Counts()
 	all = active + members
@@ -166,7 +166,7 @@ func (a *API) sizeOfRooms(limit int) (all, page int) {
 	return all, limit * all / active
 }
 
-// describeRoom adds a room to an answer. A large one is more than one piece.
+// describeRoom adds a room to an answer. A large room takes several pieces.
 func describeRoom(answer *pieces, room rooms.Info) {
 	answer.raw("{")
 	answer.members(roomHead{room.RoomID, len(room.Members)})
@@ -232,15 +232,15 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request, _ params) 
 	})
 }
 
-// parseAge reads a rank in the list of sockets.
+// parseAge parses a rank in the list of sockets.
 func parseAge(text string) (p rank, ok bool) {
 	at, id, _ := strings.Cut(text, ".")
 	nanoseconds, err := strconv.ParseInt(at, 10, 64)
 	return rank{nanoseconds, id}, err == nil
 }
 
-// findSockets finds sockets by their IDs, their clients' addresses, and the names
-// that they have in their rooms.
+// findSockets finds sockets by their ID, by the address of their client, and by their
+// room ID and user ID.
 func (a *API) findSockets(q sought) iter.Seq[rank] {
 	return func(yield func(rank) bool) {
 		for s := range a.hub.Sockets() {

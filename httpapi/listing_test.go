@@ -272,7 +272,7 @@ func TestMonitoringCostsItsCallerSomething(t *testing.T) {
 		status, problem := s.get(t, path)
 		require.Equal(t, http.StatusTooManyRequests, status)
 		require.Equal(t, "/problems/rate-limited", problem["type"])
-		require.Equal(t, "Your address asks too much of the monitoring. Ask less often, or for pages by ?limit=.", problem["detail"])
+		require.Equal(t, "Your address uses the monitoring too much. Ask less often, or for pages with ?limit=.", problem["detail"])
 	}
 	s.ask(t, http.StatusOK, http.MethodGet, "/health", nil)
 	s.ask(t, http.StatusNoContent, http.MethodPost, "/rooms/room/lock", nil)

@@ -18,9 +18,9 @@ import (
 	"signaling-server/sse"
 )
 
-// Metrics are what GET /metrics tells. No label holds a name, an ID or an
-// address: there are as many series with a million clients as with none. Any
-// goroutine may call the methods.
+// Metrics are what GET /metrics reports. No label holds a name, an ID or an address, so
+// the number of series does not grow with the number of clients. Any goroutine may call
+// the methods.
 type Metrics struct {
 	registry  *prometheus.Registry
 	handler   http.Handler
@@ -34,14 +34,14 @@ type Metrics struct {
 	closed    map[conns.Reason]prometheus.Counter // connections that the guard closed
 }
 
-// deliverySeconds are the bounds of the histogram: from what a good network
-// takes to what a client may be away.
+// deliverySeconds are the buckets of the histogram: from the delay in a good network to
+// the time that a client may be away.
 var deliverySeconds = []float64{
 	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 }
 
-// NewMetrics makes metrics that have counted nothing. [New] has them tell of the
-// sockets and rooms that there are; the rest they must be told.
+// NewMetrics makes metrics that have counted nothing yet. [New] makes them report the
+// sockets and rooms. For the rest, their owner must call the methods.
 func NewMetrics() *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -49,14 +49,14 @@ func NewMetrics() *Metrics {
 		registry: registry,
 		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		byType: newCounters(registry, "signaling_events_accepted_total", "type",
-			"Events of clients that were accepted.", slices.Collect(maps.Keys(decode.ClientEvents))...),
+			"Client events that were accepted.", slices.Collect(maps.Keys(decode.ClientEvents))...),
 		delivered: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "signaling_events_delivered_total",
 			Help: "Events that were written to a stream or into the answer of a poll, each once; heartbeats and the like are not counted.",
 		}),
 		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "signaling_delivery_seconds",
-			Help:    "Time from when an event was put into the queue of its receiver until it was first written.",
+			Help:    "Time from when an event was put into the outbox of its receiver until it was first written.",
 			Buckets: deliverySeconds,
 		}),
 		readers: newCounters(registry, "signaling_streams_opened_total", "transport",
@@ -74,9 +74,9 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// newCounters makes one counter for each value of a label. The list is closed,
-// and each is there from the start: a rate over a series that has just come into
-// being misses its first events.
+// newCounters makes one counter for each value of a label. The list of values is closed.
+// All counters exist from the start: a rate over a series that has just appeared misses
+// its first events.
 func newCounters[T ~string](registry *prometheus.Registry, name, label, help string, values ...T) map[T]prometheus.Counter {
 	all := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	registry.MustRegister(all)
@@ -87,10 +87,10 @@ func newCounters[T ~string](registry *prometheus.Registry, name, label, help str
 	return counters
 }
 
-// ReaderBegan counts a stream or a poll.
+// ReaderBegan counts a stream or a poll that began.
 func (m *Metrics) ReaderBegan(transport sse.Transport) { m.readers[transport].Inc() }
 
-// EventDelivered counts an event that was written after it had waited so long.
+// EventDelivered counts an event that was written, and how long it waited for that.
 func (m *Metrics) EventDelivered(waited time.Duration) {
 	m.delivered.Inc()
 	m.waited.Observe(waited.Seconds())
@@ -102,7 +102,7 @@ func (m *Metrics) SocketEnded(reason sse.Reason) { m.ended[reason].Inc() }
 // eventAccepted counts an event of a client.
 func (m *Metrics) eventAccepted(kind string) { m.byType[kind].Inc() }
 
-// refused counts a refusal, and for which limit it was, if for any.
+// refused counts a refusal, and the limit that was reached; "": none.
 func (m *Metrics) refused(problem string, limit limits.Name) {
 	m.byProblem[problem].Inc()
 	if limit != "" {
@@ -118,21 +118,20 @@ func problemNames() []string {
 	return names
 }
 
-// watch has the metrics tell what sockets and rooms there are when they are
-// asked for.
+// watch makes the metrics report how many sockets and rooms there are.
 func (m *Metrics) watch(hub *sse.Hub, members *rooms.Rooms) {
 	m.registry.MustRegister(census{hub, members})
 }
 
-// census counts sockets and rooms whenever it is asked. What is told together
-// was counted together, so that the sums are right.
+// census counts sockets and rooms for each request. It takes related numbers from one
+// count, so that their sums are right.
 type census struct {
 	hub   *sse.Hub
 	rooms *rooms.Rooms
 }
 
 var (
-	socketsNow = prometheus.NewDesc("signaling_sockets", "Sockets that live; those away are not being read, and may resume.", []string{"state"}, nil)
+	socketsNow = prometheus.NewDesc("signaling_sockets", "Living sockets. A socket that is away has no stream or poll, and may resume.", []string{"state"}, nil)
 	roomsNow   = prometheus.NewDesc("signaling_rooms", "Rooms that have members.", nil, nil)
 	membersNow = prometheus.NewDesc("signaling_room_members", "Sockets that are in a room.", nil, nil)
 )
@@ -157,7 +156,7 @@ func (c census) Collect(metrics chan<- prometheus.Metric) {
 	tell(membersNow, members)
 }
 
-// getMetrics tells the metrics in Prometheus' text format.
+// getMetrics returns the metrics in the text format of Prometheus.
 func (a *API) getMetrics(w http.ResponseWriter, r *http.Request, _ params) error {
 	w.Header().Set("Cache-Control", "no-store")
 	a.metrics.handler.ServeHTTP(w, r)

@@ -15,7 +15,7 @@ func (m *Metrics) WatchConnections(guard *conns.Guard) {
 	m.registry.MustRegister(connectionCensus{guard})
 }
 
-// connectionCensus counts connections whenever it is asked.
+// connectionCensus counts connections for each request.
 type connectionCensus struct{ guard *conns.Guard }
 
 var connectionsNow = prometheus.NewDesc("signaling_connections",

@@ -28,7 +28,7 @@ type memory struct {
 	Total string `json:"total"`
 }
 
-// activeTotal counts what there is and what there ever was.
+// activeTotal counts what there is now, and what there ever was.
 type activeTotal struct {
 	Active int    `json:"active"`
 	Total  uint64 `json:"total"`
@@ -55,8 +55,8 @@ func (a *API) getHealth(w http.ResponseWriter, _ *http.Request, _ params) error 
 	})
 }
 
-// readMemory tells what live objects take, and what the process has from the
-// operating system. Unlike runtime.ReadMemStats it stops nobody.
+// readMemory returns how much memory live objects take, and how much the process got
+// from the operating system. Unlike runtime.ReadMemStats, it does not stop the world.
 func readMemory() memory {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	metrics.Read(samples)
@@ -105,12 +105,12 @@ type probe struct {
 	Status string `json:"status"`
 }
 
-// getLiveness says that the process answers.
+// getLiveness reports that the process answers.
 func (a *API) getLiveness(w http.ResponseWriter, _ *http.Request, _ params) error {
 	return writeJSON(w, probe{"ok"})
 }
 
-// getReadiness says whether new clients are welcome.
+// getReadiness reports whether the server accepts new clients.
 func (a *API) getReadiness(w http.ResponseWriter, _ *http.Request, _ params) error {
 	if a.hub.Draining() {
 		return sse.ErrDraining

@@ -9,9 +9,9 @@ import (
 	"signaling-server/httpapi/openapi32"
 )
 
-// contract is the OpenAPI document: as it is written, the same in JSON, and as
-// OpenAPI 3.2. What is made from the first is made when it is first asked for,
-// since that takes longer than all else at a start.
+// contract is the OpenAPI document: in YAML as it was written, in JSON, and as OpenAPI
+// 3.2. The last two are made for the first request: to make them at the start would
+// take longer than the rest of the start.
 type contract struct {
 	yaml         []byte
 	json, yaml32 func() ([]byte, error)

@@ -9,23 +9,23 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// operators are those who may see and do what is not for everybody. They are
-// known by a token of theirs; without one, in development, everybody is an
-// operator, and in production nobody.
+// operators decides which requests come from an operator: those that bear the token
+// of operators. If the server has no token, everybody is an operator in development,
+// and nobody in production.
 type operators struct {
 	hasToken bool
-	digest   [sha256.Size]byte // of the token, which is kept nowhere
-	open     bool              // without a token: to everybody
-	machine  string            // the name of this machine; empty: it is not known
+	digest   [sha256.Size]byte // of the token; the token itself is not kept
+	open     bool              // there is no token, and everybody is an operator
+	machine  string            // the name of this machine; empty: unknown
 }
 
 func newOperators(token string, isProduction bool) operators {
-	machine, _ := os.Hostname() // without it, the machine is known by its addresses
+	machine, _ := os.Hostname() // without a name, only the addresses of the machine count
 	return operators{token != "", sha256.Sum256([]byte(token)), !isProduction, machine}
 }
 
-// forOperators lets nobody else come to a handler. What it reads costs its caller
-// something; what it changes does not, since an operator may have much to clear up.
+// forOperators wraps a handler that is only for operators. Reading counts against the
+// limit of monitoring. Changing does not: an operator may have much to clear up.
 func (a *API) forOperators(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, p params) error {
 		if err := a.checkOperator(w, r); err != nil {
@@ -40,17 +40,18 @@ func (a *API) forOperators(h handler) handler {
 	}
 }
 
+// checkOperator returns the problem of a request that is not an operator's.
 func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case a.operators.hasToken:
 		isRight := a.operators.know(r)
-		if bearerText(r) != "" { // to have none is no guess
+		if bearerText(r) != "" { // a request without a token is not a guess
 			if err := a.limits.Guess(a.networkOf(r), isRight); err != nil {
 				return err
 			}
 		}
 		if !isRight {
-			return problem.UnknownOperator.With("Send the header “Authorization: Bearer <token>”, with the token that the server was given as ADMIN_TOKEN.")
+			return problem.UnknownOperator.With("Send the header “Authorization: Bearer <token>”, with the value of ADMIN_TOKEN.")
 		}
 		return nil
 	case a.operators.open:
@@ -60,26 +61,25 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	return problem.OperatorsOnly.With("This server has no token for operators. Whoever runs it sets ADMIN_TOKEN, and sends it as “Authorization: Bearer <token>”.")
+	return problem.OperatorsOnly.With("This server has no token for operators. If you run it, set ADMIN_TOKEN, and send it as “Authorization: Bearer <token>”.")
 }
 
-// checkPage refuses what a page of another origin asks of a server that is open to
-// everybody: a browser on the operator's machine reaches it for any page. A page
-// that has its own name lead to this machine (DNS rebinding) is of another origin
-// too, though its browser cannot know that.
+// checkPage refuses the requests of other origins' pages to a server without a token:
+// a browser on the operator's machine can reach the server for any page. A page whose
+// own host name leads to this machine (DNS rebinding) is refused too: its browser
+// cannot know that it is of another origin.
 func (o operators) checkPage(r *http.Request) error {
 	switch {
 	case isForPage(r):
-		return problem.OriginNotAllowed.With("Pages of another origin may not do this, unless they have the token of operators. Set ADMIN_TOKEN.")
+		return problem.OriginNotAllowed.With("A page of another origin may do this only with the token of an operator. Set ADMIN_TOKEN.")
 	case !o.isOwnName(r.Host):
-		return problem.OriginNotAllowed.With("Without ADMIN_TOKEN this is only for those who call the server localhost, or by an IP address or the name of its machine. Set ADMIN_TOKEN.")
+		return problem.OriginNotAllowed.With("Without ADMIN_TOKEN this works only if you address the server as localhost, by an IP address, or by the name of its machine. Set ADMIN_TOKEN.")
 	}
 	return nil
 }
 
-// know tells whether a request bears the token. What is compared are hashes, in
-// the same time wherever they differ, so that nobody finds the token out piece by
-// piece.
+// know reports whether a request bears the token. It compares hashes, in constant
+// time: otherwise an attacker could find out the token piece by piece.
 func (o operators) know(r *http.Request) bool {
 	digest := sha256.Sum256([]byte(bearerText(r)))
 	return subtle.ConstantTimeCompare(digest[:], o.digest[:]) == 1

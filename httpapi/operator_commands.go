@@ -8,36 +8,36 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// What operators may do. All of it is logged.
+// Whatever an operator changes is logged.
 
-// AuditPrefix begins the message of each line of the log that tells what an operator
-// did. No flood may keep such a line out of the log.
+// AuditPrefix begins the message of each log line about what an operator did. Those
+// lines must be logged even in a flood.
 const AuditPrefix = "operator "
 
-// maxReason is how many characters an operator's words of why may have.
+// maxReason is how many characters an operator's reason may have.
 const maxReason = 256
 
 // kickSocket ends a socket (DELETE /connections/{socketId}).
 func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
 	why := r.URL.Query().Get("reason")
 	if utf8.RuneCountInString(why) > maxReason || why != "" && !decode.IsName(why) {
-		return problem.Invalid(problem.Field("reason", "name", "must be up to 256 visible characters, without control characters or line ends"))
+		return problem.Invalid(problem.Field("reason", "name", "must have 256 characters at most, at least one of them visible, and no control characters, line breaks or text-direction overrides"))
 	}
 	socketID := p.ByName("socketId")
 	if !a.hub.Kick(socketID, why) {
-		return problem.NotFound.With("There is no connection of this socket ID.")
+		return problem.NotFound.With("There is no socket with this ID.")
 	}
 	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// closeRoom puts all out of a room (DELETE /rooms/{roomId}).
+// closeRoom removes all members from a room (DELETE /rooms/{roomId}).
 func (a *API) closeRoom(w http.ResponseWriter, _ *http.Request, p params) error {
 	return a.operate(w, "closed a room", p, http.StatusNoContent, a.rooms.Close)
 }
 
-// lockRoom lets nobody else into a room (POST /rooms/{roomId}/lock).
+// lockRoom locks a room: nobody else can join it (POST /rooms/{roomId}/lock).
 func (a *API) lockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
 	return a.operate(w, "locked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
 }
@@ -47,7 +47,7 @@ func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error
 	return a.operate(w, "unlocked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
 }
 
-// announce tells all in a room something (POST /rooms/{roomId}/events).
+// announce sends an announcement to all members of a room (POST /rooms/{roomId}/events).
 func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	in := a.newIntake(r)
 	defer in.release()
@@ -63,7 +63,7 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
-// operate does something to the room that the path names, and logs what it was.
+// operate does something to the room that the path names, and logs it.
 func (a *API) operate(w http.ResponseWriter, what string, p params, status int, do func(roomID string) error) error {
 	roomID := p.ByName("roomId")
 	if err := do(roomID); err != nil {

@@ -12,41 +12,43 @@ import (
 	"github.com/rs/cors"
 )
 
-// isPreflight tells whether a browser asks what another origin's page may do
+// isPreflight reports whether a browser asks what a page of another origin may do
 // (Fetch, 4.8).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// newCrossOrigin lets pages of other origins use the API. There are no cookies:
-// whoever has a token was given it.
+// newCrossOrigin lets pages of other origins use the API. That is safe: the server sets
+// no cookies, so a page can act only for a socket whose token it has.
 func newCrossOrigin(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"},
 		ExposedHeaders: []string{"Allow", "Link", "Retry-After"},
-		MaxAge:         86400, // seconds; browsers cut it to what they allow
+		MaxAge:         86400, // seconds; browsers have maxima of their own
 	})
 }
 
-// isForeign tells whether a browser sends a request that changes something for a
-// page of another origin (Fetch Metadata, Sec-Fetch-Site, or RFC 6454, Origin).
+// isForeign reports whether a browser sends a request for a page of another origin, and
+// the request may change something (Sec-Fetch-Site of Fetch Metadata, or Origin of
+// RFC 6454).
 func isForeign(r *http.Request) bool { return new(http.CrossOriginProtection).Check(r) != nil }
 
-// checkOrigin refuses what pages send that may not use the API. A browser keeps
-// the answer from them in any case, but some requests it sends without asking.
+// checkOrigin refuses the requests of pages that may not use the API. A browser hides
+// the answer from those pages in any case. But it sends some requests without a
+// preflight.
 func (a *API) checkOrigin(r *http.Request) error {
 	if isForeign(r) && !a.crossOrigin.OriginAllowed(r) {
-		return problem.OriginNotAllowed.With("Pages of this origin may not use the server. CORS_ORIGIN lists those that may.")
+		return problem.OriginNotAllowed.With("Pages of this origin may not use the server. CORS_ORIGIN lists the origins that may.")
 	}
 	return nil
 }
 
 // isForPage reports whether a browser sends a request for a page of another origin,
-// even if it changes nothing. Sec-Fetch-Site decides; browsers send it to servers
-// that they reach by https or as localhost. Without it Origin does, whatever its
-// scheme: a proxy may have ended TLS.
+// even if the request changes nothing. Sec-Fetch-Site decides: browsers send it to
+// servers that they reach by https or as localhost. Without it, the host in Origin
+// decides. The scheme does not count: a proxy may have ended TLS.
 func isForPage(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "":
@@ -63,15 +65,15 @@ func isForPage(r *http.Request) bool {
 	return err != nil || len(origins) > 1 || !strings.EqualFold(origin.Host, r.Host)
 }
 
-// forbidReading takes back that pages of other origins may read the answer.
+// forbidReading removes the headers that let pages of other origins read the answer.
 func forbidReading(w http.ResponseWriter) {
 	w.Header().Del("Access-Control-Allow-Origin")
 	w.Header().Del("Access-Control-Expose-Headers")
 }
 
-// isOwnName reports whether a request's Host is a name that no page can have: an IP
-// address, localhost, or the name of this machine. A request of HTTP/1.0 may have
-// none, but each of a browser has one.
+// isOwnName reports whether a request's Host is a name that an attacker's page cannot
+// have: an IP address, localhost, or the name of this machine. An empty Host is safe
+// too: it comes from HTTP/1.0, and browsers always send a Host.
 func (o operators) isOwnName(host string) bool {
 	name := host
 	if withoutPort, _, err := net.SplitHostPort(host); err == nil {

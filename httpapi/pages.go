@@ -23,20 +23,20 @@ import (
 // pages are the embedded web files.
 type pages struct {
 	files   map[string]file
-	headers map[string]headers // of pages, by their folder
+	headers map[string]headers // of the pages in each folder
 }
 
 type file struct {
 	plain   func() ([]byte, error)
-	gzipped []byte // nil where that would not be smaller
+	gzipped []byte // nil if it would not be smaller
 	etag    string
 }
 
 func newFile(content []byte) file {
 	f := file{plain: func() ([]byte, error) { return content, nil }, etag: etagOf(content)}
 	var gzipped bytes.Buffer
-	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // a level that exists
-	_, _ = compressor.Write(content)                                     // memory takes everything
+	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // the error is only for an unknown level
+	_, _ = compressor.Write(content)                                     // a buffer accepts everything
 	_ = compressor.Close()
 	if gzipped.Len() < len(content) {
 		f.gzipped = gzipped.Bytes()
@@ -44,9 +44,9 @@ func newFile(content []byte) file {
 	return f
 }
 
-// newPackedFile is a file that is kept gzipped, because it is large. It is unpacked
-// once, when the first of the rare clients that do not take gzip asks for it: as
-// often as they ask would be work that anybody could have done without end.
+// newPackedFile keeps a large file gzipped. It is unpacked once, for the first client
+// without gzip, and cached: unpacking per request would let anyone burn our processor
+// time.
 func newPackedFile(gzipped []byte) file {
 	unpack := func() ([]byte, error) {
 		unpacked, err := gzip.NewReader(bytes.NewReader(gzipped))
@@ -63,8 +63,8 @@ func etagOf(content []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// representation is the file as one of the two that there are of it, each with a
-// tag of its own (RFC 9110, 8.8.3.3).
+// representation returns the file, gzipped or not. Each of the two has its own tag
+// (RFC 9110, 8.8.3.3).
 func (f file) representation(asGzip bool) (content []byte, etag string, err error) {
 	if asGzip {
 		return f.gzipped, f.etag + "-gzip", nil
@@ -73,10 +73,10 @@ func (f file) representation(asGzip bool) (content []byte, etag string, err erro
 	return content, f.etag, err
 }
 
-// clientFolder is where the files of the browser client are among the pages.
+// clientFolder is the folder of the browser client among the pages.
 const clientFolder = "browser"
 
-// newPages reads all files once: they cannot change while the server runs.
+// newPages reads all files. They cannot change while the server runs.
 func newPages(files, client fs.FS, isProduction bool) (pages, error) {
 	p := pages{make(map[string]file), newPageHeaders(isProduction)}
 	if err := errors.Join(p.add(files, ""), p.add(client, clientFolder)); err != nil {
@@ -89,7 +89,7 @@ func newPages(files, client fs.FS, isProduction bool) (pages, error) {
 	return p, nil
 }
 
-// add reads the files of a file system, and puts them into a folder.
+// add reads all files of a file system, and puts them into a folder of the pages.
 func (p pages) add(files fs.FS, folder string) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -109,23 +109,23 @@ func (p pages) add(files fs.FS, folder string) error {
 	})
 }
 
-// itsParts lets a page run its own scripts and styles, show its own pictures,
-// and ask its own server.
+// itsParts lets a page use scripts, styles and images of its own origin, and send
+// requests to it.
 const itsParts = "script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 
-// policies are what the parts of each page may do: what it does not need, it may
-// not. The landing page has no folder.
+// policies are the content security policies of the pages, by their folder. A page may
+// do only what it needs. The landing page has no folder.
 var policies = map[string]string{
 	"":          itsParts,
 	"demo":      itsParts,
 	"doctor":    itsParts,
 	"dashboard": itsParts,
 	"problems":  "style-src 'self'; img-src 'self'",
-	// The reference draws itself, with styles that it writes.
+	// The reference writes its own styles while it runs.
 	"reference": "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
 }
 
-// devices is the permissions policy of the one page that calls.
+// devices are the permissions policies of pages that need devices: the demo makes calls.
 var devices = map[string]string{"demo": "camera=(self), microphone=(self), geolocation=()"}
 
 func newPageHeaders(isProduction bool) map[string]headers {
@@ -136,13 +136,13 @@ func newPageHeaders(isProduction bool) map[string]headers {
 	return all
 }
 
-// allow lets the page that an answer is do what it needs to.
+// allow sets the headers of a page in a folder.
 func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) {
 	p.headers[folder].set(w, r)
 }
 
-// serve answers with one of the files. Browsers keep it, and ask whether it has
-// changed.
+// serve answers with one of the files. Browsers cache it, and ask each time whether it
+// has changed.
 func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error {
 	f, ok := p.files[name]
 	if !ok {
@@ -165,13 +165,13 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", `"`+etag+`"`)
-	r.Header.Del("Range") // nobody needs a part of a page
+	r.Header.Del("Range") // a part of a page is of no use
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	return nil
 }
 
-// acceptsGzip tells whether a client takes gzip. A weight that is not 0 is a yes
-// (RFC 9110, 12.5.3).
+// acceptsGzip reports whether a client accepts gzip: with any weight except 0 (RFC
+// 9110, 12.5.3).
 func acceptsGzip(r *http.Request) bool {
 	for _, accepted := range r.Header.Values("Accept-Encoding") {
 		for coding := range strings.SplitSeq(accepted, ",") {
@@ -184,8 +184,8 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// getClient serves a file of the client, which pages of any origin may use, and
-// may learn from how it came.
+// getClient serves a file of the browser client. Pages of any origin may use it, and may
+// see the timing of its transfer.
 func (a *API) getClient(name string) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ params) error {
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -194,17 +194,18 @@ func (a *API) getClient(name string) handler {
 	}
 }
 
-// getPage serves the files of one folder, and its index.html for the folder.
+// getPage serves the files of one folder, and index.html for the folder itself.
 func (a *API) getPage(folder string) handler {
 	return func(w http.ResponseWriter, r *http.Request, p params) error {
 		name := p.ByName("file")
 		if name == "/" {
 			name = "/index.html"
 		}
-		return a.pages.serve(w, r, folder+name) // as it stands there: a path that is to be resolved first is of no file
+		return a.pages.serve(w, r, folder+name) // not cleaned: a path with “..” is not the name of a file
 	}
 }
 
+// redirectTo redirects to another path, and keeps the query.
 func redirectTo(target string) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ params) error {
 		if r.URL.RawQuery != "" {

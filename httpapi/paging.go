@@ -15,22 +15,21 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// maxLimit is the largest page that can be asked for.
+// maxLimit is how many items a page may have.
 const maxLimit = 1000
 
-// maxSearch is how many characters a text that is searched for may have: more
-// than any ID has.
+// maxSearch is how many characters a search text may have: more than any ID has.
 const maxSearch = 256
 
-// terms are what a request wants of a list.
+// terms are the part of a list that a request asks for.
 type terms struct {
 	sought sought
-	limit  int   // items on the page; 0: all that there are
-	after  *rank // the last item of the page before; nil: there is none
+	limit  int   // items on the page; 0: all
+	after  *rank // the last item of the previous page; nil: this is the first page
 }
 
-// rank is where an item stands in a list: first by its age, then by its ID.
-// Rooms are sorted by their IDs alone, and have no age here.
+// rank is the position of an item in a sorted list. Sockets are sorted by their age,
+// then by their ID. Rooms are sorted only by their ID; their age is not set.
 type rank struct {
 	at int64 // Unix time in nanoseconds
 	id string
@@ -44,7 +43,7 @@ func (p rank) compare(other rank) int {
 func (l list) readTerms(query url.Values) (terms, error) {
 	t := terms{sought: sought(strings.ToLower(query.Get("q")))}
 	if utf8.RuneCountInString(query.Get("q")) > maxSearch {
-		return terms{}, problem.Invalid(problem.Field("q", "max", fmt.Sprintf("must be at most %d characters long", maxSearch)))
+		return terms{}, problem.Invalid(problem.Field("q", "max", fmt.Sprintf("must have %d characters at most", maxSearch)))
 	}
 	if text := query.Get("limit"); text != "" {
 		var err error
@@ -56,20 +55,19 @@ func (l list) readTerms(query url.Values) (terms, error) {
 		decoded, err := base64.RawURLEncoding.DecodeString(text)
 		after, ok := l.parseRank(string(decoded))
 		if err != nil || !ok {
-			return terms{}, problem.Invalid(problem.Field("cursor", "cursor", "must be taken from the header Link of the page before"))
+			return terms{}, problem.Invalid(problem.Field("cursor", "cursor", "must come from the header Link of the previous page"))
 		}
 		t.after = &after
 	}
 	return t, nil
 }
 
-// sought is a text that is searched for, in lower case. All texts have the empty
-// one in them.
+// sought is a search text in lower case. Every text contains the empty one.
 type sought string
 
 func (s sought) isIn(text string) bool { return strings.Contains(strings.ToLower(text), string(s)) }
 
-// linkNext sets the header Link (RFC 8288) to the page that follows.
+// linkNext sets the header Link to the next page (RFC 8288).
 func (l list) linkNext(w http.ResponseWriter, r *http.Request, limit int, last rank) {
 	next := url.Values{
 		"limit":  {strconv.Itoa(limit)},
@@ -81,12 +79,12 @@ func (l list) linkNext(w http.ResponseWriter, r *http.Request, limit int, last r
 	w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", r.URL.Path, next.Encode()))
 }
 
-// firstBehind returns the ranks that come first behind another (nil: of all),
-// sorted, as many as count at most. It returns as well how many ranks there are
-// in all. It never holds more than twice as many as it returns.
-func firstBehind(after *rank, all iter.Seq[rank], count int) (first []rank, total int) {
+// firstAfter returns the first ranks after another one (nil: from the start), sorted,
+// and at most count of them. It also returns how many ranks there are in all. It never
+// holds more than twice count of them.
+func firstAfter(after *rank, all iter.Seq[rank], count int) (first []rank, total int) {
 	var kept []rank
-	var last *rank // of those that are to be returned, if there are enough
+	var last *rank // the last rank to return, as soon as there are enough
 	for p := range all {
 		total++
 		if after != nil && p.compare(*after) <= 0 || last != nil && p.compare(*last) >= 0 {
@@ -101,7 +99,7 @@ func firstBehind(after *rank, all iter.Seq[rank], count int) (first []rank, tota
 	return slices.Clone(smallest(kept, count)), total
 }
 
-// smallest sorts ranks and cuts off all but the first.
+// smallest returns the smallest ranks, sorted.
 func smallest(ranks []rank, count int) []rank {
 	slices.SortFunc(ranks, rank.compare)
 	return ranks[:min(count, len(ranks))]

@@ -27,7 +27,7 @@ func TestAPageIsAPartOfTheSortedList(t *testing.T) {
 			want = slices.DeleteFunc(want, func(r rank) bool { return r.compare(*after) <= 0 })
 		}
 		want = want[:min(count, len(want))]
-		page, total := firstBehind(after, slices.Values(all), count)
+		page, total := firstAfter(after, slices.Values(all), count)
 		require.Equal(t, len(all), total)
 		require.True(t, slices.Equal(want, page), "%v instead of %v", page, want)
 		require.LessOrEqual(t, cap(page), 2*count)

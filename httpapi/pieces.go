@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// What a long answer may take of the server.
+// What a long answer may take: memory and time.
 const (
-	// pieceSize is how many bytes of an answer are made before they are written.
+	// pieceSize is how many bytes of an answer are collected before they are written.
 	pieceSize = 16 << 10
-	// pieceTimeout is how long the client may take to read a piece.
+	// pieceTimeout is how long the client may take to read one piece.
 	pieceTimeout = 8 * time.Second
-	// piecesTimeout is how long the client may take for the whole answer.
+	// piecesTimeout is how long the client may take to read the whole answer.
 	piecesTimeout = 2 * time.Minute
 )
 
-// pieces is an answer in JSON that is made and written piece by piece: most of it
-// never is in memory. One goroutine uses it.
+// pieces is an answer in JSON that is made and written piece by piece, so that only one
+// piece is in memory. Only one goroutine may use it.
 type pieces struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	text    bytes.Buffer // made, but not yet written
+	text    bytes.Buffer // the piece, not yet written
 	encoder *json.Encoder
-	until   time.Time // no piece may be written later; zero: none has been written
-	broken  bool      // the client takes no more: nothing needs to be made
+	until   time.Time // the end of piecesTimeout; zero: no piece has been written
+	broken  bool      // the client is gone: the rest of the answer need not be made
 }
 
 func newPieces(w http.ResponseWriter) *pieces {
@@ -33,14 +33,14 @@ func newPieces(w http.ResponseWriter) *pieces {
 	w.Header().Set("Cache-Control", "no-store")
 	p := &pieces{w: w, control: http.NewResponseController(w)}
 	p.encoder = json.NewEncoder(&p.text)
-	p.encoder.SetEscapeHTML(false) // see writeJSON
+	p.encoder.SetEscapeHTML(false) // see encode
 	return p
 }
 
-// raw adds text that is JSON already.
+// raw adds text that is already JSON.
 func (p *pieces) raw(text string) { p.text.WriteString(text) }
 
-// value adds one value.
+// value adds one value as JSON.
 func (p *pieces) value(value any) {
 	if err := p.encoder.Encode(value); err != nil {
 		panic(err) // strings, numbers and times always marshal
@@ -56,7 +56,7 @@ func (p *pieces) members(object any) {
 	p.text.Truncate(start + copy(written, written[len("{"):len(written)-len("}")]))
 }
 
-// item adds one more item of an array, and a comma before all but the first.
+// item adds an item of an array. If it is not the first, a comma comes before it.
 func (p *pieces) item(isFirst bool, value any) {
 	if !isFirst {
 		p.raw(",")
@@ -65,7 +65,7 @@ func (p *pieces) item(isFirst bool, value any) {
 	p.writeFull()
 }
 
-// writeFull writes what was made, if it is a whole piece.
+// writeFull writes the piece if it is large enough.
 func (p *pieces) writeFull() {
 	if p.text.Len() < pieceSize {
 		return
@@ -78,11 +78,12 @@ func (p *pieces) writeFull() {
 	if p.until.Before(at) {
 		at = p.until
 	}
-	_ = p.control.SetWriteDeadline(at) // what knows no deadlines (in tests) does without
+	_ = p.control.SetWriteDeadline(at) // a writer without deadlines, as in tests, goes without
 	p.write()
 }
 
-// finish writes the rest. An answer of one piece keeps the server's own time-out.
+// finish writes the last piece. If it is the only one, the server's WriteTimeout
+// bounds it.
 func (p *pieces) finish() { p.write() }
 
 func (p *pieces) write() {

@@ -39,7 +39,7 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error {
 	t, ok := problem.Named(p.ByName("name"))
 	if !ok {
-		return problem.NotFound.With("There is no problem of this name.")
+		return problem.NotFound.With("There is no problem with this name.")
 	}
 	a.pages.allow(w, r, "problems")
 	var page bytes.Buffer

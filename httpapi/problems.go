@@ -10,24 +10,24 @@ import (
 	"signaling-server/sse"
 )
 
-// refusals say what a client is told of an error, and which limit the error
-// counts for, if any.
+// refusals is the table that turns an error into a problem. It also names the limit
+// that was reached, if the error means that.
 var refusals = []struct {
 	err      error
 	limit    limits.Name
 	problem  problem.Type
-	canRetry bool // after a while: the problem says when
+	canRetry bool // if so, the problem says when
 	detail   string
 }{
 	{rooms.ErrNotInRoom, "", problem.NotInRoom, false, "Join a room before you send this."},
 	{rooms.ErrTargetNotFound, "", problem.TargetNotFound, false, "No other member of your room has this socket ID."},
 	{rooms.ErrRoomFull, membersPerRoom, problem.RoomFull, true, "The room has as many members as it may have (MAX_ROOM_MEMBERS, or your access token)."},
-	{rooms.ErrRosterFull, rosterSize, problem.RoomFull, true, "The members' metadata is as much as a room may hold (ROOM_BYTES). Join with less, or when somebody has left."},
-	{rooms.ErrRoomLocked, "", problem.RoomLocked, false, "An operator lets nobody else into this room."},
-	{rooms.ErrTooManyRooms, roomsInAll, problem.AtCapacity, true, "There are as many rooms as there may be (MAX_ROOMS). Join one that exists, or try again after the time given."},
+	{rooms.ErrRosterFull, rosterSize, problem.RoomFull, true, "The members' metadata is as large as a room may hold (ROOM_BYTES). Join with less, or when someone has left."},
+	{rooms.ErrRoomLocked, "", problem.RoomLocked, false, "An operator has locked this room: nobody else can join it."},
+	{rooms.ErrTooManyRooms, roomsInAll, problem.AtCapacity, true, "The server has as many rooms as it may have (MAX_ROOMS). Join one that exists, or try again after the time given."},
 	{rooms.ErrTooManyRoomsOfNetwork, roomsPerAddress, problem.AtCapacity, true, "Your address has made as many rooms as one address may (MAX_ROOMS_PER_ADDRESS). Join one that exists, or try again after the time given."},
-	{rooms.ErrNoRoom, "", problem.NotFound, false, "There is no room of this ID: nobody is in it."},
-	{rooms.ErrNotPermitted, "", problem.AccessDenied, false, "The access token with which you joined the room does not allow you this."},
+	{rooms.ErrNoRoom, "", problem.NotFound, false, "There is no room with this ID. A room exists only while someone is in it."},
+	{rooms.ErrNotPermitted, "", problem.AccessDenied, false, "The access token with which you joined the room does not allow this."},
 	{rooms.ErrOverflow, outboxSize, problem.TargetOverflow, true, overflowDetail},
 	{sse.ErrOverflow, outboxSize, problem.TargetOverflow, true, overflowDetail},
 	{rooms.ErrGone, "", problem.UnknownSession, false, sessionEnded.Detail},
@@ -36,16 +36,16 @@ var refusals = []struct {
 	{sse.ErrDraining, "", problem.ShuttingDown, true, "Reconnect after the time given."},
 	{errNoConnection, tcpConnections, problem.AtCapacity, true, "All connections are taken. Try again after the time given."},
 	{errNoMemory, requestMemory, problem.AtCapacity, true, "The server has no memory left for more requests. Try again after the time given."},
-	{sse.ErrAtCapacity, connections, problem.AtCapacity, true, "Try again after the time given."},
+	{sse.ErrAtCapacity, connections, problem.AtCapacity, true, "The server has as many sockets as it may have (MAX_CONNECTIONS). Try again after the time given."},
 	{sse.ErrTooMany, socketsPerAddress, problem.AtCapacity, true, "Your address has as many sockets as one address may have (MAX_CONNECTIONS_PER_ADDRESS). Try again after the time given."},
 	{sse.ErrOutOfBudget, memoryForClients, problem.AtCapacity, true, "The memory for clients is used up (MEMORY_LIMIT). Try again after the time given."},
 	{rooms.ErrOutOfMemory, memoryForClients, problem.AtCapacity, true, "The memory for clients is used up (MEMORY_LIMIT). Try again after the time given."},
 }
 
-const overflowDetail = "A receiver has not read yet what you sent it before: your share of its queue is used up. What was accepted will arrive. Try again after the time given."
+const overflowDetail = "A receiver has not yet read what you sent to it: your share of its outbox is used up. What was accepted will arrive. Try again after the time given."
 
-// problemFor turns an error into what its client is told, and names the limit that
-// was reached, if any. An error that is not the client's has no problem.
+// problemFor returns the problem that an error is to its client, and the limit that was
+// reached, if any. A failure of the server has no problem: the result is nil.
 func problemFor(err error) (*problem.Problem, limits.Name) {
 	var p *problem.Problem
 	var denial *access.Denial

@@ -20,7 +20,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// writeJSON answers with a document of the moment.
+// writeJSON answers with a document that must not be cached.
 func writeJSON(w http.ResponseWriter, document any) error {
 	body, err := marshal(document)
 	if err != nil {
@@ -31,24 +31,24 @@ func writeJSON(w http.ResponseWriter, document any) error {
 	return nil
 }
 
-// write sends a body. A client that is gone meanwhile is no error of anybody's.
+// write sends a body. If that fails, the client is gone, which is not an error.
 func write(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	_, _ = w.Write(body)
 }
 
-// encode writes a document of an answer as JSON. All answers are made here.
+// encode writes a document as JSON.
 //
-// The characters <, > and & stay as they are. No browser takes JSON for HTML (see
-// the header X-Content-Type-Options), and as escapes each would be six bytes: a
-// client could make us send, and keep, six times what it sends.
+// The characters <, > and & are not escaped. Because of X-Content-Type-Options, a
+// browser does not take JSON for HTML. An escape has six bytes: with escapes, a client
+// could make the server send, and keep, six times what the client sends.
 func encode(w io.Writer, document any) error {
 	encoder := json.NewEncoder(withoutLineEnd{w})
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(document)
 }
 
-// withoutLineEnd drops the line end that the encoder writes behind a document.
+// withoutLineEnd drops the line break that the encoder writes after a document.
 type withoutLineEnd struct{ io.Writer }
 
 // Write implements [io.Writer].
@@ -60,7 +60,7 @@ func (w withoutLineEnd) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// marshal is encode to memory.
+// marshal returns what [encode] writes.
 func marshal(document any) ([]byte, error) {
 	var text bytes.Buffer
 	err := encode(&text, document)
@@ -79,12 +79,11 @@ func writeProblem(w http.ResponseWriter, p *problem.Problem) {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
 	w.WriteHeader(p.Status)
-	_ = encode(w, p.Document()) // the client may be gone; there is nobody else to tell
+	_ = encode(w, p.Document()) // an error means that the client is gone
 	_, _ = io.WriteString(w, "\n")
 }
 
-// problemOf is what a client is told of an error, if it is anything of its
-// own. Each is counted.
+// problemOf is [problemFor], and counts the refusal.
 func (a *API) problemOf(err error) *problem.Problem {
 	p, limit := problemFor(err)
 	if p != nil {
@@ -93,6 +92,8 @@ func (a *API) problemOf(err error) *problem.Problem {
 	return p
 }
 
+// fail answers an error: with its problem or, if the server has failed, with status
+// 500 and a line in the log.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.holdBack(r, err)
 	if p := a.problemOf(err); p != nil {
@@ -100,8 +101,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if errors.Is(err, context.Canceled) {
-		// The client is gone. But one that has only closed its half of the
-		// connection would take for the answer what net/http makes of none.
+		// The client is gone, or has closed only its half of the connection. Without an
+		// answer, net/http would send an empty 200, which the client must not see.
 		panic(http.ErrAbortHandler)
 	}
 	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)

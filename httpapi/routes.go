@@ -10,10 +10,10 @@ import (
 	"github.com/julienschmidt/httprouter"
 )
 
-// handler answers a request, or says why not.
+// handler answers a request, or returns why it cannot.
 type handler func(w http.ResponseWriter, r *http.Request, p params) error
 
-// params are the variable parts of a request's path.
+// params are the variable parts of a request's path, by their names.
 type params interface{ ByName(name string) string }
 
 // route is one operation of the API. Paths are in httprouter's notation.
@@ -23,8 +23,7 @@ type route struct {
 	handler handler
 }
 
-// allRoutes lists the whole API. The contract names the same routes; a test
-// compares them.
+// allRoutes lists the whole API. A test checks that the contract has the same routes.
 func (a *API) allRoutes() []route {
 	return []route{
 		{http.MethodGet, "/", a.getService},
@@ -73,7 +72,7 @@ func (a *API) allRoutes() []route {
 // newRouter makes the handler of all routes.
 func (a *API) newRouter() http.Handler {
 	router := httprouter.New()
-	router.RedirectTrailingSlash = false // an address is right or it is not
+	router.RedirectTrailingSlash = false // an almost right path is wrong
 	router.RedirectFixedPath = false
 	router.NotFound = a.serve(withoutBody(func(http.ResponseWriter, *http.Request, params) error {
 		return problem.NotFound.With("GET / lists what there is.")
@@ -111,12 +110,13 @@ func isReading(path string) bool {
 	return path == "/events" || path == "/events/poll" || path == "/silence"
 }
 
-// hasEscapedSlash tells whether a path has a slash that separates nothing.
+// hasEscapedSlash reports whether a path has an escaped slash, which does not separate
+// parts of the path.
 func hasEscapedSlash(r *http.Request) bool {
 	return r.URL.RawPath != "" && strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F")
 }
 
-// withEscapedPath makes the router see a path as it was sent.
+// withEscapedPath returns the request with its path still escaped, as it was sent.
 func withEscapedPath(r *http.Request) *http.Request {
 	escaped := *r.URL
 	escaped.Path = r.URL.EscapedPath()
@@ -125,8 +125,8 @@ func withEscapedPath(r *http.Request) *http.Request {
 	return &own
 }
 
-// handle makes a handle for the router, whose parameters were perhaps matched
-// in a path that was still escaped.
+// handle turns a handler into a handle of the router. It unescapes the parameters if
+// the router matched a path that was still escaped.
 func (a *API) handle(h handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 		if hasEscapedSlash(r) {
@@ -140,14 +140,14 @@ func (a *API) handle(h handler) httprouter.Handle {
 	}
 }
 
-// serve makes a plain http.Handler of a handler without parameters.
+// serve turns a handler without parameters into an [http.Handler].
 func (a *API) serve(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, r, httprouter.Params{}, h)
 	})
 }
 
-// answer runs a handler and tells the client of its error.
+// answer runs a handler, and answers its error if there is one.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, p params, h handler) {
 	if err := h(w, r, p); err != nil {
 		hurryBody(w, r)

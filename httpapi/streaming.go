@@ -38,14 +38,14 @@ func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	return a.hub.ServePoll(w, r, position, wait, a.clientOf(r))
 }
 
-// How long a poll waits for an event.
+// How long a poll waits for an event, by default and at most.
 const (
 	defaultPollWait = 25 * time.Second
 	maxPollWait     = 60 * time.Second
 )
 
-// pollTerms reads how long a poll is to wait, and for what comes after which
-// event.
+// pollTerms reads how long a poll waits, and the event after which the client wants
+// to go on.
 func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
 	wait = defaultPollWait
 	var wrong []problem.FieldError
@@ -59,7 +59,7 @@ func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
 	if text := query.Get("after"); text != "" {
 		var ok bool
 		if after, ok = sse.ParseSequence(text); !ok {
-			wrong = append(wrong, problem.Field("after", "sequence", "must be the number behind the last dot of lastEventId"))
+			wrong = append(wrong, problem.Field("after", "sequence", "must be the number after the last dot of lastEventId"))
 		}
 	}
 	if len(wrong) > 0 {
@@ -86,8 +86,8 @@ func lastSeen(r *http.Request) *sse.EventID {
 	return &id
 }
 
-// namesEventStream tells whether the client is one that asks for a stream by
-// its type, as EventSource does.
+// namesEventStream reports whether the client accepts text/event-stream by name, as
+// EventSource does.
 func namesEventStream(r *http.Request) bool {
 	for _, header := range r.Header.Values("Accept") {
 		for mediaRange := range strings.SplitSeq(header, ",") {
@@ -99,7 +99,8 @@ func namesEventStream(r *http.Request) bool {
 	return false
 }
 
-// refuseEventSource turns an EventSource away in a way that it comes back from.
+// refuseEventSource refuses a stream so that an EventSource tries again: any other
+// status than 200 would stop it for good.
 func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
 	reason, p := "at capacity", a.problemOf(err)
 	switch p.Name {

@@ -12,33 +12,33 @@ import (
 	"signaling-server/limits"
 )
 
-// What is under way: each request is counted from its begin until its answer is
-// out, so that one address has a number of them, whatever it asks and however it
-// is connected.
+// Each request is under way from its start until its answer is sent, and is counted
+// for as long. So an address has a bounded number of requests, whatever it asks for
+// and however it is connected.
 
 const (
-	// fewRequests is how many requests of one address are no crowd. Those of a crowd
-	// have less time, though not less than minWriteTimeout and minBodyTimeout.
+	// fewRequests is how many requests of one address have the full time-outs. If there
+	// are more, each has less time, but at least minWriteTimeout and minBodyTimeout.
 	fewRequests     = 64
 	minWriteTimeout = 2 * time.Second
 	minBodyTimeout  = 2 * time.Second
 
-	// urgentTimeout is how long an answer to an operator, a probe, or a client that
-	// is refused may take.
+	// urgentTimeout is how long an answer may take to an operator, to a probe, or to a
+	// client that is refused.
 	urgentTimeout = 5 * time.Second
 )
 
-// errNoConnection is the error of a request that came over a connection of the
-// reserve and has no business there.
+// errNoConnection is the error of a request that came over a connection of the reserve,
+// which is for operators and probes only.
 var errNoConnection = errors.New("httpapi: no connection is left")
 
-// admit counts a request. If there is a refusal, that is its answer. The request
-// must be counted no more, by limits.End, when its answer is out.
+// admit counts a request. If it returns a refusal, that is the request's answer. When
+// the answer is sent, the caller must end the count with limits.End.
 func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, network netip.Prefix, refusal error) {
 	kind, network = kindOf(r), a.networkOf(r)
 	inReserve := conns.InReserve(r.Context())
 	if inReserve {
-		w.Header().Set("Connection", "close") // the next one, too, needs a place
+		w.Header().Set("Connection", "close") // the next request of this client must find a free connection, too
 		refusal = errNoConnection
 	} else {
 		var count int
@@ -50,7 +50,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 		}
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(urgentTimeout)) // what knows no deadlines does without
+	_ = control.SetWriteDeadline(time.Now().Add(urgentTimeout)) // a writer without deadlines, as in tests, goes without
 	if inReserve {
 		_ = control.SetReadDeadline(time.Now().Add(urgentTimeout))
 	}
@@ -62,12 +62,12 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 	if _, err := a.limits.Begin(limits.Refusing, network); err != nil {
 		_, limit := problemFor(refusal)
 		a.metrics.refused(problem.AtCapacity.Name, limit)
-		panic(http.ErrAbortHandler) // a refusal, too, is an answer that may never be read
+		panic(http.ErrAbortHandler) // a client may never read its refusal, so refusals have a bound, too
 	}
 	return limits.Refusing, network, refusal
 }
 
-// kindOf returns the kind of a request. What there is no route for is short.
+// kindOf returns the kind of a request. A request that has no route is short.
 func kindOf(r *http.Request) limits.Kind {
 	switch {
 	case r.Method == http.MethodGet && isReading(r.URL.Path), r.Method == http.MethodPost && r.URL.Path == "/events/stream":
@@ -76,7 +76,7 @@ func kindOf(r *http.Request) limits.Kind {
 	return limits.Short
 }
 
-// isUrgent reports whether a request is a probe's or an operator's.
+// isUrgent reports whether a request comes from a probe or an operator.
 func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case "/livez", "/readyz", "/health", "/metrics":
@@ -86,7 +86,7 @@ func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	if _, isSession := bearer(r); isSession && !a.operators.know(r) {
-		return false // it is not a guess
+		return false // a session token is not a guess at the operators' token
 	}
 	return a.checkOperator(w, r) == nil
 }
@@ -100,9 +100,9 @@ func (a *API) refuseRequest(w http.ResponseWriter, r *http.Request, refusal erro
 	a.fail(w, r, refusal)
 }
 
-// settle waits until an HTTP/2 answer is out that its client may hold up: by a
-// window that it does not open, or by not reading at all. net/http would wait for
-// that as well, but behind the handler, where the request is counted no more.
+// settle waits until an HTTP/2 answer is sent. A client can delay that: it may not open
+// its window, or not read at all. net/http would wait, too, but after the handler, when
+// the request is not counted any more.
 func settle(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor < 2 {
 		return
@@ -113,8 +113,8 @@ func settle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hurry gives a request's body and answer less time, because its address has so
-// many under way.
+// hurry gives a request's body and answer less time, because its address has many
+// requests under way.
 func hurry(w http.ResponseWriter, r *http.Request, count int) {
 	at, control := time.Now(), http.NewResponseController(w)
 	read, write := timeoutsOf(r)
@@ -125,13 +125,13 @@ func hurry(w http.ResponseWriter, r *http.Request, count int) {
 	_ = control.SetWriteDeadline(at.Add(shareOfTime(write, count, minWriteTimeout)))
 }
 
-// shareOfTime divides a time-out among more than a few requests.
+// shareOfTime divides a time-out among requests, if there are more than a few.
 func shareOfTime(timeout time.Duration, count int, least time.Duration) time.Duration {
 	return max(timeout*fewRequests/time.Duration(max(count, fewRequests)), min(timeout, least))
 }
 
-// timeoutsOf returns how long a request's body and its answer may take, as long as
-// there is no crowd.
+// timeoutsOf returns how long a request's body and its answer may take if its address
+// has few requests under way.
 func timeoutsOf(r *http.Request) (read, write time.Duration) {
 	read, write = 20*time.Second, 30*time.Second
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
