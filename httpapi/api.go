@@ -65,7 +65,8 @@ type Options struct {
 	// Pages holds index.html and the folders demo, doctor, dashboard, reference and
 	// assets.
 	Pages fs.FS
-	// Client holds the browser client: the folder dist, and its types.
+	// Client holds the browser client: the folder dist, its types, and the source of its
+	// reader of event streams (src/event-stream.js).
 	Client fs.FS
 }
 

@@ -19,7 +19,7 @@ func isBeacon(r *http.Request) bool {
 // readBeacon is [API.readPost] for a beacon. Its JSON holds the token, in place of the
 // header. The event is the rest of the JSON: the token goes no further.
 func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, event []byte, err error) {
-	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // without it, browsers complain of the answer that no page reads
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // without it, browsers report an error, although no page reads the answer
 	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err
 	}

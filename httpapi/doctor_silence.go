@@ -14,7 +14,7 @@ import (
 // Limits of silent streams.
 const (
 	maxSilences         = 256 // at once
-	maxSilencesOfOne    = 96  // at once from one address: the doctor opens three, and a whole class may open it
+	maxSilencesOfOne    = 96  // at once from one address: the doctor opens three, and a whole class may open the doctor
 	maxSilence          = 180 * time.Second
 	silenceWriteTimeout = 8 * time.Second
 )
@@ -95,7 +95,7 @@ func newSilentStream(w http.ResponseWriter) silentStream {
 	header.Set("Cache-Control", "no-cache, no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
 	s := silentStream{w, http.NewResponseController(w)}
-	_ = s.control.SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout; a writer without deadlines, as in tests, goes without
+	_ = s.control.SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout; an error means that the writer has no deadlines, as in tests
 	return s
 }
 

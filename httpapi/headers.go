@@ -45,8 +45,8 @@ func newHeaders(policy, permissions string, isProduction bool) headers {
 	return headers{headersOf(library, nil), headersOf(library, &tls.ConnectionState{})}
 }
 
-// headersOf returns the headers that the library sets for requests over a connection;
-// nil: it is not encrypted.
+// headersOf returns the headers that the library sets for requests over a connection.
+// The connection is nil if it is not encrypted.
 func headersOf(library *secure.Secure, connection *tls.ConnectionState) http.Header {
 	header := make(answerHeader)
 	request := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Host: "localhost", Header: http.Header{}, TLS: connection}

@@ -29,8 +29,8 @@ const (
 	answerExcess = 1 << 10
 )
 
-// errUnanswered is the reply to a repeat whose first POST ended in a panic. The reply
-// must not be that the event was accepted.
+// errUnanswered is the reply to a repeat if the first POST ended in a panic. The server
+// cannot know what that POST did, so it must not say that the event was accepted.
 var errUnanswered = errors.New("the first POST with this key was never answered")
 
 // reply is the answer to a POST. It can be sent again.

@@ -40,7 +40,7 @@ func (a *API) forOperators(h handler) handler {
 	}
 }
 
-// checkOperator returns the problem of a request that is not an operator's.
+// checkOperator returns a problem if a request does not come from an operator.
 func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case a.operators.hasToken:
@@ -64,10 +64,10 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 	return problem.OperatorsOnly.With("This server has no token for operators. If you run it, set ADMIN_TOKEN, and send it as “Authorization: Bearer <token>”.")
 }
 
-// checkPage refuses the requests of other origins' pages to a server without a token:
-// a browser on the operator's machine can reach the server for any page. A page whose
-// own host name leads to this machine (DNS rebinding) is refused too: its browser
-// cannot know that it is of another origin.
+// checkPage protects a server without a token from pages of other origins: a browser on
+// the operator's machine could reach the server for any page. A page may also make its
+// own host name lead to this machine (DNS rebinding). The browser then takes the server
+// for the page's own, so the name decides.
 func (o operators) checkPage(r *http.Request) error {
 	switch {
 	case isForPage(r):

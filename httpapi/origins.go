@@ -30,9 +30,8 @@ func newCrossOrigin(origins []string) *cors.Cors {
 	})
 }
 
-// isForeign reports whether a browser sends a request for a page of another origin, and
-// the request may change something (Sec-Fetch-Site of Fetch Metadata, or Origin of
-// RFC 6454).
+// isForeign reports whether a request may change something and comes from a page of
+// another origin. It looks at Sec-Fetch-Site (Fetch Metadata) or Origin (RFC 6454).
 func isForeign(r *http.Request) bool { return new(http.CrossOriginProtection).Check(r) != nil }
 
 // checkOrigin refuses the requests of pages that may not use the API. A browser hides

@@ -82,7 +82,7 @@ func newPages(files, client fs.FS, isProduction bool) (pages, error) {
 	if err := errors.Join(p.add(files, ""), p.add(client, clientFolder)); err != nil {
 		return pages{}, fmt.Errorf("reading the pages: %w", err)
 	}
-	// The doctor reads streams by the client's own reader.
+	// The doctor reads streams with the reader of the browser client.
 	if reader, ok := p.files[path.Join(clientFolder, "src/event-stream.js")]; ok {
 		p.files["assets/event-stream.js"] = reader
 	}

@@ -81,10 +81,10 @@ func (l list) linkNext(w http.ResponseWriter, r *http.Request, limit int, last r
 
 // firstAfter returns the first ranks after another one (nil: from the start), sorted,
 // and at most count of them. It also returns how many ranks there are in all. It never
-// holds more than twice count of them.
+// holds more than 2·count of them.
 func firstAfter(after *rank, all iter.Seq[rank], count int) (first []rank, total int) {
 	var kept []rank
-	var last *rank // the last rank to return, as soon as there are enough
+	var last *rank // the largest rank that is kept, once there are enough
 	for p := range all {
 		total++
 		if after != nil && p.compare(*after) <= 0 || last != nil && p.compare(*last) >= 0 {

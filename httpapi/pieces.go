@@ -78,7 +78,7 @@ func (p *pieces) writeFull() {
 	if p.until.Before(at) {
 		at = p.until
 	}
-	_ = p.control.SetWriteDeadline(at) // a writer without deadlines, as in tests, goes without
+	_ = p.control.SetWriteDeadline(at) // an error means that the writer has no deadlines, as in tests
 	p.write()
 }
 

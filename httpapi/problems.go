@@ -11,12 +11,12 @@ import (
 )
 
 // refusals is the table that turns an error into a problem. It also names the limit
-// that was reached, if the error means that.
+// that was reached, if there is one.
 var refusals = []struct {
 	err      error
 	limit    limits.Name
 	problem  problem.Type
-	canRetry bool // if so, the problem says when
+	canRetry bool // the problem says when
 	detail   string
 }{
 	{rooms.ErrNotInRoom, "", problem.NotInRoom, false, "Join a room before you send this."},
@@ -44,8 +44,8 @@ var refusals = []struct {
 
 const overflowDetail = "A receiver has not yet read what you sent to it: your share of its outbox is used up. What was accepted will arrive. Try again after the time given."
 
-// problemFor returns the problem that an error is to its client, and the limit that was
-// reached, if any. A failure of the server has no problem: the result is nil.
+// problemFor returns the problem that the client gets for an error, and the limit that
+// was reached, if there is one. For a failure of the server the problem is nil.
 func problemFor(err error) (*problem.Problem, limits.Name) {
 	var p *problem.Problem
 	var denial *access.Denial

@@ -101,8 +101,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if errors.Is(err, context.Canceled) {
-		// The client is gone, or has closed only its half of the connection. Without an
-		// answer, net/http would send an empty 200, which the client must not see.
+		// The client is gone, or has closed only its half of the connection. If we just
+		// returned, net/http would send an empty 200, and the client would believe it.
 		panic(http.ErrAbortHandler)
 	}
 	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)

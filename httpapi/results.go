@@ -9,11 +9,11 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// results are the answer to a batch: what became of each event. The zero value means
-// that there was not a batch.
+// results are the answer to a batch: what became of each event. The zero value is
+// for a request that is not a batch.
 type results struct {
 	each  []*problem.Problem // nil: the event is accepted
-	kinds []*problem.Problem // those of each that differ, once each
+	kinds []*problem.Problem // each different problem once
 	named int                // wrong fields in them: problem.MaxFieldErrors at most
 }
 

@@ -110,8 +110,8 @@ func isReading(path string) bool {
 	return path == "/events" || path == "/events/poll" || path == "/silence"
 }
 
-// hasEscapedSlash reports whether a path has an escaped slash, which does not separate
-// parts of the path.
+// hasEscapedSlash reports whether a path has an escaped slash. That one does not
+// separate parts of the path.
 func hasEscapedSlash(r *http.Request) bool {
 	return r.URL.RawPath != "" && strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F")
 }
@@ -125,7 +125,7 @@ func withEscapedPath(r *http.Request) *http.Request {
 	return &own
 }
 
-// handle turns a handler into a handle of the router. It unescapes the parameters if
+// handle turns a handler into a handle for the router. It unescapes the parameters if
 // the router matched a path that was still escaped.
 func (a *API) handle(h handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {

@@ -23,8 +23,8 @@ const (
 	minWriteTimeout = 2 * time.Second
 	minBodyTimeout  = 2 * time.Second
 
-	// urgentTimeout is how long an answer may take to an operator, to a probe, or to a
-	// client that is refused.
+	// urgentTimeout is how long an answer to an operator, a probe or a refused client may
+	// take.
 	urgentTimeout = 5 * time.Second
 )
 
@@ -50,7 +50,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 		}
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(urgentTimeout)) // a writer without deadlines, as in tests, goes without
+	_ = control.SetWriteDeadline(time.Now().Add(urgentTimeout)) // an error means that the writer has no deadlines, as in tests
 	if inReserve {
 		_ = control.SetReadDeadline(time.Now().Add(urgentTimeout))
 	}
@@ -109,7 +109,7 @@ func settle(w http.ResponseWriter, r *http.Request) {
 	}
 	_, hasBody := w.Header()["Content-Type"]
 	if hasBody || conns.IsWriting(r.Context()) {
-		_ = http.NewResponseController(w).Flush() // the client may be gone
+		_ = http.NewResponseController(w).Flush() // an error means that the client is gone
 	}
 }
 
@@ -125,7 +125,8 @@ func hurry(w http.ResponseWriter, r *http.Request, count int) {
 	_ = control.SetWriteDeadline(at.Add(shareOfTime(write, count, minWriteTimeout)))
 }
 
-// shareOfTime divides a time-out among requests, if there are more than a few.
+// shareOfTime divides a time-out among requests, if there are more than fewRequests. No
+// share is shorter than least, unless the whole time-out is.
 func shareOfTime(timeout time.Duration, count int, least time.Duration) time.Duration {
 	return max(timeout*fewRequests/time.Duration(max(count, fewRequests)), min(timeout, least))
 }

@@ -48,12 +48,12 @@ func (e *JoinRoom) normalize() { e.Metadata = compact(e.Metadata) }
 // LeaveRoom is the event leave-room.
 type LeaveRoom struct{}
 
-// posted is what all events have in common that travel on as they were written.
+// posted is a part of each event that travels on as it was written.
 type posted struct{ members []byte }
 
-// Members returns the members of the event in the order in which they were
-// written, without white space or braces. The type is not among them, nor is
-// "from": that is the server's to say.
+// Members returns the members of the event in the order in which they were written,
+// without white space and braces. "type" is not among them. Neither is "from": only the
+// server may say from whom an event comes.
 func (p *posted) Members() []byte { return p.members }
 
 func (p *posted) keep(o object) {

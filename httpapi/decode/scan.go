@@ -40,8 +40,8 @@ func valuesOf(array jsontext.Value) iter.Seq[jsontext.Value] {
 	}
 }
 
-// nextItem returns where the next item begins, after an item that ends at end. After the
-// last item it returns where the closing bracket is.
+// nextItem returns the start of the item that follows an item's end. After the last
+// item it returns the place of the closing bracket.
 func nextItem(text []byte, end int) int {
 	at := afterSpace(text, end)
 	if text[at] == ',' {
@@ -50,7 +50,7 @@ func nextItem(text []byte, end int) int {
 	return at
 }
 
-// afterSpace returns where the white space ends that begins at a place, if there is any.
+// afterSpace skips white space.
 func afterSpace(text []byte, at int) int {
 	for at < len(text) && isSpace(text[at]) {
 		at++
@@ -60,7 +60,7 @@ func afterSpace(text []byte, at int) int {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// valueEnd returns where the value ends that begins at a place.
+// valueEnd returns the end of the value that begins at a place.
 func valueEnd(text []byte, at int) int {
 	switch text[at] {
 	case '"':
@@ -76,7 +76,7 @@ func valueEnd(text []byte, at int) int {
 
 func isDelimiter(c byte) bool { return isSpace(c) || c == ',' || c == ']' || c == '}' }
 
-// bracketEnd returns where the object or array ends that begins at a place.
+// bracketEnd returns the end of the object or array that begins at a place.
 func bracketEnd(text []byte, at int) int {
 	for level := 0; ; at++ {
 		switch text[at] {
@@ -92,8 +92,8 @@ func bracketEnd(text []byte, at int) int {
 	}
 }
 
-// stringLength returns the length of a string after its opening quote. The closing quote
-// counts.
+// stringLength returns the length of a string without its opening quote. The closing
+// quote is counted.
 func stringLength(text []byte) int {
 	for i := 0; ; {
 		quote := bytes.IndexByte(text[i:], '"')

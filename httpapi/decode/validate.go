@@ -89,7 +89,7 @@ func fieldPath(b validator.FieldError) string {
 	return strings.Join(path, ".")
 }
 
-// ruleMessage returns what a field must be to follow the rule that it broke.
+// ruleMessage returns what a field must be. The field has broken a rule.
 func ruleMessage(b validator.FieldError) string {
 	switch b.Tag() {
 	case "required":

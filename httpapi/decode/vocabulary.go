@@ -83,7 +83,7 @@ type Type struct {
 type knownField struct {
 	name  string
 	index []int            // as reflect finds it; nil: it is in the Go type itself
-	bit   uint64           // tells it from the others
+	bit   uint64           // a different one for each member
 	inner map[string][]int // its own fields by their names, if it is an object
 }
 
@@ -112,11 +112,11 @@ func fieldsOf(t reflect.Type) map[string][]int {
 }
 
 // bind sets the fields of an event from the members with their names. It refuses an
-// unknown member, unless the event is open. It refuses a known member that is repeated:
-// of two targets, the receiver might read another than we do.
+// unknown member, unless the event is open. It also refuses a known member that is
+// repeated: if there were two targets, we might read one and the receiver the other.
 func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
-	var seen uint64 // a bit for each field
+	var seen uint64 // the bits of the members so far
 	for _, m := range o.members {
 		if len(wrong) == problem.MaxFieldErrors {
 			break
@@ -150,7 +150,7 @@ func (t Type) isLookalike(name []byte) bool {
 	return string(name) != "from" && equalFold(name, "from") || t.lookalike(name) != ""
 }
 
-// lookalike returns the name of the member that a name differs from only in case, or "".
+// lookalike returns the known member whose name differs only in case, or "".
 func (t Type) lookalike(name []byte) string {
 	for known := range t.fields {
 		if equalFold(name, known) {
@@ -160,8 +160,8 @@ func (t Type) lookalike(name []byte) string {
 	return ""
 }
 
-// equalFold reports whether two names differ at most in case. It does not look at long
-// names.
+// equalFold reports whether two names are equal except for case. The length of a name
+// can rule that out at once.
 func equalFold(name []byte, known string) bool {
 	return len(name) <= longestFold*len(known) && strings.EqualFold(string(name), known)
 }
@@ -174,8 +174,8 @@ func (t Type) unknownMember(name []byte) problem.FieldError {
 	return problem.Field(excerpt.Of(string(name)), "unknown", message)
 }
 
-// set decodes a value into the field of an event. If it cannot, it returns the path
-// of what is wrong, and what that should be.
+// set decodes a value into the field of an event. If it cannot, it returns the path of
+// the wrong value, and what the value must be.
 func (f knownField) set(event reflect.Value, value jsontext.Value) (path, wanted string) {
 	field := event.FieldByIndex(f.index)
 	if value.Kind() == '{' && field.Kind() == reflect.Struct {

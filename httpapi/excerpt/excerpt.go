@@ -27,8 +27,8 @@ func isTooLong(text string) bool {
 	return len(text) > maxLength && utf8.RuneCountInString(text) > maxLength
 }
 
-// shorten keeps a number of characters at the end of a text that is too long,
-// and as many at its beginning as an excerpt may have beside them.
+// shorten cuts the middle out of a text that is too long. Of its end it keeps tail
+// characters.
 func shorten(text string, tail int) string {
 	return firstRunes(text, maxLength-1-tail) + "…" + lastRunes(text, tail)
 }

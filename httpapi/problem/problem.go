@@ -13,7 +13,7 @@ import (
 // Type is a row of the protocol's table of problems.
 type Type struct {
 	Name        string // the last part of the type's URI
-	Status      int    // the status of HTTP
+	Status      int    // the HTTP status
 	Title       string
 	Explanation string // for a person who opens the type's URI
 }
