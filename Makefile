@@ -1,8 +1,10 @@
-# make test    everything that CI runs; installs Chromium where apt can
-# make client  the browser client, after its sources have changed
-# make bench   the figures of the README
-# make release takes the contract for released: the next must tell by its version what has changed
-# make run     the server, on port 3002
+# make check            lint and the unit tests
+# make test             everything that CI runs; installs a browser and proxies if apt can
+# make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
+# make client           build the browser client, after its sources have changed
+# make bench            the figures of docs/performance.md
+# make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
+# make run              the server, on port 3002
 
 GO         ?= go
 # A number of tries, not a time: at the end of a time Go's fuzzing sometimes fails
@@ -14,28 +16,41 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v gcc || command -v clang),-race)
 
+CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false $(STATICCHECK)
+
 # What the tests of proxies and dead links run, beside a browser.
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test vulnerabilities lint scripts unit fuzz e2e browser proxies client bench release run
+.PHONY: test check vulnerabilities lint scripts unit fuzz e2e installs browser proxies client bench freeze-contract run
 
-test: lint unit fuzz e2e
+# Downloads wait for the network, so they run beside what computes.
+test:
+	$(MAKE) -j2 check installs
+	$(MAKE) fuzz
+	$(MAKE) e2e
 	@echo "All tests passed."
+
+# One after the other, since both compute.
+check:
+	$(MAKE) lint
+	$(MAKE) unit
 
 # Needs the vulnerability database: vuln.go.dev, or a copy at GOVULNDB, with which
 # it is a part of the tests.
 vulnerabilities:
 	$(GO) run $(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
+# Vet and staticcheck look at what the unit tests compile: without -race, all that
+# it needs would be compiled a second time.
 lint: scripts $(if $(GOVULNDB),vulnerabilities)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
-	$(GO) vet ./...
-	cd e2e && $(GO) vet ./...
-	cd examples/go-bot && $(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
-	cd e2e && $(GO) run $(STATICCHECK) ./...
-	cd examples/go-bot && $(GO) run $(STATICCHECK) ./...
+	$(GO) vet $(RACE) ./...
+	cd e2e && $(GO) vet $(RACE) ./...
+	cd examples/go-bot && $(GO) vet $(RACE) ./...
+	$(CHECK_STATICALLY) ./...
+	cd e2e && $(CHECK_STATICALLY) ./...
+	cd examples/go-bot && $(CHECK_STATICALLY) ./...
 	@built=$$(mktemp -d) && browser/build.sh "$$built" && diff -rq "$$built" browser/dist; \
 		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "browser/dist is not of browser/src (run make client)"; exit 1; }
 
@@ -54,7 +69,7 @@ client:
 	browser/build.sh browser/dist
 
 unit:
-	$(GO) test $(RACE) ./...
+	$(GO) test $(RACE) -vet=off ./...
 
 fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
@@ -65,16 +80,26 @@ fuzz:
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
-e2e: browser proxies
-	cd e2e && $(GO) test $(RACE) -timeout 15m ./...
+# The names of the files say of which group a test is.
+ifdef GROUP
+ONLY = -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(GROUP)*_test.go | paste -sd '|'))$$"
+endif
+
+# On two cores that do other work as well, the tests may take twice as long.
+e2e: installs
+	cd e2e && $(GO) test $(RACE) -vet=off -timeout 30m $(ONLY) ./...
+
+# apt installs one thing at a time.
+installs: browser
+	$(MAKE) proxies
 
 # Without a browser the tests that need one are skipped, and say so.
 browser:
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		apt-get update -q && apt-get install -yq --no-install-recommends chromium-headless-shell fonts-liberation; \
+		apt-get update -qq && apt-get install -yqq --no-install-recommends chromium-headless-shell fonts-liberation; \
 	else \
-		echo "There is no Chromium here, and no way to install it: browser tests will be skipped."; \
+		echo "No Chromium is installed, and it cannot be installed here: the browser tests will be skipped."; \
 	fi
 
 # Without a proxy its tests are skipped, and say so. The packages would start
@@ -82,16 +107,16 @@ browser:
 proxies:
 	@dpkg -s $(PROXIES) $(NETWORK) >/dev/null 2>&1 || \
 	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		apt-get update -q && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK); \
+		apt-get update -qq && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK); \
 	else \
-		echo "Not all proxies are here, and there is no way to install them: their tests will be skipped."; \
+		echo "Not all proxies are installed, and they cannot be installed here: their tests will be skipped."; \
 	fi
 
 bench:
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 
-release:
+freeze-contract:
 	cp openapi.yaml e2e/testdata/released.yaml
 
 run:
