@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"signaling-server/httpapi/excerpt"
@@ -41,28 +40,30 @@ func ParseDocument(body []byte) (Document, error) {
 	if depth > maxDepth {
 		return Document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	}
-	if !jsontext.Value(body).IsValid(asWritten) {
-		return Document{}, whyInvalid(body)
+	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
+		return Document{}, malformed(err)
 	}
 	text := bytes.Trim(body, " \t\r\n")
 	return Document{text, spaces == 0}, nil
 }
 
-// whyInvalid returns the problem of a body that is not valid JSON: it says where.
-func whyInvalid(body []byte) *problem.Problem {
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), asWritten)
-	err := decoder.SkipValue()
+// anyValue is decoded from any JSON value, and keeps nothing of it.
+type anyValue struct{}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (*anyValue) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
+	_, err := decoder.ReadValue()
+	return err
+}
+
+// malformed returns the problem of a body that is not JSON: it says where, if the
+// decoder knows it.
+func malformed(err error) *problem.Problem {
 	var syntax *jsontext.SyntacticError
-	switch {
-	case err == nil:
-		return problem.MalformedJSON.With("There is more after the JSON value.")
-	case errors.As(err, &syntax):
+	if errors.As(err, &syntax) {
 		return problem.MalformedJSON.With(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return problem.MalformedJSON.With("The JSON value is incomplete.")
-	default:
-		return problem.MalformedJSON.With("The body is not JSON.")
 	}
+	return problem.MalformedJSON.With("The JSON value is incomplete.")
 }
 
 // member is one member of a JSON object. It shares the memory of the body, except for
