@@ -46,7 +46,7 @@ func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
 	require.Equal(t, 5, evaluate[int](p, `document.querySelectorAll(".plot canvas").length`))
 
 	bob.pause()
-	p.shows("note-connections", "of them 1 away")
+	p.shows("note-connections", "1 of them away")
 	p.until("listing Bob as away", `[...document.querySelectorAll("#connection-list tbody")].some((row) =>
 		row.innerText.includes("Bob") && row.querySelector('[data-state="away"]'))`)
 	connect(t, url)
@@ -143,7 +143,7 @@ func TestTheDashboardFindsAndPagesRooms(t *testing.T) {
 	p.until("finding a connection by its room", `document.querySelector("#connection-list [data-part=range]").textContent === "1–1 of 1 found"`)
 	require.Equal(t, []string{"user-17"}, listed(p, "connection-list", "userId"))
 	p.write("#room-search", " and more")
-	p.until("finding nothing", `document.querySelector("#room-list [data-part=note]").textContent === "Nothing here has “USER-17 and more” in it."`)
+	p.until("finding nothing", `document.querySelector("#room-list [data-part=note]").textContent === "Nothing matches “USER-17 and more”."`)
 }
 
 func TestARefreshOfTheDashboardDisturbsNobody(t *testing.T) {

@@ -184,12 +184,12 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 	takesTurns(t)
 	server := startServer(t)
 	v := seeDoctor(t, server, 2)
-	v.concludes("good", "Signaling works here, by every way.")
+	v.concludes("good", "Signaling works here, by every transport.")
 	for _, lane := range []string{"eventSource", "fetchStream", "poll", "post"} {
 		v.shows(lane, "works")
 		v.finds(lane, "good", "work")
 	}
-	v.finds("silence", "info", "silent for 2 s was not cut", "longer than the 10 s between two heartbeats")
+	v.finds("silence", "info", "idle for 2 s was not cut", "longer than the 10 s between two heartbeats")
 	v.finds("request-headers", "good", "nothing was changed")
 	v.finds("response-headers", "good", "nothing was changed")
 	v.finds("clock", "good")
@@ -227,7 +227,7 @@ func TestTheDoctorFindsAProxyThatHoldsBackStreamsByGET(t *testing.T) {
 	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(r *http.Request) bool { return r.Method == http.MethodGet }})
 	v := seeDoctor(t, box, 2)
-	v.concludes("warn", "by a stream that is opened by POST")
+	v.concludes("warn", "by a stream opened by POST")
 	v.shows("eventSource", "held")
 	v.finds("eventSource", "bad", "is held back", "turn off response buffering for "+box, "proxy_buffering off", "meanwhile streams opened by POST")
 	v.shows("fetchStream", "works")
@@ -256,7 +256,7 @@ func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
 	v := seeDoctor(t, box, 5, (*tab).expectFailedRequests)
 	v.finds("silence", "bad", "raise the idle timeout", "HEARTBEAT_INTERVAL")
 	v.until("told how long it bears", `/cut after (2\.[5-9]|[34](\.\d)?) s/.test(document.querySelector('[data-id="silence"]').textContent)`)
-	v.concludes("warn", "a stream that is silent is cut soon")
+	v.concludes("warn", "idle streams are cut soon")
 	require.Equal(t, "hidden proxy", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
 	for _, lane := range []string{"eventSource", "fetchStream", "poll"} {
 		v.shows(lane, "works")
@@ -360,7 +360,7 @@ func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
 	takesTurns(t)
 	v := visit{openTab(t, "the doctor", startServer(t)+"/doctor/")}
 	v.until("silent", `document.querySelector("#silence").dataset.state === "testing"`)
-	v.until("counting", `/silent for [1-9]/.test(document.querySelector("#silence-text").textContent)`)
+	v.until("counting", `/idle for [1-9]/.test(document.querySelector("#silence-text").textContent)`)
 	v.click("#stop")
 	v.until("stopped", `document.querySelector('[data-id="silence"]')`)
 	v.finds("silence", "info", "stopped early", "was still open after")

@@ -1,6 +1,8 @@
 // Package static holds the pages: the landing page, the demo, the doctor, the dashboard, the
-// reference, and what they share. They are embedded, so the server stays one binary. They are
-// plain files: nothing builds them.
+// reference, and what they share. They are embedded, so the server stays one binary.
+//
+// They are plain files without a build. So each page has its own head and header, although some
+// lines are the same in all of them: sharing these lines would take a build or a template.
 package static
 
 import "embed"

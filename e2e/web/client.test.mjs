@@ -1,4 +1,4 @@
-// The client in Node.js, as npm packs it. SERVER is the address of a real server.
+// Tests the client in Node.js, as npm packs it. SERVER is the address of a real server.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +12,7 @@ import io, { Problem, Socket } from "signaling-server-client";
 const run = promisify(execFile);
 const soon = { timeout: 30_000 };
 
-test("two processes relay to each other, one by import and one by require", soon, async () => {
+test("two processes relay to each other: one imports the client, the other requires it", soon, async () => {
   const sides = await Promise.all(["relay.mjs", "relay.cjs"].map((file) => run(process.execPath, [file, process.env.SERVER, file])));
   for (const { stdout, stderr } of sides) {
     assert.equal(stderr, "");
@@ -23,7 +23,8 @@ test("two processes relay to each other, one by import and one by require", soon
   }
 });
 
-// A server of the test's own, which tells one session and answers posts as it is told.
+// Starts a server that opens one session, and answers POSTs by a function of the test. Resolves to a
+// connected socket and the POSTs so far.
 async function fakeServer(t, answer) {
   const posts = [];
   let underWay = 0;
@@ -38,7 +39,7 @@ async function fakeServer(t, answer) {
     for await (const chunk of request) body += chunk;
     const post = { path: request.url, body: JSON.parse(body), key: request.headers["idempotency-key"], at: Date.now() };
     posts.push(post);
-    assert.equal(++underWay, 1, "one post at a time");
+    assert.equal(++underWay, 1, "one POST at a time");
     assert.equal(request.headers.authorization, "Bearer secret");
     await answer(response, post, posts.length);
     underWay--;
@@ -66,7 +67,7 @@ const refuse = (response, status, type, headers = {}) => {
 };
 const types = ({ body }) => (body.events ?? [body]).map(({ type }) => type);
 
-test("what queues up while a post is under way goes as one batch, in order", soon, async (t) => {
+test("events that wait while a POST is under way go as one batch, in order", soon, async (t) => {
   let release;
   const { socket, posts } = await fakeServer(t, async (response, post, number) => {
     if (number === 1) await new Promise((resolve) => { release = resolve; });
@@ -80,7 +81,7 @@ test("what queues up while a post is under way goes as one batch, in order", soo
   assert.deepEqual(posts.map(types), [["ping"], ["typing-start", "typing-stop", "ping"]]);
 });
 
-test("a batch holds no more than the server takes", soon, async (t) => {
+test("a batch holds no more than the server accepts", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, accept);
   await Promise.all(Array.from({ length: 150 }, () => socket.emitWithAck("ping")));
   const large = "€".repeat(10_000); // 30 KB in UTF-8
@@ -88,7 +89,7 @@ test("a batch holds no more than the server takes", soon, async (t) => {
   assert.deepEqual(posts.map(({ body }) => body.events?.length ?? 1), [64, 64, 22, 1, 1, 1, 1]);
 });
 
-test("a post whose answer is lost is repeated with its key", soon, async (t) => {
+test("a POST whose answer is lost is repeated with its key", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, (response, post, number) => {
     if (number < 3) response.destroy();
     else accept(response, post);
@@ -98,7 +99,7 @@ test("a post whose answer is lost is repeated with its key", soon, async (t) => 
   assert.equal(new Set(posts.map(({ key }) => key)).size, 1);
 });
 
-test("a proxy's error page and a captive portal's are no answers", soon, async (t) => {
+test("the pages of a proxy and of a captive portal do not count as answers", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, (response, post, number) => {
     if (number > 2) return accept(response, post);
     response.writeHead(number === 1 ? 502 : 200, { "Content-Type": "text/html" }).end("<h1>A page</h1>");
@@ -108,7 +109,7 @@ test("a proxy's error page and a captive portal's are no answers", soon, async (
   assert.equal(posts.length, 3);
 });
 
-test("who is asked to wait waits, and then asks with another key", soon, async (t) => {
+test("a client that is asked to wait does so, and then uses another key", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, (response, post, number) => {
     if (number === 1) refuse(response, 429, "/problems/rate-limited", { "Retry-After": "1" });
     else accept(response, post);
@@ -118,7 +119,7 @@ test("who is asked to wait waits, and then asks with another key", soon, async (
   assert.ok(posts[1].at - posts[0].at >= 950, "a second has passed");
 });
 
-test("a proxy that lets no batch through gets the events one by one", soon, async (t) => {
+test("if a proxy blocks batches, the events go one by one", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, (response, post) => {
     if (post.path === "/events") return accept(response, post);
     response.writeHead(403, { "Content-Type": "text/html" }).end("<h1>Blocked</h1>");
@@ -127,7 +128,7 @@ test("a proxy that lets no batch through gets the events one by one", soon, asyn
   assert.deepEqual(posts.map(types), [["typing-start", "typing-stop"], ["typing-start"], ["typing-stop"]]);
 });
 
-test("what is refused comes as error, to the callback, and as a rejection", soon, async (t) => {
+test("a refusal comes as error event, to the callback, and as a rejection", soon, async (t) => {
   const { socket } = await fakeServer(t, (response) => refuse(response, 404, "/problems/target-not-found"));
   const errors = [];
   socket.on("error", (problem) => errors.push(problem));
@@ -138,7 +139,7 @@ test("what is refused comes as error, to the callback, and as a rejection", soon
   assert.deepEqual(errors.map(({ message }) => message), ["Not now.", "Not now."]);
 });
 
-test("an event that timed out before it was sent never is", soon, async (t) => {
+test("an event that timed out before it was sent is never sent", soon, async (t) => {
   const { socket, posts } = await fakeServer(t, async (response, post, number) => {
     if (number === 1) await new Promise((resolve) => setTimeout(resolve, 300));
     accept(response, post);
@@ -151,7 +152,7 @@ test("an event that timed out before it was sent never is", soon, async (t) => {
   assert.deepEqual(posts.map(types), [["ping"], ["typing-stop"]]);
 });
 
-test("listeners come and go as they do in socket.io-client, and one that throws stops no other", soon, (t) => {
+test("listeners come and go as in socket.io-client, and one that throws does not stop the others", soon, (t) => {
   const socket = io("http://127.0.0.1:9", { autoConnect: false });
   assert.ok(socket instanceof Socket);
   assert.deepEqual([socket.connected, socket.disconnected, socket.active, socket.id], [false, true, false, undefined]);
@@ -171,7 +172,7 @@ test("listeners come and go as they do in socket.io-client, and one that throws 
   assert.deepEqual(thrown, ["mine", "mine"]);
 });
 
-test("attempts end where they are to end", soon, async () => {
+test("attempts end after reconnectionAttempts", soon, async () => {
   const socket = io("http://127.0.0.1:9", { reconnectionAttempts: 2, reconnectionDelay: 1 });
   const errors = [];
   socket.on("connect_error", (error) => errors.push(error.message));

@@ -1,5 +1,5 @@
-// A call with everybody in a room, as an application would write it. The tests check it
-// with `tsc --strict` against the packed client; the lines marked as errors must be such.
+// A call with everybody in a room, as an application would write it. The tests check it with
+// `tsc --strict` against the packed client. Lines that are marked as errors must be errors.
 
 import { io, Problem, type ServerEvents, type Socket } from "signaling-server-client";
 import { joinRoom, type Peer, type Room } from "signaling-server-client/peers";
@@ -66,15 +66,15 @@ function show(stream: MediaStream, peer: Peer): void {
 type Offer = ServerEvents["offer"];
 const sdp = (event: Offer): string => event.offer.sdp;
 
-// @ts-expect-error there is no such event
+// @ts-expect-error the server does not send this event
 socket.on("room-join", () => {});
 // @ts-expect-error an offer needs a target
 socket.emit("offer", { offer: { type: "offer", sdp: "v=0" } });
-// @ts-expect-error a message is no text alone
+// @ts-expect-error a message is an object, not a text
 socket.emit("send-message", "hello");
-// @ts-expect-error the server sends no number
+// @ts-expect-error the message is a text, not a number
 socket.on("new-message", ({ message }) => message.toFixed());
-// @ts-expect-error a socket ID is read, not set
+// @ts-expect-error the socket ID is read-only
 socket.id = "mine";
 
 export { call, chat, sdp };

@@ -1,6 +1,6 @@
 const COUNT = 200;
 
-// Sends as soon as the other is there, and ends when everything has come.
+// Sends as soon as the other process is in the room, and ends when it has received everything.
 exports.relay = (io) => {
   const [url, name] = process.argv.slice(2);
   const socket = io(url);

@@ -1,4 +1,4 @@
-// The same client by `require`, for those who have not moved to ES modules.
+// Loads the client by `require`, for programs that do not use ES modules yet.
 
 import client = require("signaling-server-client");
 

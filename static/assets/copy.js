@@ -1,4 +1,4 @@
-// Copies text and says so on the button that was pressed.
+// Copies text, and says so on the button that was pressed.
 
 export async function copyText(text, button) {
   const label = button.querySelector("span") ?? button;
@@ -20,7 +20,7 @@ async function copied(text) {
   }
 }
 
-// navigator.clipboard exists on https and localhost only; a server on a LAN is neither.
+// navigator.clipboard exists only on https and localhost; a server on a LAN may have neither.
 function copiedTheOldWay(text) {
   const field = document.createElement("textarea");
   field.className = "visually-hidden";

@@ -1,4 +1,4 @@
-// The landing page: what the server says of itself, and samples that name this server.
+// The landing page: shows the health of the server, and puts its address into the samples.
 
 import { copyText } from "./copy.js";
 import { byId } from "./page.js";
@@ -27,7 +27,7 @@ async function refresh() {
     show("version", health.version);
     state("up", `The server is up: ${health.status}`);
   } catch {
-    state("down", "The server does not answer. Asking again.");
+    state("down", "The server does not answer. Trying again.");
   }
 }
 
@@ -40,13 +40,13 @@ function show(figure, text) {
   byId(`figure-${figure}`).textContent = text ?? "–";
 }
 
-// Assistive technology reads a change of this aloud, so it is written only when it is one.
+// Assistive technology reads each change aloud, so the text is written only if it differs.
 function state(name, text) {
   byId("live-dot").dataset.state = name;
   if (byId("live-text").textContent !== text) byId("live-text").textContent = text;
 }
 
-// A tab that nobody looks at asks nothing.
+// A hidden tab asks nothing.
 setInterval(() => {
   if (!document.hidden) refresh();
 }, REFRESH_INTERVAL);

@@ -1,8 +1,8 @@
-// Finds the parts of a page. One that the HTML lacks, or that is of another kind, is an error
-// that names it.
+// Finds the parts of a page. If the HTML lacks a part, or has one of another kind, the error
+// names it.
 
 /**
- * The first element in another one that a selector matches.
+ * Returns the first element inside another that the selector matches.
  * @template {Element} [E=HTMLElement]
  * @param {ParentNode} within
  * @param {string} selector
@@ -16,7 +16,7 @@ export function part(within, selector, kind) {
 }
 
 /**
- * The element of the page that has this ID.
+ * Returns the element of the page that has this ID.
  * @template {Element} [E=HTMLElement]
  * @param {string} id
  * @param {new () => E} [kind]
@@ -24,7 +24,7 @@ export function part(within, selector, kind) {
 export const byId = (id, kind) => part(document, `#${id}`, kind);
 
 /**
- * A copy of the element that a template of the page holds.
+ * Returns a copy of the element in a template of the page.
  * @param {string} id
  */
 export const stamp = (id) => /** @type {HTMLElement} */ (part(byId(id, HTMLTemplateElement).content, "*").cloneNode(true));

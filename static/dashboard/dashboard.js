@@ -1,4 +1,4 @@
-// The dashboard: when it asks the server, and what it does with the answer.
+// The dashboard: asks the server at intervals, and shows the answers.
 
 import { byId, part } from "/assets/page.js";
 import { Closed, readFigures } from "./endpoints.js";
@@ -9,7 +9,7 @@ import { INTERVAL, Meter, Samples } from "./samples.js";
 import { endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
 
 const LIST_INTERVAL = 5000;
-const SUMMARY_INTERVAL = 10_000; // read aloud more often it would be a nuisance
+const SUMMARY_INTERVAL = 10_000; // to hear it more often would be a nuisance
 const LONGEST_WAIT = 30_000;
 
 const samples = new Samples();
@@ -19,7 +19,7 @@ const plots = new Plots(samples, span());
 let timer = 0;
 let asking = false;
 let paused = false;
-let shut = false; // to whoever looks, until there is another token
+let shut = false; // whether the server has refused us, until there is another token
 let reopening = 0;
 let failures = 0;
 let outageSince = null;
@@ -30,7 +30,7 @@ function span() {
   return Number(part(byId("spans"), ":checked", HTMLInputElement).value) * 60_000;
 }
 
-// Whoever does not look asks nothing of the server.
+// A page that nobody looks at asks the server nothing.
 function isWatching() {
   return !paused && !shut && !document.hidden;
 }
@@ -51,7 +51,7 @@ async function tick() {
   if (isWatching()) timer = setTimeout(tick, Math.max(0, begin + wait() - Date.now()));
 }
 
-// How long until the server is asked again: the longer the more often it failed.
+// How long until the next question. The wait doubles with each failure.
 function wait() {
   return Math.min(INTERVAL * 2 ** Math.max(0, failures - 1), LONGEST_WAIT);
 }
@@ -83,7 +83,8 @@ function miss(time, error) {
   showState("down", "No answer");
 }
 
-// Whoever is no operator asks no more, until there is a token to try, or it is time.
+// The server has refused us. The page stops asking until somebody enters another token, or, with
+// 429, until the time is over that the server asks to wait.
 function shutOut(closed) {
   shut = true;
   endOutage();
@@ -98,7 +99,7 @@ function tryAgain() {
   tick();
 }
 
-// Where nothing was measured the plots show nothing.
+// The plots show a gap for a time without measurements.
 function leaveGap(time) {
   meter.forget();
   samples.add(time);
@@ -116,7 +117,7 @@ function show() {
 
 function pause(yes) {
   paused = yes;
-  byId("pause").textContent = paused ? "Go on" : "Pause";
+  byId("pause").textContent = paused ? "Resume" : "Pause";
   if (paused) showState("paused", "Paused");
   watchAgainOrStop();
 }

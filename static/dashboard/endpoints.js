@@ -1,12 +1,12 @@
-// What is read from the server: the endpoints of monitoring, and nothing else.
+// Reads the monitoring endpoints of the server.
 
 import { token } from "./operator.js";
 import { parseMetrics } from "./prometheus.js";
 
 const TIMEOUT = 5000;
 
-// What the server says to those who are no operators, and to those of whom it cannot
-// know, since too many wrong tokens came from where they are.
+// The statuses that refuse a client that is not an operator, and an address that has sent too many
+// wrong tokens. The server does not check tokens from that address.
 const CLOSED = [401, 403, 429];
 
 export class Closed extends Error {
@@ -27,9 +27,9 @@ async function ask(path, signal) {
   return response;
 }
 
-// All figures of one moment.
+// Reads all figures at one moment.
 export async function readFigures() {
-  const stats = await ask("/stats").then((response) => response.json()); // a wrong token is told once, not by each
+  const stats = await ask("/stats").then((response) => response.json()); // first and alone, so that a wrong token counts as one guess
   const [metrics, health] = await Promise.all([
     ask("/metrics").then((response) => response.text()),
     ask("/health").then((response) => response.json()),
@@ -37,7 +37,7 @@ export async function readFigures() {
   return { time: Date.now(), metrics: parseMetrics(metrics), health, stats };
 }
 
-// One page of a list, and the cursor of the next one, if there is one.
+// Reads one page of a list, and the cursor of the next page (null after the last).
 export async function readPage(path, { query, cursor, limit, signal }) {
   const terms = new URLSearchParams({ limit });
   if (query) terms.set("q", query);

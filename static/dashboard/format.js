@@ -1,4 +1,4 @@
-// Figures and times as people read them.
+// Writes figures and times for people.
 
 const whole = new Intl.NumberFormat("en");
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -33,7 +33,7 @@ export function ago(iso) {
   return relative.format(-Math.floor(past / size), unit);
 }
 
-// What matters of a client's own name: its program, and the system behind it.
+// The program and the system, from a User-Agent header.
 export function client(userAgent) {
   const [, edge] = userAgent.match(/Edg\/(\d+)/) ?? [];
   const [, firefox] = userAgent.match(/Firefox\/(\d+)/) ?? [];

@@ -1,5 +1,5 @@
-// The lists: rooms and connections, a page at a time, with a search. A refresh
-// leaves alone what has not changed, so that focus, selection and what is open stay.
+// The lists of rooms and sockets, with pages and a search. A refresh writes only what has
+// changed, so that focus, selection and open rows stay.
 
 import { byId, part, stamp } from "/assets/page.js";
 import { readPage } from "./endpoints.js";
@@ -13,12 +13,12 @@ class List {
   #kind;
   #table;
   /** @type {(string | null)[]} */
-  #cursors = [null]; // where each page begins, up to the one that is shown
+  #cursors = [null]; // the start of each page, up to the page that is shown
   /** @type {string | null} */
   #next = null;
   #query = "";
   /** @type {AbortController | null} */
-  #request = null; // what may end the one under way
+  #request = null; // aborts the request under way
   #rows = new Map(); // by key
 
   constructor(kind) {
@@ -33,7 +33,7 @@ class List {
     this.#part("previous").addEventListener("click", () => this.#turn(this.#cursors.slice(0, -1)));
   }
 
-  // Reads the page again. A newer request ends the one before.
+  // Reads the page again. A newer request aborts an older one.
   async refresh() {
     this.#request?.abort();
     const request = new AbortController();
@@ -45,13 +45,13 @@ class List {
       if (request.signal.aborted) return;
       const items = page[this.#kind.items];
       if (!items.length && this.#cursors.length > 1) {
-        this.#turn([null]); // all who stood here are gone
+        this.#turn([null]); // everything on this page has gone
         return;
       }
       this.#next = next;
       this.#show(items, page[this.#kind.total]);
     } catch {
-      // A request that a newer one ended tells nothing; of a server that is gone the banner tells.
+      // An aborted request says nothing, and the banner reports a server that does not answer.
       if (!request.signal.aborted && !this.#rows.size) this.#note("The server does not answer.");
     }
   }
@@ -84,7 +84,7 @@ class List {
     }
     items.forEach((item, i) => this.#showItem(item, i));
     this.#showPlace(items.length, total);
-    this.#note(items.length ? "" : this.#query ? `Nothing here has “${this.#query}” in it.` : this.#kind.none);
+    this.#note(items.length ? "" : this.#query ? `Nothing matches “${this.#query}”.` : this.#kind.none);
   }
 
   #showItem(item, i) {
@@ -114,7 +114,7 @@ class List {
   }
 }
 
-// A button that has the focus and is disabled would lose it; its neighbour takes it.
+// A disabled button would lose the focus, so its neighbour takes it.
 function enable(button, enabled) {
   const loses = !enabled && document.activeElement === button;
   button.disabled = !enabled;
@@ -136,7 +136,7 @@ const rooms = {
   path: "/rooms",
   items: "rooms",
   total: "totalRooms",
-  none: "No rooms yet. A room is there as soon as somebody joins it: open the demo in two tabs, and watch this page.",
+  none: "No rooms yet. A room exists as soon as somebody joins it: open the demo in two tabs to see one.",
   key: (room) => room.roomId,
 
   make() {
@@ -178,7 +178,7 @@ const connections = {
   path: "/connections",
   items: "connections",
   total: "totalConnections",
-  none: "Nobody is connected. Open the demo, or a stream with curl -N and the address of this server's /events.",
+  none: "Nobody is connected. Open the demo, or run curl -N with the address of this server’s /events.",
   key: (connection) => connection.socketId,
 
   make: () => stamp("connection-template"),

@@ -1,5 +1,5 @@
-// Who looks: the token of operators, and the form that asks for it. It is kept for as
-// long as the tab, and goes nowhere but into the header of requests.
+// The operators' token, and the form that asks for it. The token lives as long as the tab, and is
+// sent only in the header of requests.
 
 import { byId } from "/assets/page.js";
 
@@ -14,7 +14,7 @@ function keep(text) {
   else sessionStorage.removeItem(KEY);
 }
 
-// Shows nothing but why it shows nothing, and the form where a token would help.
+// Hides everything, and shows why. It asks for a token if one would help.
 export function showGate({ status, message, retryAfter }) {
   const wasShut = "gated" in document.body.dataset;
   const tried = token();
@@ -22,7 +22,7 @@ export function showGate({ status, message, retryAfter }) {
   byId("gate").hidden = false;
   byId("forget").hidden = true;
   byId("gate-form").hidden = status === 403;
-  byId("gate-text").textContent = status === 403 ? message : "The server tells what is going on in it to those who know its ADMIN_TOKEN.";
+  byId("gate-text").textContent = status === 403 ? message : "Enter the server’s ADMIN_TOKEN to see what the server is doing.";
   byId("gate-problem").textContent =
     status === 429 ? `${message} Try again in ${Math.ceil(retryAfter / 1000)} s.`
     : status === 401 && tried ? "That is not the token." : "";
@@ -38,7 +38,7 @@ export function hideGate() {
   byId("forget").hidden = !token();
 }
 
-// Tells of each token that somebody enters, or has the page forget.
+// Calls back when somebody enters a token. To forget the token reloads the page.
 export function watchToken(changed) {
   byId("gate-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -47,6 +47,6 @@ export function watchToken(changed) {
   });
   byId("forget").addEventListener("click", () => {
     keep("");
-    location.reload(); // with it goes what was shown
+    location.reload(); // removes what the page shows
   });
 }

@@ -1,16 +1,16 @@
-// The plots, drawn by uPlot (MIT, beside this file): what each shows, how they look, and
-// the time that they have in common.
+// The plots: what each shows, how they look, and the time span that they share. uPlot draws them
+// (MIT, beside this file).
 
 import { byId } from "/assets/page.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
 
-const { uPlot } = /** @type {any} */ (window); // a classic script, which has run before any module does
+const { uPlot } = /** @type {any} */ (window); // a classic script, which runs before all modules
 
 const HEIGHT = 168;
 const MEGABYTE = 2 ** 20;
 
-// Lines that mean the same have the same colour everywhere: what comes up from
-// clients, and what goes down to them. The second of two is dashed as well.
+// Lines with the same meaning have the same colour in all plots, such as what clients send (--up)
+// and what they receive (--down). The second line of a plot is also dashed.
 export const PLOTS = {
   events: {
     lines: [{ name: "accepted", label: "Accepted", color: "--up" }, { name: "delivered", label: "Delivered", color: "--down", dashed: true }],
@@ -89,7 +89,7 @@ export class Plots {
     return [times, ...PLOTS[name].lines.map((line) => this.#samples.column(line.name))];
   }
 
-  // The same for all, so that what is one above the other happened at once.
+  // All plots have the same range, so that points one above the other are of the same time.
   #range() {
     const end = (this.#samples.times.at(-1) ?? Date.now()) / 1000;
     return [end - this.#span / 1000, end];
@@ -152,7 +152,7 @@ function valueAxis(plot, theme) {
   const format = plot.axisFormat ?? plot.format;
   return {
     ...axis(theme),
-    size: 58, // of all, so that the times are one above the other
+    size: 58, // the same in all plots, so that their times line up
     space: 32,
     ...(plot.steps && { incrs: plot.steps }),
     ...(plot.logarithmic && { filter: onlyDecades, grid: { ...axis(theme).grid, filter: onlyDecades } }),
@@ -185,7 +185,7 @@ function lineOf(plot, line, theme, isFirst) {
     stroke: color,
     width: 2,
     dash: line.dashed ? [5, 3] : [],
-    fill: isFirst && !plot.logarithmic ? `${color}1f` : undefined, // the palette's colours have six digits
+    fill: isFirst && !plot.logarithmic ? `${color}1f` : undefined, // colours of the palette have six digits
     points: { show: Boolean(plot.dotted), size: 4, fill: color },
     spanGaps: false,
     value: (drawn, value, i, at) => {

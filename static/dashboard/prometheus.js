@@ -1,10 +1,10 @@
-// Prometheus' text format, as far as this server writes it.
+// Reads Prometheus' text format, as far as this server writes it.
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPED = { n: "\n", "\\": "\\", "\"": "\"" };
 
-// All series by their names: each its labels and its value.
+// Returns the series of each name, with their labels and values.
 export function parseMetrics(text) {
   const families = new Map();
   for (const line of text.split("\n")) {
@@ -25,27 +25,27 @@ function parseValue(text) {
   return Number(text.replace("Inf", "Infinity"));
 }
 
-// The sum of the series of a name that have these labels; null where there are none.
+// Returns the sum of the series of a name that have these labels, or null if there are none.
 export function sumOf(families, name, labels = {}) {
   const wanted = Object.entries(labels);
   const series = (families.get(name) ?? []).filter((each) => wanted.every(([label, value]) => each.labels[label] === value));
   return series.length ? series.reduce((sum, each) => sum + each.value, 0) : null;
 }
 
-// The cumulative buckets of a histogram, in their order: [upper bound, count].
+// Returns the cumulative buckets of a histogram in ascending order: [upper bound, count].
 export function bucketsOf(families, name) {
   return (families.get(`${name}_bucket`) ?? [])
     .map(({ labels, value }) => [parseValue(labels.le), value])
     .sort(([one], [other]) => one - other);
 }
 
-// What fell into each bucket since an earlier reading, cumulative too.
+// Returns what each bucket has gained since an earlier reading. It is cumulative too.
 export function bucketsSince(before, now) {
   return now.map(([bound, count], i) => [bound, count - (before[i]?.[1] ?? 0)]);
 }
 
-// The value below which a share of a histogram lies, as Prometheus' own
-// histogram_quantile has it: evenly spread within a bucket. Null where it is empty.
+// Returns a quantile of a histogram, as Prometheus' histogram_quantile does: values are spread
+// evenly within a bucket. It is null if the histogram is empty.
 export function quantile(share, buckets) {
   const total = buckets.at(-1)?.[1] ?? 0;
   if (total <= 0) return null;

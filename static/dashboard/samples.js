@@ -1,4 +1,4 @@
-// What was measured: from two readings of counters a sample, and of samples a ring.
+// Makes samples from readings of the server, and keeps them in a ring.
 
 import { bucketsOf, bucketsSince, quantile, sumOf } from "./prometheus.js";
 
@@ -9,16 +9,16 @@ const CAPACITY = SPAN / INTERVAL;
 // Two seconds hold too few events for a 99th percentile.
 const LATENCY_SPAN = 10_000;
 
-// Between readings that are further apart lies a pause: a rate over it would be
-// the mean of what nobody looked at.
+// Readings that are further apart have a pause between them: a rate over it would be a mean of
+// a time that nobody watched.
 const LONGEST_STEP = 3 * INTERVAL;
 
 const isNumber = (value) => value !== null && value !== undefined;
 
-// A meter makes samples of readings. What counts on is compared with the reading
-// before, and with none where the server has started anew or was not asked for long.
+// A meter makes a sample from each reading. It compares counters with the previous reading, but
+// not after a restart of the server or a pause.
 export class Meter {
-  #readings = []; // the latest, as far back as latency is told
+  #readings = []; // the latest, as far back as the latency reaches
 
   sample(reading) {
     const before = this.#readings.at(-1);
@@ -48,7 +48,7 @@ function gauges({ metrics }) {
     away: sumOf(metrics, "signaling_sockets", { state: "away" }),
     rooms: sumOf(metrics, "signaling_rooms"),
     members: sumOf(metrics, "signaling_room_members"),
-    // Where the system does not tell what the process has, the runtime tells what it took.
+    // If the system does not report the memory of the process, this is what the runtime took.
     memory: sumOf(metrics, "process_resident_memory_bytes") ?? sumOf(metrics, "go_memstats_sys_bytes"),
     heap,
   };
@@ -68,8 +68,8 @@ function latencies(before, now) {
   return { p50: quantile(0.5, buckets), p99: quantile(0.99, buckets) };
 }
 
-// A ring of samples, in columns as plots want them. What a sample lacks is null,
-// and one that lacks everything is a gap.
+// A ring of samples, in columns as uPlot needs them. A value that a sample lacks is null, and a
+// sample without values is a gap.
 export class Samples {
   times = []; // milliseconds
   #columns = new Map();
@@ -94,8 +94,8 @@ export class Samples {
     return this.column(name).at(-1) ?? null;
   }
 
-  // By how much the latest value differs from that of a while ago, or of the
-  // earliest since, and how long that is; null where either is missing.
+  // Returns by how much a value has changed in this time, and over how many milliseconds: from
+  // the earliest value in it to the latest. It is null if either is missing.
   change(name, milliseconds) {
     const begin = this.times.at(-1) - milliseconds;
     const column = this.column(name);
@@ -105,7 +105,7 @@ export class Samples {
     return { by: latest - column[i], over: this.times.at(-1) - this.times[i] };
   }
 
-  // The lowest and the highest since, null where there is nothing.
+  // Returns the lowest and the highest value in this time, or null if there are none.
   extremes(name, milliseconds) {
     const begin = this.times.at(-1) - milliseconds;
     const values = this.column(name).filter((value, at) => this.times[at] >= begin && isNumber(value));

@@ -1,4 +1,4 @@
-// What the page shows beside plots and lists: the state, the facts, and the tiles.
+// Shows everything but plots and lists: the state, the facts and the tiles.
 
 import { byId } from "/assets/page.js";
 import { PLOTS } from "./plots.js";
@@ -6,8 +6,8 @@ import { clock, count, megabytes, rate, seconds } from "./format.js";
 
 const MINUTE = 60_000;
 
-// Assistive technology reads some of this aloud, and people may have selected it:
-// it is written only when it is another.
+// Assistive technology reads some texts aloud, and people may have selected them. So a text is
+// written only if it differs.
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -19,7 +19,7 @@ export function showState(name, text) {
 
 export function showOutage(since) {
   byId("banner").hidden = false;
-  write(byId("banner-text"), `The server has not answered since ${clock(since)}. Asking again by itself; what you see is from before.`);
+  write(byId("banner-text"), `The server has not answered since ${clock(since)}. The page keeps trying, and shows what it knew before.`);
   document.body.dataset.stale = "";
 }
 
@@ -36,11 +36,11 @@ export function showFacts({ health, stats }) {
   write(byId("fact-rooms"), count(stats.totalRooms));
 }
 
-// What stands in each tile: the figure, what belongs to it, and of what the change is told.
+// Each tile has a figure, a note beside it, and the change of the figure.
 const TILES = {
   events: { figure: "accepted", format: rate, note: (samples) => told(samples.latest("delivered"), (value) => `accepted, ${rate(value)} delivered`, "accepted") },
   latency: { figure: "p50", format: seconds, note: (samples) => told(samples.latest("p99"), (value) => `median, 99% within ${seconds(value)}`, "no events in 10 s") },
-  connections: { figure: "connections", format: count, note: (samples) => told(samples.latest("away"), (value) => value ? `of them ${count(value)} away` : "none of them away", "") },
+  connections: { figure: "connections", format: count, note: (samples) => told(samples.latest("away"), (value) => value ? `${count(value)} of them away` : "none of them away", "") },
   rooms: { figure: "rooms", format: count, note: (samples) => told(samples.latest("members"), (value) => `with ${count(value)} ${value === 1 ? "member" : "members"}`, "") },
   memory: { figure: "memory", format: megabytes, note: (samples) => told(samples.latest("heap"), (value) => `${megabytes(value)} of live objects`, "") },
 };
@@ -65,7 +65,7 @@ function changeText(change, format) {
   return `${change.by > 0 ? "up" : "down"} ${size} in ${time}`;
 }
 
-// In words what each plot shows, for those who do not see it.
+// Describes each plot in words, for people who do not see it.
 export function showSummaries(samples, span) {
   for (const [name, plot] of Object.entries(PLOTS)) {
     const lines = plot.lines.map(({ name, label }) => {

@@ -1,12 +1,12 @@
-// The call: the peers of a room, the own camera for all of them, and what their data
-// channels say beside chat: who is muted, and how long a message takes.
+// The call: the peers of a room, the camera that is sent to them, and the messages of their data
+// channels. Besides chat, these report which side is muted, and how long a message takes.
 
 import { openMedia } from "./media.js";
 
 const PING_INTERVAL = 3000;
 
-// Dispatches "change" (something about the call), "peer" and "peer-gone" (detail: the
-// peer), "data" (detail: { peer, message }) and "note" (detail: words for the person).
+// Dispatches "change" (the call has changed), "peer" and "peer-gone" (detail: the peer), "data"
+// (detail: { peer, message }) and "note" (detail: a text to show).
 export class Call extends EventTarget {
   starting = false;
   /** @type {MediaStream | null} */
@@ -15,9 +15,9 @@ export class Call extends EventTarget {
   /** @type {import("/peers.js").Room | null} */
   #room = null;
   #attempt = 0;
-  #details = new WeakMap(); // of each peer: { media, latency, pinger }
+  #details = new WeakMap(); // by peer: { media, latency, pinger }
 
-  // The call is that of this room from now on; of no room with null.
+  // From now on the call is in this room. With null it is in none.
   enter(room) {
     this.#stop();
     this.#room = room;
@@ -48,7 +48,7 @@ export class Call extends EventTarget {
     return this.#details.get(peer) ?? { media: { microphone: true, camera: true }, latency: null };
   }
 
-  // Calls everybody who is here, and from now on everybody who comes.
+  // Calls everybody in the room, and from now on everybody who joins.
   async start({ media }) {
     if (this.starting) return;
     const attempt = ++this.#attempt;
@@ -73,7 +73,8 @@ export class Call extends EventTarget {
     this.#emit("change");
   }
 
-  // Others see at once who is muted; the track itself only falls silent.
+  // The others get a message at once. From the track alone they would only hear silence, or see
+  // black.
   toggle(kind) {
     const track = this.#track(kind);
     if (!track) return;
@@ -121,7 +122,7 @@ export class Call extends EventTarget {
     try {
       message = JSON.parse(data);
     } catch {
-      return; // not of this demo
+      return; // not a message of this demo
     }
     const details = this.detailsOf(peer);
     if (message?.type === "ping") {

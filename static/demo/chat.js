@@ -1,14 +1,14 @@
-// The chat: through the server to everybody, or straight to the peers by data channel.
+// The chat: through the server to all members, or directly to the peers by data channel.
 
 import { byId, part, stamp } from "/assets/page.js";
 
 const TYPING_ENDS_AFTER = 2500;
-// Somebody who vanished while typing never says that they stopped.
+// A member that vanishes while typing never sends typing-stop.
 const TYPING_SHOWN_FOR = 6000;
 
 const typists = new Map();
 
-// send(text, direct) rejects when the message could not go; typing(on) tells the others.
+// send(text, direct) rejects if the message was not sent. typing(on) tells the other members.
 export function startChat({ send, typing }) {
   const form = byId("chat-form");
   const input = byId("chat-input", HTMLInputElement);
@@ -37,7 +37,7 @@ export function startChat({ send, typing }) {
     try {
       await send(text, byId("chat-direct", HTMLInputElement).checked && !byId("direct-choice").hidden);
     } catch {
-      // The words are not lost with the message.
+      // The text comes back, so that it is not lost.
       if (!input.value) input.value = text;
     }
   });
@@ -56,7 +56,7 @@ export function addMessage({ name, text, own, time = new Date(), direct = false 
   append(log, item);
 }
 
-// What happened between the messages: who came, who left.
+// Adds what happened between the messages: members that joined or left.
 export function addRemark(text) {
   const item = document.createElement("li");
   item.className = "remark";

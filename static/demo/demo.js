@@ -1,4 +1,4 @@
-// The demo: connects what the server says, what the person does, and what is shown.
+// The demo: connects the events of the server, the actions of the person, and the page.
 
 import { copyText } from "/assets/copy.js";
 import { byId } from "/assets/page.js";
@@ -17,7 +17,7 @@ import {
 const socket = io();
 const call = new Call();
 
-// wish is the room that the person wants to be in; room, the one that the server let us into.
+// wish is the room that the person wants to join. room is the room that we are in.
 /** @type {{ roomId: string, userId: string } | null} */
 let wish = null;
 /** @type {import("/peers.js").Room | null} */
@@ -46,23 +46,23 @@ socket.on("disconnected", ({ reason, detail, retryAfter }) => {
   if (reason === "kicked") return leaveView(`An operator disconnected you${detail ? `: “${detail}”` : ""}. You may join again.`);
   if (reason === "replaced") {
     const action = { label: "Connect again", run: reconnect };
-    return notify("This session went on in another window.", { kind: "warn", action });
+    return notify("Another window took over this session.", { kind: "warn", action });
   }
   const words = {
-    "at capacity": `The server is full at the moment. Trying again ${soon}.`,
+    "at capacity": `The server is full now. Trying again ${soon}.`,
     "rate limited": `Too many connections from here in a short time. Trying again ${soon}.`,
     "draining": `The server is restarting. Trying again ${soon}.`,
-    "slow consumer": "This page could not keep up and was disconnected. It is joining again.",
+    "slow consumer": "This page was too slow, so the server disconnected it. It joins again now.",
   };
   notify(words[reason] ?? `The server ended the connection (${reason}). Trying again ${soon}.`, { kind: "warn" });
 });
 
 socket.on("server-shutdown", () => {
-  notify("The server is restarting. The page comes back by itself; calls go on meanwhile.", { kind: "warn" });
+  notify("The server is restarting. The page reconnects by itself; calls go on meanwhile.", { kind: "warn" });
 });
 
 window.addEventListener("offline", () => {
-  notify("You are offline. The page comes back by itself when the network does.", { kind: "warn", seconds: 0 });
+  notify("You are offline. The page reconnects by itself when the network is back.", { kind: "warn", seconds: 0 });
 });
 window.addEventListener("online", dismissNotice);
 
@@ -93,10 +93,10 @@ function enter(entered) {
   history.replaceState(null, "", `?${new URLSearchParams({ room: room.roomId, name: room.userId })}`);
   clearChat();
   render();
-  byId("room-view").focus(); // what had it is hidden now
+  byId("room-view").focus(); // the element that had the focus is hidden now
 }
 
-// The session went on elsewhere, and this page gets another.
+// Another window took over the session. This page gets a new one.
 function reconnect() {
   socket.connect();
   if (wish) join(wish);
@@ -112,15 +112,16 @@ function leaveView(text) {
   if (text) notify(text, { kind: "warn", seconds: 0 });
 }
 
-// After a session that could not be resumed, the client has joined again by itself.
+// After a session that could not be resumed, the client joins again by itself.
 socket.on("room-joined", ({ roomId }) => {
-  if (room?.roomId === roomId) addRemark("You were away for a moment, and are back.");
+  if (room?.roomId === roomId) addRemark("You were away for a moment, and are back now.");
 });
 
-// Leaving of one's own accord was shown at once, and the next room may be under way.
+// A leave by the person was shown at once, and the next join may be under way. So only the
+// operators' reasons are shown here.
 socket.on("room-left", ({ reason }) => {
-  if (reason === "kicked") leaveView("An operator has taken you out of the room.");
-  if (reason === "room closed") leaveView("An operator has closed the room.");
+  if (reason === "kicked") leaveView("An operator removed you from the room.");
+  if (reason === "room closed") leaveView("An operator closed the room.");
 });
 
 socket.on("user-connected", ({ userId }) => addRemark(`${userId} joined`));
@@ -175,15 +176,15 @@ socket.on("user-typing", ({ socketId, userId, isTyping }) => {
   if (socketId !== socket.id) setTyping(socketId, userId, isTyping);
 });
 
-// ---- What the person does to come and go
+// ---- Joining and leaving
 
 byId("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const userId = byId("name", HTMLInputElement).value.trim();
   const roomId = byId("room", HTMLInputElement).value.trim();
   const missing = {};
-  if (!userId) missing.name = "Enter a name for the others to see.";
-  if (!roomId) missing.room = "Enter a room, or let one be made up.";
+  if (!userId) missing.name = "Enter a name that the others will see.";
+  if (!roomId) missing.room = "Enter the name of a room, or press Suggest one.";
   showJoinProblem("", missing);
   if (missing.name || missing.room) return;
 

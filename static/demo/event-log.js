@@ -1,12 +1,12 @@
-// Every server event, as it comes: a line each, and the whole of it on demand.
+// The log of server events: a line for each, and the whole event when it is opened.
 
 import { byId, part, stamp } from "/assets/page.js";
 import { gist } from "./gist.js";
 
-// A page left open for days must not grow for ever.
+// A page that stays open for days must not grow for ever.
 const MAX_EVENTS = 500;
 
-// Whoever has one of these can act as this page, or spend the operator's TURN server.
+// With one of these, somebody could act as this page, or use the operator's TURN server.
 const SECRETS = new Set(["token", "accessToken", "credential"]);
 
 let count = 0;
@@ -23,7 +23,7 @@ export function logEvent(type, data) {
   heard.dateTime = time.toISOString();
   part(item, ".event-type").textContent = type;
   part(item, ".event-gist").textContent = gist(type, data);
-  // Descriptions are long; they are written out for the few that are opened.
+  // Session descriptions are long, so an event is written out only when it is opened.
   part(item, "details").addEventListener("toggle", () => {
     const whole = part(item, "pre");
     if (!whole.textContent) whole.textContent = JSON.stringify(data, blotted, 2);

@@ -1,4 +1,4 @@
-// What matters of each event, on one line. Socket IDs are cut to what tells them apart.
+// Sums up each event in one line. Socket IDs are cut to their first characters.
 
 const short = (socketId) => String(socketId ?? "").slice(0, 6);
 

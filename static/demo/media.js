@@ -1,19 +1,19 @@
-// The camera and the microphone, or as much of them as there is.
+// Opens the camera and the microphone, or whichever of them is there.
 
-// Everybody sends to everybody, so a modest picture.
+// Each member sends its video to each other member, so the video is small.
 const VIDEO = { width: { ideal: 960 }, height: { ideal: 540 }, frameRate: { max: 30 }, facingMode: "user" };
 
-// Answers { stream, note }: stream is null where there is nothing to send, and note says
-// in words what is missing.
+// Resolves to { stream, note }. The stream is null if there is nothing to send. The note tells
+// the person what is missing.
 export async function openMedia() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    return { stream: null, note: "Browsers give a camera only to pages on https or localhost. You are connected without one." };
+    return { stream: null, note: "Browsers allow the camera only to pages on https or localhost. You are connected without it." };
   }
   /** @type {[MediaStreamConstraints, string][]} */
   const attempts = [
     [{ audio: true, video: VIDEO }, ""],
-    [{ audio: true }, "No usable camera was found, so you are in with sound alone."],
-    [{ video: VIDEO }, "No usable microphone was found, so you are in with the picture alone."],
+    [{ audio: true }, "No usable camera was found. You send only audio."],
+    [{ video: VIDEO }, "No usable microphone was found. You send only video."],
   ];
   let failure;
   for (const [constraints, note] of attempts) {
@@ -28,7 +28,7 @@ export async function openMedia() {
   return {
     stream: null,
     note: blocked
-      ? "Camera and microphone are blocked for this page. You are connected without them; allow them in the address bar, then press Add camera."
-      : "No camera or microphone was found. You are connected by data channel alone.",
+      ? "Camera and microphone are blocked for this page. You are connected without them. Allow them in the address bar, then press Add camera."
+      : "No camera or microphone was found. You are connected only by data channel.",
   };
 }

@@ -1,22 +1,22 @@
-// What the server refuses, as a sentence that tells a person what to do next.
+// Explains to the person what the server refused, and what to do next.
 
 const ADVICE = {
-  "unreachable": "The server could not be reached. Check your network; the page keeps trying.",
-  "session-ended": "The connection was renewed before this could be sent. Please try again.",
-  "access-denied": "This room asks for an access token, which this demo does not have. Choose another room.",
-  "room-full": "This room is full. Choose another room, or try again when somebody has left.",
-  "not-in-room": "You are not in a room any more. Join again.",
-  "target-overflow": "That person’s connection is too slow to take more at the moment. Try again shortly.",
-  "payload-too-large": "That was too much for one message. Make it shorter.",
-  "rate-limited": "That was too much in a short time. Wait a few seconds, then try again.",
+  "unreachable": "The server could not be reached. Check your network. The page keeps trying.",
+  "session-ended": "The session ended before this was sent. Please try again.",
+  "access-denied": "This room needs an access token, and this demo does not have one. Choose another room.",
+  "room-full": "This room is full. Choose another room, or try again later.",
+  "not-in-room": "You are no longer in a room. Join again.",
+  "target-overflow": "That person’s connection is too slow for more now. Try again shortly.",
+  "payload-too-large": "This message is too long. Make it shorter.",
+  "rate-limited": "You sent too much in a short time. Wait a few seconds, then try again.",
   "shutting-down": "The server is about to restart. Try again in a few seconds.",
-  "at-capacity": "The server is full at the moment. Try again in a minute.",
+  "at-capacity": "The server is full now. Try again in a minute.",
 };
 
 const kindOf = (problem) => String(problem.type).split("/").pop() ?? "";
 
-// A member may leave while something is on its way to it, and the server tells of that
-// separately: no news for a person.
+// Reports whether a problem is news for the person. A member may leave while a signal is on its
+// way to it: user-disconnected already says so.
 export const isNews = (problem) => !["target-not-found", "session-ended", "not-in-room"].includes(kindOf(problem));
 
 export function explain(problem) {

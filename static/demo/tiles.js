@@ -1,5 +1,5 @@
-// The stage: a tile for each peer and one for oneself, what to do next where there is
-// none, and the buttons of the call.
+// The stage: a tile for each peer and for the own video, a hint if there are no tiles, and the
+// buttons of the call.
 
 import { byId, part, stamp } from "/assets/page.js";
 import { paintAvatar } from "./view.js";
@@ -53,7 +53,7 @@ export function showSelf(call, name) {
   countTiles();
 }
 
-// With others in the room, but no call yet, the way on is the Call button, not the link.
+// If others are in the room and nobody calls yet, the next step is the Call button, not the link.
 export function showEmpty(call, { others, withCamera }) {
   const empty = !call.active && !call.peers.size;
   byId("stage-empty").hidden = !empty && !(call.active && others === 0);
@@ -62,13 +62,13 @@ export function showEmpty(call, { others, withCamera }) {
   if (others === 0) {
     byId("empty-title").textContent = "You are alone here";
     byId("empty-text").textContent = call.active
-      ? "Share the link. Whoever comes is called at once."
-      : "Share the link, or open it in a second tab. Whoever opens it comes into this room.";
+      ? "Share the link. Everybody who joins is called at once."
+      : "Share the link to this room, or open it in a second tab.";
   } else {
-    byId("empty-title").textContent = others === 1 ? "One other is here" : `${others} others are here`;
+    byId("empty-title").textContent = others === 1 ? "One other person is here" : `${others} other people are here`;
     byId("empty-text").textContent = withCamera
-      ? "Press Call to reach everybody in the room. They see and hear you, and may answer with a camera of their own."
-      : "Press Call to be connected with everybody in the room by a data channel.";
+      ? "Press Call to reach everybody in the room. They see and hear you, and may answer with their cameras."
+      : "Press Call to connect with everybody in the room by data channel.";
   }
 }
 
@@ -102,8 +102,8 @@ function incomingText(callers, withCamera) {
   const names = new Intl.ListFormat("en").format(callers);
   const verb = callers.length === 1 ? "is" : "are";
   return withCamera
-    ? `${names} ${verb} calling. You see and hear them already; Answer turns your camera on.`
-    : `${names} ${verb} calling. Answer to be connected with everybody here.`;
+    ? `${names} ${verb} calling. You already see and hear them. Answer turns on your camera.`
+    : `${names} ${verb} calling. Answer to connect with everybody here.`;
 }
 
 function stateText(peer) {
@@ -125,7 +125,7 @@ function addTile(socketId, name) {
   return tile;
 }
 
-// A browser that wants a click before sound gets its click, and shows the picture meanwhile.
+// If the browser wants a click before it plays sound, the video is muted until that click.
 async function play(video, unmute) {
   try {
     await video.play();

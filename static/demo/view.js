@@ -1,5 +1,5 @@
-// What the page shows beside tiles, chat and events: the two views, the connection,
-// the members, and what there is to say to the person.
+// Shows everything but tiles, chat and events: the two views, the state of the connection, the
+// members, and notices.
 
 import { byId, part, stamp } from "/assets/page.js";
 
@@ -12,11 +12,11 @@ const STATUS_TEXT = {
 
 const TRANSPORT_TEXT = {
   eventsource: "by EventSource",
-  stream: "by a stream that a POST opened",
+  stream: "by a stream opened by POST",
   polling: "by long polling",
 };
 
-// Fills the one place for a name's short form; hues only tell people apart.
+// Shows the initials of a name. The hue only helps to tell people apart.
 export function paintAvatar(element, name) {
   const words = name.trim().split(/\s+/);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
@@ -51,12 +51,12 @@ export function showRoom(roomId, link) {
   document.title = `${roomId} · signaling-server`;
 }
 
-// The buttons of a room, in the page's header.
+// The buttons in the page's header, which are for a room.
 function showActions(shown) {
   for (const id of ["share", "leave"]) byId(id).hidden = !shown;
 }
 
-// The button of the join form says what it waits for.
+// While the page joins, the button says so.
 export function showJoining(joining) {
   byId("join", HTMLButtonElement).disabled = joining;
   byId("join").textContent = joining ? "Joining…" : "Join the room";
@@ -80,7 +80,7 @@ let noticeTimer = 0;
 let noticeAction = null;
 
 /**
- * One thing at a time: what is newest is what the person needs.
+ * Shows a notice instead of the previous one: the newest is what the person needs.
  * @param {string} text
  * @param {{ kind?: "info" | "warn", action?: { label: string, run: () => void } | null, seconds?: number }} [how]
  */

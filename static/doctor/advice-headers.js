@@ -1,4 +1,4 @@
-// Findings on what was done to headers on the way. Pure; see advice.js.
+// Findings about headers that were changed on the way. Pure; see advice.js.
 
 import { list, plural } from "./words.js";
 
@@ -9,7 +9,7 @@ export function adviseOnHeaders({ request, response }, address) {
 const names = (fields) => list(fields.map(({ name }) => titled(name)));
 const titled = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-// What was done, most harmful first.
+// Lists the differences, most harmful first.
 function differences({ added, removed, changed }) {
   return [
     removed.length && `${names(removed)} ${removed.length === 1 ? "was" : "were"} taken out`,
@@ -25,15 +25,15 @@ function adviseOnRequest(request, address) {
   const lost = [...removed, ...changed];
   if (lost.length) {
     return finding(lost.some(({ name }) => name === "authorization") ? "bad" : "warn", "Request headers are lost on the way",
-      `Ask your administrator to leave ${names(lost)} in requests to ${address} as they are, since clients say by them who they are and where to go on.`);
+      `Ask your administrator to leave ${names(lost)} in requests to ${address} as they are, because they tell the server which client asks, and where its stream resumes.`);
   }
   if (added.length) {
-    return finding("info", `${plural(added.length, "request header")} added on the way`, "Nothing to change: proxies name themselves so.");
+    return finding("info", `${plural(added.length, "request header")} added on the way`, "Nothing to change: proxies do this to name themselves.");
   }
   return finding("good", "Request headers arrive as sent", "Nothing to change.");
 }
 
-// nginx takes this one out when it obeys it.
+// nginx takes out this header when it obeys it.
 const isHeeded = ({ name }) => name === "x-accel-buffering";
 
 function adviseOnResponse(response, address) {
@@ -44,25 +44,25 @@ function adviseOnResponse(response, address) {
 
   const lost = [...removed, ...changed];
   if (valueOf("age") > 0 || /\bhit\b/i.test(valueOf("x-cache") ?? "")) {
-    return finding("bad", "Answers come from a cache", `Ask your administrator not to cache ${address}, whose answers say Cache-Control: no-store.`);
+    return finding("bad", "Answers come from a cache", `Ask your administrator not to cache answers of ${address}, because they say Cache-Control: no-store.`);
   }
   if (valueOf("content-encoding")) {
     return finding("warn", "Answers are compressed on the way",
-      `Ask your administrator to turn off compression for text/event-stream at ${address}, since what compresses collects events before it passes them on.`);
+      `Ask your administrator to turn off compression for text/event-stream at ${address}, because compression collects events before it passes them on.`);
   }
   if (lost.some(({ name }) => name === "cache-control")) {
     return finding("warn", "Cache-Control is changed on the way",
-      `Ask your administrator to leave Cache-Control of ${address} alone, since by it streams are kept out of caches and buffers.`);
+      `Ask your administrator to leave Cache-Control of ${address} as it is, because it keeps streams out of caches and buffers.`);
   }
   if (lost.some((field) => !isHeeded(field))) {
     return finding("warn", "Response headers are changed on the way",
       `Ask your administrator to leave ${names(lost.filter((field) => !isHeeded(field)))} in answers of ${address} as they are.`);
   }
   if (lost.length) {
-    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out when it obeys it and turns its buffering off.");
+    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out when it obeys it and turns off its buffering.");
   }
   if (added.length) {
-    return finding("info", `${plural(added.length, "response header")} added on the way`, "Nothing to change: proxies name themselves so.");
+    return finding("info", `${plural(added.length, "response header")} added on the way`, "Nothing to change: proxies do this to name themselves.");
   }
   return finding("good", "Response headers arrive as sent", "Nothing to change.");
 }

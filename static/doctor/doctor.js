@@ -1,4 +1,4 @@
-// The doctor: runs the measurements, and shows what is known of them so far.
+// The doctor: runs the measurements, and shows the results so far.
 
 import { copyText } from "/assets/copy.js";
 import { byId } from "/assets/page.js";
@@ -26,9 +26,9 @@ function nothingYet() {
   return { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
 }
 
-// Everything but the silence is there within some fifteen seconds, however much of it
-// fails. The silence comes when the streams are through, and goes on by itself: a
-// browser has six connections to a host, and those that wait would disturb the others.
+// Measures everything. All but the silence ends within about fifteen seconds, even if much of it
+// fails. The silence begins after the other streams, because a browser has six connections to a
+// host: silent streams would take some of them from the other tests.
 async function examine() {
   const own = nothingYet();
   results = own;
@@ -48,7 +48,7 @@ async function examine() {
 
   showLane("post", "testing");
   const rungs = await measureRungs({ onChange: showRung, onConnected });
-  onConnected([]); // where no rung has brought any
+  onConnected([]); // if no rung has brought any
   results.posts = await judgePosts(rungs);
   results.rungs = rungs;
   showPosts(results.posts);

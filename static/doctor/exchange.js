@@ -1,14 +1,14 @@
-// One request and its answer, held side by side with what the server says of both:
-// headers, protocol, round trip, clocks.
+// Compares one request and its answer with what the server says of both: headers, protocol,
+// round trip and clocks.
 
 import { compareRequest, compareResponse } from "./headers.js";
 
 const SAMPLES = 4;
 const TIMEOUT = 4000;
 
-// Answers what was found, or { state: "failed" }.
+// Resolves to what was found, or to { state: "failed", status }.
 export async function measureExchange() {
-  // New each time, so that an answer from some cache gives itself away.
+  // The key is new each time, so that an answer from a cache has another one.
   const sent = {
     "Accept": "application/json",
     "Authorization": "Bearer doctor",
@@ -19,7 +19,7 @@ export async function measureExchange() {
     const signal = AbortSignal.timeout(TIMEOUT);
     const samples = [];
     while (samples.length < SAMPLES) samples.push(await ask(sent, signal));
-    const fastest = samples.reduce((one, other) => other.roundTrip < one.roundTrip ? other : one); // tells most of the clocks
+    const fastest = samples.reduce((one, other) => other.roundTrip < one.roundTrip ? other : one); // says most about the clocks
     return describe(sent, fastest);
   } catch (failure) {
     return { state: "failed", status: failure.status ?? null };
@@ -40,7 +40,7 @@ function describe(sent, { left, roundTrip, seen, arrived, url }) {
   return {
     state: "measured",
     roundTrip,
-    clockDifference: Date.parse(seen.time) - (left + roundTrip / 2), // positive: the server's is ahead
+    clockDifference: Date.parse(seen.time) - (left + roundTrip / 2), // positive: the server's clock is ahead
     browserProtocol: timing?.nextHopProtocol || null,
     serverProtocol: seen.protocol,
     serverTls: seen.tls ?? null,

@@ -1,6 +1,6 @@
-// Compares headers as they left with headers as they arrived. Pure.
+// Compares headers as they were sent with headers as they arrived. Pure.
 
-// What browsers send by themselves, in one version or another.
+// Headers that some version of a browser sends by itself.
 const BROWSERS_OWN = new Set([
   "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-length", "cookie",
   "device-memory", "dnt", "downlink", "ect", "host", "origin", "pragma", "priority", "referer", "rtt", "save-data",
@@ -8,12 +8,12 @@ const BROWSERS_OWN = new Set([
 ]);
 const isBrowsersOwn = (name) => BROWSERS_OWN.has(name) || name.startsWith("sec-");
 
-// What HTTP itself puts into each answer, or takes out of it, from hop to hop.
+// Headers that each hop may add to an answer, or remove from it (RFC 9110, 7.6.1).
 const OF_THE_HOP = new Set(["connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding"]);
 
 const HIDDEN = "[hidden]";
 
-// The server repeats the beginning and the end of a long text.
+// The server shortens long values: it repeats their beginning and their end.
 const CUT = "…";
 
 function isSame(one, other) {
@@ -33,7 +33,8 @@ export function compareResponse(declared, arrived) {
   return compare(declared.map(({ name, value }) => [name, value]), arrived, (name) => OF_THE_HOP.has(name));
 }
 
-// Names differ in case from place to place; a header on several lines is one of several values.
+// The case of names may change on the way. A header on several lines is one header with several
+// values.
 function collect(fields) {
   const all = new Map();
   for (const [name, value] of fields) {
@@ -62,8 +63,8 @@ function compare(leftFields, arrivedFields, isOrdinary) {
   return { added, removed, changed };
 }
 
-// The proxies that say so: by Via, or by the addresses that each of them adds to a
-// chain. There may be more, that keep quiet.
+// Finds the proxies that show themselves: by Via, or by the addresses that they add to a chain.
+// There may be others, which leave no trace.
 export function proxiesSeen({ request, response, forwardedFor }) {
   const valueOf = (fields, name) => fields.added.find((field) => field.name === name)?.value ?? "";
   const hops = (via) => via.split(",").map((hop) => hop.trim().split(/\s+/)[1] ?? "").filter(Boolean);
@@ -75,5 +76,5 @@ export function proxiesSeen({ request, response, forwardedFor }) {
   return { count: Math.max(count, traces || losses ? 1 : 0), names };
 }
 
-// What proxies leave behind; the server itself sends no Server.
+// Headers that proxies leave behind. The server itself does not send Server.
 const TRACE = /^(via|age|server|x-cache.*|x-forwarded-.*|x-real-ip|cf-.*|x-proxy.*|x-bluecoat.*|x-squid.*|x-varnish|x-amz-cf-.*|x-served-by)$/;

@@ -1,5 +1,4 @@
-// The picture: lanes that light up as they are measured, what was seen between, and how
-// far the silence has come.
+// The picture: a lane for each way, the proxies between, and a bar for the silence.
 
 import { byId, part } from "/assets/page.js";
 import { proxiesSeen } from "./headers.js";
@@ -31,7 +30,7 @@ export function showPosts({ state, roundTrip }) {
   showLane("post", state, roundTrip === null ? "" : duration(roundTrip));
 }
 
-// What holds events back or cuts silence is there, whether it gives its name or not.
+// Only a proxy holds back events or cuts silent streams, even if it does not name itself.
 export function showProxies({ proxies, rungs, silence }) {
   const deeds = [...Object.values(rungs ?? {}), ...(silence ? [silence] : [])].map(({ state }) => state);
   const felt = deeds.some((state) => ["held", "lumps", "cut", "mute"].includes(state));
@@ -50,7 +49,7 @@ export function resetPicture() {
   byId("proxies").dataset.seen = "unknown";
   byId("proxies-text").textContent = "on the way";
   byId("silence").dataset.state = "waiting";
-  byId("silence-text").textContent = "waits for the streams";
+  byId("silence-text").textContent = "waits for the other tests";
   byId("silence-fill").style.width = "0";
   byId("silence-beat").style.display = "none";
 }
@@ -68,13 +67,13 @@ export function showSilence(silence, level, heartbeatInterval) {
   byId("silence-beat").style.left = `${beat * 100}%`;
   byId("silence-beat").style.display = beat <= 1 ? "block" : "none";
   byId("silence-legend").textContent = beat <= 1
-    ? `How long a stream may say nothing before it is cut. The mark is where the server’s heartbeats come, every ${seconds(heartbeatInterval / 1000)}.`
-    : "How long a stream may say nothing before it is cut.";
+    ? `How long an idle stream stays open. The mark shows the server’s heartbeat, which comes every ${seconds(heartbeatInterval / 1000)}.`
+    : "How long an idle stream stays open.";
   const show = () => drawSilence(silence);
   if (testing) ticking = setInterval(show, 250);
   show();
-  // What counts up four times a second is not read aloud; its end is.
-  byId("silence-status").textContent = testing ? "" : `Silence: ${byId("silence-text").textContent}`;
+  // The counter changes four times a second, so only its end is read aloud.
+  byId("silence-status").textContent = testing ? "" : `Idle stream: ${byId("silence-text").textContent}`;
 }
 
 function drawSilence(silence) {
@@ -86,9 +85,9 @@ function drawSilence(silence) {
 }
 
 const SILENCE_WORDS = {
-  testing: ({ limit }, passed) => `silent for ${Math.floor(passed)} of ${limit} s`,
-  lasted: ({ lasted }) => `borne for ${seconds(lasted)}`,
-  stopped: ({ lasted }) => `borne for ${seconds(lasted)} so far, then stopped`,
+  testing: ({ limit }, passed) => `idle for ${Math.floor(passed)} of ${limit} s`,
+  lasted: ({ lasted }) => `open after ${seconds(lasted)}`,
+  stopped: ({ lasted }) => `open after ${seconds(lasted)}, then stopped`,
   cut: ({ cutAfter }) => `cut after ${seconds(cutAfter)}`,
   mute: ({ lasted, muteBy }) => `dead between ${seconds(lasted)} and ${seconds(muteBy)}`,
 };

@@ -1,6 +1,5 @@
-// The report: everything that was found, to keep or to send to whoever runs the network.
-// It is put together from named parts, so that nothing else, a token least of all, can
-// get into it. Pure, but for saving.
+// The report: all results, to keep or to send to the network's administrator. It is made of named
+// parts only, so that nothing else can get into it, above all no token. Pure, except for saving.
 
 import { RUNG_NAMES } from "./advice-rungs.js";
 import { duration, list, plural, protocolName, seconds } from "./words.js";
@@ -59,7 +58,7 @@ const exchangeReport = (exchange) => exchange.state === "failed" ? exchange : {
   responseHeaders: exchange.response,
 };
 
-// ---- The same to read
+// ---- The report as text
 
 export function reportText(report) {
   const { measurements: m } = report;
@@ -81,7 +80,7 @@ export function reportText(report) {
     ...(m.exchange?.requestHeaders ? exchangeLines(m.exchange) : []),
     "",
     "The service is ordinary HTTP: answers of type text/event-stream that stay open, and short",
-    "POST requests with JSON. It needs no WebSocket, and nothing to be installed.",
+    "POST requests with JSON. It needs no WebSocket, and nothing has to be installed.",
     "",
   ].join("\n");
 }
@@ -103,7 +102,7 @@ function rungLine(name, { state, firstEventMs, pingsSentAtMs, pongsArrivedAtMs, 
 
 function silenceLine({ state, lengths }) {
   const outcomes = lengths.map((each) => `${each.seconds} s: ${each.state}${each.state === "cut" && each.after !== null ? ` after ${seconds(each.after)}` : ""}`);
-  return `Silence: ${state === "testing" ? "still being measured" : state} (${outcomes.join(", ")})`;
+  return `Idle stream: ${state === "testing" ? "still being measured" : state} (${outcomes.join(", ")})`;
 }
 
 function exchangeLines(exchange) {
@@ -129,7 +128,7 @@ export function save(name, type, content) {
   link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when the browser has surely read it
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // by then the browser has read it
 }
 
 export const fileName = (measuredAt, extension) =>

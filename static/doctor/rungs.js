@@ -1,6 +1,6 @@
-// The rungs of the ladder: the three ways in which events come down. Each is measured
-// with the real protocol: a socket of its own is opened over it, pings go up by POST at
-// even intervals, and the pongs show what the way does to events.
+// Measures the rungs of the ladder: the three ways in which events come down. Each test uses the
+// real protocol. It opens a socket of its own and sends pings by POST at even intervals; the
+// pongs show what happens to events on the way.
 
 import { isEventStream, readEvents } from "./event-stream.js";
 import { isLumpy, judgeSpacing } from "./spacing.js";
@@ -8,8 +8,8 @@ import { isLumpy, judgeSpacing } from "./spacing.js";
 const PINGS = 8;
 const PING_INTERVAL = 250;
 const FIRST_EVENT_WITHIN = 5000;
-const POSTS_WITHIN = 20_000; // over HTTP/1.1 and a long way they queue up for few connections
-const PONGS_WITHIN = 3000; // after the last POST was answered
+const POSTS_WITHIN = 20_000; // over HTTP/1.1 and a slow network they wait for a connection
+const PONGS_WITHIN = 3000; // after the answer to the last POST
 const POLL_WAIT = 10; // seconds
 
 const OPENERS = { eventSource: openEventSource, fetchStream: openFetchStream, poll: openPolls };
@@ -17,8 +17,8 @@ export const RUNGS = Object.keys(OPENERS);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Answers the measurements by rung. onChange hears of each step, onConnected of the
-// iceServers as soon as any rung has brought them.
+// Resolves to the measurements by rung. onChange is called at each step, and onConnected with the
+// ICE servers when a rung has brought them.
 export async function measureRungs({ onChange, onConnected }) {
   const rungs = {};
   await Promise.all(RUNGS.map(async (name) => {
@@ -48,7 +48,7 @@ async function measureRung(rung, open, onConnected) {
     rung.failure = { reason: failure.reason ?? "failed", status: failure.status ?? null };
   } finally {
     if (token && open === openPolls) await endPolls(events, token);
-    reading.abort(); // which is all that can be done where a proxy keeps the token
+    reading.abort(); // the only way to end it if a proxy holds back the token
     if (token) leave(token);
   }
 }
@@ -68,8 +68,8 @@ async function exchangePings(rung, events, token) {
   if (rung.arrivals.length < PINGS && events.failure) throw events.failure;
 }
 
-// A poll that is still on its way when its socket ends opens a new one. So the one that
-// waits is answered, no other follows, and only then the socket may end.
+// A poll that arrives after the end of its socket would open a new socket. So a ping brings the
+// waiting poll its answer, no other poll follows, and only then the socket ends.
 async function endPolls(events, token) {
   events.onPong = null;
   events.enough = true;
@@ -77,7 +77,8 @@ async function endPolls(events, token) {
   await Promise.race([events.over, pause(1000)]);
 }
 
-// Collects what a reader brings, and answers one type of event within a time.
+// Collects the events of a reader. next resolves to the next event of a type, or rejects after a
+// time (ms) or when the reader fails.
 function inbox(start) {
   /** @type {{ failure: any, onPong: ((event: any) => void) | null, enough: boolean, over: any, next: typeof next }} */
   const box = { failure: null, onPong: null, enough: false, over: null, next };
@@ -111,7 +112,7 @@ function openEventSource({ signal, receive, fail }) {
   }
   source.addEventListener("error", () => {
     fail({ reason: source.readyState === EventSource.CLOSED ? "refused" : "cut" });
-    source.close(); // it would come back by itself
+    source.close(); // otherwise it would reconnect by itself
   });
   signal.addEventListener("abort", () => source.close());
 }
@@ -146,13 +147,14 @@ async function openPolls({ signal, receive, fail, isEnough }) {
   }
 }
 
-// Polls collect by their nature what comes while an answer is under way.
+// Names the state of a rung. Polls have no lumps: it is their nature to collect events while an
+// answer is under way.
 function judge(name, rung) {
   const spacing = judgeSpacing(rung.arrivals);
   Object.assign(rung, spacing);
   if (rung.firstEvent === null) return rung.failure?.reason === "silent" ? "held" : "blocked";
   const refused = rung.posts.length === PINGS && rung.posts.every(({ ok }) => !ok);
-  if (refused) return "unanswered"; // the fault lies with the way up
+  if (refused) return "unanswered"; // the fault is on the way up
   if (rung.arrivals.length === 0) return "held";
   if (rung.arrivals.length < PINGS) return "broken";
   return name !== "poll" && isLumpy(spacing, PINGS) ? "lumps" : "works";
@@ -175,8 +177,8 @@ async function post(token, event, options = {}) {
   }
 }
 
-// Sums up the POSTs of all rungs. Where none could be made for want of a token, one
-// without shows whether the server is reached: it is the server that refuses it.
+// Sums up the POSTs of all rungs. If no rung got a token, there were none. Then a POST with a wrong
+// token shows whether the server can be reached: the server refuses it with 401.
 export async function judgePosts(rungs) {
   const posts = Object.values(rungs).flatMap((rung) => rung.posts);
   if (posts.length === 0) {
@@ -197,7 +199,7 @@ function median(numbers) {
   return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
 }
 
-// ---- Leaving: no socket of the doctor outlives its measurement, or the page.
+// ---- Leaving: a socket of the doctor ends with its measurement, or with the page.
 
 const sockets = new Set();
 

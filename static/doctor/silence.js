@@ -1,18 +1,18 @@
-// How long a stream may be silent before something on the way cuts it. Several streams
-// of different lengths run at once: one that is cut says after how long; where it goes
-// dead without a word, the longest that came to its end bounds it from below.
+// Measures how long a stream may be silent before something on the way cuts it. Several streams of
+// different lengths run at once. A stream that is cut shows after how long. If streams go dead
+// without being closed, the limit is above the longest stream that came to its end.
 
 import { isEventStream, readEvents } from "./event-stream.js";
 
-const FIRST_EVENT_WITHIN = 5000;
-const END_WITHIN = 5000; // after it is due
+const FIRST_EVENT_WITHIN = 5000; // ms
+const END_WITHIN = 5000; // ms after it is due
 
 // Three at most: over HTTP/1.1 a browser has six connections to a host.
 export function lengthsUpTo(limit) {
   return [...new Set([limit / 4, limit / 2, limit].map(Math.ceil))];
 }
 
-// Answers when all are over, or the signal says that it is enough.
+// Resolves when all streams are over, or the signal aborts.
 export async function measureSilence({ limit, signal, onChange }) {
   const lengths = lengthsUpTo(limit).map((seconds) => ({ seconds, state: "waiting", after: null }));
   const silence = { state: "testing", limit, began: performance.now(), lengths };
@@ -56,7 +56,7 @@ async function listen(length, signal) {
     }
     if (length.state === "waiting") length.state = "cut";
   } catch {
-    if (length.state === "waiting") length.state = "cut"; // otherwise it was given up here
+    if (length.state === "waiting") length.state = "cut"; // otherwise this page gave it up
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
@@ -65,14 +65,14 @@ async function listen(length, signal) {
   }
 }
 
-// Both events at once say that something held the first one back: it bore the silence,
-// and of the way behind it nothing is known.
+// If both events come at once, a proxy has held back the first one. The silence was between the
+// server and that proxy, so nothing is known of the rest of the way.
 function endOf({ reason }, lasted, seconds) {
   if (reason !== "complete") return "server-stopped";
   return lasted < seconds / 2 ? "held" : "lasted";
 }
 
-// What all lengths say together. Pure.
+// Draws a conclusion from the streams of all lengths. Pure.
 export function conclude(lengths) {
   const of = (...states) => lengths.filter(({ state }) => states.includes(state));
   const lasted = Math.max(0, ...of("lasted").map(({ seconds }) => seconds), ...of("stopped").map(({ after }) => after ?? 0));

@@ -1,17 +1,16 @@
-// Tells events that came one by one from events that something on the way collected.
-// Pure: arrivals are { at, serverTime }, both in milliseconds, in the order of arrival.
-// The server's own times say how far apart the events were when they left, whatever
-// the requests that caused them met with on their way up.
+// Distinguishes events that came one by one from events that a proxy collected. Pure: arrivals are
+// { at, serverTime }, both in milliseconds, in the order of arrival. The server's times say how far
+// apart the events left. So it does not matter what delayed their requests on the way up.
 
-const TOGETHER = 100; // closer than this, one comes with the other
-const COMPRESSED = 400; // a lump spans so much less time than its events did when they left
+const TOGETHER = 100; // ms; events that are closer arrived together
+const COMPRESSED = 400; // ms by which a lump is shorter than the time in which its events left
 
-// Answers how many events the largest lump has (1 where there is none), how many are in
-// any, and how much longer the slowest was on its way than the fastest.
+// Returns the size of the largest lump (1 if there is none), how many events are in lumps, and how
+// much longer the slowest event took than the fastest.
 export function judgeSpacing(arrivals) {
   const lumps = clusters(arrivals).filter((cluster) => span(cluster, "serverTime") - span(cluster, "at") >= COMPRESSED);
   const sizes = lumps.map(({ length }) => length);
-  const delays = arrivals.map(({ at, serverTime }) => at - serverTime); // on two clocks: only differences mean something
+  const delays = arrivals.map(({ at, serverTime }) => at - serverTime); // of two clocks: only differences have a meaning
   return {
     lump: Math.max(Math.min(arrivals.length, 1), ...sizes),
     inLumps: sizes.reduce((sum, size) => sum + size, 0),
@@ -19,7 +18,7 @@ export function judgeSpacing(arrivals) {
   };
 }
 
-// One lump may be a lost packet's doing; a proxy that collects makes one after the other.
+// A lost packet may cause one lump. A proxy that collects events makes one after the other.
 export const isLumpy = ({ inLumps }, count) => inLumps > 0 && inLumps >= count / 2;
 
 function clusters(arrivals) {

@@ -1,17 +1,17 @@
-// What the page shows below the picture: verdict, findings and report.
+// Shows the verdict, the findings and the report.
 
 import { byId, part, stamp } from "/assets/page.js";
 
 const LEVEL_WORDS = { good: "good", info: "note", warn: "warning", bad: "problem" };
 
-// Assistive technology reads a change of this aloud, so it is written only when it is one.
+// Assistive technology reads each change aloud, so the text is written only if it differs.
 export function showVerdict({ level, text }) {
   byId("verdict").dataset.level = level;
   if (byId("verdict-text").textContent !== text) byId("verdict-text").textContent = text;
 }
 
-// What is to be changed comes first. A card stays where and what it is while nothing about
-// it changes, so that nobody loses their place, or what they have unfolded.
+// Findings that need a change come first. A card stays in its place while its finding is the
+// same, so that readers lose neither their place nor what they have unfolded.
 const ORDER = ["bad", "warn", "info", "good"];
 
 export function showFindings(findings, results) {
@@ -49,7 +49,7 @@ function makeCard({ id, level, title, text, advice }, key, { rungs, exchange }) 
   return card;
 }
 
-// Both rows have one time axis, so that a lump is seen as one.
+// Both rows have the same time axis, so that lumps are visible.
 function drawStrip(strip, { sent, arrivals }) {
   const times = arrivals.map(({ at }) => at);
   const end = Math.max(...sent, ...times);

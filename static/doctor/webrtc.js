@@ -1,5 +1,5 @@
-// What WebRTC finds here: the addresses under which peers may reach this browser, and
-// whether a connection comes about at all.
+// Measures WebRTC: at which addresses peers may reach this browser, and whether two peers can
+// connect at all.
 
 const GATHERING_WITHIN = 5000;
 const CONNECTING_WITHIN = 5000;
@@ -10,7 +10,7 @@ export async function measureWebRTC(iceServers) {
   return { state: "measured", ...namesOf(iceServers), ...gathering, pair };
 }
 
-// Which kinds of server there are; their credentials are nobody's to report.
+// Counts the servers of each kind. Their credentials must not get into the report.
 function namesOf(iceServers) {
   const urls = iceServers.flatMap((server) => server.urls ?? []);
   return {
@@ -43,13 +43,13 @@ async function gather(iceServers) {
   return { candidates, errors };
 }
 
-// What the one offers or answers is what the other gets.
+// Gives the offer or answer of one connection to the other.
 async function describe(one, other) {
   await one.setLocalDescription();
   await other.setRemoteDescription(one.localDescription);
 }
 
-// Two connections of this page, that hand each other their candidates directly.
+// Connects two peers in this page, which give each other their candidates directly.
 async function connectPair() {
   const began = performance.now();
   const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
@@ -64,7 +64,7 @@ async function connectPair() {
       channel.addEventListener("open", resolve);
       setTimeout(() => reject(new Error("timed out")), CONNECTING_WITHIN);
     });
-    open.catch(() => {}); // told below, unless something else has failed before
+    open.catch(() => {}); // reported below, unless something else fails before
     await describe(a, b);
     await describe(b, a);
     await open;

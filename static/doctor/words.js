@@ -1,4 +1,4 @@
-// Figures as people read them. Pure.
+// Writes figures and lists for people. Pure.
 
 export function duration(ms) {
   if (ms === null || ms === undefined) return "–";
@@ -13,6 +13,6 @@ export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 
 export const list = (words) =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
-// What a browser calls a protocol, and what people do.
+// The usual name of a protocol, from the ID that browsers give it.
 export const protocolName = (id) =>
   ({ "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", "h2": "HTTP/2", "h2c": "HTTP/2", "h3": "HTTP/3" })[id] ?? id ?? "unknown";

@@ -1,5 +1,5 @@
-// Draws the contract. Everything comes from this server, and everything that is
-// tried is sent to it: the page may ask no other (see its policy).
+// Draws the contract. All files come from this server, and all requests that people try go to
+// it: the page's policy allows no other server.
 globalThis.Scalar.createApiReference("#reference", {
   url: "/openapi.yaml",
   withDefaultFonts: false,
