@@ -118,7 +118,7 @@ export interface Options {
   reconnection?: boolean;
   /** How many attempts may fail in a row. Default: Infinity. */
   reconnectionAttempts?: number;
-  /** The longest wait before the second attempt, in milliseconds. It doubles for each one after. Default: 1000. */
+  /** The longest wait before the second attempt, in milliseconds. Each later wait may be twice as long. Default: 1000. */
   reconnectionDelay?: number;
   /** The longest wait before any attempt, in milliseconds. Default: 15000. */
   reconnectionDelayMax?: number;
@@ -146,7 +146,7 @@ export class Socket {
 
   on<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
   once<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
-  /** Without a listener it removes all of the type, and without a type those of all types. */
+  /** Without a listener it removes all listeners of the type. Without a type it removes those of all types. */
   off<K extends keyof SocketEvents | keyof ServerEvents>(type?: K, listener?: Listener<K>): this;
   onAny(listener: <K extends keyof ServerEvents>(type: K, event: ServerEvents[K]) => void): this;
   offAny(listener?: (type: never, event: never) => void): this;
@@ -154,9 +154,9 @@ export class Socket {
   /** Sends the event as soon as there is a session: in order, and exactly once. The callback gets the answer. */
   emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (answer: Accepted | Problem) => void]): this;
   emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): this;
-  /** Resolves when the server has accepted the event, rejects with a {@link Problem}. */
+  /** Resolves when the server has accepted the event. Rejects with a {@link Problem}. */
   emitWithAck<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Promise<Accepted>;
-  /** The same with a time limit in milliseconds. An event that was not sent by then is never sent. */
+  /** Emits with a time limit in milliseconds. An event that was not sent by then is never sent. */
   timeout(ms: number): {
     emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (error: Error | null, answer?: Accepted) => void]): Socket;
     emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Socket;

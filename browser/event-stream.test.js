@@ -1,4 +1,4 @@
-// The reader of event streams, cut into chunks in every way: node --test browser/
+// Tests the reader of event streams, with chunks that end anywhere.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -19,7 +19,7 @@ async function read(...chunks) {
   return events;
 }
 
-// A stream as the server sends it, with everything that may stand in one.
+// A stream with everything that it may contain.
 const STREAM = [
   "\uFEFF: a comment", "",
   "retry: 1000", "id: me.1", "event: connected", 'data: {"type":"connected","token":"é€🙂"}', "",

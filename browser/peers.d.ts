@@ -3,7 +3,7 @@ import type { JoinOptions, Problem, Socket, User } from "./client.js";
 export interface RoomOptions extends JoinOptions {
   /** The name that the other members see. */
   userId: string;
-  /** Is sent to all peers. */
+  /** The stream to send to all peers. */
   stream?: MediaStream | null;
   /** Call the other members at once, and not only after `call()`. Their calls are always answered. Default: true. */
   connect?: boolean;

@@ -30,7 +30,8 @@ export class Emitter {
     return this.on(type, only);
   }
 
-  // Without a listener it removes all of the type, and without a type those of all types.
+  // Without a listener it removes all listeners of the type. Without a type it removes those of
+  // all types.
   off(type, listener) {
     if (type === undefined) this.#listeners.clear();
     else {
@@ -59,7 +60,7 @@ export class Emitter {
     for (const listener of this.listeners(type)) call(listener, args);
   }
 
-  // Calls the listeners for what the server sent.
+  // Calls the listeners of an event of the server.
   receive(type, data) {
     for (const listener of this.#any) call(listener, [type, data]);
     this.tell(type, data);

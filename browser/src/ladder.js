@@ -24,8 +24,8 @@ export function remembered(url) {
   return RUNGS[rung] && Date.now() - time < DAY ? +rung : 0;
 }
 
-// The time stays that of the first visit. Otherwise a client that comes every day would never
-// try a better rung.
+// Keeps the time of the first visit. Otherwise a client that comes every day would never try a
+// better rung.
 export function remember(url, rung) {
   if (rung !== remembered(url)) store((storage) => storage.setItem(key(url), `${rung} ${Date.now()}`));
 }

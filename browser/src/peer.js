@@ -198,7 +198,7 @@ export class Peer extends Emitter {
     this.#post({ type, [type]: { type, sdp } });
   }
 
-  // The contract does not name the two connection IDs: other members of a signal travel along.
+  // The contract does not name the two connection IDs, but the server relays all members.
   #post(signal) {
     this.#settings.post({
       ...signal,

@@ -121,7 +121,8 @@ export class Room extends Emitter {
     const { type, from, fromConnection, toConnection } = signal;
     let peer = this.peers.get(from);
     if (toConnection && toConnection !== peer?.connectionId) {
-      // The other side answers a connection that has ended here. It would wait for ever.
+      // The other side answers a connection that has ended here. Without a hangup it would wait for
+      // ever.
       const data = { type: "hangup", connections: [toConnection] };
       if (type === "answer") this.#emit({ type: "signal", target: from, data });
       return;
@@ -136,7 +137,7 @@ export class Room extends Emitter {
     peer.receive(signal);
   }
 
-  // A hangup names its connections, because a newer one may have begun meanwhile.
+  // A hangup names its connections, because a newer connection may have begun meanwhile.
   #hungUp(from, { connections }) {
     if (connections?.includes(this.peers.get(from)?.remoteConnectionId)) this.#drop(from, "hung up");
   }

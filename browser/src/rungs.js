@@ -1,6 +1,6 @@
 // The rungs: three ways to read the server's events. Each takes the session, a signal that ends
-// it, and receive(event, position). It resolves if the server ends it, and rejects if anything
-// else does.
+// it, and receive(event, position). It resolves if the server ends it, and rejects if it ends for
+// any other reason.
 
 import { readEvents } from "./event-stream.js";
 import { readProblem } from "./problem.js";

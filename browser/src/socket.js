@@ -30,11 +30,11 @@ export class Socket extends Emitter {
 
   #url;
   #options;
-  #connection; // undefined if the socket is to stay disconnected
+  #connection; // undefined unless the socket is active
   #sender;
-  #socketId; // of the session, which outlives a stream
+  #socketId; // of the session, also while it has no stream
   #room; // the join to repeat in a new session
-  #greeting = false; // whether the listeners of "connect" run, which may join by themselves
+  #greeting = false; // true while the listeners of "connect" run: they may join by themselves
   #attempts = 0;
   #parting = new Set(); // tokens of sessions whose "disconnect" is not answered yet
 

@@ -2,7 +2,7 @@
 // names it.
 
 /**
- * Returns the first element inside another that the selector matches.
+ * Returns the first element inside `within` that the selector matches.
  * @template {Element} [E=HTMLElement]
  * @param {ParentNode} within
  * @param {string} selector

@@ -19,7 +19,7 @@ const plots = new Plots(samples, span());
 let timer = 0;
 let asking = false;
 let paused = false;
-let shut = false; // whether the server has refused us, until there is another token
+let shut = false; // true from a refusal by the server until there is another token
 let reopening = 0;
 let failures = 0;
 let outageSince = null;
@@ -83,8 +83,8 @@ function miss(time, error) {
   showState("down", "No answer");
 }
 
-// The server has refused us. The page stops asking until somebody enters another token, or, with
-// 429, until the time is over that the server asks to wait.
+// The server has refused us. The page stops asking until somebody enters another token. With 429
+// it also asks again after the time that the server gives.
 function shutOut(closed) {
   shut = true;
   endOutage();

@@ -38,7 +38,7 @@ export function hideGate() {
   byId("forget").hidden = !token();
 }
 
-// Calls back when somebody enters a token. To forget the token reloads the page.
+// Calls back when somebody enters a token. Forgetting the token reloads the page.
 export function watchToken(changed) {
   byId("gate-form").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -9,8 +9,8 @@ const CAPACITY = SPAN / INTERVAL;
 // Two seconds hold too few events for a 99th percentile.
 const LATENCY_SPAN = 10_000;
 
-// Readings that are further apart have a pause between them: a rate over it would be a mean of
-// a time that nobody watched.
+// Readings further apart than this have a pause between them. A rate over the pause would be the
+// average of a time that nobody watched.
 const LONGEST_STEP = 3 * INTERVAL;
 
 const isNumber = (value) => value !== null && value !== undefined;
@@ -48,7 +48,7 @@ function gauges({ metrics }) {
     away: sumOf(metrics, "signaling_sockets", { state: "away" }),
     rooms: sumOf(metrics, "signaling_rooms"),
     members: sumOf(metrics, "signaling_room_members"),
-    // If the system does not report the memory of the process, this is what the runtime took.
+    // If the system does not report the memory of the process, this is what the Go runtime took.
     memory: sumOf(metrics, "process_resident_memory_bytes") ?? sumOf(metrics, "go_memstats_sys_bytes"),
     heap,
   };
@@ -94,8 +94,8 @@ export class Samples {
     return this.column(name).at(-1) ?? null;
   }
 
-  // Returns by how much a value has changed in this time, and over how many milliseconds: from
-  // the earliest value in it to the latest. It is null if either is missing.
+  // Returns how much a value has changed from the earliest one in this time to the latest, and the
+  // milliseconds between them. It is null if one of them is missing.
   change(name, milliseconds) {
     const begin = this.times.at(-1) - milliseconds;
     const column = this.column(name);

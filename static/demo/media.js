@@ -1,4 +1,4 @@
-// Opens the camera and the microphone, or whichever of them is there.
+// Opens the camera and the microphone, or only one of them.
 
 // Each member sends its video to each other member, so the video is small.
 const VIDEO = { width: { ideal: 960 }, height: { ideal: 540 }, frameRate: { max: 30 }, facingMode: "user" };

@@ -51,7 +51,7 @@ export function showRoom(roomId, link) {
   document.title = `${roomId} · signaling-server`;
 }
 
-// The buttons in the page's header, which are for a room.
+// Shows or hides the header's buttons for a room.
 function showActions(shown) {
   for (const id of ["share", "leave"]) byId(id).hidden = !shown;
 }

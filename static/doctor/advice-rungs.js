@@ -37,8 +37,8 @@ function adviseOnRung(name, rungs, address) {
         `Ask your administrator not to cut answers of ${address}${REQUESTS[name].split(" ")[1]} that take long${meanwhile}.`);
     case "unanswered":
       return finding("warn", "opens, but nothing can be sent",
-        `The first event came after ${duration(rung.firstEvent)}, but the server accepted no request to send others.`,
-        "Solve the problem of the way up, then measure again.");
+        `The first event came after ${duration(rung.firstEvent)}, but the server accepted none of the requests that followed.`,
+        "Fix sending by POST first, then measure again.");
     default:
       return finding("bad", "is refused", refusedText(name, rung),
         `Ask your administrator to let ${REQUESTS[name]} at ${address} through${meanwhile}.`);
@@ -97,5 +97,5 @@ export function adviseOnPosts(posts, exchange, address) {
   }
   return posts.state === "blocked"
     ? finding("bad", "Sending by POST is refused", text, `Ask your administrator to let POST ${address}/events with application/json through.`)
-    : finding("warn", "Sending by POST fails at times", text, "Repeat a request that got no answer with the same Idempotency-Key, so that the server accepts it only once.");
+    : finding("warn", "Sending by POST sometimes fails", text, "Repeat a request that got no answer with the same Idempotency-Key, so that the server accepts it only once.");
 }

@@ -1,4 +1,4 @@
-// Makes findings of measurements: what was seen, how good it is, and one sentence on what to do.
+// Makes findings from measurements: what was seen, how good it is, and one sentence on what to do.
 // Pure: it depends only on the results that doctor.js collects, and on the server's address. A
 // part that is not measured yet is null, and has no finding.
 //
@@ -61,8 +61,8 @@ function adviseOnSilence(silence, exchange, address) {
         silence.lasted <= heartbeat ? longer(heartbeat) : "Nothing to change: heartbeats come more often than that.");
     case "held":
     case "blocked":
-      return finding("info", "Idle streams: could not be measured", "The idle stream is held back as well, so nothing is known of how long it would stay open.",
-        "Solve the problems of the ways down first, then measure again.");
+      return finding("info", "Idle streams: could not be measured", "The idle stream is held back as well, so this page cannot measure how long it stays open.",
+        "Fix the ways down first, then measure again.");
     case "refused":
       return finding("info", "Idle streams: could not be measured", "The server, or a proxy in front of it, refused the idle stream.",
         "Measure again in a minute: the server allows only a few of these tests at once.");
@@ -70,7 +70,7 @@ function adviseOnSilence(silence, exchange, address) {
   const borne = harmlessSilence(silence);
   const text = silence.cutAfter !== null
     ? `An idle stream was cut after ${seconds(silence.cutAfter)}.`
-    : `A stream that was idle for ${seconds(silence.muteBy)} was dead, although nothing closed it; ${silence.lasted ? `after ${seconds(silence.lasted)} it was still open` : "less was not tested"}.`;
+    : `An idle stream was dead after ${seconds(silence.muteBy)}, although nothing closed it; ${silence.lasted ? `another was still open after ${seconds(silence.lasted)}` : "less was not tested"}.`;
   if (borne <= heartbeat) {
     return finding("bad", "Idle streams are cut", text,
       `Ask your administrator to raise the idle timeout for ${address} to 60 s or more (nginx: proxy_read_timeout), or ask the operator of the server to set HEARTBEAT_INTERVAL well below ${seconds(borne)}.`);

@@ -8,7 +8,7 @@ const TIMEOUT = 4000;
 
 // Resolves to what was found, or to { state: "failed", status }.
 export async function measureExchange() {
-  // The key is new each time, so that an answer from a cache has another one.
+  // The key is new each time: an answer from a cache would repeat an older key.
   const sent = {
     "Accept": "application/json",
     "Authorization": "Bearer doctor",

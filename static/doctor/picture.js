@@ -30,7 +30,7 @@ export function showPosts({ state, roundTrip }) {
   showLane("post", state, roundTrip === null ? "" : duration(roundTrip));
 }
 
-// Only a proxy holds back events or cuts silent streams, even if it does not name itself.
+// If something holds back events or cuts silent streams, it is a proxy, even without a name.
 export function showProxies({ proxies, rungs, silence }) {
   const deeds = [...Object.values(rungs ?? {}), ...(silence ? [silence] : [])].map(({ state }) => state);
   const felt = deeds.some((state) => ["held", "lumps", "cut", "mute"].includes(state));

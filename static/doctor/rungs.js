@@ -147,8 +147,8 @@ async function openPolls({ signal, receive, fail, isEnough }) {
   }
 }
 
-// Names the state of a rung. Polls have no lumps: it is their nature to collect events while an
-// answer is under way.
+// Names the state of a rung. A poll always collects the events that come between two answers, so
+// it cannot have lumps.
 function judge(name, rung) {
   const spacing = judgeSpacing(rung.arrivals);
   Object.assign(rung, spacing);

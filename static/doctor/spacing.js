@@ -3,7 +3,7 @@
 // apart the events left. So it does not matter what delayed their requests on the way up.
 
 const TOGETHER = 100; // ms; events that are closer arrived together
-const COMPRESSED = 400; // ms by which a lump is shorter than the time in which its events left
+const COMPRESSED = 400; // ms; events are a lump if they arrived in so much less time than they left in
 
 // Returns the size of the largest lump (1 if there is none), how many events are in lumps, and how
 // much longer the slowest event took than the fastest.
