@@ -249,8 +249,9 @@ func TestAttackCompressionBombs(t *testing.T) {
 // Connections that are held by sending next to nothing (slowloris), in the header
 // and in the body. Each is ended in time, and others are answered meanwhile.
 func TestAttackSlowloris(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
-		u.http = func(h *http.Server) { h.ReadHeaderTimeout, h.ReadTimeout = 300*time.Millisecond, 600*time.Millisecond }
+		u.http = func(h *http.Server) { h.ReadHeaderTimeout, h.ReadTimeout = time.Second, 2*time.Second }
 	})
 	a, b := victims(t, s)
 	var slow sync.WaitGroup

@@ -113,7 +113,8 @@ func TestAConnectionOutlivesARefusalIfTheBodyHasArrived(t *testing.T) {
 // A stream whose request has a body is a stream like any other, and ends with its
 // connection; the body is never asked for.
 func TestAStreamWithABodyIsAStream(t *testing.T) {
-	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100)
+	t.Parallel() // it waits most of the time
+	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100, hasty)
 	streams := make(map[string]net.Conn)
 	for _, head := range []string{
 		"GET /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",

@@ -123,10 +123,11 @@ func (s *server) listen(t *testing.T, seconds int) *peer {
 }
 
 func TestASilentStreamIsSilentForAsLongAsItWasAsked(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
 		u.http = func(server *http.Server) {
-			server.ReadTimeout = 200 * time.Millisecond // it outlives both
-			server.WriteTimeout = 200 * time.Millisecond
+			server.ReadTimeout = time.Second / 2 // it outlives both
+			server.WriteTimeout = time.Second / 2
 		}
 	})
 	p := s.listen(t, 1)
@@ -139,6 +140,7 @@ func TestASilentStreamIsSilentForAsLongAsItWasAsked(t *testing.T) {
 }
 
 func TestASilentStreamOverHTTP2OutlivesTheServersTimeouts(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100)
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true
@@ -205,7 +207,7 @@ func TestSilentStreamsDoNotDelayTheServersEnd(t *testing.T) {
 	p.next("server-shutdown")
 	p.ended()
 	require.NoError(t, s.Config.Shutdown(t.Context()))
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), time.Minute, "the silence would last for three")
 }
 
 // A client that goes away in the middle leaves nothing behind, whether it says
@@ -222,5 +224,5 @@ func TestASilentStreamEndsWithItsClient(t *testing.T) {
 	s.listen(t, 180).hangUp()
 	began := time.Now()
 	require.NoError(t, s.Config.Shutdown(t.Context())) // it waits for whatever still runs
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), time.Minute, "the silence would last for three")
 }

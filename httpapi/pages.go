@@ -28,20 +28,30 @@ type pages struct {
 
 type file struct {
 	plain   func() ([]byte, error)
-	gzipped []byte // nil if it would not be smaller
+	gzipped func() []byte // nil if that would not be smaller
 	etag    string
 }
 
+// newFile makes a file of its content. The first client that asks for it has it
+// compressed, for all that follow.
 func newFile(content []byte) file {
-	f := file{plain: func() ([]byte, error) { return content, nil }, etag: etagOf(content)}
+	return file{
+		plain:   func() ([]byte, error) { return content, nil },
+		gzipped: sync.OnceValue(func() []byte { return compress(content) }),
+		etag:    etagOf(content),
+	}
+}
+
+// compress returns nil if the content would not become smaller.
+func compress(content []byte) []byte {
 	var gzipped bytes.Buffer
 	compressor, _ := gzip.NewWriterLevel(&gzipped, gzip.BestCompression) // the error is only for an unknown level
 	_, _ = compressor.Write(content)                                     // a buffer accepts everything
 	_ = compressor.Close()
-	if gzipped.Len() < len(content) {
-		f.gzipped = gzipped.Bytes()
+	if gzipped.Len() >= len(content) {
+		return nil
 	}
-	return f
+	return gzipped.Bytes()
 }
 
 // newPackedFile keeps a large file gzipped. It is unpacked once, for the first client
@@ -55,7 +65,7 @@ func newPackedFile(gzipped []byte) file {
 		}
 		return io.ReadAll(unpacked)
 	}
-	return file{plain: sync.OnceValues(unpack), gzipped: gzipped, etag: etagOf(gzipped)}
+	return file{plain: sync.OnceValues(unpack), gzipped: func() []byte { return gzipped }, etag: etagOf(gzipped)}
 }
 
 func etagOf(content []byte) string {
@@ -67,7 +77,7 @@ func etagOf(content []byte) string {
 // (RFC 9110, 8.8.3.3).
 func (f file) representation(asGzip bool) (content []byte, etag string, err error) {
 	if asGzip {
-		return f.gzipped, f.etag + "-gzip", nil
+		return f.gzipped(), f.etag + "-gzip", nil
 	}
 	content, err = f.plain()
 	return content, f.etag, err
@@ -151,10 +161,11 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 	if path.Ext(name) == ".html" {
 		p.allow(w, r, strings.TrimSuffix(path.Dir(name), "."))
 	}
-	if f.gzipped != nil {
+	hasGzip := f.gzipped() != nil
+	if hasGzip {
 		w.Header().Add("Vary", "Accept-Encoding")
 	}
-	asGzip := f.gzipped != nil && acceptsGzip(r)
+	asGzip := hasGzip && acceptsGzip(r)
 	content, etag, err := f.representation(asGzip)
 	if err != nil {
 		return err

@@ -119,11 +119,13 @@ func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
 // The server gives a request half a second and an answer a second, in these
 // tests. Both are for requests that are answered at once.
 func TestAPollMayWaitLongerThanTheServersTimeouts(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	requireLongWait(t, s)
 }
 
 func TestAPollOverHTTP2MayWaitLongerThanTheServersTimeouts(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true

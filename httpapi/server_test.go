@@ -31,6 +31,10 @@ type setup struct {
 // what it cannot read.
 func unheard(u *setup) { u.unheard = true }
 
+// hasty is for tests of the ReadTimeout: they must outwait it. All other servers have
+// one that ends no request of a busy machine.
+func hasty(u *setup) { u.http = func(server *http.Server) { server.ReadTimeout = time.Second } }
+
 // newServer starts a server that ends with the test. What the usual setup does
 // not say, others may.
 func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func(*setup)) *server {
@@ -56,7 +60,7 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	}
 	joined := httpapitest.Run(t, u.Parts)
 	s := &server{httptest.NewUnstartedServer(joined.Handler()), joined.Hub()}
-	s.Config.ReadTimeout = time.Second
+	s.Config.ReadTimeout = 10 * time.Second
 	s.Config.IdleTimeout = time.Minute
 	u.http(s.Config)
 	s.Start()

@@ -175,7 +175,7 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 		peers[n].send(`{"type":"send-message","message":"last"}`)
 	}
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, s.hub.Drain(ctx))
 	t.Logf("drained %d streams in %v", streams, time.Since(started).Round(time.Millisecond))
@@ -208,7 +208,8 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 }
 
 func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
-	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond}, 100)
+	t.Parallel() // it waits most of the time
+	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond}, 100, hasty)
 	p := s.connect(t)
 	for range int(3 * s.Config.ReadTimeout / (200 * time.Millisecond)) {
 		p.next("heartbeat")
@@ -219,7 +220,8 @@ func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
 // A body that is promised and does not come holds up nothing: net/http would
 // wait for it before it writes the first byte of an answer.
 func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
-	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // by which streams notice that a client is gone
+	t.Parallel() // it waits most of the time
+	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100, hasty) // heartbeats, by which streams notice that a client is gone
 	p := s.join(t, "room", "Ada")
 	for head, want := range map[string]int{
 		"POST /events HTTP/1.1\r\nAuthorization: Bearer " + p.token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n": 400,

@@ -58,6 +58,13 @@ func (l *logbook) String() string {
 
 var address = regexp.MustCompile(`address=(https?://\S+)`)
 
+// patience is how long a test waits before it takes the server for hung. No claim
+// about time depends on it.
+const patience = time.Minute
+
+// outOfTime is what the log says if the end of the streams was not waited for.
+const outOfTime = "some streams did not end in time"
+
 func start(t *testing.T, variables ...string) *started {
 	t.Helper()
 	s := &started{signals: make(chan os.Signal, 2), exited: make(chan int, 1), log: &logbook{line: make(chan string, 64)}}
@@ -74,7 +81,7 @@ func start(t *testing.T, variables ...string) *started {
 		found := address.FindStringSubmatch(line)
 		require.NotNil(t, found, "%s", line)
 		s.url = found[1]
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "the server does not start")
 	}
 	return s
@@ -88,7 +95,7 @@ func (s *started) stop(t *testing.T) (exitCode int) {
 	case code := <-s.exited:
 		http.DefaultClient.CloseIdleConnections()
 		return code
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "the server does not stop")
 		return -1
 	}
@@ -243,7 +250,7 @@ func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
 }
 
 func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
-	s := start(t, "OPENS_PER_ADDRESS=0")
+	s := start(t, "OPENS_PER_ADDRESS=0", "SHUTDOWN_TIMEOUT=30s")
 	var streams []*bufio.Reader
 	for range 1000 {
 		_, stream, _ := s.open(t)
@@ -251,7 +258,8 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	}
 	started := time.Now()
 	require.Zero(t, s.stop(t))
-	require.Less(t, time.Since(started), 8*time.Second)
+	require.Less(t, time.Since(started), 30*time.Second)
+	require.NotContains(t, s.log.String(), outOfTime)
 	for _, stream := range streams {
 		text, err := io.ReadAll(stream)
 		require.NoError(t, err)
@@ -262,11 +270,11 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 
 // The stream would last for three minutes.
 func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
-	s := start(t)
+	s := start(t, "SHUTDOWN_TIMEOUT=30s")
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	require.NoError(t, err)
 	defer connection.Close()
-	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
 	fmt.Fprint(connection, "GET /silence?seconds=180 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	stream := bufio.NewReader(connection)
 	for line := ""; !strings.Contains(line, "silence-began"); {
@@ -275,7 +283,8 @@ func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
 	}
 	began := time.Now()
 	require.Zero(t, s.stop(t))
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 30*time.Second)
+	require.NotContains(t, s.log.String(), outOfTime)
 	rest, err := io.ReadAll(stream)
 	require.NoError(t, err)
 	require.Contains(t, string(rest), `"reason":"server-shutdown"`)
@@ -302,9 +311,8 @@ func (s *started) freezeClient(t *testing.T) {
 func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=1s")
 	s.freezeClient(t)
-	started := time.Now()
 	require.Zero(t, s.stop(t))
-	require.Less(t, time.Since(started), 5*time.Second)
+	require.Contains(t, s.log.String(), outOfTime, "the server did not wait until the client ended as a slow consumer")
 }
 
 // Batches are under way when the signal comes. The events that were accepted arrive, in
@@ -427,10 +435,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=1h")
 	s.freezeClient(t)
 	s.signals <- syscall.SIGTERM
-	started := time.Now()
 	s.stop(t)
-	require.Less(t, time.Since(started), 5*time.Second)
 	require.Contains(t, s.log.String(), "second signal")
+	require.Contains(t, s.log.String(), outOfTime, "the server did not wait until the client ended as a slow consumer")
 }
 
 func TestHealthcheckTellsByItsExitCode(t *testing.T) {
