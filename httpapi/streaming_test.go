@@ -220,7 +220,7 @@ func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
 // A body that is promised and does not come holds up nothing: net/http would
 // wait for it before it writes the first byte of an answer.
 func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel()                                                               // it waits most of the time
 	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100, hasty) // heartbeats, by which streams notice that a client is gone
 	p := s.join(t, "room", "Ada")
 	for head, want := range map[string]int{

@@ -1,4 +1,4 @@
-package httpapi_test
+package modeltest
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/internal/ssetest"
 )
 
 // check compares what has arrived everywhere with what the oracle says.
@@ -54,14 +56,14 @@ func (m *machine) compare(l *line) {
 
 // hear lets a client take note of an event, and says of it what the oracle would
 // say.
-func (m *machine) hear(l *line, e event) string {
+func (m *machine) hear(l *line, e ssetest.Event) string {
 	var data fact
-	require.NoError(m.t, json.Unmarshal([]byte(e.data), &data))
-	require.Equal(m.t, e.kind, data["type"])
+	require.NoError(m.t, json.Unmarshal([]byte(e.Data), &data))
+	require.Equal(m.t, e.Type, data["type"])
 	m.takeOutRandom(&e, data)
-	m.tally.count(strings.TrimSuffix(fmt.Sprintf("hears %s %v", e.kind, orEmpty(data["reason"])), " "))
+	m.tally.count(strings.TrimSuffix(fmt.Sprintf("hears %s %v", e.Type, orEmpty(data["reason"])), " "))
 
-	token, digits, _ := strings.Cut(e.id, ".")
+	token, digits, _ := strings.Cut(e.ID, ".")
 	sequence, err := strconv.Atoi(digits)
 	require.NoError(m.t, err)
 	if c := l.client; c.socket == l.socket {
@@ -74,8 +76,8 @@ func (m *machine) hear(l *line, e event) string {
 		}
 	}
 	text := saidAs(sequence, data)
-	if e.retry != "" {
-		text += " retry " + e.retry
+	if e.Retry != "" {
+		text += " retry " + e.Retry
 	}
 	if token != l.socket.token {
 		text += " of " + token
@@ -84,18 +86,18 @@ func (m *machine) hear(l *line, e event) string {
 }
 
 // takeOutRandom removes what nobody can foretell, if it is as it must be.
-func (m *machine) takeOutRandom(e *event, data fact) {
-	switch e.kind {
+func (m *machine) takeOutRandom(e *ssetest.Event, data fact) {
+	switch e.Type {
 	case "new-message":
 		require.NotEmpty(m.t, data["id"])
 		delete(data, "id")
 	case "server-shutdown":
 		after := data["reconnectAfter"].(float64)
 		require.True(m.t, 1000 <= after && after < 6000)
-		require.Contains(m.t, []string{"", fmt.Sprint(after)}, e.retry)
+		require.Contains(m.t, []string{"", fmt.Sprint(after)}, e.Retry)
 		delete(data, "reconnectAfter")
 		delete(data, "message")
-		e.retry = ""
+		e.Retry = ""
 	}
 }
 

@@ -1,4 +1,4 @@
-package httpapi_test
+package modeltest
 
 import (
 	"flag"
@@ -19,7 +19,7 @@ import (
 // time, and after each step every one of them must have been answered and sent
 // exactly what the oracle foretells.
 //
-// More of the same: go test ./httpapi -run Oracle -rapid.checks=20000 -timeout 1h
+// More of the same: go test ./httpapi/modeltest -rapid.checks=20000 -timeout 2h
 func TestTheServerDoesWhatTheOracleForetells(t *testing.T) {
 	setDefault(t, "rapid.checks", "300")
 	setDefault(t, "rapid.steps", "200")

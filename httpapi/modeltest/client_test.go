@@ -1,4 +1,4 @@
-package httpapi_test
+package modeltest
 
 import (
 	"bufio"
@@ -29,9 +29,9 @@ type line struct {
 	ear    *ear
 	read   chan struct{} // closed when nothing more is read
 
-	mu      sync.Mutex // guards what follows
-	arrived []event    // not yet taken
-	rest    []string   // what else is to be said of the answer, at its end
+	mu      sync.Mutex      // guards what follows
+	arrived []ssetest.Event // not yet taken
+	rest    []string        // what else is to be said of the answer, at its end
 }
 
 // ask sends a request for events over a connection of its own. It must be hung
@@ -84,18 +84,21 @@ func (l *line) exchange(r *http.Request) error {
 // readStream reads events until the body ends.
 func (l *line) readStream(body io.Reader) error {
 	for stream := ssetest.NewReader(body); ; {
-		got, err := stream.Next()
+		e, err := stream.Next()
 		if err != nil {
 			return err
 		}
-		l.receive(event{id: got.ID, kind: got.Type, retry: got.Retry, data: got.Data})
+		l.receive(e)
 	}
 }
 
 // readBatch reads the answer to a poll, and gives its events the ids that a
 // stream would have given them.
 func (l *line) readBatch(body io.Reader) error {
-	var answer batch
+	var answer struct {
+		Events      []json.RawMessage
+		LastEventID string
+	}
 	if err := json.NewDecoder(body).Decode(&answer); err != nil {
 		return err
 	}
@@ -104,17 +107,17 @@ func (l *line) readBatch(body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	events := make([]event, len(answer.Events))
+	events := make([]ssetest.Event, len(answer.Events))
 	for i, data := range answer.Events {
 		var head struct{ Type string }
 		if err := json.Unmarshal(data, &head); err != nil {
 			return err
 		}
-		events[i] = event{kind: head.Type, data: string(data)}
+		events[i] = ssetest.Event{Type: head.Type, Data: string(data)}
 	}
 	for i, sequence := len(events)-1, last; i >= 0; i-- {
-		events[i].id = fmt.Sprintf("%s.%d", token, sequence)
-		if !isAside(events[i].kind) {
+		events[i].ID = fmt.Sprintf("%s.%d", token, sequence)
+		if !isAside(events[i].Type) {
 			sequence--
 		}
 	}
@@ -138,14 +141,14 @@ func isAside(kind string) bool {
 // positionAs puts the lastEventId of a poll's answer in words.
 func positionAs(sequence int) string { return fmt.Sprintf("lastEventId %d", sequence) }
 
-func (l *line) receive(e event) {
+func (l *line) receive(e ssetest.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.arrived = append(l.arrived, e)
 }
 
 // take returns what has arrived since it was last called.
-func (l *line) take() (events []event, rest []string) {
+func (l *line) take() (events []ssetest.Event, rest []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	events, rest = l.arrived, l.rest
@@ -157,11 +160,11 @@ func (l *line) take() (events []event, rest []string) {
 func (l *line) hello() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.arrived) == 0 || l.arrived[0].kind != "connected" {
+	if len(l.arrived) == 0 || l.arrived[0].Type != "connected" {
 		return ""
 	}
 	var hello struct{ Token string }
-	_ = json.Unmarshal([]byte(l.arrived[0].data), &hello) // what is no token is found out
+	_ = json.Unmarshal([]byte(l.arrived[0].Data), &hello) // what is no token is found out
 	return hello.Token
 }
 
@@ -170,7 +173,7 @@ func (l *line) has() (count int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.arrived {
-		if !isAside(e.kind) {
+		if !isAside(e.Type) {
 			count++
 		}
 	}

@@ -1,4 +1,4 @@
-package httpapi_test
+package modeltest
 
 import (
 	"encoding/json"
@@ -66,9 +66,9 @@ func (m *machine) beRefused(l *line) {
 	m.mustBe([]string{theEnd}, rest, "the answer to %s", l.client.name)
 	require.Len(m.t, events, 1)
 	var bye fact
-	require.NoError(m.t, json.Unmarshal([]byte(events[0].data), &bye))
+	require.NoError(m.t, json.Unmarshal([]byte(events[0].Data), &bye))
 	require.Equal(m.t, "draining", bye["reason"])
-	require.Equal(m.t, events[0].retry, fmt.Sprint(bye["retryAfter"]))
-	require.Empty(m.t, events[0].id, "the client keeps its position")
+	require.Equal(m.t, events[0].Retry, fmt.Sprint(bye["retryAfter"]))
+	require.Empty(m.t, events[0].ID, "the client keeps its position")
 	m.tally.count("hears disconnected draining")
 }
