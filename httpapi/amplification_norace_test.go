@@ -2,5 +2,6 @@
 
 package httpapi_test
 
-// poolsForget reports whether sync.Pool drops what it is given at random.
+// poolsForget is true if sync.Pool drops items at random, as it does under the race
+// detector.
 const poolsForget = false

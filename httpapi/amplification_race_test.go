@@ -2,6 +2,6 @@
 
 package httpapi_test
 
-// poolsForget reports whether sync.Pool drops what it is given at random, as it does
-// under the race detector. What is allocated then says little.
+// poolsForget is true if sync.Pool drops items at random, as it does under the race
+// detector. Then the number of allocated bytes says little.
 const poolsForget = true

@@ -27,23 +27,23 @@ import (
 	"signaling-server/sse"
 )
 
-// The law of amplification: what the server still holds after it has answered a
-// request of n bytes, and what it takes to read it.
+// The law of amplification bounds two things by the size of a request: the memory that
+// the server still holds after its answer, and the memory that it allocates to read it.
 const (
 	heldPerByte, heldFixed       = 4, 2 << 10
 	heldPerReceiver              = 32
 	readingPerByte, readingFixed = 8, 8 << 10
 )
 
-// amplified is a server without a network between, so that all that its memory
-// grows by is its own.
+// amplified is a server that is called without a network, so that only the server
+// makes the memory grow.
 type amplified struct {
 	api       http.Handler
 	hub       *sse.Hub
 	budget    *budget.Budget
-	receivers []string // the tokens of the sockets in the room that nobody reads
-	token     string   // of the sender
-	keys      int      // that were used
+	receivers []string // the tokens of the sockets in the room that have no reader
+	token     string   // the sender's
+	keys      int      // how many prefixes of keys were used
 }
 
 const amplifiedReceivers = 4
@@ -59,7 +59,7 @@ func newAmplified(t testing.TB) *amplified {
 	return s
 }
 
-// silentAnswer is an answer that nobody keeps.
+// silentAnswer drops the answer, and counts its bytes.
 type silentAnswer struct {
 	header http.Header
 	status int
@@ -82,7 +82,7 @@ func (a *silentAnswer) Write(part []byte) (int, error) {
 
 func (a *silentAnswer) Flush() {}
 
-// open opens a socket that nobody reads afterwards, and returns its token.
+// open opens a socket, leaves it without a reader, and returns its token.
 func (s *amplified) open(t require.TestingT) string {
 	answer := httptest.NewRecorder()
 	s.api.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/events/poll?wait=0", nil))
@@ -97,7 +97,7 @@ func (s *amplified) post(token, path, body string) int {
 	return answer.status
 }
 
-// gather makes a room of one who sends and some who receive.
+// gather opens the receivers and a sender, and joins them all to one room.
 func (s *amplified) gather(t require.TestingT) {
 	for range amplifiedReceivers {
 		s.receivers = append(s.receivers, s.open(t))
@@ -116,7 +116,7 @@ func (s *amplified) part() {
 	s.receivers = nil
 }
 
-// target is the socket ID of one who receives.
+// target returns the socket ID of a receiver.
 func (s *amplified) target(t require.TestingT) string {
 	token, ok := sse.ParseToken(s.receivers[0])
 	require.True(t, ok)
@@ -131,8 +131,8 @@ type asked struct {
 	token              string
 	contentType        string
 	header             map[string]string
-	events             int    // of a batch; 0: it is none
-	key                string // a prefix of the Idempotency-Key, which is another for each; "": none
+	events             int    // how many events a batch has; 0 if it is not a batch
+	key                string // the prefix of the Idempotency-Key, to which each request adds its number; "" for no key
 }
 
 func (a asked) request(number int) *http.Request {
@@ -165,7 +165,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// size is how many bytes the request has on the wire, at least.
+// size returns how many bytes the request has on the wire, at least.
 func (a asked) size() int {
 	n := len(a.method) + len(a.path) + len(a.body) + len(a.token) + len(a.key)
 	for name, value := range a.header {
@@ -174,15 +174,15 @@ func (a asked) size() int {
 	return n
 }
 
-// measured is what one of many equal requests took, on the average.
+// measured is what one of many equal requests takes, on average.
 type measured struct {
-	held    int // when it was answered
-	reading int // in all, from the heap
-	answer  int // bytes
+	held    int // bytes that are still held after the answer
+	reading int // bytes that were allocated in all
+	answer  int // bytes of the answer's body
 	status  int
 }
 
-// measure makes equal requests.
+// measure sends equal requests and measures what they take.
 func (s *amplified) measure(a asked) (m measured) {
 	const times = 64
 	requests := make([]*http.Request, times)
@@ -194,13 +194,13 @@ func (s *amplified) measure(a asked) (m measured) {
 		requests[i] = a.request(i)
 	}
 	answer := &silentAnswer{header: make(http.Header)}
-	s.api.ServeHTTP(answer, a.request(times)) // what is taken once, is taken now
+	s.api.ServeHTTP(answer, a.request(times)) // allocates what only the first request needs
 	m.status, m.answer = answer.status, answer.bytes
 	held, taken := memory()
 	for i, r := range requests {
 		answer := &silentAnswer{header: make(http.Header)}
 		s.api.ServeHTTP(answer, r)
-		requests[i] = nil // it is not the server that holds it
+		requests[i] = nil // otherwise this test would hold the request
 	}
 	_, takenAfter := takenMemory()
 	heldAfter, _ := memory()
@@ -211,7 +211,8 @@ func (s *amplified) measure(a asked) (m measured) {
 	return m
 }
 
-// memory is what is held, and what was ever taken.
+// memory returns the bytes in use, after a collection, and the bytes that were ever
+// allocated.
 func memory() (held, taken int) {
 	runtime.GC()
 	runtime.GC()
@@ -224,9 +225,9 @@ func takenMemory() (held, taken int) {
 	return int(m.HeapAlloc + m.StackInuse), int(m.TotalAlloc)
 }
 
-// obeys says which part of the law a request breaks, if any. What the smallest of
-// its kind takes to be read is the server's own.
-func (m measured) obeys(a asked, smallest measured) string {
+// violation says which part of the law a request breaks; "" if none. The memory that even
+// the smallest request takes to be read is the server's own, and does not count.
+func (m measured) violation(a asked, smallest measured) string {
 	n := a.size()
 	if most := heldPerByte*n + heldFixed + amplifiedReceivers*heldPerReceiver; m.held > most {
 		return fmt.Sprintf("%d bytes are held after a request of %d, more than %d", m.held, n, most)
@@ -237,16 +238,16 @@ func (m measured) obeys(a asked, smallest measured) string {
 	return ""
 }
 
-// The worst texts, as JSON has them between its quotes.
+// worstTexts are written as they stand between the quotes of JSON.
 var worstTexts = []string{"<", `\u003c`, "é", `\u00e9`, "\u2028", `\u2028`, `\u0000`, `\"`, `\\`, "😀", `\ud83d\ude00`, "x", "\u00a0", `\/`}
 
-// drawText draws a long text of few different characters.
+// drawText draws one of the worst texts, repeated.
 func drawText(rt *rapid.T, label string) string {
 	unit := rapid.SampledFrom(worstTexts).Draw(rt, label)
 	return strings.Repeat(unit, rapid.SampledFrom([]int{1, 60, 500, 5000}).Draw(rt, label+" length")*2/(len(unit)+1)+1)
 }
 
-// drawWorst draws a value of JSON that is long for its kind.
+// drawWorst draws a JSON value that is expensive for its kind.
 func drawWorst(rt *rapid.T) string {
 	times := rapid.SampledFrom([]int{1, 10, 100, 1000}).Draw(rt, "times")
 	switch rapid.IntRange(0, 7).Draw(rt, "value") {
@@ -270,7 +271,7 @@ func drawWorst(rt *rapid.T) string {
 	}
 }
 
-// drawEvent draws an event of a type, of its schema, and makes it worse.
+// drawEvent draws an event by its type's schema, and makes it worse.
 func drawEvent(rt *rapid.T, schema *openapi3.Schema, target string) string {
 	var members []string
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
@@ -332,7 +333,8 @@ func drawPost(rt *rapid.T, s *amplified, schema *openapi3.Schema) asked {
 	return a
 }
 
-// smallest is what the smallest requests of all kinds take to be read.
+// smallest measures the smallest request of each kind, and returns the most that any of
+// them takes to be read.
 func (s *amplified) smallest(t *testing.T) (most measured) {
 	s.gather(t)
 	defer s.part()
@@ -345,9 +347,9 @@ func (s *amplified) smallest(t *testing.T) (most measured) {
 	return most
 }
 
-// Whatever a client sends, and to however many who read nothing, the server holds
-// of it a few times as much, and reading it takes not much more.
-func TestNoEventMakesTheServerHoldMuchMoreThanItself(t *testing.T) {
+// The server holds at most a few times the size of what a client sends, even if all its
+// receivers read nothing. Reading it does not take much more.
+func TestNoEventMakesTheServerHoldMuchMoreThanItsSize(t *testing.T) {
 	c := must(theContract())
 	s := newAmplified(t)
 	least := s.smallest(t)
@@ -355,20 +357,21 @@ func TestNoEventMakesTheServerHoldMuchMoreThanItself(t *testing.T) {
 	for kind, ref := range c.document.Components.Schemas["ClientEvent"].Value.Discriminator.Mapping {
 		schemas[kind] = c.document.Components.Schemas[ref.Ref[strings.LastIndex(ref.Ref, "/")+1:]].Value
 	}
-	delete(schemas, "disconnect") // nothing is left of it
+	delete(schemas, "disconnect") // it ends the sender's socket, so it cannot be repeated
 	kinds := slices.Sorted(maps.Keys(schemas))
 	rapid.Check(t, func(rt *rapid.T) {
 		s.gather(rt)
 		defer s.part()
 		a := drawPost(rt, s, schemas[rapid.SampledFrom(kinds).Draw(rt, "event type")])
-		if m := s.measure(a); m.obeys(a, least) != "" {
-			rt.Fatalf("%s %s (keyed: %t): %s (answered %d): %.300s", a.method, a.path, a.key != "", m.obeys(a, least), m.status, a.body)
+		if m := s.measure(a); m.violation(a, least) != "" {
+			rt.Fatalf("%s %s (keyed: %t): %s (answered %d): %.300s", a.method, a.path, a.key != "", m.violation(a, least), m.status, a.body)
 		}
 	})
 	require.Zero(t, s.budget.Used(), "everything is given back")
 }
 
-// drawAsked draws a request of any operation, with long texts wherever it takes any.
+// drawAsked draws a request of any operation, with a long text in each place that takes
+// a text.
 func drawAsked(rt *rapid.T, s *amplified, one askedFor) asked {
 	a := asked{method: one.method, path: one.path, token: s.token, header: map[string]string{}}
 	query := url.Values{}
@@ -407,8 +410,8 @@ func drawAsked(rt *rapid.T, s *amplified, one askedFor) asked {
 	return a
 }
 
-// What is asked at any other address leaves no more behind.
-func TestNothingThatIsAskedMakesTheServerHoldMuchMoreThanItself(t *testing.T) {
+// The bound on the memory held applies to every operation that answers at once.
+func TestNoRequestMakesTheServerHoldMuchMoreThanItsSize(t *testing.T) {
 	s := newAmplified(t)
 	operations := askable(must(theContract()))
 	rapid.Check(t, func(rt *rapid.T) {
@@ -423,13 +426,14 @@ func TestNothingThatIsAskedMakesTheServerHoldMuchMoreThanItself(t *testing.T) {
 	})
 }
 
-// A roster with large metadata is not held once for each member that joins.
-func TestJoiningALargeRosterIsNotHeldByEachWhoJoins(t *testing.T) {
+// The list of members may be large by their metadata. The server does not hold a copy
+// of it for each member that joins.
+func TestALargeListOfMembersIsNotHeldForEachMemberThatJoins(t *testing.T) {
 	s := newAmplified(t)
 	s.gather(t)
 	for i, token := range s.receivers {
 		s.post(token, "/events", fmt.Sprintf(`{"type":"join-room","roomId":"r","userId":"u%d","metadata":{"x":%q}}`, i, strings.Repeat("x", 4000)))
 	}
 	a := asked{method: http.MethodPost, path: "/events", token: s.token, body: `{"type":"join-room","roomId":"r","userId":"u4"}`}
-	require.Empty(t, s.measure(a).obeys(a, measured{}))
+	require.Empty(t, s.measure(a).violation(a, measured{}))
 }

@@ -10,8 +10,8 @@ import (
 	"signaling-server/sse"
 )
 
-// From a page of any origin a browser on the operator's machine reaches what is
-// open to everybody there.
+// Without ADMIN_TOKEN, the monitoring is open to everybody on the operator's machine. A
+// page of any origin could make a browser there read it.
 func TestAttackReadingTheMonitoringFromAnotherPage(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	s.join(t, "standup", "Ada")
@@ -27,25 +27,25 @@ func TestAttackReadingTheMonitoringFromAnotherPage(t *testing.T) {
 		{"an address that was typed", "localhost", "", "none", http.StatusOK},
 		{"the dashboard behind a proxy that ends TLS", "localhost", "https://sig.example.com", "same-origin", http.StatusOK},
 		{"the dashboard in a browser without Fetch Metadata", "", own, "", http.StatusOK},
-		{"the same by https", "localhost:3002", "https://LOCALHOST:3002", "", http.StatusOK},
+		{"the dashboard by https, without Fetch Metadata", "localhost:3002", "https://LOCALHOST:3002", "", http.StatusOK},
 		{"another name of this machine", "app.localhost:3002", "", "", http.StatusOK},
 		{"the machine's name", machine + ":3002", "", "", http.StatusOK},
-		{"its name in the local network", machine + ".local:3002", "", "", http.StatusOK},
-		{"an address of IPv6", "[::1]:3002", "", "", http.StatusOK},
-		{"an address without a port", "[fe80::1]", "", "", http.StatusOK},
+		{"the machine's name in the local network", machine + ".local:3002", "", "", http.StatusOK},
+		{"an IPv6 address", "[::1]:3002", "", "", http.StatusOK},
+		{"an IPv6 address without a port", "[fe80::1]", "", "", http.StatusOK},
 		{"a private address", "192.168.0.7:3002", "", "", http.StatusOK},
 
 		{"a page of another site", "", "https://evil.example", "cross-site", http.StatusForbidden},
-		{"a script or image of one", "", "", "cross-site", http.StatusForbidden},
+		{"a script or image that a page of another site loads", "", "", "cross-site", http.StatusForbidden},
 		{"a page of another port", "", "http://127.0.0.1:9999", "same-site", http.StatusForbidden},
-		{"the same in a browser without Fetch Metadata", "", "http://127.0.0.1:9999", "", http.StatusForbidden},
+		{"a page of another port in a browser without Fetch Metadata", "", "http://127.0.0.1:9999", "", http.StatusForbidden},
 		{"a page in a sandbox", "", "null", "", http.StatusForbidden},
-		{"what cannot be read", "", "http://%zz", "", http.StatusForbidden},
-		{"a name that leads here (DNS rebinding)", "evil.example:3002", "", "", http.StatusForbidden},
-		{"the same, as its browser sees it", "evil.example:3002", "http://evil.example:3002", "same-origin", http.StatusForbidden},
-		{"a name that only begins as ours does", "localhost.evil.example", "", "", http.StatusForbidden},
-		{"a name that only ends as ours does", "evillocalhost", "", "", http.StatusForbidden},
-		{"a name that looks like an address", "127.0.0.1.evil.example", "", "", http.StatusForbidden},
+		{"an Origin that cannot be parsed", "", "http://%zz", "", http.StatusForbidden},
+		{"a foreign name that resolves to this machine (DNS rebinding)", "evil.example:3002", "", "", http.StatusForbidden},
+		{"a page of that name, which is same-origin to its browser (DNS rebinding)", "evil.example:3002", "http://evil.example:3002", "same-origin", http.StatusForbidden},
+		{"a name that only begins with localhost", "localhost.evil.example", "", "", http.StatusForbidden},
+		{"a name that only ends with localhost", "evillocalhost", "", "", http.StatusForbidden},
+		{"a name that begins with an address", "127.0.0.1.evil.example", "", "", http.StatusForbidden},
 	} {
 		for _, o := range operations {
 			if o.method != http.MethodGet {
@@ -76,8 +76,8 @@ func TestAttackReadingTheMonitoringFromAnotherPage(t *testing.T) {
 	require.Contains(t, problem["detail"], "Set ADMIN_TOKEN")
 }
 
-// The token opens the monitoring to pages of origins that may use the server, by
-// whatever name they call it.
+// With the token, a page of an allowed origin can read the monitoring, whatever the Host
+// of its request.
 func TestAPageOfAnotherOriginReadsTheMonitoringWithTheToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken, func(u *setup) { u.API.CORSOrigins = []string{"https://ops.example.com"} })
 	for origin, allowed := range map[string]string{"https://ops.example.com": "https://ops.example.com", "https://evil.example": ""} {

@@ -17,7 +17,7 @@ import (
 	"signaling-server/sse"
 )
 
-// logbook is a log that may be written by many.
+// logbook is a log that several goroutines may write at once.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,9 +35,9 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// Whoever reads the log, the metrics, the monitoring or a problem must not become
-// by it whom he reads of: sessions, users of a room, operators.
-func TestNoSecretIsToldToAnybodyElse(t *testing.T) {
+// A person who reads the log, the metrics, the monitoring or a problem must not be able to
+// act as anybody named there: as a socket, as a user of a room, or as an operator.
+func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 	log := new(logbook)
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	const turnSecret = "the secret of the TURN server"

@@ -28,14 +28,14 @@ import (
 
 // Each test is an attack. SECURITY.md lists them.
 
-// victims are two members of a room, who must notice nothing.
+// victims joins two members to a room. They must not notice the attack.
 func victims(t *testing.T, s *server) (a, b *peer) {
 	a, b = s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
 	return a, b
 }
 
-// raw sends bytes over a connection of its own and returns all that is answered.
+// raw sends bytes over a new connection, and returns all bytes of the answer.
 func (s *server) raw(t *testing.T, text string) string {
 	t.Helper()
 	connection, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -44,20 +44,20 @@ func (s *server) raw(t *testing.T, text string) string {
 	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(connection, text)
 	require.NoError(t, err)
-	answer, _ := io.ReadAll(connection) // the server may end it by a reset
+	answer, _ := io.ReadAll(connection) // an error may be the server's reset
 	return string(answer)
 }
 
-// A socket ID is known to all in the room, and the token behind it would let them
-// read and speak as that socket. It is the hash of the token, so nothing that is
-// made of it is the token; and who guesses finds 2 to the power of 128 of them.
+// All members of a room know a socket's ID. With the token behind it they could read and
+// send as that socket. The ID is the hash of the token, so nothing that is computed from
+// the ID is the token. A client that guesses has 2^128 tokens to try.
 func TestAttackForgingATokenFromWhatPeersKnow(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := victims(t, s)
 	digest := sha256.Sum256([]byte(a.socketID))
 	forgeries := []string{
 		a.socketID, base64.RawURLEncoding.EncodeToString(digest[:16]), strings.ToLower(b.token), b.token[:21], b.token + "A", b.token + "=", "null", "", "Bearer",
-		b.token[:21] + string(rune(b.token[21]+1)), // other bits behind the last whole byte: one token must not be written in two ways
+		b.token[:21] + string(rune(b.token[21]+1)), // differs only in the bits after the last whole byte: a token must have one spelling
 	}
 	for range 100 {
 		guess := make([]byte, 16)
@@ -71,16 +71,17 @@ func TestAttackForgingATokenFromWhatPeersKnow(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, status, forgery)
 		require.Equal(t, "/problems/unknown-session", problem["type"])
 		stranger := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": forgery + ".0"})
-		require.Equal(t, false, stranger.next("connected").json["resumed"], "a new socket, and nobody's old one")
+		require.Equal(t, false, stranger.next("connected").json["resumed"], "a new socket, not an existing one")
 		stranger.hangUp()
 	}
 	a.quiet()
 	b.quiet()
 }
 
-// Tokens are drawn by the operating system's generator. Were they counted or made
-// of the time, they could be guessed: no bit of theirs may be the same in all.
-func TestAttackGuessingFromTokensOfOnesOwn(t *testing.T) {
+// A token comes from the operating system's random generator. A client that collects its
+// own tokens could predict others if they were counted or made from the time. Then some
+// bits would be the same in all tokens.
+func TestAttackPredictingTokensFromOnesOwn(t *testing.T) {
 	seen := make(map[string]bool)
 	var ones [128]int
 	const many = 4096
@@ -94,21 +95,21 @@ func TestAttackGuessingFromTokensOfOnesOwn(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, many)
-	for bit, count := range ones { // off by 8 standard deviations: once in 10^13 runs
+	for bit, count := range ones { // 8 standard deviations: exceeded by chance once in 10^13 runs
 		require.InDelta(t, many/2, count, 8*32, "bit %d", bit)
 	}
 }
 
-// An event's id resumes its socket, so it must be worth nothing to who has no
-// business with that: not that of one's own socket with the number of another's
-// events, nor what stands in the events of others.
+// An event's id resumes its socket. So the events that a client receives must not contain
+// the token of another socket. Nor may a client resume another socket by an id that it
+// puts together from its own token or a socket ID and the number of an event.
 func TestAttackReplayingAnothersEventID(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := victims(t, s)
 	a.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":"for Bob alone"}`, b.socketID))
 	received := b.next("signal")
 	require.NotContains(t, received.data, b.token)
-	require.NotContains(t, received.data+received.id, a.token, "an event tells its receiver nothing of the sender's token")
+	require.NotContains(t, received.data+received.id, a.token, "an event does not contain its sender's token")
 
 	stranger := s.connect(t)
 	_, sequence, _ := strings.Cut(received.id, ".")
@@ -118,14 +119,14 @@ func TestAttackReplayingAnothersEventID(t *testing.T) {
 		thief.next("heartbeat")
 		thief.quiet()
 	}
-	// A token beside an id of another's: neither is believed.
+	// A token beside an id of another socket resumes neither of the two.
 	mixed := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": received.id, "Authorization": "Bearer " + stranger.token})
 	require.Equal(t, false, mixed.next("connected").json["resumed"])
 	b.quiet()
 }
 
-// A socket speaks in its own room only, and is answered the same whether the
-// target is elsewhere or nowhere: who probes for sockets learns nothing.
+// A socket can send to its own room only. The answer is the same for a target in another
+// room and for a target that does not exist, so a client cannot probe for sockets.
 func TestAttackInjectingIntoAnotherRoom(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, _ := victims(t, s)
@@ -139,8 +140,8 @@ func TestAttackInjectingIntoAnotherRoom(t *testing.T) {
 	a.quiet()
 }
 
-// Who an event is from, the server says. A member "from" of the sender's own, in
-// whatever spelling, must reach nobody.
+// The server sets "from" to the sender of an event. A "from" that the sender wrote itself
+// must not reach a receiver, however it is spelled.
 func TestAttackSpeakingInAnothersName(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := victims(t, s)
@@ -160,8 +161,8 @@ func TestAttackSpeakingInAnothersName(t *testing.T) {
 	a.quiet()
 }
 
-// A line end within an event would begin a field or an event of the sender's own
-// choice at the receiver: another id, another type, a "disconnected".
+// A line end within an event would let its sender write fields or events into the
+// receiver's stream: another id, another type, a "disconnected".
 func TestAttackInjectingEventsThroughNamesAndMetadata(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := victims(t, s)
@@ -180,13 +181,13 @@ func TestAttackInjectingEventsThroughNamesAndMetadata(t *testing.T) {
 	eve.send(`{"type":"send-message","message":"one\n\nevent: disconnected\ndata: {}\n\n"}`)
 	for _, p := range []*peer{a, b} {
 		require.Equal(t, "Eve", p.next("user-connected").json["userId"])
-		require.Contains(t, p.next("signal").data, payload, "as it was written, on one line")
+		require.Contains(t, p.next("signal").data, payload, "unchanged, on one line")
 		require.Contains(t, p.next("new-message").json["message"], "event: disconnected")
 		p.quiet()
 	}
 }
 
-// The names of rooms travel in the header Link of a page of the list.
+// The Link header of a page of /rooms contains the name of a room.
 func TestAttackInjectingHeadersThroughNames(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for n := range 3 {
@@ -200,7 +201,7 @@ func TestAttackInjectingHeadersThroughNames(t *testing.T) {
 	require.NotContains(t, answer, "\nSet-Cookie")
 }
 
-// JSON that is small and costs much to read, here or at the receivers.
+// Small JSON that is expensive to read, here or at the receivers.
 func TestAttackJSONBombs(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, unheard)
 	a, b := victims(t, s)
@@ -211,7 +212,7 @@ func TestAttackJSONBombs(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"type":"signal","data":` + strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000) + `}`:           http.StatusBadRequest,
 		`{"type":"signal","data":` + strings.Repeat(`{"a":`, 10_000) + "1" + strings.Repeat("}", 10_000) + `}`: http.StatusBadRequest,
-		`{"type":"signal","data":1e` + strings.Repeat("9", 60_000) + `}`:                                       http.StatusAccepted, // relayed as text; nobody computes it here
+		`{"type":"signal","data":1e` + strings.Repeat("9", 60_000) + `}`:                                       http.StatusAccepted, // relayed as text: the server does not compute the number
 		`{"type":"ping"` + members.String() + `}`:                                                              http.StatusUnprocessableEntity,
 		`{"type":"signal","data":"` + strings.Repeat(`\u0041`, 10_000) + `"}`:                                  http.StatusAccepted,
 		`{"type":"signal","data":"\ud800"}`:                                                                    http.StatusBadRequest,
@@ -225,7 +226,7 @@ func TestAttackJSONBombs(t *testing.T) {
 	b.quiet()
 }
 
-// A few bytes that unpack to gigabytes. Nothing is ever unpacked.
+// A small compressed body that unpacks to gigabytes. The server never unpacks a body.
 func TestAttackCompressionBombs(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, _ := victims(t, s)
@@ -246,8 +247,8 @@ func TestAttackCompressionBombs(t *testing.T) {
 	}
 }
 
-// Connections that are held by sending next to nothing (slowloris), in the header
-// and in the body. Each is ended in time, and others are answered meanwhile.
+// Connections that stay open because their clients send very slowly (slowloris), in the
+// header or in the body. The server ends each in time, and answers others meanwhile.
 func TestAttackSlowloris(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
@@ -293,7 +294,7 @@ func TestAttackSlowloris(t *testing.T) {
 	b.quiet()
 }
 
-// One address that takes all the streams there are.
+// One address that tries to take all streams of the server.
 func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 	s := newServer(t, sse.Options{MaxSocketsPerNetwork: 100, ResumeWindow: time.Second}, 100)
 	var greedy []*peer
@@ -310,7 +311,7 @@ func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 	require.Len(t, greedy, 100)
 	require.Equal(t, 900, refused)
 
-	// Others come in, from behind a proxy that is trusted to tell them apart.
+	// Behind a trusted proxy each client counts by its own address, so others come in.
 	open := newServer(t, sse.Options{MaxSocketsPerNetwork: 1}, 100, behindALoopbackProxy)
 	for n := range 20 {
 		p := open.stream(t, http.MethodGet, "/events", map[string]string{"X-Forwarded-For": fmt.Sprintf("192.0.2.%d", n)})
@@ -325,23 +326,23 @@ func TestAttackAThousandStreamsFromOneAddress(t *testing.T) {
 		p := s.stream(t, http.MethodGet, "/events", nil)
 		defer p.hangUp()
 		return (<-p.events).kind == "connected"
-	}, patience, 20*time.Millisecond, "a socket that has ended leaves its place")
+	}, patience, 20*time.Millisecond, "a socket that ended frees its place")
 }
 
 func behindALoopbackProxy(u *setup) {
 	u.API.TrustedProxies = clientip.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
-// Headers that name another address each time, so that no limit of an address is
-// ever reached, or so that another's is.
+// Headers that name another address in each request. The client hopes never to reach its
+// own limit, or to use up the limit of another address.
 func TestAttackSpoofingAnAddress(t *testing.T) {
 	once := limits.Options{PerAddress: limits.Rates{Opens: 1}}
 	forward := func(n int) map[string]string {
 		return map[string]string{"Accept": "*/*", "X-Forwarded-For": fmt.Sprintf("198.51.100.%d, 203.0.113.5", n), "X-Real-IP": fmt.Sprintf("198.51.100.%d", n), "True-Client-IP": "1.2.3.4"}
 	}
 	for name, others := range map[string][]func(*setup){
-		"nobody is trusted":                             {limitedTo(once)},
-		"a proxy is, and adds to what the client wrote": {limitedTo(once), behindALoopbackProxy},
+		"no proxy is trusted":                           {limitedTo(once)},
+		"a trusted proxy adds to what the client wrote": {limitedTo(once), behindALoopbackProxy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, sse.Options{}, 100, others...)
@@ -355,8 +356,7 @@ func TestAttackSpoofingAnAddress(t *testing.T) {
 	}
 }
 
-// Paths that lead out of the folders of the pages, in all the ways in which they
-// can be written.
+// Paths that lead out of the folders of the pages, in all spellings.
 func TestAttackPathTraversal(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, path := range []string{
@@ -370,11 +370,11 @@ func TestAttackPathTraversal(t *testing.T) {
 	}
 }
 
-// Requests of which a proxy and the server might each see another end: what the
-// one takes for a body is a request of somebody else's to the other (RFC 9112,
-// 11.2).
+// A proxy and the server may disagree where one of these requests ends. Then bytes that
+// are a body to the proxy are a request of somebody else to the server, or the reverse
+// (RFC 9112, 11.2).
 func TestAttackRequestSmuggling(t *testing.T) {
-	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // by which streams notice that a client is gone
+	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // a heartbeat shows a stream that its client is gone
 	a, b := victims(t, s)
 	smuggled := "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + a.token + "\r\nContent-Type: application/json\r\nContent-Length: 26\r\n\r\n" + `{"type":"signal","data":1}`
 	head := "POST /events/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -406,19 +406,19 @@ func TestAttackRequestSmuggling(t *testing.T) {
 		require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
 		_, err = io.WriteString(connection, request)
 		require.NoError(t, err)
-		// Whatever the first is taken for, it is the last of its connection.
+		// However the server reads the first request, it answers no other on this connection.
 		status, err := bufio.NewReader(connection).ReadString('\n')
 		if err == nil {
 			require.Regexp(t, `^HTTP/1\.[01] (200|4\d\d|501) `, status, "%q", request)
 		}
 		require.NoError(t, connection.Close())
 	}
-	b.quiet() // nothing was said in Ada's name
+	b.quiet() // nothing was sent in Ada's name
 }
 
-// Who times how long a wrong token takes must not learn how much of it is right.
-// The token is not there to compare with: only its hash is, and hashes are
-// compared in constant time.
+// A client that measures how long the refusal of a token takes must not learn how much of
+// the token is right. The server keeps only the token's hash, and compares hashes in
+// constant time.
 func TestAttackTimingTheComparisonOfSecrets(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken)
 	api := reflect.ValueOf(s.Config.Handler).Elem()
@@ -430,8 +430,8 @@ func TestAttackTimingTheComparisonOfSecrets(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.tryToken(t, operations[0], adminToken))
 }
 
-// Who guesses the operators' token is stopped long before it could help, and while
-// that lasts a right guess is not told from a wrong one.
+// A client that guesses the operators' token is stopped long before it could succeed.
+// While it is stopped, a right guess gets the same answer as a wrong one.
 func TestAttackGuessingTheOperatorsToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken)
 	refused := 0
@@ -444,14 +444,14 @@ func TestAttackGuessingTheOperatorsToken(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, s.tryToken(t, operations[0], adminToken))
 }
 
-// A text that an operator or a client writes must not begin a line of the log of
-// its own. The log is of slog, which quotes: see the tests of the log as well.
+// A text that an operator or a client writes must not start a new line in the log. slog
+// quotes the values that it writes: ALogLineCannotBeForged tests that.
 func TestAttackLogInjection(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken)
 	p := s.connect(t)
 	s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/connections/"+p.socketID+"?reason=%0Alevel%3DERROR%20msg%3Dforged", "")
 	p.refuse(http.StatusUnprocessableEntity, "validation-failed", `{"type":"join-room","roomId":"a\nlevel=ERROR msg=forged","userId":"u"}`)
 	answer := s.raw(t, "GET /events HTTP/1.1\r\nHost: x\r\nUser-Agent: a\x1b[31m\r\nConnection: close\r\n\r\n")
-	require.Regexp(t, `^HTTP/1\.1 400 `, answer, "net/http takes no control characters in headers")
+	require.Regexp(t, `^HTTP/1\.1 400 `, answer, "net/http refuses control characters in headers")
 	p.quiet()
 }

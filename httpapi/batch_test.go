@@ -20,7 +20,7 @@ func (p *peer) batch(body string) (status int, answer map[string]any) {
 	return p.server.do(p.t, r)
 }
 
-func TestABatchIsTakenInOrderAndOneBadEventStopsNoOther(t *testing.T) {
+func TestABatchIsDoneInOrderAndABadEventDoesNotStopTheOthers(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -53,7 +53,7 @@ func TestABatchMayEndItsOwnSocket(t *testing.T) {
 	b.quiet()
 }
 
-func TestWhatIsNoBatchIsRefusedWhole(t *testing.T) {
+func TestABodyThatIsNotABatchIsRefusedWhole(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.join(t, "room", "Ada")
 	for body, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"signaling-server/sse"
 )
 
-// beacon posts as navigator.sendBeacon does.
+// beacon posts like navigator.sendBeacon.
 func (s *server) beacon(t *testing.T, body string) (status int) {
 	t.Helper()
 	status, _ = s.beaconWith(t, body, nil)
@@ -29,7 +29,7 @@ func (s *server) beaconWith(t *testing.T, body string, headers map[string]string
 	return s.do(t, r)
 }
 
-func TestABeaconSpeaksForTheSocketOfItsToken(t *testing.T) {
+func TestABeaconSendsAsTheSocketOfItsToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -39,7 +39,7 @@ func TestABeaconSpeaksForTheSocketOfItsToken(t *testing.T) {
 	require.Equal(t, "client disconnect", a.next("user-disconnected").json["reason"])
 }
 
-// The events that travel on as they were written must not take the token along.
+// Some events are relayed as their sender wrote them. They must not contain the token.
 func TestABeaconsTokenReachesNobody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -56,7 +56,7 @@ func TestABeaconsTokenReachesNobody(t *testing.T) {
 	}
 }
 
-func TestABeaconsTokenIsCheckedAsInTheHeader(t *testing.T) {
+func TestABeaconsTokenIsCheckedLikeTheAuthorizationHeader(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.join(t, "room", "Ada")
 	nobody := sse.NewToken()
@@ -87,7 +87,8 @@ func TestABeaconsTokenIsCheckedAsInTheHeader(t *testing.T) {
 	a.quiet()
 }
 
-// Who can set the header has but forgotten the content type, and is told so.
+// A client that can set Authorization can set Content-Type too, and has only forgotten it.
+// The problem says so.
 func TestABodyOfPlainTextIsABeaconOnlyWithoutAuthorization(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.join(t, "room", "Ada")

@@ -19,7 +19,7 @@ import (
 	"signaling-server/sse"
 )
 
-// promise connects and sends the beginning of a request.
+// promise opens a connection and sends the beginning of a request over it.
 func (s *server) promise(t *testing.T, text string) net.Conn {
 	t.Helper()
 	connection, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -35,9 +35,9 @@ func postHead(token string, length int) string {
 	return fmt.Sprintf("POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", token, length)
 }
 
-// What a body takes of the budget follows the bytes that came, not those that were
-// promised, and is given back.
-func TestAPromisedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
+// A body is charged to the budget by the bytes that have arrived, not by the bytes that
+// its header promises. The charge is given back.
+func TestAPromisedBodyTakesNoMemoryBeforeItArrives(t *testing.T) {
 	memory := budget.New(1 << 30)
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
 	p := s.connect(t)
@@ -54,15 +54,15 @@ func TestAPromisedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
 	taken(0, 0)
 }
 
-// All bodies under way of one address have one bound. Beyond it a request is refused
-// without being read; when another has ended, there is room again.
-func TestTheBodiesOfAnAddressHaveABoundTogether(t *testing.T) {
+// All bodies that an address is sending share one limit. Beyond it, the server refuses a
+// request without reading it. When another request has ended, there is room again.
+func TestTheBodiesOfAnAddressShareOneLimit(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, limitedTo(limits.Options{BytesPerAddress: 64 << 10}))
 	p := s.connect(t)
 	half := strings.Repeat(" ", 40_000)
 	first := s.promise(t, postHead(p.token, 60_000)+half)
 	var refused *http.Response
-	for range 100 { // until the first has arrived
+	for range 100 { // until the first body has arrived
 		second := s.promise(t, postHead(p.token, 60_000)+half)
 		require.NoError(t, second.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
 		response, err := http.ReadResponse(bufio.NewReader(second), nil)
@@ -88,8 +88,8 @@ func TestTheBodiesOfAnAddressHaveABoundTogether(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// A connection outlives a refusal if all of the request has arrived, and one whose
-// body was read.
+// A refusal does not close the connection if the whole request has arrived or its body
+// was read.
 func TestAConnectionOutlivesARefusalIfTheBodyHasArrived(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
@@ -110,9 +110,9 @@ func TestAConnectionOutlivesARefusalIfTheBodyHasArrived(t *testing.T) {
 	}
 }
 
-// A stream whose request has a body is a stream like any other, and ends with its
-// connection; the body is never asked for.
-func TestAStreamWithABodyIsAStream(t *testing.T) {
+// A request for a stream may have a body, which the server does not ask for. The stream
+// is like any other, and ends with its connection.
+func TestARequestWithABodyCanOpenAStream(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100, hasty)
 	streams := make(map[string]net.Conn)
@@ -141,11 +141,11 @@ func TestAStreamWithABodyIsAStream(t *testing.T) {
 	require.Eventually(t, func() bool {
 		sockets, away, _ := s.hub.Counts()
 		return sockets == away
-	}, 2*patience, 10*time.Millisecond, "nobody is read any more")
+	}, 2*patience, 10*time.Millisecond, "no socket has a reader any more")
 }
 
-// What an answer repeats of its question is cut.
-func TestWhatProblemsRepeatIsCut(t *testing.T) {
+// A problem repeats only an excerpt of a long name in the request.
+func TestProblemsRepeatOnlyAnExcerptOfALongName(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	for _, unit := range []string{"x", "<", "é", `\u003c`, `\\`, "😀"} {
@@ -167,8 +167,9 @@ func TestWhatProblemsRepeatIsCut(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 a body that nobody reads ends neither the connection nor the stream.
-func TestOverHTTP2ABodyThatIsNotReadEndsNoConnection(t *testing.T) {
+// Over HTTP/2, a body that the server does not read ends neither the connection nor the
+// stream.
+func TestOverHTTP2AnUnreadBodyDoesNotEndTheConnection(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true

@@ -19,10 +19,10 @@ import (
 	signalingserver "signaling-server"
 )
 
-// The types that decode what clients send have the members of the contract's
-// schemas, and their rules. (That answers and events have those of the contract is
-// seen in all traffic, by TestServerAndContractAgree.)
-func TestTheTypesOfClientEventsAreThoseOfTheContract(t *testing.T) {
+// The Go types that decode client events have the members and the rules of the contract's
+// schemas. (TestServerAndContractAgree checks the members of answers and server events in
+// all its traffic.)
+func TestTheTypesOfClientEventsMatchTheContract(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	require.NoError(t, err)
 	mapping := document.Components.Schemas["ClientEvent"].Value.Discriminator.Mapping
@@ -35,7 +35,7 @@ func TestTheTypesOfClientEventsAreThoseOfTheContract(t *testing.T) {
 	requireSameMembers(t, "candidate", reflect.TypeFor[decode.CandidateInit](), document.Components.Schemas["IceCandidate"].Value)
 }
 
-// Each event that can be decoded is performed, or refused by a problem.
+// Each client event that can be decoded is performed, or refused with a problem.
 func TestEveryClientEventIsPerformed(t *testing.T) {
 	a := &API{hub: sse.NewHub(sse.Options{}), rooms: rooms.New(nobody{}, rooms.Limits{}, slog.New(slog.DiscardHandler))}
 	for kind, of := range decode.ClientEvents {
@@ -64,9 +64,9 @@ func requireSameMembers(t *testing.T, path string, of reflect.Type, schema *open
 	for name, property := range schema.Properties {
 		index, known := ours[name]
 		if !known && name == "type" {
-			continue // it is what the Go type says
+			continue // the Go type itself stands for it
 		}
-		require.True(t, known, "%s.%s is in the contract, and not decoded", path, name)
+		require.True(t, known, "%s.%s is in the contract, but is not decoded", path, name)
 		field := of.FieldByIndex(index)
 		rules := strings.Split(field.Tag.Get("validate"), ",")
 		require.Equal(t, slices.Contains(schema.Required, name), slices.Contains(rules, "required"), "%s.%s is required", path, name)
@@ -79,7 +79,7 @@ func requireSameMembers(t *testing.T, path string, of reflect.Type, schema *open
 	}
 }
 
-// fieldsOf finds a struct's fields by their names in JSON.
+// fieldsOf returns the index of each field of a struct by its JSON name.
 func fieldsOf(t reflect.Type) map[string][]int {
 	fields := make(map[string][]int)
 	for _, f := range reflect.VisibleFields(t) {

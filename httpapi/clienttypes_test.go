@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An EventSource hands named events to named listeners only: the client never hears a type
-// that it does not name.
+// An EventSource passes an event only to the listeners for its type. So the client never
+// receives a type that it does not list.
 func TestTheClientKnowsEveryServerEvent(t *testing.T) {
 	_, types := eventsOf(t, "ServerEvent")
 	text, err := os.ReadFile("../browser/src/rungs.js")
@@ -27,14 +27,15 @@ func TestTheClientKnowsEveryServerEvent(t *testing.T) {
 	require.ElementsMatch(t, types, known)
 }
 
-// The types of the client name each event of the contract, each member, its type, and whether
-// it may be absent; and they name no other.
-func TestTheClientsTypesAreTheContracts(t *testing.T) {
+// The client's TypeScript types have the events of the contract and no others. Each event
+// has the contract's members and no others, each with its type, and optional if it is
+// optional there.
+func TestTheClientsTypesMatchTheContract(t *testing.T) {
 	contract, fromServer := eventsOf(t, "ServerEvent")
 	_, fromClient := eventsOf(t, "ClientEvent")
 	types := readTypings(t, "../browser/client.d.ts", "../browser/peers.d.ts")
 
-	// These two are the client's own business, and no listener hears them.
+	// The client handles these two itself, and passes them to no listener.
 	fromServer = slices.DeleteFunc(fromServer, func(name string) bool { return name == "connected" || name == "heartbeat" })
 	heard := types.shapeOf("ServerEvents").fields
 	require.ElementsMatch(t, fromServer, slices.Collect(maps.Keys(heard)))
@@ -46,7 +47,7 @@ func TestTheClientsTypesAreTheContracts(t *testing.T) {
 		require.Equal(t, members, heard[name].members(), name)
 	}
 
-	// The socket has a method for this one.
+	// The client has a method for disconnect.
 	fromClient = slices.DeleteFunc(fromClient, func(name string) bool { return name == "disconnect" })
 	emitted := types.shapeOf("ClientEvents").fields
 	require.ElementsMatch(t, fromClient, slices.Collect(maps.Keys(emitted)))
@@ -57,7 +58,7 @@ func TestTheClientsTypesAreTheContracts(t *testing.T) {
 			members[others] = "unknown"
 		}
 		if name == "offer" || name == "answer" {
-			members[name] = "RTCSessionDescriptionInit" // what an RTCPeerConnection has
+			members[name] = "RTCSessionDescriptionInit" // the type that an RTCPeerConnection gives
 		}
 		require.NotEmpty(t, emitted[name].tuples, name)
 		for _, arguments := range emitted[name].tuples {
@@ -70,13 +71,13 @@ func TestTheClientsTypesAreTheContracts(t *testing.T) {
 	require.Equal(t, contract.members("RoomUser"), types.shapeOf("Member").members())
 	options := types.shapeOf("RoomOptions").members()
 	for name, itsType := range contract.event("ClientEvent", "join-room") {
-		if name != "type" && name != "roomId" { // the one is given, the other an argument of joinRoom
+		if name != "type" && name != "roomId" { // joinRoom sets type, and takes roomId as an argument
 			require.Equal(t, itsType, options[name], name)
 		}
 	}
 }
 
-// schemas are those of the contract.
+// schemas are the contract's schemas by name.
 type schemas map[string]*openapi3.SchemaRef
 
 // eventsOf returns the contract's schemas, and the types of its server or client events.
@@ -90,11 +91,11 @@ func eventsOf(t *testing.T, union string) (schemas, []string) {
 	return all, types
 }
 
-// members are the members of an object: the type of each by its name, with a question mark
-// behind the name of one that may be absent.
+// members are the members of an object: the type of each by its name. The name of an
+// optional member ends with "?".
 type members map[string]string
 
-// others stands for members that the contract does not name, which travel along.
+// others stands for the members that the contract does not name, and that are relayed.
 const others = "..."
 
 func (s schemas) members(name string) members { return s.object(s[name].Value) }
@@ -120,12 +121,12 @@ func (s schemas) object(schema *openapi3.Schema) members {
 	return all
 }
 
-// typeOf is a schema as a shape has it.
+// typeOf writes a schema as a type of TypeScript, in the form that a shape uses.
 func (s schemas) typeOf(ref *openapi3.SchemaRef) string {
 	schema := ref.Value
 	switch {
 	case schemaName(ref.Ref) == "IceCandidate":
-		return "RTCIceCandidateInit" // the browsers' name for it
+		return "RTCIceCandidateInit" // the browser's type for a candidate
 	case schema.OneOf != nil:
 		return oneOf(schema.OneOf, s.typeOf)
 	case schema.Const != nil:

@@ -15,15 +15,15 @@ import (
 	signalingserver "signaling-server"
 )
 
-// contract is openapi.yaml, and what is needed to hold a server to it.
+// contract is openapi.yaml, with what it takes to hold a server to it.
 type contract struct {
 	document *openapi3.T
 	strict   *judge
 	open     *judge
-	facts    map[string]bool // all that the document says may happen
+	facts    map[string]bool // all facts of the document, see factsOf
 }
 
-// theContract is read once: that takes a tenth of a second.
+// theContract reads the contract once, because reading takes a tenth of a second.
 var theContract = sync.OnceValues(func() (*contract, error) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	if err != nil {
@@ -40,9 +40,9 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	return &contract{document, strict, open, factsOf(document)}, nil
 })
 
-// operation finds what a request asks for, and the values of the variable parts of
-// its path. The path is "" if the document has no path of this kind, and the
-// operation is nil if the path does not take the method.
+// operation finds the operation that a request asks for, and the values of the variables
+// in its path. The path is "" if the document has no path that matches. The operation is
+// nil if the path does not take the method.
 func (c *contract) operation(r *http.Request) (path string, variables map[string]string, operation *openapi3.Operation) {
 	path, variables = c.path(r)
 	if path == "" {
@@ -55,11 +55,11 @@ func (c *contract) operation(r *http.Request) (path string, variables map[string
 	return path, variables, item.GetOperation(r.Method)
 }
 
-// folders are the paths that the document has without their last slash.
+// folders are paths that the document lists without the slash at the end.
 var folders = []string{"/demo/", "/doctor/", "/dashboard/", "/docs/"}
 
-// path finds the path of the document that a request's path is of. A path with
-// fewer variable parts comes first.
+// path finds the document's path that matches a request's path. If several match, it is
+// the path with the fewest variables.
 func (c *contract) path(r *http.Request) (path string, variables map[string]string) {
 	asked := strings.Split(r.URL.EscapedPath(), "/")
 	if slices.Contains(folders, r.URL.Path) {
@@ -74,7 +74,8 @@ func (c *contract) path(r *http.Request) (path string, variables map[string]stri
 	return path, variables
 }
 
-// match reports whether a path fits a template, both in parts.
+// match reports whether a path matches a template, and returns the values of the
+// template's variables. Both are split at their slashes.
 func match(template, asked []string) (variables map[string]string, fits bool) {
 	if len(template) != len(asked) {
 		return nil, false
@@ -92,13 +93,13 @@ func match(template, asked []string) (variables map[string]string, fits bool) {
 	return variables, true
 }
 
-// isReading tells whether an operation streams, or opens a socket or goes on
-// with one: such a GET has no HEAD.
+// isReading reports whether an operation answers with a stream, or opens or resumes a
+// socket by a poll. A GET of these operations has no HEAD.
 func isReading(operation *openapi3.Operation) bool {
 	return operation.Responses.Value("200").Value.Content["text/event-stream"] != nil || operation.OperationID == "pollEvents"
 }
 
-// allow is the header Allow of a path, by the operations that it has.
+// allow returns the Allow header that a path must have, by its operations.
 func (c *contract) allow(path string) string {
 	methods := []string{http.MethodOptions}
 	for method, operation := range c.document.Paths.Value(path).Operations() {
@@ -113,17 +114,18 @@ func (c *contract) allow(path string) string {
 
 func schemaName(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 
-// A fact is something that the document says may happen: an answer of an
-// operation, as "getStats 200 application/json" or, for a problem, "sendEvent
-// 409 not-in-room", and each member of an answer or its example, as "getStats has
-// uptime" or "problem not-in-room has detail"; or an event, as "event pong", each
-// member of it, as "event pong has timestamp", and "event room-left reason kicked"
-// for each value that such a member may have.
-
 func answerFact(operation *openapi3.Operation, status, kind string) string {
 	return strings.TrimSpace(operation.OperationID + " " + status + " " + kind)
 }
 
+// factsOf returns all facts of the document. A fact is something that the document says
+// may happen. The facts are:
+//   - an answer: "getStats 200 application/json", or a problem, "sendEvent 409 not-in-room"
+//   - a member of an answer or of its example: "getStats has uptime", "problem not-in-room
+//     has detail"
+//   - an event: "event pong"
+//   - a member of an event: "event pong has timestamp"
+//   - each value of a member with an enum: "event room-left reason kicked"
 func factsOf(document *openapi3.T) map[string]bool {
 	all := make(map[string]bool)
 	for _, item := range document.Paths.Map() {
@@ -163,8 +165,8 @@ func factsOf(document *openapi3.T) map[string]bool {
 	return all
 }
 
-// memberFacts tell which members an answer of an operation, a problem, or an event
-// of a stream has.
+// memberFacts returns the facts for the members of a value: an operation's answer, a
+// problem, or an event of a stream.
 func memberFacts(operation *openapi3.Operation, mediaType string, answer any) (facts []string) {
 	owner := operation.OperationID
 	switch mediaType {
@@ -179,8 +181,8 @@ func memberFacts(operation *openapi3.Operation, mediaType string, answer any) (f
 	return facts
 }
 
-// membersOf are the paths to all members that a schema names, such as
-// "rooms[].userList[].away". Unions are told by facts of their own.
+// membersOf returns the paths to all members that a schema names, for example
+// "rooms[].userList[].away". It skips unions, because they have their own facts.
 func membersOf(schema *openapi3.Schema, path string) (members []string) {
 	if schema.Items != nil {
 		members = membersOf(schema.Items.Value, path+"[]")
@@ -192,7 +194,7 @@ func membersOf(schema *openapi3.Schema, path string) (members []string) {
 	return members
 }
 
-// membersHeard are the paths to all members that a value has.
+// membersHeard returns the paths to all members that a value has.
 func membersHeard(value any, path string) (heard []string) {
 	switch value := value.(type) {
 	case []any:
@@ -208,13 +210,13 @@ func membersHeard(value any, path string) (heard []string) {
 	return heard
 }
 
-// unionOf names the events of an operation's stream.
+// unionOf returns the name of the union of events in an operation's stream.
 func unionOf(operation *openapi3.Operation) string {
 	return schemaName(operation.Responses.Value("200").Value.Content["text/event-stream"].Schema.Ref)
 }
 
-// kindsOf tells apart the answers that one response stands for: by media type,
-// and problems by the types that its examples have.
+// kindsOf lists the answers that a documented response stands for: one for each media
+// type, and for problems one for each type among the examples.
 func kindsOf(response *openapi3.Response) (kinds []string) {
 	for mediaType, content := range response.Content {
 		if mediaType != "application/problem+json" {
@@ -231,7 +233,7 @@ func kindsOf(response *openapi3.Response) (kinds []string) {
 	return kinds
 }
 
-// kindHeard tells which of those an answer is.
+// kindHeard returns which of the kinds of kindsOf an answer is.
 func kindHeard(documented *openapi3.Response, answer *http.Response, body any) string {
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch {
@@ -240,19 +242,19 @@ func kindHeard(documented *openapi3.Response, answer *http.Response, body any) s
 	case documented.Content["*/*"] != nil:
 		return "*/*"
 	case answer.StatusCode == http.StatusPermanentRedirect:
-		return "" // it has a note for people (RFC 9110, 15.4.9), which need not be documented
+		return "" // its body is a note for people (RFC 9110, 15.4.9), which the document need not have
 	}
 	return mediaType
 }
 
-// typeName is the type of an event, or the last part of that of a problem.
+// typeName returns the type of an event, or the last part of a problem's type.
 func typeName(value any) string {
 	members, _ := value.(map[string]any)
 	name, _ := members["type"].(string)
 	return strings.TrimPrefix(name, "/problems/")
 }
 
-// eventFacts are what is heard with one event.
+// eventFacts returns the facts of one event.
 func (c *contract) eventFacts(kind string, data map[string]any) []string {
 	facts := []string{"event " + kind}
 	for _, member := range membersHeard(data, "") {

@@ -13,8 +13,8 @@ import (
 	"signaling-server/sse"
 )
 
-// examplesAreSent sends each example of a request. Who copies one out of the
-// documentation, and puts in a target of their own, is not refused.
+// examplesAreSent sends each example of a request. A developer who copies an example from
+// the documentation, and puts in another target, must not be refused.
 func examplesAreSent(t *testing.T, w *witness) {
 	sent := 0
 	for path, item := range w.document.Paths.Map() {
@@ -33,7 +33,7 @@ func examplesAreSent(t *testing.T, w *witness) {
 	require.NotZero(t, sent)
 }
 
-// sendExample has alice, or an operator, send an example in a room where bob is.
+// sendExample sends an example to bob's room, as alice or as an operator.
 func sendExample(t *testing.T, w *witness, method, path string, operation *openapi3.Operation, example any) {
 	const room = "standup" // as in the examples
 	s := w.newServer(t, sse.Options{}, 100, withAdminToken)
@@ -56,11 +56,11 @@ func sendExample(t *testing.T, w *witness, method, path string, operation *opena
 	for _, result := range results {
 		require.Equal(t, map[string]any{"status": 202.0}, result)
 	}
-	s.join(t, room, "cleo") // who is told of alice, as the example has her
+	s.join(t, room, "cleo") // cleo's room-joined lists alice as the example describes her
 	bob.hearsUntil("pong", func() { bob.send(`{"type":"ping"}`) })
 }
 
-// withTarget is an example with another target, where it has one.
+// withTarget returns an example in which each target is replaced.
 func withTarget(example any, socketID string) any {
 	switch example := example.(type) {
 	case []any:
@@ -93,15 +93,15 @@ func isForOperators(operation *openapi3.Operation) bool {
 	return false
 }
 
-// hearsUntil waits for the first event of a type that something brings, whatever
-// comes before.
-func (p *peer) hearsUntil(kind string, brought func()) {
+// hearsUntil calls a function and waits for the event that it causes. It skips all events
+// of other types before.
+func (p *peer) hearsUntil(kind string, cause func()) {
 	p.t.Helper()
-	brought()
+	cause()
 	for timeout := time.After(patience); ; {
 		select {
 		case e, open := <-p.events:
-			require.True(p.t, open, "the stream has ended, before %s", kind)
+			require.True(p.t, open, "the stream ended before %s", kind)
 			if e.kind == kind {
 				return
 			}

@@ -20,9 +20,9 @@ import (
 // by JSON Schema 2020-12, which is what OpenAPI 3.1 uses.
 type judge struct {
 	document *openapi3.T
-	isStrict bool // what the document does not name is wrong, even if the document is open for it
+	isStrict bool // objects to all names that the document does not have, even if it allows others
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	compiler *jsonschema.Compiler
 	compiled map[*openapi3.SchemaRef]*jsonschema.Schema
 }
@@ -38,8 +38,8 @@ func newJudge(document *openapi3.T, isStrict bool) (*judge, error) {
 	return j, j.add("openapi.json", document)
 }
 
-// add gives the compiler a part of the document under a name. References in it
-// lead to the whole document.
+// add gives the compiler a part of the document under a name. References in the part lead
+// to the whole document.
 func (j *judge) add(name string, part json.Marshaler) error {
 	text, err := part.MarshalJSON()
 	if err != nil {
@@ -56,10 +56,10 @@ func (j *judge) add(name string, part json.Marshaler) error {
 	return j.compiler.AddResource(name, root)
 }
 
-// shut makes every schema that names members refuse all others. Data and metadata
-// belong to the application, and their schemas name no members. The schema of the
-// document itself stays open, and so does each for callId, which only these tests
-// send, to see that it travels along.
+// shut makes every schema that names members refuse all others. The schemas of data and
+// metadata stay open: these belong to the application, and name no members. The schema of
+// the OpenAPI document stays open too. All schemas allow callId, which only these tests
+// send, to see that it is relayed.
 func shut(node any) {
 	switch node := node.(type) {
 	case []any:
@@ -80,7 +80,7 @@ func shut(node any) {
 	}
 }
 
-// schema makes one of the document's schemas ready to judge.
+// schema compiles one of the document's schemas, once.
 func (j *judge) schema(ref *openapi3.SchemaRef) *jsonschema.Schema {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -94,7 +94,7 @@ func (j *judge) schema(ref *openapi3.SchemaRef) *jsonschema.Schema {
 	return j.compiled[ref]
 }
 
-// wrongWithValue judges a value, and says of what kind it should be.
+// wrongWithValue judges a value by a schema. The objection names the kind of value.
 func (j *judge) wrongWithValue(kind string, ref *openapi3.SchemaRef, value any) []string {
 	if err := j.schema(ref).Validate(value); err != nil {
 		return []string{"as " + kind + ": " + err.Error()}
@@ -102,7 +102,7 @@ func (j *judge) wrongWithValue(kind string, ref *openapi3.SchemaRef, value any) 
 	return nil
 }
 
-// wrongWithText judges the text of a parameter or of a header field.
+// wrongWithText judges the text of a parameter or a header field.
 func (j *judge) wrongWithText(name string, ref *openapi3.SchemaRef, text string) []string {
 	var value any = text
 	if ref.Value.Type.Is("integer") {
@@ -133,8 +133,8 @@ func (j *judge) wrongWithContent(content openapi3.Content, mediaType string, bod
 	return j.wrongWithValue("the body", documented.Schema, value)
 }
 
-// wrongWithRequest judges a request of an operation. The variables are those of
-// its path.
+// wrongWithRequest judges a request for an operation. The variables are the values in its
+// path.
 func (j *judge) wrongWithRequest(operation *openapi3.Operation, r *http.Request, variables map[string]string, body []byte) (wrong []string) {
 	query := r.URL.Query()
 	for _, ref := range operation.Parameters {
@@ -171,7 +171,7 @@ func (j *judge) wrongWithRequest(operation *openapi3.Operation, r *http.Request,
 	}
 }
 
-// requiresToken reports whether an operation must be asked for with a token.
+// requiresToken reports whether a request for an operation must have a token.
 func (j *judge) requiresToken(operation *openapi3.Operation) bool {
 	security := j.document.Security
 	if operation.Security != nil {
@@ -205,7 +205,7 @@ func (j *judge) wrongWithAnswer(operation *openapi3.Operation, method string, an
 	return append(wrong, j.wrongWithContent(documented.Content, answer.Header.Get("Content-Type"), body)...)
 }
 
-// What concerns all requests or all answers is not an operation's to declare.
+// These headers concern all requests or all answers, so no operation declares them.
 var (
 	usualInRequests = []string{"Accept", "Authorization", "Content-Type", "If-None-Match", "Origin", "Referer", "User-Agent"}
 	usualInAnswers  = []string{
@@ -215,7 +215,7 @@ var (
 	}
 )
 
-// declared are the names of an operation's parameters of a kind.
+// declared returns the names of an operation's parameters of a kind.
 func declared(operation *openapi3.Operation, kind string) (names []string) {
 	for _, p := range operation.Parameters {
 		if p.Value.In == kind {
@@ -225,10 +225,10 @@ func declared(operation *openapi3.Operation, kind string) (names []string) {
 	return names
 }
 
-// undeclared objects to the names that the document does not have.
+// undeclared objects to each name that is not declared.
 func undeclared(names iter.Seq[string], declared []string) (wrong []string) {
 	for name := range names {
-		isSame := func(one string) bool { return strings.EqualFold(one, name) } // as names of header fields are
+		isSame := func(one string) bool { return strings.EqualFold(one, name) } // names of header fields ignore case
 		if !slices.ContainsFunc(declared, isSame) {
 			wrong = append(wrong, "undeclared: "+name)
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A judge that finds nothing must be able to find something. Each case is a
-// request or an answer, and the beginning of what both judges, or only the strict
-// one, object to.
+// A judge that never objects would prove nothing. Each case is a request or an answer,
+// with the beginning of the expected objection: of both judges, or only of the strict
+// judge.
 
 const ping = `{"type":"ping"}`
 
@@ -79,7 +79,7 @@ func TestTheJudgeFindsWhatIsWrongWithAnAnswer(t *testing.T) {
 	}
 }
 
-// newHeader makes a header of names and values. An empty value takes one away.
+// newHeader makes a header from names and values. An empty value deletes the field.
 func newHeader(lists ...[]string) http.Header {
 	header := make(http.Header)
 	for _, list := range lists {
@@ -92,7 +92,8 @@ func newHeader(lists ...[]string) http.Header {
 	return header
 }
 
-// requireObjection says how the only objection begins, or that there is none.
+// requireObjection requires exactly one objection, which begins with a text. If the text
+// is "", it requires that there is no objection.
 func requireObjection(t *testing.T, want string, got []string, about string) {
 	t.Helper()
 	if want == "" {

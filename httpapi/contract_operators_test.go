@@ -12,14 +12,13 @@ import (
 
 const adminToken = "the operators' own token"
 
-// withAdminToken makes a server that knows its operators.
+// withAdminToken sets ADMIN_TOKEN for a test's server.
 func withAdminToken(u *setup) { u.API.AdminToken = adminToken }
 
-// operation is something that is for operators.
+// operation is an operation that only operators may use.
 type operation struct{ method, path string }
 
-// request makes a request for an operation that is as it should be, but bears no
-// token.
+// request makes a correct request for an operation, except that it has no token.
 func (o operation) request(t *testing.T, s *server) *http.Request {
 	t.Helper()
 	body := ""
@@ -47,7 +46,7 @@ var operations = []operation{
 	{http.MethodGet, "/metrics"},
 }
 
-// operate sends what an operator sends, and requires a status.
+// operate sends an operator's request, and requires a status.
 func (s *server) operate(t *testing.T, status int, method, path, body string) map[string]any {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
@@ -111,8 +110,8 @@ func operatorsOperate(t *testing.T, w *witness) {
 	stopping.operate(t, http.StatusServiceUnavailable, http.MethodPost, "/rooms/standup/events", `{"type":"announcement","data":1}`)
 }
 
-// lastLeft tells for what reason a peer is out of its room, which may have told
-// it of others before.
+// lastLeft returns the reason why a peer is out of its room. It skips the events before
+// room-left.
 func (s *server) lastLeft(p *peer) any {
 	for e := range p.events {
 		if e.kind == "room-left" {
@@ -122,7 +121,7 @@ func (s *server) lastLeft(p *peer) any {
 	return nil
 }
 
-func strangersAreNoOperators(t *testing.T, w *witness) {
+func strangersAreNotOperators(t *testing.T, w *witness) {
 	guarded := w.newServer(t, sse.Options{}, 100, withAdminToken)
 	closed := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Environment = "production" })
 	for _, o := range operations {
@@ -137,7 +136,7 @@ func strangersAreNoOperators(t *testing.T, w *witness) {
 	}
 }
 
-// tryToken does what only operators may, with a token, and returns the status.
+// tryToken tries an operation with a token, and returns the status.
 func (s *server) tryToken(t *testing.T, o operation, token string) (status int) {
 	t.Helper()
 	r := o.request(t, s)

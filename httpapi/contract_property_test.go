@@ -19,10 +19,10 @@ import (
 	"signaling-server/sse"
 )
 
-// Whatever the contract lets one ask, and whatever is near to that, is answered as
-// the contract says: by no status of its own, and never by the server's failure.
-// The witness tells.
-func TestWhateverIsAskedIsAnsweredAsTheContractSays(t *testing.T) {
+// Requests that the contract allows, and requests that are slightly wrong, are answered as
+// the contract says. The witness objects to any other answer. No answer may have a status of
+// 500 or above.
+func TestEachRequestIsAnsweredAsTheContractSays(t *testing.T) {
 	c, err := theContract()
 	require.NoError(t, err)
 	w := newWitness(t, c)
@@ -49,13 +49,13 @@ func TestWhateverIsAskedIsAnsweredAsTheContractSays(t *testing.T) {
 	})
 }
 
-// askedFor is an operation that can be asked for, with its method and path.
+// askedFor is an operation with its method and path.
 type askedFor struct {
 	method, path string
 	*openapi3.Operation
 }
 
-// askable are all operations that answer at once.
+// askable returns all operations that do not answer with a stream.
 func askable(c *contract) (all []askedFor) {
 	paths := c.document.Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
@@ -82,7 +82,8 @@ func openByPoll(rt *rapid.T, s *server) (token string) {
 	return answer.Events[0].Token
 }
 
-// drawRequest makes a request of its schemas. Some of it is then made wrong.
+// drawRequest draws a request by the operation's schemas. Then it may make parts of it
+// wrong.
 func drawRequest(rt *rapid.T, base string, one askedFor, token string) *http.Request {
 	path, query := one.path, url.Values{}
 	header := http.Header{}
@@ -105,7 +106,7 @@ func drawRequest(rt *rapid.T, base string, one askedFor, token string) *http.Req
 		}
 	}
 	if one.OperationID == "pollEvents" {
-		query.Set("wait", "0") // nobody has so much time
+		query.Set("wait", "0") // waiting would take too long
 	}
 	var body []byte
 	if one.RequestBody != nil {
@@ -119,7 +120,7 @@ func drawRequest(rt *rapid.T, base string, one askedFor, token string) *http.Req
 	}
 	r, err := http.NewRequest(one.method, address, bytes.NewReader(body))
 	if err != nil {
-		rt.Skip(err) // the path is none
+		rt.Skip(err) // the path that was drawn cannot be in a URL
 	}
 	r.Header = header
 	return r
@@ -129,7 +130,7 @@ func isFieldValue(text string) bool {
 	return text == strings.TrimSpace(text) && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// drawBody draws a body, which may be made wrong as well.
+// drawBody draws a body by a schema. Then it may make a part of it wrong.
 func drawBody(rt *rapid.T, schema *openapi3.Schema, mayBeWrong bool) []byte {
 	value := drawValue(rt, schema)
 	if object, isObject := value.(map[string]any); isObject && mayBeWrong {
@@ -138,9 +139,9 @@ func drawBody(rt *rapid.T, schema *openapi3.Schema, mayBeWrong bool) []byte {
 		case "without a member":
 			delete(object, rapid.SampledFrom(names).Draw(rt, "member"))
 		case "with another type":
-			object[rapid.SampledFrom(names).Draw(rt, "member")] = drawAnything(rt, 0) // in an object anything may travel along
+			object[rapid.SampledFrom(names).Draw(rt, "member")] = drawAnything(rt, 0) // not an object, because an object may have undeclared members that are relayed
 		case "with another member":
-			object["callId"] = drawAnything(rt, 2) // of which the witness knows that it may travel along
+			object["callId"] = drawAnything(rt, 2) // the judge allows callId
 		case "cut off":
 			body, err := json.Marshal(object)
 			if err != nil {
@@ -204,7 +205,7 @@ func drawValue(rt *rapid.T, schema *openapi3.Schema) any {
 	}
 }
 
-// drawAnything draws any JSON.
+// drawAnything draws any JSON value, nested no deeper than depth.
 func drawAnything(rt *rapid.T, depth int) any {
 	kinds := []string{"null", "boolean", "number", "text"}
 	if depth > 0 {

@@ -18,7 +18,7 @@ import (
 	"signaling-server/static"
 )
 
-// The scenarios in which nothing happens but reading.
+// The scenarios that only read.
 
 func monitoring(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
@@ -58,16 +58,16 @@ func monitoring(t *testing.T, w *witness) {
 func pages(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	html := map[string]string{"Accept": "text/html,application/xhtml+xml;q=0.9"}
-	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil, "/docs": nil, "/docs/": nil} // by what is asked for besides
+	paths := map[string]map[string]string{"/": html, "/demo": nil, "/demo/": nil, "/doctor": nil, "/doctor/": nil, "/dashboard": nil, "/dashboard/": nil, "/docs": nil, "/docs/": nil} // with the headers to send
 	eachFile(t, browser.Files, func(name string) {
-		if path.Dir(name) == "src" { // a source that the pages share
+		if path.Dir(name) == "src" { // a source file that the pages share
 			paths["/assets/"+path.Base(name)] = nil
 			return
 		}
 		paths["/"+path.Base(name)] = nil
 	})
 	eachFile(t, static.Files, func(name string) {
-		name = strings.TrimSuffix(name, ".gz") // a packed file is served as what it holds
+		name = strings.TrimSuffix(name, ".gz") // a gzipped file is served under the name of its content
 		switch folder, file, _ := strings.Cut(name, "/"); folder {
 		case "index.html":
 		case "reference":
@@ -99,8 +99,8 @@ func eachFile(t *testing.T, files fs.FS, do func(name string)) {
 	}))
 }
 
-// methods asks of every path what each method does there. Its variable parts
-// are those of the document's examples, which must be true as well.
+// methods tries each method at every path. The variables in a path are the document's
+// examples, so it also checks that the examples are true.
 func methods(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	session := map[string]string{"Authorization": "Bearer " + s.join(t, "standup", "alice").token}

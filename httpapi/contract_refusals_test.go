@@ -17,9 +17,9 @@ import (
 	"signaling-server/sse"
 )
 
-// The scenarios in which a server says no.
+// The scenarios in which the server refuses.
 
-// ask sends a request without a body, and returns the answer's header.
+// ask sends a request without a body, requires a status, and returns the answer's header.
 func (s *server) ask(t *testing.T, status int, method, path string, headers map[string]string) http.Header {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
@@ -61,7 +61,8 @@ func wrongEventsAreRefused(t *testing.T, w *witness) {
 	p.quiet()
 }
 
-// A client of old may send a body where there is none. It gets what it asked for.
+// An old client may send a body with a request that takes none. It gets its answer all the
+// same.
 func bodiesAreNotRead(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	for _, path := range []string{"/events/poll", "/silence?seconds=1"} {
@@ -78,7 +79,7 @@ func memoryIsUsedUp(t *testing.T, w *witness) {
 	used := budget.New(1)
 	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = used })
 	p := s.connect(t)
-	p.send(`{"type":"ping"}`) // what is small is always granted
+	p.send(`{"type":"ping"}`) // a small body is always granted
 	p.next("pong")
 	large := fmt.Sprintf(`{"type":"send-message","message":%q}`, strings.Repeat("x", 3000))
 	p.refuse(http.StatusServiceUnavailable, "at-capacity", large)
@@ -88,8 +89,8 @@ func memoryIsUsedUp(t *testing.T, w *witness) {
 	require.Zero(t, used.Used())
 }
 
-// The two ways to open a stream, all ways to read, and what a client says that is
-// no EventSource.
+// The two ways to open a stream, the three ways to read, and the header of a client that
+// is not an EventSource.
 var (
 	streamMethods  = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost}
 	readingMethods = map[string]string{"/events": http.MethodGet, "/events/stream": http.MethodPost, "/events/poll": http.MethodGet}
@@ -115,7 +116,7 @@ func ratesAreLimited(t *testing.T, w *witness) {
 	once := limits.Rates{Opens: 1, Posts: 1, Events: 1}
 	s := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{PerAddress: once, PerSocket: once}))
 	p := s.connect(t)
-	for range 4 { // what is left of the burst
+	for range 4 { // the rest of the burst
 		s.connect(t)
 	}
 	paths := maps.Clone(readingMethods)
@@ -151,8 +152,8 @@ func limitedTo(o limits.Options) func(*setup) {
 	return func(u *setup) { u.API.Limits = limits.New(o) }
 }
 
-// requestsAtOnceAreLimited asks for everything while an address has as many
-// requests under way as it may.
+// requestsAtOnceAreLimited tries each operation while an address already has its limit of
+// requests under way.
 func requestsAtOnceAreLimited(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100, limitedTo(limits.Options{RequestsPerAddress: 1, ReadingPerAddress: 1}))
 	p := s.connect(t)
@@ -161,7 +162,7 @@ func requestsAtOnceAreLimited(t *testing.T, w *witness) {
 	defer slow.Close()
 	fmt.Fprintf(slow, "POST /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n", p.token)
 	require.Eventually(t, func() bool {
-		response, err := http.Get(s.URL + "/doctor.json") // not by the witness, who would hear both answers
+		response, err := http.Get(s.URL + "/doctor.json") // not through the witness, which would hear both answers
 		if err == nil {
 			response.Body.Close()
 		}

@@ -42,8 +42,8 @@ func TestTheDocumentHasTheServersVersion(t *testing.T) {
 	require.Equal(t, signalingserver.Version, readDocument(t).Info.Version)
 }
 
-// Each problem is shown by an example, under the status that it has and with
-// the title that it has.
+// The document has an example of each problem, under the problem's status and with its
+// title.
 func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
 	document := readDocument(t)
 	shown := make(map[string]bool)
@@ -59,7 +59,7 @@ func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
 					shownProblem := example.Value.Value.(map[string]any)
 					name := strings.TrimPrefix(shownProblem["type"].(string), "/problems/")
 					of, isKnown := problem.Named(name)
-					require.True(t, isKnown, "%s %s shows %s, which is no problem of the server", method, path, name)
+					require.True(t, isKnown, "%s %s shows %s, which is not a problem of the server", method, path, name)
 					require.Equal(t, of.Title, shownProblem["title"])
 					require.EqualValues(t, of.Status, shownProblem["status"])
 					require.Equal(t, strconv.Itoa(of.Status), status, "%s %s", method, path)
@@ -82,8 +82,8 @@ func TestTheDocumentShowsEveryProblemAndNoOthers(t *testing.T) {
 	require.ElementsMatch(t, all, told)
 }
 
-// The document takes the client events that the server takes, each with the
-// members that it knows, and open to others if it is.
+// The document has the client events that the server accepts. Each has the members that the
+// server knows, and allows other members only if the server does.
 func TestTheDocumentHasTheServersClientEventsAndNoOthers(t *testing.T) {
 	document := readDocument(t)
 	union := unionOf(t, document, "ClientEvent")
@@ -96,8 +96,7 @@ func TestTheDocumentHasTheServersClientEventsAndNoOthers(t *testing.T) {
 	}
 }
 
-// The list is the protocol's, and closed: clients break on a type that they do
-// not know.
+// The protocol fixes this list: a client may break on a type that it does not know.
 func TestTheDocumentHasTheProtocolsServerEventsAndNoOthers(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"connected", "room-joined", "room-left", "disconnected", "announcement",
@@ -107,8 +106,8 @@ func TestTheDocumentHasTheProtocolsServerEventsAndNoOthers(t *testing.T) {
 	}, slices.Collect(maps.Keys(unionOf(t, readDocument(t), "ServerEvent"))))
 }
 
-// unionOf returns a union's members by their types, and makes sure that its
-// parts say the same: oneOf, the mapping, and each member's own type.
+// unionOf returns a union's schemas by their types. It checks that oneOf, the mapping and
+// the type in each schema agree.
 func unionOf(t *testing.T, document *openapi3.T, name string) map[string]*openapi3.Schema {
 	union := document.Components.Schemas[name].Value
 	members := make(map[string]*openapi3.Schema)

@@ -18,15 +18,15 @@ import (
 	"signaling-server/sse"
 )
 
-// notYet are the facts of the contract that nothing brings about so far, and
-// what will.
+// notYet lists the facts of the contract that nothing can cause yet, and what will cause
+// them.
 var notYet = map[string]string{
 	"event user-disconnected reason server shutdown": "several nodes: one that stops takes all its rooms along",
 	"event user-disconnected reason node lost":       "several nodes",
 }
 
-// Together, these have the server say everything that the contract says it
-// may. Each holds whatever is said on the way to the contract.
+// Together, the scenarios make the server say everything that the contract allows. In each
+// scenario a witness holds all traffic to the contract.
 var scenarios = []struct {
 	name string
 	run  func(*testing.T, *witness)
@@ -50,7 +50,7 @@ var scenarios = []struct {
 	{"requests at once are limited", requestsAtOnceAreLimited},
 	{"foreign pages are refused", foreignPagesAreRefused},
 	{"operators operate", operatorsOperate},
-	{"strangers are no operators", strangersAreNoOperators},
+	{"strangers are not operators", strangersAreNotOperators},
 	{"draining", draining},
 	{"silences", silences},
 	{"the doctor over TLS", theDoctorOverTLS},
@@ -80,15 +80,15 @@ func TestServerAndContractAgree(t *testing.T) {
 		case !heard[fact] && !excused:
 			t.Errorf("in the contract, but it never happened: %s", fact)
 		case heard[fact] && excused:
-			t.Errorf("it happened, so it is no longer to be excused by %q: %s", why, fact)
+			t.Errorf("it happened, so notYet must no longer excuse it by %q: %s", why, fact)
 		}
 	}
 	for fact := range notYet {
-		require.Contains(t, c.facts, fact, "excused, but not in the contract")
+		require.Contains(t, c.facts, fact, "notYet has it, but the contract does not")
 	}
 }
 
-func TestTheContractIsValidAndSoAreItsExamples(t *testing.T) {
+func TestTheContractAndItsExamplesAreValid(t *testing.T) {
 	c, err := theContract()
 	require.NoError(t, err)
 	require.NoError(t, c.document.Validate(t.Context(), openapi3.EnableExamplesValidation()))
@@ -99,7 +99,7 @@ func silences(t *testing.T, w *witness) {
 	whole := s.listen(t, 1)
 	whole.next("silence-ended")
 	whole.ended()
-	for range 96 { // the share of one address
+	for range 96 { // as many as one address may have
 		s.listen(t, 180)
 	}
 	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", anything).Get("Retry-After"))
@@ -218,7 +218,7 @@ func iceServers(t *testing.T, w *witness) {
 	bearer := map[string]string{"Authorization": "Bearer " + p.token}
 	require.Equal(t, "no-store", s.ask(t, http.StatusOK, http.MethodGet, "/ice-servers", bearer).Get("Cache-Control"))
 	s.ask(t, http.StatusUnauthorized, http.MethodGet, "/ice-servers", nil)
-	for range 9 { // what is left of the burst
+	for range 9 { // the rest of the burst
 		s.ask(t, http.StatusOK, http.MethodGet, "/ice-servers", bearer)
 	}
 	require.NotEmpty(t, s.ask(t, http.StatusTooManyRequests, http.MethodGet, "/ice-servers", bearer).Get("Retry-After"))
@@ -308,7 +308,7 @@ func slowConsumersEnd(t *testing.T, w *witness) {
 	slow := s.connect(t)
 	signal := fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, slow.socketID)
 	var err error
-	for err == nil { // straight into the outbox, which no stream can keep up with
+	for err == nil { // straight into the outbox, so that its stream cannot keep up
 		err = s.hub.Deliver(slow.socketID, "signal", []byte(signal))
 	}
 	require.ErrorIs(t, err, sse.ErrOverflow)

@@ -21,20 +21,20 @@ import (
 	"signaling-server/sse"
 )
 
-// witness stands between the clients and the servers of a test, holds all that
-// they say to the contract, and remembers what it heard.
+// witness stands between the clients and the servers of a test. It holds all their traffic
+// to the contract, and remembers the facts that it heard.
 type witness struct {
 	*contract
-	isStrict bool           // about what the document does not name
-	streams  sync.WaitGroup // that may still say something
+	isStrict bool           // objects to all names that the document does not have
+	streams  sync.WaitGroup // the streams that may still bring events
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	heard map[string]bool
 	wrong []string
 }
 
-// newWitness makes a strict witness. When the test is over, it fails if anything
-// was said that is not in the contract.
+// newWitness makes a strict witness. At the end of the test, the test fails if any traffic
+// was not in the contract.
 func newWitness(t *testing.T, c *contract) *witness {
 	w := &witness{contract: c, isStrict: true, heard: make(map[string]bool)}
 	t.Cleanup(func() { // the servers have stopped by now, and the streams have ended
@@ -46,8 +46,8 @@ func newWitness(t *testing.T, c *contract) *witness {
 	return w
 }
 
-// newListener makes a witness of one server of a test. It hears what the test reads,
-// and lets pass what the document is open for, such as members that travel along.
+// newListener makes a witness for one server of a test. It judges what the test reads. It
+// allows names that the document is open for, for example members that are relayed.
 func newListener(t testing.TB) *witness {
 	if _, isTest := t.(*testing.T); !isTest {
 		return nil // a benchmark measures the server alone
@@ -68,7 +68,7 @@ func (w *witness) newServer(t *testing.T, options sse.Options, maxMembers int, o
 	return newServer(t, options, maxMembers, append(others, func(u *setup) { u.witness = w })...)
 }
 
-// listenTo has the witness hear what a server's clients say and are told.
+// listenTo puts the witness between a server and its clients.
 func (w *witness) listenTo(s *server) {
 	if w != nil {
 		s.Client().Transport = &wire{s.Client().Transport.(*http.Transport), w}
@@ -91,14 +91,14 @@ func (w *witness) object(about string, wrong ...string) {
 	}
 }
 
-// soFar is what the witness has objected to until now.
+// soFar returns the witness's objections until now.
 func (w *witness) soFar() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.wrong)
 }
 
-// wire is the way to one server, past a witness.
+// wire is the transport to one server, past a witness.
 type wire struct {
 	*http.Transport
 	witness *witness
@@ -124,8 +124,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, w.witness.check(r, body, response)
 }
 
-// check judges one request and its answer. The events of a stream are judged
-// as they are read.
+// check judges a request and its answer. The events of a stream are judged when the test
+// reads them.
 func (w *witness) check(r *http.Request, sent []byte, response *http.Response) error {
 	var body []byte
 	path, variables, operation := w.operation(r)
@@ -150,20 +150,20 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 	}
 	request := r.Clone(r.Context())
 	if isBeacon(r) {
-		sent = undressed(request, sent)
+		sent = fromBeacon(request, sent)
 	}
 	var decoded any
-	_ = json.Unmarshal(body, &decoded) // nil if it is not JSON, which the judge tells
+	_ = json.Unmarshal(body, &decoded) // nil if it is not JSON; the judge objects to that
 	if !refusesForm(response.StatusCode, decoded) {
 		w.object(about+" (request)", w.judge().wrongWithRequest(operation, request, variables, sent)...)
 	}
 	w.object(about, w.judge().wrongWithAnswer(operation, r.Method, response, body)...)
 	if r.Method == http.MethodHead {
-		return nil // the document tells of it in words
+		return nil // the document describes HEAD only in words
 	}
 	documented := operation.Responses.Status(response.StatusCode)
 	if documented == nil {
-		return nil // the judge tells
+		return nil // the judge has objected already
 	}
 	fact := answerFact(operation, fmt.Sprint(response.StatusCode), kindHeard(documented.Value, response, decoded))
 	w.hear(fact)
@@ -172,7 +172,7 @@ func (w *witness) check(r *http.Request, sent []byte, response *http.Response) e
 		w.hear(fact)
 	}
 	if !w.facts[fact] {
-		w.object(about, "the document has no such answer: "+fact)
+		w.object(about, "the document does not have the answer "+fact)
 	}
 	return nil
 }
@@ -181,9 +181,9 @@ func isBeacon(r *http.Request) bool {
 	return r.URL.Path == "/events" && strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain")
 }
 
-// undressed makes of a beacon, which the document tells of in words, the request
-// that it stands for.
-func undressed(r *http.Request, sent []byte) []byte {
+// fromBeacon turns a beacon into the request that it stands for. The document describes
+// beacons only in words.
+func fromBeacon(r *http.Request, sent []byte) []byte {
 	var event map[string]any
 	if json.Unmarshal(sent, &event) != nil {
 		return sent
@@ -199,10 +199,9 @@ func undressed(r *http.Request, sent []byte) []byte {
 	return body
 }
 
-// refusesForm tells whether an answer says that the request itself was wrong, or a
-// part of it, or that a target in it, which may be any text, was not found.
-// Such a request need not follow the document. All others must, so what the
-// server accepts, the document allows.
+// refusesForm reports whether an answer says that the request, or a part of it, was wrong.
+// It may also say that a target was not found, because a target may be any text. Only these
+// requests need not follow the document. So the document allows all that the server accepts.
 func refusesForm(status int, answer any) bool {
 	members, _ := answer.(map[string]any)
 	results, _ := members["results"].([]any)
@@ -218,9 +217,8 @@ func refusesForm(status int, answer any) bool {
 	return false
 }
 
-// wrongBesideOperations judges the three answers that belong to no operation:
-// to a path that does not exist, to a method that a path does not take, and to
-// OPTIONS.
+// wrongBesideOperations judges the three answers that do not belong to an operation: for
+// a path that does not exist, for a method that a path does not take, and for OPTIONS.
 func (w *witness) wrongBesideOperations(path string, r *http.Request, response *http.Response, body []byte) (wrong []string) {
 	if r.Header.Get("Access-Control-Request-Method") != "" {
 		if response.StatusCode != http.StatusNoContent || len(body) > 0 {
@@ -229,7 +227,7 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 		return wrong
 	}
 	if path != "" && response.Header.Get("Allow") != w.allow(path) {
-		wrong = append(wrong, fmt.Sprintf("Allow is %q, and by the document %q", response.Header.Get("Allow"), w.allow(path)))
+		wrong = append(wrong, fmt.Sprintf("Allow is %q, but %q by the document", response.Header.Get("Allow"), w.allow(path)))
 	}
 	if path != "" && r.Method == http.MethodOptions {
 		if response.StatusCode != http.StatusOK || len(body) > 0 {
@@ -264,7 +262,7 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 	return append(wrong, w.wrongWith("Problem", problem)...)
 }
 
-// judge is the one of the two that the witness calls.
+// judge returns the strict or the open judge, as the witness is.
 func (w *witness) judge() *judge {
 	if w.isStrict {
 		return w.strict
@@ -272,13 +270,13 @@ func (w *witness) judge() *judge {
 	return w.open
 }
 
-// wrongWithEvent holds an event's data to the one schema that its type stands
-// for, and to the union of all, whose errors tell little.
+// wrongWithEvent holds an event's data to the schema of its type, and then to the union of
+// all types. The schema comes first because its errors say more.
 func (w *witness) wrongWithEvent(unionName, kind string, data any) []string {
 	union := w.document.Components.Schemas[unionName]
 	one, known := union.Value.Discriminator.Mapping[kind]
 	if !known {
-		return []string{"the type is none of " + unionName + "'s"}
+		return []string{unionName + " does not have this type"}
 	}
 	if wrong := w.wrongWith(schemaName(one.Ref), data); len(wrong) > 0 {
 		return wrong
@@ -295,13 +293,13 @@ func (w *witness) wrongWith(name string, value any) []string {
 type streamWitness struct {
 	io.ReadCloser
 	witness *witness
-	union   string // of its events
+	union   string // the name of the union of its events
 	unread  []byte // the beginning of the next frame
 	frames  int
-	last    string // the type of the event before
+	last    string // the type of the previous event
 	token   string
 	over    sync.Once
-	reading sync.Mutex // held while something is read and judged
+	reading sync.Mutex // held during a read and its judgement
 }
 
 // Read implements io.Reader.
@@ -329,7 +327,7 @@ func (s *streamWitness) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (s *streamWitness) Close() error {
-	err := s.ReadCloser.Close() // which ends the reading under way
+	err := s.ReadCloser.Close() // also ends a read that is under way
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.over.Do(s.witness.streams.Done)
@@ -358,12 +356,12 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 	if kind == "connected" {
 		s.token, _ = data["token"].(string)
 		if e.Retry != "2000" {
-			wrong = append(wrong, "connected sets retry: 2000")
+			wrong = append(wrong, "connected must set retry: 2000")
 		}
 	}
 	token, _, _ := strings.Cut(e.ID, ".")
-	if token != s.token { // both are empty on a stream that is refused, or silent
-		wrong = append(wrong, "the id is not of this socket")
+	if token != s.token { // on a refused or silent stream both are empty
+		wrong = append(wrong, "the id is of another socket")
 	}
 	wrong = append(wrong, s.witness.wrongWithEvent(s.union, kind, data)...)
 	for _, fact := range s.witness.eventFacts(kind, data) {
@@ -379,20 +377,20 @@ func (s *streamWitness) wrongWithFrame(frame string) (wrong []string) {
 func (s *streamWitness) wrongInOrder(kind string) (wrong []string) {
 	if s.union == "SilenceEvent" {
 		if want := []string{"silence-began", "silence-ended"}; s.frames > len(want) || kind != want[s.frames-1] {
-			wrong = append(wrong, "a silence has two events")
+			wrong = append(wrong, "a silence must be silence-began and silence-ended")
 		}
 		return wrong
 	}
 	if isFirst := s.frames == 1; isFirst != (kind == "connected") && !(isFirst && kind == "disconnected") {
-		wrong = append(wrong, "the first event is connected, or the one that refuses the stream")
+		wrong = append(wrong, "the first event must be connected, or a disconnected that refuses the stream")
 	}
 	if s.last == "disconnected" || s.last == "server-shutdown" {
-		wrong = append(wrong, "something follows "+s.last)
+		wrong = append(wrong, "an event follows "+s.last)
 	}
 	return wrong
 }
 
-// halfSent posts a body that breaks off, which net/http's client would not do.
+// halfSent sends a request whose body breaks off. net/http's client cannot do that.
 func (w *witness) halfSent(t *testing.T, s *server, method, path string) *http.Response {
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
 	require.NoError(t, err)

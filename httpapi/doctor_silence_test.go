@@ -17,13 +17,13 @@ import (
 	"signaling-server/sse"
 )
 
-// listener is a client of a silent stream in a bubble of fake time.
+// listener is the client of a silent stream, in a synctest bubble.
 type listener struct {
 	*httptest.ResponseRecorder
 	hangUp func()
-	over   chan time.Time // when the handler returned
+	over   chan time.Time // receives the time at which the handler returned
 
-	mu sync.Mutex // held while something is said or looked at
+	mu sync.Mutex // guards the recorder's body
 }
 
 // Write implements io.Writer.
@@ -52,7 +52,7 @@ func listenInBubble(t *testing.T, api http.Handler, seconds string) *listener {
 	return l
 }
 
-// inSilence runs a test in a bubble, with an API that nothing listens for.
+// inSilence runs a test in a synctest bubble, with an API that has no listener.
 func inSilence(t *testing.T, test func(t *testing.T, api http.Handler, hub *sse.Hub)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := httpapitest.Run(t, signaling.Parts{})
@@ -60,7 +60,7 @@ func inSilence(t *testing.T, test func(t *testing.T, api http.Handler, hub *sse.
 	})
 }
 
-func TestNothingIsSaidInASilence(t *testing.T) {
+func TestNothingIsSentDuringASilence(t *testing.T) {
 	inSilence(t, func(t *testing.T, api http.Handler, _ *sse.Hub) {
 		began := time.Now()
 		l := listenInBubble(t, api, "180")

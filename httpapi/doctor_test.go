@@ -17,8 +17,8 @@ import (
 	"signaling-server/sse"
 )
 
-// diagnose asks for /doctor.json with the headers given, and returns the
-// headers that the server says it received and those it says it sent.
+// diagnose asks for /doctor.json with some headers. It returns the headers that the server
+// says it received, and the headers that it says it sent.
 func (s *server) diagnose(t *testing.T, headers http.Header) (answer map[string]any, received, sent map[string][]string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/doctor.json", nil)
@@ -39,7 +39,7 @@ func fieldsOf(list any) map[string][]string {
 	return fields
 }
 
-func TestTheDoctorTellsHowARequestArrived(t *testing.T) {
+func TestTheDoctorReportsHowARequestArrived(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: 7 * time.Second, ResumeWindow: 11 * time.Second}, 100)
 	answer, received, _ := s.diagnose(t, http.Header{
 		"Via":             {"1.1 proxy.school.example"},
@@ -60,7 +60,8 @@ func TestTheDoctorTellsHowARequestArrived(t *testing.T) {
 	require.Equal(t, []string{strings.TrimPrefix(s.URL, "http://")}, received["Host"])
 }
 
-// What the page compares with what reached it must be what was sent.
+// The page compares this list with the headers that reached it. So the list must be the
+// headers that were sent.
 func TestTheDoctorListsTheHeadersThatItSends(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	_, _, sent := s.diagnose(t, http.Header{"Origin": {"https://app.example.com"}})
@@ -70,7 +71,7 @@ func TestTheDoctorListsTheHeadersThatItSends(t *testing.T) {
 	response, err := s.Client().Do(r)
 	require.NoError(t, err)
 	response.Body.Close()
-	response.Header.Del("Date") // these are net/http's
+	response.Header.Del("Date") // net/http adds these two
 	response.Header.Del("Content-Length")
 	require.Equal(t, map[string][]string(response.Header), sent)
 	require.Equal(t, []string{"no-store"}, sent["Cache-Control"])
@@ -96,7 +97,7 @@ func TestTheDoctorRepeatsNoSecret(t *testing.T) {
 	}
 }
 
-func TestTheDoctorRepeatsABoundedPartOfWhatItGets(t *testing.T) {
+func TestTheDoctorRepeatsABoundedPartOfARequest(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	headers := make(http.Header)
 	for n := range 200 {
@@ -122,11 +123,11 @@ func (s *server) listen(t *testing.T, seconds int) *peer {
 	return p
 }
 
-func TestASilentStreamIsSilentForAsLongAsItWasAsked(t *testing.T) {
+func TestASilentStreamIsSilentForTheTimeRequested(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
 		u.http = func(server *http.Server) {
-			server.ReadTimeout = time.Second / 2 // it outlives both
+			server.ReadTimeout = time.Second / 2 // the stream must outlive both time-outs
 			server.WriteTimeout = time.Second / 2
 		}
 	})
@@ -156,7 +157,7 @@ func TestASilentStreamOverHTTP2OutlivesTheServersTimeouts(t *testing.T) {
 	p.ended()
 }
 
-func TestASilentStreamHasALengthOfOneSecondToThreeMinutes(t *testing.T) {
+func TestASilentStreamLastsOneSecondToThreeMinutes(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	s.listen(t, 180).hangUp()
 	for _, query := range []string{"", "?seconds=", "?seconds=0", "?seconds=181", "?seconds=-1", "?seconds=1.5", "?seconds=soon", "?seconds=70000"} {
@@ -166,7 +167,7 @@ func TestASilentStreamHasALengthOfOneSecondToThreeMinutes(t *testing.T) {
 	}
 }
 
-func TestOneAddressHasNoMoreThanItsShareOfTheSilentStreams(t *testing.T) {
+func TestAnAddressHasOnlyItsShareOfTheSilentStreams(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	var open []*peer
 	for range 96 {
@@ -178,9 +179,9 @@ func TestOneAddressHasNoMoreThanItsShareOfTheSilentStreams(t *testing.T) {
 	require.Equal(t, "Your address has as many silent streams open as one address may have.", problem["detail"])
 	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/silence?seconds=1", nil).Get("Retry-After"))
 
-	s.connect(t) // sockets are counted by themselves
+	s.connect(t) // sockets are counted apart from silent streams
 	open[0].hangUp()
-	require.Eventually(t, func() bool { // its place is free as soon as the server sees that it went
+	require.Eventually(t, func() bool { // the place is free when the server notices that the client is gone
 		return s.tryListen(t) == http.StatusOK
 	}, patience, 10*time.Millisecond)
 }
@@ -197,7 +198,7 @@ func (s *server) tryListen(t *testing.T) (status int) {
 	return response.StatusCode
 }
 
-func TestSilentStreamsDoNotDelayTheServersEnd(t *testing.T) {
+func TestSilentStreamsDoNotDelayTheServersShutdown(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p, quiet := s.connect(t), s.listen(t, 180)
 	began := time.Now()
@@ -210,8 +211,8 @@ func TestSilentStreamsDoNotDelayTheServersEnd(t *testing.T) {
 	require.Less(t, time.Since(began), time.Minute, "the silence would last for three")
 }
 
-// A client that goes away in the middle leaves nothing behind, whether it says
-// so or not; TestMain looks for what it left.
+// A client that goes away during a silence leaves nothing behind, whether it closes its
+// connection or only breaks off. TestMain looks for goroutines that it left.
 func TestASilentStreamEndsWithItsClient(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	connection, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -223,6 +224,6 @@ func TestASilentStreamEndsWithItsClient(t *testing.T) {
 	require.NoError(t, connection.Close())
 	s.listen(t, 180).hangUp()
 	began := time.Now()
-	require.NoError(t, s.Config.Shutdown(t.Context())) // it waits for whatever still runs
+	require.NoError(t, s.Config.Shutdown(t.Context())) // waits for all handlers that still run
 	require.Less(t, time.Since(began), time.Minute, "the silence would last for three")
 }

@@ -1,4 +1,4 @@
 package httpapi
 
-// ShareOfTime is for tests.
+// ShareOfTime makes shareOfTime visible to the tests.
 var ShareOfTime = shareOfTime

@@ -18,14 +18,15 @@ import (
 	"signaling-server/sse"
 )
 
-// usual are the limits of an address that cmd/signaling-server has by default.
+// usual are the default limits of an address in cmd/signaling-server.
 var usual = limits.Options{
 	PerAddress: limits.Rates{Opens: 50, Posts: 1000, Events: 4000},
 }
 
-// How long an offer takes from its POST to its receiver's stream, of 500 a second,
-// while nobody else asks anything, and while another address asks ten times what
-// it may. The flood is made as cheaply as can be, but by the same processors.
+// BenchmarkLatencyUnderAFlood measures how long an offer takes from its POST to its
+// receiver's stream, at up to 500 offers a second. It measures on an idle server, and while
+// another address sends ten times as much as it may. The flood costs as little as possible,
+// but it runs on the same processors as the server.
 func BenchmarkLatencyUnderAFlood(b *testing.B) {
 	for _, flooded := range []bool{false, true} {
 		b.Run(fmt.Sprint("flooded=", flooded), func(b *testing.B) {
@@ -57,8 +58,8 @@ func BenchmarkLatencyUnderAFlood(b *testing.B) {
 	}
 }
 
-// startFlood has another address ask for ten times what it may, until it is ended,
-// and tells then how much that was, and how much of it was refused.
+// startFlood makes another address send ten times as much as it may. The function that it
+// returns ends the flood, and returns how many requests were sent and refused.
 func startFlood(b *testing.B, address string) (end func() (asked, refused int64)) {
 	token, _ := openRaw(b, address).token(b)
 	const from = "Host: localhost\r\nX-Forwarded-For: 203.0.113.9\r\n"
@@ -102,7 +103,7 @@ func startFlood(b *testing.B, address string) (end func() (asked, refused int64)
 		flood(ping, 10*usual.PerAddress.Posts/4)
 	}
 	flood(open, 10*usual.PerAddress.Opens)
-	for refused.Load() < 100 { // what it may do at once it does first
+	for refused.Load() < 100 { // the burst that the limits allow comes first
 		time.Sleep(10 * time.Millisecond)
 	}
 	asked.Store(0)

@@ -15,7 +15,7 @@ import (
 	"signaling-server/internal/ssetest"
 )
 
-// patience is how long a test waits for what should be there at once. It only ends a
+// patience is how long a test waits for something that should come at once. It only ends a
 // test that hangs.
 const patience = time.Minute
 
@@ -37,7 +37,7 @@ type event struct {
 	json            map[string]any
 }
 
-// connect opens a stream as a new socket and takes its first two events.
+// connect opens the stream of a new socket, and takes its first two events.
 func (s *server) connect(t *testing.T) *peer {
 	p := s.stream(t, http.MethodGet, "/events", nil)
 	hello := p.next("connected")
@@ -46,7 +46,7 @@ func (s *server) connect(t *testing.T) *peer {
 	return p
 }
 
-// join opens a stream and takes it into a room.
+// join opens the stream of a new socket, and joins a room.
 func (s *server) join(t *testing.T, roomID, userID string) *peer {
 	p := s.connect(t)
 	body, err := json.Marshal(map[string]string{"type": "join-room", "roomId": roomID, "userId": userID})
@@ -56,7 +56,7 @@ func (s *server) join(t *testing.T, roomID, userID string) *peer {
 	return p
 }
 
-// stream opens a stream with the headers given.
+// stream opens a stream with some headers. It takes none of its events.
 func (s *server) stream(t *testing.T, method, path string, headers map[string]string) *peer {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -74,7 +74,8 @@ func (s *server) stream(t *testing.T, method, path string, headers map[string]st
 	return p
 }
 
-// read reads the stream to its end. What has no place in a stream fails the test.
+// read reads the stream to its end. Anything that is not allowed in a stream fails the
+// test.
 func (p *peer) read() {
 	defer close(p.events)
 	stream := ssetest.NewReader(p.response.Body)
@@ -92,12 +93,12 @@ func (p *peer) read() {
 	}
 }
 
-// next takes the next event, which must be of this kind.
+// next takes the next event, which must have this type.
 func (p *peer) next(kind string) event {
 	p.t.Helper()
 	select {
 	case e, open := <-p.events:
-		require.True(p.t, open, "the stream has ended, instead of %s", kind)
+		require.True(p.t, open, "the stream ended before %s", kind)
 		require.Equal(p.t, kind, e.kind, e.data)
 		require.Equal(p.t, kind, e.json["type"])
 		p.lastID = e.id
@@ -108,15 +109,15 @@ func (p *peer) next(kind string) event {
 	}
 }
 
-// quiet makes sure that nothing is on its way to the peer but heartbeats: what a
-// ping answers comes behind it.
+// quiet checks that no event is on its way to the peer, except heartbeats. It sends a ping:
+// all events that were on their way arrive before the pong.
 func (p *peer) quiet() {
 	p.t.Helper()
 	p.send(`{"type":"ping"}`)
 	for {
 		select {
 		case e, open := <-p.events:
-			require.True(p.t, open, "the stream has ended, instead of pong")
+			require.True(p.t, open, "the stream ended before pong")
 			if p.lastID = e.id; e.kind == "heartbeat" {
 				continue
 			}
@@ -128,12 +129,12 @@ func (p *peer) quiet() {
 	}
 }
 
-// ended makes sure that the stream ends here.
+// ended checks that the stream ends without another event.
 func (p *peer) ended() {
 	p.t.Helper()
 	select {
 	case e, open := <-p.events:
-		require.False(p.t, open, "instead of the end: %s", e.data)
+		require.False(p.t, open, "an event came instead of the end: %s", e.data)
 	case <-time.After(patience):
 		require.Fail(p.t, "the stream does not end")
 	}
@@ -177,8 +178,8 @@ func (s *server) post(t testing.TB, token, body string) (status int, answer map[
 	return s.do(t, r)
 }
 
-// do sends a request and reads its answer: nothing, or JSON. What is no success
-// must be a problem document.
+// do sends a request and reads its answer, which must be empty or JSON. An answer with an
+// error status must be a problem document.
 func (s *server) do(t testing.TB, r *http.Request) (status int, answer map[string]any) {
 	t.Helper()
 	response, err := s.Client().Do(r)
@@ -205,7 +206,7 @@ func (s *server) get(t testing.TB, path string) (status int, answer map[string]a
 	return s.do(t, r)
 }
 
-// fieldErrors returns the errors of a validation problem as "field rule".
+// fieldErrors returns the errors of a validation problem, each as "field rule".
 func fieldErrors(problem map[string]any) (all []string) {
 	errors, _ := problem["errors"].([]any)
 	for _, e := range errors {

@@ -19,24 +19,24 @@ type server struct {
 	hub *sse.Hub
 }
 
-// setup says what a test's server is.
+// setup describes a test's server.
 type setup struct {
 	signaling.Parts
 	http    func(*http.Server)
-	witness *witness // that listens to it; nil: one of its own
-	unheard bool     // nobody does
+	witness *witness // judges the server's traffic; nil for a new witness
+	unheard bool     // there is no witness
 }
 
-// unheard is for servers whose clients say too much for a witness to keep up, or
-// what it cannot read.
+// unheard starts a server without a witness. It is for tests with too much traffic for a
+// witness, or with traffic that a witness cannot read.
 func unheard(u *setup) { u.unheard = true }
 
 // hasty is for tests of the ReadTimeout: they must outwait it. All other servers have
 // one that ends no request of a busy machine.
 func hasty(u *setup) { u.http = func(server *http.Server) { server.ReadTimeout = time.Second } }
 
-// newServer starts a server that ends with the test. What the usual setup does
-// not say, others may.
+// newServer starts a server that stops with the test. The functions in others may change
+// its setup.
 func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func(*setup)) *server {
 	u := setup{
 		Parts: signaling.Parts{

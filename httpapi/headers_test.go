@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is made once is what the library would make for each answer, and an answer that
-// changes its own header changes no other's.
-func TestHeadersArePerConnectionAndNobodyChangesThemForOthers(t *testing.T) {
+// The headers are made once, but must equal what the library would make for each answer.
+// An answer that changes its own header must not change the headers of others.
+func TestHeadersDependOnTheConnectionAndAnswersDoNotShareChanges(t *testing.T) {
 	h := newHeaders(noParts, noDevices, true)
 	answer := func(connection *tls.ConnectionState) http.Header {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)

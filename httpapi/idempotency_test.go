@@ -16,7 +16,7 @@ import (
 	"signaling-server/sse"
 )
 
-// keyed posts with an Idempotency-Key and returns status and body.
+// keyed posts with an Idempotency-Key, and returns the status and the body of the answer.
 func (p *peer) keyed(path, key, body string) (int, string) {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.server.URL+path, strings.NewReader(body))
@@ -32,7 +32,7 @@ func (p *peer) keyed(path, key, body string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-func TestARepeatedPostIsAnsweredAsTheFirstAndDeliversNothing(t *testing.T) {
+func TestARepeatedPostGetsTheFirstAnswerAndDeliversNothing(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -70,7 +70,7 @@ func TestAKeyIsForOneBodyOfOneSocketOnly(t *testing.T) {
 	status, _ = a.keyed("/events/batch", "key", `{"events":[{"type":"ping"}]}`)
 	require.Equal(t, http.StatusUnprocessableEntity, status)
 	status, _ = b.keyed("/events", "key", `{"type":"signal","data":3}`)
-	require.Equal(t, http.StatusAccepted, status, "another socket's keys are its own")
+	require.Equal(t, http.StatusAccepted, status, "each socket has its own keys")
 	require.Equal(t, 3.0, a.next("signal").json["data"])
 	require.Equal(t, 1.0, b.next("signal").json["data"])
 	a.quiet()
@@ -122,9 +122,9 @@ func TestTheLast64KeysAreRemembered(t *testing.T) {
 	require.Equal(t, 0.0, b.next("signal").json["data"])
 }
 
-// The first answers are six and more times as large as their requests, and may not
-// be kept. What is answered again has the same statuses and types.
-func TestAnAnswerThatIsMuchLargerThanItsRequestIsRememberedInShort(t *testing.T) {
+// The first answers are at least six times as large as their requests, so the server may
+// not keep them whole. The repeated answers have the same statuses and types.
+func TestAnAnswerMuchLargerThanItsRequestIsRememberedShortened(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -134,7 +134,7 @@ func TestAnAnswerThatIsMuchLargerThanItsRequestIsRememberedInShort(t *testing.T)
 	b.next("signal")
 	again := read[answeredBatch](t, first)
 	require.Len(t, again.Results[1].Errors, 20)
-	require.Empty(t, again.Results[2].Errors, "20 are named in all")
+	require.Empty(t, again.Results[2].Errors, "the answer names 20 errors in all")
 	require.Contains(t, again.Results[2].Detail, "Send this event alone")
 	for range 2 {
 		status, text := a.keyed("/events/batch", "batch", batch)
@@ -160,13 +160,13 @@ func TestAnAnswerThatIsMuchLargerThanItsRequestIsRememberedInShort(t *testing.T)
 	b.quiet()
 }
 
-// When memory is used up, what was accepted is still accepted once.
-func TestWithoutMemoryAnswersAreRememberedInShort(t *testing.T) {
+// Even when memory is used up, an event that was accepted is delivered only once.
+func TestAnswersAreRememberedShortenedIfMemoryIsUsedUp(t *testing.T) {
 	memory := budget.New(1 << 20)
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
-	memory.Charge(1<<20 - 1100) // a request still fits
+	memory.Charge(1<<20 - 1100) // the rest is enough for a request
 	batch := `{"events":[{"type":"signal","data":1},{"type":"jump"}]}`
 	_, first := a.keyed("/events/batch", "key", batch)
 	require.Contains(t, first, "must be one of")
@@ -177,11 +177,11 @@ func TestWithoutMemoryAnswersAreRememberedInShort(t *testing.T) {
 	b.quiet()
 	a.send(`{"type":"disconnect"}`)
 	b.next("user-disconnected")
-	require.Eventually(t, func() bool { return memory.Used() == 1<<20-1100 }, patience, time.Millisecond, "it is given back")
+	require.Eventually(t, func() bool { return memory.Used() == 1<<20-1100 }, patience, time.Millisecond, "the charge for the answer is given back")
 }
 
-// F2: one answer was 393 KB, and there may be 64 of them.
-func TestKeysDoNotMultiplyWhatIsHeld(t *testing.T) {
+// Once, the server kept an answer of 393 KB, and it may keep 64 answers for each socket.
+func TestKeysDoNotMultiplyTheMemoryHeld(t *testing.T) {
 	s := newAmplified(t)
 	s.gather(t)
 	body := `{"events":[{"type":"ping","` + strings.Repeat("<", 65_400) + `":1}]}`
@@ -193,7 +193,7 @@ func TestKeysDoNotMultiplyWhatIsHeld(t *testing.T) {
 	require.Zero(t, s.budget.Used())
 }
 
-// answered is a problem, or the result of an event of a batch.
+// answered is a problem, or the result of one event in a batch.
 type answered struct {
 	Status int
 	Type   string

@@ -8,7 +8,7 @@ import (
 	"signaling-server/limits"
 )
 
-// A refusal without a sentence leaves the client to guess.
+// A refusal without a sentence would not say which limit was exceeded.
 func TestEachLimitHasASentenceForClients(t *testing.T) {
 	for _, name := range limits.Names() {
 		assert.NotEmpty(t, exceededSentences[name], name)

@@ -23,7 +23,7 @@ import (
 	"signaling-server/sse"
 )
 
-// open opens a socket by a poll that ends at once.
+// open opens a socket by a poll that does not wait.
 func (s *server) open(t *testing.T, userAgent string) (socketID, token string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/events/poll?wait=0", nil)
@@ -47,15 +47,16 @@ func (s *server) enter(t *testing.T, token, roomID, userID string) {
 	require.Equal(t, http.StatusAccepted, status, "%v", problem)
 }
 
-// patient lets sockets live that nobody reads, and hears nothing of them.
+// patientServer starts a server that keeps sockets without a reader for an hour. It has no
+// witness.
 func patientServer(t *testing.T, others ...func(*setup)) *server {
 	return newServer(t, sse.Options{ResumeWindow: time.Hour, AwayAfter: time.Hour}, 1000, append(others, unheard)...)
 }
 
 var nextPage = regexp.MustCompile(`^<(/[^>]+)>; rel="next"$`)
 
-// listed reads a list, page by page, and returns the items' IDs. Each page must
-// tell the same total.
+// listed reads a list page by page, and returns the items' IDs. All pages must have the
+// same total.
 func (s *server) listed(t *testing.T, path, key string) (ids []string, total int) {
 	t.Helper()
 	list := strings.TrimPrefix(path[:cmp.Or(strings.Index(path, "?")+1, len(path)+1)-1], "/")
@@ -80,16 +81,16 @@ func (s *server) listed(t *testing.T, path, key string) (ids []string, total int
 	return ids, total
 }
 
-// There are more sockets and rooms than are found at once for one answer.
-func TestAWholeListIsTheSortedListOfAllAndSoAreItsPages(t *testing.T) {
+// There are more sockets and rooms than the server collects at a time.
+func TestAListIsSortedAndCompleteAsAWholeAndInPages(t *testing.T) {
 	s := patientServer(t)
 	const sockets = 2500
-	members := make(map[string][]string) // of each room, their user IDs
+	members := make(map[string][]string) // the user IDs in each room
 	for n := range sockets {
 		_, token := s.open(t, "test")
 		room := fmt.Sprintf("room %d", rand.N(1_000_000)*10)
 		if n%10 == 0 {
-			room = "large" // and written in pieces
+			room = "large" // so large that it is written in pieces
 		}
 		user := fmt.Sprintf("user %d", n)
 		s.enter(t, token, room, user)
@@ -142,7 +143,7 @@ func TestAWholeListIsTheSortedListOfAllAndSoAreItsPages(t *testing.T) {
 	require.Equal(t, members["large"], users)
 	require.EqualValues(t, len(users), large["users"])
 
-	// A cursor as 1.0.0 made it.
+	// Cursors in the form of version 1.0.0 are still valid.
 	at := infos[1999]
 	cursor := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%020d.%s", at.ConnectedAt.UnixNano(), at.SocketID))
 	got, _ := s.listed(t, "/connections?limit=1000&cursor="+cursor, "socketId")
@@ -154,7 +155,7 @@ func TestAWholeListIsTheSortedListOfAllAndSoAreItsPages(t *testing.T) {
 	require.Equal(t, []string{"cursor cursor"}, fieldErrors(problem))
 }
 
-// hasMemberWith reports whether the ID of a socket in a room has a text in it.
+// hasMemberWith reports whether a room has a member whose socket ID contains a text.
 func (s *server) hasMemberWith(t *testing.T, roomID, text string) bool {
 	_, room := s.get(t, "/rooms/"+url.PathEscape(roomID))
 	return slices.ContainsFunc(room["userList"].([]any), func(user any) bool {
@@ -163,7 +164,7 @@ func (s *server) hasMemberWith(t *testing.T, roomID, text string) bool {
 }
 
 // Rooms and sockets come and go while the lists are written.
-func TestAListThatChangesWhileItIsWrittenIsStillOne(t *testing.T) {
+func TestAListThatChangesWhileItIsWrittenStaysConsistent(t *testing.T) {
 	s := patientServer(t)
 	var tokens []string
 	for n := range 300 {
@@ -206,15 +207,15 @@ func TestAListThatChangesWhileItIsWrittenIsStillOne(t *testing.T) {
 				}
 			}
 			slices.Sort(ids)
-			require.Len(t, slices.Compact(ids), len(answer[name].([]any)), "each is there once")
+			require.Len(t, slices.Compact(ids), len(answer[name].([]any)), "each item is listed once")
 		}
 	}
 	close(stop)
 	churning.Wait()
 }
 
-// smallBuffers keeps the kernel from taking whole answers, as in the server's
-// process.
+// smallBuffers makes the server's send buffers small, as cmd/signaling-server does.
+// Otherwise the kernel would take whole answers.
 func smallBuffers(u *setup) {
 	u.http = func(server *http.Server) {
 		server.ConnState = func(connection net.Conn, state http.ConnState) {
@@ -225,8 +226,8 @@ func smallBuffers(u *setup) {
 	}
 }
 
-// unread asks for an address over so many connections, and reads nothing of the
-// answers but their beginnings.
+// unread sends the same GET over many connections, and reads only the beginning of each
+// answer.
 func (s *server) unread(t *testing.T, path string, connections int) {
 	for range connections {
 		connection, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -239,7 +240,7 @@ func (s *server) unread(t *testing.T, path string, connections int) {
 	}
 }
 
-// Each answer was 53 MB once, and was held until it was read.
+// Once, each answer had 53 MB, and the server held it until it was read.
 func TestAttackListsThatAreNotRead(t *testing.T) {
 	s := patientServer(t, smallBuffers)
 	victim, _ := s.open(t, "victim")
@@ -249,7 +250,7 @@ func TestAttackListsThatAreNotRead(t *testing.T) {
 	}
 	s.Client().CloseIdleConnections()
 	answer := s.raw(t, "GET /connections HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-	require.NotContains(t, answer, strings.Repeat("<", 126), "what clients call themselves is cut")
+	require.NotContains(t, answer, strings.Repeat("<", 126), "a long User-Agent is cut")
 	require.Greater(t, len(answer), 200_000)
 	for _, path := range []string{"/connections", "/rooms"} {
 		before := inUse()
@@ -262,7 +263,7 @@ func TestAttackListsThatAreNotRead(t *testing.T) {
 	require.Len(t, found["connections"], 1)
 }
 
-func TestMonitoringCostsItsCallerSomething(t *testing.T) {
+func TestMonitoringIsLimitedPerAddress(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, limitedTo(limits.Options{MonitoringPerAddress: 1}))
 	s.join(t, "room", "Ada")
 	for _, path := range []string{"/rooms", "/connections?q=a", "/stats", "/metrics", "/rooms/room"} {

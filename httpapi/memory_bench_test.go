@@ -17,12 +17,12 @@ import (
 	"signaling-server/sse"
 )
 
-// idleSockets is how many clients are held while memory is measured.
+// idleSockets is how many clients are connected while memory is measured.
 const idleSockets = 10_000
 
-// BenchmarkIdleSocket tells the memory that one idle client costs: what the
-// heap and the stacks of the server's process grow by for each. The clients are
-// in a process of their own, for their memory and their file descriptors.
+// BenchmarkIdleSocket measures the memory that one idle client costs: the growth of the
+// server's heap and stacks for each client. The clients run in their own process, so that
+// their memory does not count and they have their own file descriptors.
 func BenchmarkIdleSocket(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		measureIdle(b, newFloor(b).Listener.Addr().String(), false)
@@ -32,7 +32,8 @@ func BenchmarkIdleSocket(b *testing.B) {
 	})
 }
 
-// measureIdle holds streams to an address, each perhaps in a room of four.
+// measureIdle measures the memory while another process keeps idle streams open to an
+// address. With join, each stream is in a room of four.
 func measureIdle(b *testing.B, address string, join bool) {
 	before := inUse()
 	clients := exec.Command(os.Args[0], "-test.run", "^TestHoldIdleClients$", "-test.v")
@@ -48,7 +49,7 @@ func measureIdle(b *testing.B, address string, join bool) {
 	for !holding && lines.Scan() {
 		holding = strings.Contains(lines.Text(), "holding")
 	}
-	require.True(b, holding, "the clients did not come up")
+	require.True(b, holding, "the clients did not connect")
 	b.ReportMetric(float64(inUse()-before)/idleSockets, "B/socket")
 	b.ReportMetric(0, "ns/op")
 	require.NoError(b, letGo.Close())
@@ -56,8 +57,8 @@ func measureIdle(b *testing.B, address string, join bool) {
 	require.NoError(b, clients.Wait())
 }
 
-// TestHoldIdleClients is the other process of BenchmarkIdleSocket: it opens
-// streams and holds them until its standard input ends.
+// TestHoldIdleClients is the clients' process of BenchmarkIdleSocket. It opens streams, and
+// keeps them open until its standard input ends.
 func TestHoldIdleClients(t *testing.T) {
 	address := os.Getenv("IDLE_ADDRESS")
 	if address == "" {
@@ -86,9 +87,9 @@ func TestHoldIdleClients(t *testing.T) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// inUse is what the process keeps in its heap and its stacks. Each collection
-// halves the stacks that are larger than they need be: after a few of them they
-// are what an idle goroutine needs.
+// inUse returns the bytes in the process's heap and stacks. Each collection halves the
+// stacks that are too large. After a few collections, each stack is as small as an idle
+// goroutine allows.
 func inUse() uint64 {
 	for range 5 {
 		runtime.GC()

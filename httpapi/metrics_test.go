@@ -45,7 +45,7 @@ func (s *server) metrics(t *testing.T) exposition {
 	return exposition{string(text), families}
 }
 
-// value is that of one series, named as in the text: name{label="value"}.
+// value returns the value of a series, which is named as in the text: name{label="value"}.
 func (e exposition) value(t *testing.T, series string) float64 {
 	t.Helper()
 	match := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindStringSubmatch(e.text)
@@ -56,8 +56,8 @@ func (e exposition) value(t *testing.T, series string) float64 {
 	return value
 }
 
-// becomes waits until a series has a value: what was read is counted just behind
-// that it was written.
+// becomes waits until a series has a value. The server counts an event only after it has
+// written it, so a client can read the event before it is counted.
 func (s *server) becomes(t *testing.T, series string, want float64) {
 	t.Helper()
 	var got float64
@@ -69,7 +69,7 @@ func (s *server) becomes(t *testing.T, series string, want float64) {
 
 func TestMetricsCountWhatHappens(t *testing.T) {
 	s := newServer(t, sse.Options{AwayAfter: 20 * time.Millisecond}, 100)
-	require.Zero(t, s.metrics(t).value(t, `signaling_events_accepted_total{type="offer"}`), "it is there from the start")
+	require.Zero(t, s.metrics(t).value(t, `signaling_events_accepted_total{type="offer"}`), "the series exists from the start")
 
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -79,7 +79,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	a.refuse(http.StatusUnprocessableEntity, "validation-failed", `{"type":"signal"}`)
 	a.refuse(http.StatusNotFound, "target-not-found", fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, sse.NewToken().SocketID()))
 
-	const deliveries = 4 // two joined, one was told of the other, and the signal
+	const deliveries = 4 // two room-joined, one user-connected and one signal
 	s.becomes(t, "signaling_events_delivered_total", deliveries)
 	m := s.metrics(t)
 	for series, want := range map[string]float64{
@@ -107,7 +107,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	require.Equal(t, 2.0, s.metrics(t).value(t, `signaling_sockets{state="connected"}`))
 	s.poll(t, b.token, "wait=0")
 	require.Equal(t, 1.0, s.metrics(t).value(t, `signaling_streams_opened_total{transport="poll"}`))
-	b, resumed := s.resume(t, b.lastID) // a poll that is over keeps nobody here for long
+	b, resumed := s.resume(t, b.lastID) // after a poll alone, the socket would soon be away again
 	require.True(t, resumed)
 	s.becomes(t, `signaling_sockets{state="away"}`, 0)
 
@@ -119,7 +119,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	require.Zero(t, m.value(t, `signaling_sockets_ended_total{reason="slow consumer"}`))
 }
 
-func TestASocketThatEndsWhileItIsAwayIsNoLongerAway(t *testing.T) {
+func TestASocketThatEndsWhileItIsAwayIsNoLongerCountedAsAway(t *testing.T) {
 	s := newServer(t, sse.Options{AwayAfter: 20 * time.Millisecond, ResumeWindow: 200 * time.Millisecond}, 100)
 	s.join(t, "room", "Ada").goAway()
 	s.becomes(t, `signaling_sockets_ended_total{reason="transport close"}`, 1)
@@ -128,7 +128,7 @@ func TestASocketThatEndsWhileItIsAwayIsNoLongerAway(t *testing.T) {
 	require.Zero(t, m.value(t, `signaling_sockets{state="connected"}`))
 }
 
-func TestMetricsTellNothingOfAnybody(t *testing.T) {
+func TestMetricsIdentifyNobody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.join(t, "secret-room", "secret-user")
 	p.send(`{"type":"send-message","message":"secret-message"}`)

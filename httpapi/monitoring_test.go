@@ -16,7 +16,7 @@ import (
 	"signaling-server/sse"
 )
 
-// keys are the members of a JSON object, sorted.
+// keys returns the names of a JSON object's members, sorted.
 func keys(object map[string]any) []string {
 	var all []string
 	for key := range object {
@@ -28,7 +28,7 @@ func keys(object map[string]any) []string {
 
 var isTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
 
-// People have dashboards on these shapes: no member more, none less.
+// People have built dashboards on these answers, so no member may be added or missing.
 func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, _ := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -73,7 +73,7 @@ func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	first, last := all[0].(map[string]any), all[2].(map[string]any)
 	require.Equal(t, []string{"connectedAt", "currentRoom", "ip", "socketId", "transport", "userAgent", "userId"}, keys(first))
 	require.Equal(t, []string{"connectedAt", "ip", "socketId", "transport", "userAgent"}, keys(last))
-	require.Equal(t, idle.socketID, last["socketId"], "in order of connecting")
+	require.Equal(t, idle.socketID, last["socketId"], "the newest connection comes last")
 	require.Equal(t, "stream", first["transport"])
 	require.Equal(t, "127.0.0.1", first["ip"])
 	require.Equal(t, "room", first["currentRoom"])
@@ -109,7 +109,7 @@ func TestAnEmptyServerAnswersEmptyListsNotNull(t *testing.T) {
 	require.Equal(t, 0.0, stats["averageUsersPerRoom"])
 }
 
-func TestARoomIsFoundByAnyNameItMayHave(t *testing.T) {
+func TestARoomIsFoundByEachNameThatARoomMayHave(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, name := range []string{"a/b", "a%2Fb", "..", "ünï cödé", "?x=1#y", "+", "%"} {
 		s.join(t, strings.ReplaceAll(name, `"`, ``), "Ada")
@@ -159,7 +159,7 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
-func TestListsFindWhatIsSearchedFor(t *testing.T) {
+func TestListsCanBeSearched(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	ada := s.join(t, "Stand-up Éire", "Ada Lovelace")
 	s.join(t, "Stand-up Éire", "Bob")
@@ -171,16 +171,16 @@ func TestListsFindWhatIsSearchedFor(t *testing.T) {
 		for _, item := range answer[list].([]any) {
 			all = append(all, item.(map[string]any)[key])
 		}
-		require.EqualValues(t, len(all), answer["total"+strings.ToUpper(list[:1])+list[1:]], "the total is of what was found")
+		require.EqualValues(t, len(all), answer["total"+strings.ToUpper(list[:1])+list[1:]], "the total counts what was found")
 		return all
 	}
 	for query, rooms := range map[string][]any{
 		"stand-up":                         {"Stand-up Éire"},
 		"éIRE":                             {"Stand-up Éire"},
-		"LOVELACE":                         {"Stand-up Éire"}, // by a member
+		"LOVELACE":                         {"Stand-up Éire"}, // found by its member
 		strings.ToUpper(ada.socketID[2:9]): {"Stand-up Éire"},
 		"ünal":                             {"tea 100%_*"},
-		"%_*":                              {"tea 100%_*"}, // no pattern
+		"%_*":                              {"tea 100%_*"}, // the text is not a pattern
 		"a":                                {"Stand-up Éire", "tea 100%_*"},
 		"":                                 {"Stand-up Éire", "tea 100%_*"},
 		"nowhere to be found":              nil,
@@ -190,9 +190,9 @@ func TestListsFindWhatIsSearchedFor(t *testing.T) {
 	}
 	require.Equal(t, []any{ada.socketID}, found("connections", "socketId", "lovelace"))
 	require.Equal(t, []any{idle.socketID}, found("connections", "socketId", idle.socketID[3:]))
-	require.Len(t, found("connections", "socketId", "STAND"), 2, "by the room")
-	require.Len(t, found("connections", "socketId", "127.0.0"), 4, "by the address")
-	require.Empty(t, found("connections", "socketId", "go-http-client"), "not by what the client calls itself")
+	require.Len(t, found("connections", "socketId", "STAND"), 2, "found by the room")
+	require.Len(t, found("connections", "socketId", "127.0.0"), 4, "found by the address")
+	require.Empty(t, found("connections", "socketId", "go-http-client"), "not found by the User-Agent")
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/connections?q=stand-up+%C3%A9&limit=1", nil)
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestListsFindWhatIsSearchedFor(t *testing.T) {
 	next := regexp.MustCompile(`^<(/[^>]+)>`).FindStringSubmatch(link)
 	require.Len(t, next, 2, "%q", link)
 	_, page := s.get(t, next[1])
-	require.Len(t, page["connections"], 1, "the next page is of the same search")
+	require.Len(t, page["connections"], 1, "the next page belongs to the same search")
 	require.EqualValues(t, 2, page["totalConnections"])
 
 	for _, path := range []string{"/rooms", "/connections"} {
@@ -241,7 +241,7 @@ func TestUnknownPathsAndWrongMethodsAreProblems(t *testing.T) {
 	}
 }
 
-// A person at a terminal copies the header from it.
+// A person at a terminal can copy the header from the problem.
 func TestProblemsAreWrittenForPeople(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	response, err := s.Client().Post(s.URL+"/events", "application/json", strings.NewReader(`{"type":"ping"}`))
@@ -270,7 +270,7 @@ func TestEveryProblemIsExplained(t *testing.T) {
 	}
 }
 
-func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
+func TestABrowserGetsPagesThatLoadOnlyFromTheirOwnOrigin(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for path, accept := range map[string]string{"/": "text/html,application/xhtml+xml", "/demo/": "*/*", "/doctor/": "*/*", "/dashboard/": "*/*", "/docs/": "*/*"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
@@ -286,10 +286,10 @@ func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
 		policy := response.Header.Get("Content-Security-Policy")
 		require.Contains(t, policy, "default-src 'none'")
 		require.Contains(t, policy, "script-src 'self';")
-		if path != "/docs/" { // which a library draws, with styles of its own
+		if path != "/docs/" { // a library draws this page, with inline styles
 			require.NotContains(t, policy, "unsafe-inline")
 		}
-		require.NotRegexp(t, `(src|href)="(https?:)?//`, string(text), "nothing from elsewhere")
+		require.NotRegexp(t, `(src|href)="(https?:)?//`, string(text), "the page loads nothing from another origin")
 
 		r.Header.Set("If-None-Match", response.Header.Get("ETag"))
 		response, err = s.Client().Do(r)
@@ -304,7 +304,7 @@ func TestABrowserSeesPagesThatRunTheirOwnPartsOnly(t *testing.T) {
 	require.Equal(t, "/demo/?room=x", response.Header.Get("Location"))
 }
 
-func TestHeadAnswersAsGetWithoutABody(t *testing.T) {
+func TestHeadAnswersLikeGetWithoutABody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, path := range []string{"/", "/health", "/rooms", "/livez", "/metrics", "/openapi.yaml", "/demo/", "/doctor/", "/dashboard/", "/docs/", "/doctor.json"} {
 		response, err := s.Client().Head(s.URL + path)
@@ -333,7 +333,7 @@ func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
 	require.Equal(t, "*", p.response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
+func TestOnlyListedOriginsMayUseTheAPI(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
 		u.API.CORSOrigins = []string{"https://app.example.com", "https://*.example.org"}
 	})
@@ -364,12 +364,12 @@ func TestOnlyTheOriginsOfTheListMayUseTheAPI(t *testing.T) {
 	}
 }
 
-func TestPagesAreCompressedForThoseWhoTakeIt(t *testing.T) {
+func TestPagesAreCompressedForClientsThatAcceptGzip(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	get := func(path, encodings string, headers ...string) (*http.Response, []byte) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 		require.NoError(t, err)
-		r.Header.Set("Accept-Encoding", encodings) // so that the transport leaves the body alone
+		r.Header.Set("Accept-Encoding", encodings) // keeps the transport from unpacking the body
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Set(headers[i], headers[i+1])
 		}
@@ -406,8 +406,9 @@ func TestPagesAreCompressedForThoseWhoTakeIt(t *testing.T) {
 	}
 }
 
-// A large file is kept packed, and is the same to those who cannot unpack it.
-func TestAPackedFileIsServedToWhoeverAsks(t *testing.T) {
+// The server keeps a large file gzipped. A client that does not accept gzip must get the
+// same content.
+func TestAGzippedFileIsServedWithAndWithoutGzip(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	fetch := func(accepts string) (*http.Response, []byte) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/docs/scalar-1.72.1.standalone.js", nil)

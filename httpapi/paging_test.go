@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever the order in which items are found, a page is a part of the sorted list.
+// A page is a part of the sorted list, even if the items are found in another order.
 func TestAPageIsAPartOfTheSortedList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rank {
@@ -34,9 +34,9 @@ func TestAPageIsAPartOfTheSortedList(t *testing.T) {
 	})
 }
 
-// Cursors of 1.0.0 were compared as texts. The ranks that they stand for have the
-// same order.
-func TestRanksAreSortedAsTheirCursorsAre(t *testing.T) {
+// Version 1.0.0 compared cursors as texts. The ranks that they stand for must have the same
+// order.
+func TestRanksHaveTheOrderOfTheirCursors(t *testing.T) {
 	text := func(r rank) string { return fmt.Sprintf("%020d.%s", r.at, r.id) }
 	rapid.Check(t, func(t *rapid.T) {
 		draw := rapid.Custom(func(t *rapid.T) rank {

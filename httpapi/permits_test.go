@@ -16,14 +16,15 @@ import (
 
 const accessSecret = "a secret of a test, known to its back end"
 
-// withAccessTokens makes a server that asks for access tokens.
+// withAccessTokens makes a test's server require access tokens.
 func withAccessTokens(t *testing.T) func(*setup) {
 	verifier, err := access.NewVerifier(t.Context(), access.Keys{Secret: []byte(accessSecret)}, nil)
 	require.NoError(t, err)
 	return func(u *setup) { u.API.Access = verifier }
 }
 
-// accessToken makes a token as a back end does, with further claims perhaps.
+// accessToken makes an access token as an application's back end would. It may have
+// further claims.
 func accessToken(t *testing.T, roomID, userID string, further jwt.MapClaims) string {
 	claims := jwt.MapClaims{"sub": userID, "room": roomID, "exp": time.Now().Add(time.Hour).Unix()}
 	for name, value := range further {
@@ -38,9 +39,9 @@ func joinWith(token, roomID, userID string) string {
 	return fmt.Sprintf(`{"type":"join-room","roomId":%q,"userId":%q,"accessToken":%q}`, roomID, userID, token)
 }
 
-// What a token may say and who makes such up, the tests of package access know.
-// Here it is about what follows from it.
-func TestWhoHasNoAccessTokenForTheRoomStaysOutside(t *testing.T) {
+// The tests of package access show which tokens are valid. These tests show what a client
+// with or without a valid token may do.
+func TestAClientWithoutAnAccessTokenForTheRoomCannotJoin(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAccessTokens(t))
 	member := s.connect(t)
 	member.send(joinWith(accessToken(t, "ward-*", "Ada", nil), "ward-7", "Ada"))
@@ -89,8 +90,8 @@ func TestAnAccessTokenSaysWhatItsBearerMayDo(t *testing.T) {
 	ada.quiet()
 }
 
-// An access token is for whoever checks it, and for nobody in the room.
-func TestAnAccessTokenIsToldToNobody(t *testing.T) {
+// An access token is for the server only. No member of the room may receive it.
+func TestAnAccessTokenIsSentToNobody(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAccessTokens(t))
 	ada, bob := s.connect(t), s.connect(t)
 	token := accessToken(t, "room", "Ada", nil)

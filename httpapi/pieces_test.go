@@ -17,7 +17,7 @@ import (
 type slowWriter struct {
 	header    http.Header
 	text      bytes.Buffer
-	writes    []int // their sizes
+	writes    []int // the size of each write
 	deadlines []time.Duration
 	began     time.Time
 	takes     time.Duration
@@ -45,7 +45,7 @@ func newSlowWriter(takes time.Duration) *slowWriter {
 	return &slowWriter{header: make(http.Header), began: time.Now(), takes: takes}
 }
 
-func TestEachPieceHasATimeToBeReadAndAllOfThemOne(t *testing.T) {
+func TestEachPieceAndTheWholeAnswerHaveATimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newSlowWriter(7 * time.Second)
 		answer := newPieces(w)
@@ -80,7 +80,7 @@ func TestAShortAnswerKeepsTheServersTimeout(t *testing.T) {
 	require.Len(t, w.writes, 1)
 }
 
-func TestForAClientThatIsGoneNothingMoreIsMade(t *testing.T) {
+func TestNoMorePiecesAreMadeForAClientThatIsGone(t *testing.T) {
 	w := newSlowWriter(0)
 	w.fails = true
 	answer := newPieces(w)

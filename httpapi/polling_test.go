@@ -15,13 +15,13 @@ import (
 	"signaling-server/sse"
 )
 
-// batch is what a poll is answered.
+// batch is the answer to a poll.
 type batch struct {
 	Events      []json.RawMessage `json:"events"`
 	LastEventID string            `json:"lastEventId"`
 }
 
-// poll asks for events, with a token or (empty) as a new socket.
+// poll asks for events. If the token is "", it opens a new socket.
 func (s *server) poll(t *testing.T, token, query string) batch {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/events/poll?"+query, nil)
@@ -40,7 +40,7 @@ func (s *server) poll(t *testing.T, token, query string) batch {
 	return b
 }
 
-// decode returns the events' members.
+// decode returns the members of each event.
 func (b batch) decode(t *testing.T) []map[string]any {
 	t.Helper()
 	events := make([]map[string]any, len(b.Events))
@@ -50,7 +50,7 @@ func (b batch) decode(t *testing.T) []map[string]any {
 	return events
 }
 
-// types returns the events' types.
+// types returns the type of each event.
 func (b batch) types(t *testing.T) []any {
 	t.Helper()
 	types := []any{}
@@ -60,12 +60,12 @@ func (b batch) types(t *testing.T) []any {
 	return types
 }
 
-// next is the query of the poll that follows.
+// next returns the query of the poll that follows this answer.
 func (b batch) next() string {
 	return "after=" + b.LastEventID[strings.LastIndexByte(b.LastEventID, '.')+1:]
 }
 
-// peer makes a peer without a stream of what the first poll was answered.
+// peer makes a peer without a stream from the answer to a socket's first poll.
 func (b batch) peer(t *testing.T, s *server) *peer {
 	t.Helper()
 	require.Equal(t, []any{"connected"}, b.types(t))
@@ -89,13 +89,13 @@ func TestAClientThatOnlyPollsTakesPartInARoom(t *testing.T) {
 	at = <-answered
 	require.Len(t, at.Events, 1)
 	require.JSONEq(t, fmt.Sprintf(`{"type":"offer","from":%q,"target":%q,"offer":{"type":"offer","sdp":"v=0"},"n":1.0}`, b.socketID, a.socketID), string(at.Events[0]))
-	require.Contains(t, string(at.Events[0]), `"n":1.0`, "as it was written")
+	require.Contains(t, string(at.Events[0]), `"n":1.0`, "the number is relayed as it was written")
 
 	a.send(`{"type":"disconnect"}`)
 	require.Equal(t, "client disconnect", b.next("user-disconnected").json["reason"])
 }
 
-func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
+func TestAPollContinuesAStreamAndAStreamContinuesAPoll(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -104,7 +104,7 @@ func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
 	require.EqualValues(t, 1, a.next("signal").json["data"])
 	_, sequence, _ := strings.Cut(a.lastID, ".")
 	say(2)
-	a.next("signal") // and takes no notice of it
+	a.next("signal") // the client does not count it as received
 	at := s.poll(t, a.token, "after="+sequence)
 	require.Equal(t, "replaced", a.next("disconnected").json["reason"])
 	a.ended()
@@ -116,8 +116,8 @@ func TestAPollGoesOnWhereAStreamWasAndBack(t *testing.T) {
 	require.EqualValues(t, 3, again.next("signal").json["data"])
 }
 
-// The server gives a request half a second and an answer a second, in these
-// tests. Both are for requests that are answered at once.
+// In these tests, the server's time-outs are half a second for a request and a second for
+// an answer. They are meant for requests that are answered at once.
 func TestAPollMayWaitLongerThanTheServersTimeouts(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
@@ -148,7 +148,7 @@ func requireLongWait(t *testing.T, s *server) {
 	require.Equal(t, []any{"pong"}, s.poll(t, p.token, "wait=0").types(t))
 }
 
-func TestAPollWithATokenThatLeadsNowhereOpensANewSocket(t *testing.T) {
+func TestAPollWithAnUnknownTokenOpensANewSocket(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.join(t, "room", "Ada")
 	unknown := sse.NewToken()
@@ -162,7 +162,7 @@ func TestAPollWithATokenThatLeadsNowhereOpensANewSocket(t *testing.T) {
 	a.quiet()
 }
 
-func TestAPollsTermsAreRefusedByName(t *testing.T) {
+func TestARefusedPollNamesTheWrongParameter(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for query, field := range map[string]string{
 		"wait=61": "wait", "wait=-1": "wait", "wait=1.5": "wait", "wait=99999999999999999999": "wait", "wait=x": "wait", "wait=+1": "wait",
@@ -175,5 +175,5 @@ func TestAPollsTermsAreRefusedByName(t *testing.T) {
 		require.Equal(t, field, answer["errors"].([]any)[0].(map[string]any)["field"], query)
 	}
 	active, _, _ := s.hub.Counts()
-	require.Zero(t, active, "none of them opened a socket")
+	require.Zero(t, active, "no refused poll opened a socket")
 }

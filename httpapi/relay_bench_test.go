@@ -17,9 +17,10 @@ import (
 	"signaling-server/sse"
 )
 
-// floor is the least that a server of this kind must do: hold a stream, take a
-// POST's body and write it out. No rooms, no validation, no resume. What ours
-// costs is told beside what this costs, measured in the same run.
+// newFloor starts a server that does only what any server of this kind must do: hold a
+// stream, read the body of a POST, and write it to the stream. It has no rooms, validation
+// or resume. The benchmarks measure it in the same run, to compare our server's cost with
+// the lowest cost.
 func newFloor(b *testing.B) *httptest.Server {
 	events := make(chan []byte, 1024)
 	mux := http.NewServeMux()
@@ -51,8 +52,8 @@ func newFloor(b *testing.B) *httptest.Server {
 	return s
 }
 
-// rawStream is a stream read with as little as possible, so that what is
-// measured is the server.
+// rawStream reads a stream as cheaply as possible, so that a benchmark measures the server
+// and not its client.
 type rawStream struct {
 	connection net.Conn
 	reader     *bufio.Reader
@@ -80,7 +81,7 @@ func (s *rawStream) data(b testing.TB) []byte {
 	}
 }
 
-// token reads the stream's first event and returns the token and socket ID.
+// token reads the stream's first event, and returns the token and the socket ID in it.
 func (s *rawStream) token(b testing.TB) (token, socketID string) {
 	text := string(s.data(b))
 	_, rest, _ := strings.Cut(text, `"token":"`)
@@ -88,7 +89,7 @@ func (s *rawStream) token(b testing.TB) (token, socketID string) {
 	return rest[:22], id[:22]
 }
 
-// sender posts over one connection.
+// sender sends all its posts over one connection.
 type sender struct {
 	connection net.Conn
 	reader     *bufio.Reader
@@ -123,9 +124,9 @@ func offerTo(target string) string {
 	return fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0\r\n%s"}}`, target, strings.Repeat("a=candidate:1 ", 80))
 }
 
-// relay measures how fast posts become events for as many pairs as there are
-// functions: in each a sender posts one after the other, while a reader takes
-// what arrives.
+// relay measures how fast posts become events. It runs one pair for each element of the
+// slices: post sends an event and waits for the answer, while next reads the event that
+// arrives.
 func relay(b *testing.B, post, next []func()) {
 	b.ReportAllocs()
 	var all sync.WaitGroup
@@ -177,8 +178,8 @@ func relayServer(b *testing.B, pairs int) {
 	relay(b, post, next)
 }
 
-// newCall brings two into a room, of whom the one posts offers and the other
-// takes them from its stream.
+// newCall joins a caller and a callee to a room. The function post sends an offer as the
+// caller, and next reads an offer from the callee's stream.
 func newCall(b *testing.B, address, room string) (post, next func()) {
 	caller, callee := openRaw(b, address), openRaw(b, address)
 	callerToken, _ := caller.token(b)

@@ -15,11 +15,11 @@ import (
 	"signaling-server/sse"
 )
 
-// burst is how many events are missed at once.
+// burst is how many events a client missed.
 const burst = 100
 
-// BenchmarkResume tells what it costs to resume a stream and be given what was
-// missed, beside what the same events cost when they are sent the first time.
+// BenchmarkResume measures what it costs to resume a stream and receive the events that were
+// missed. For comparison it measures the same events when they are sent the first time.
 func BenchmarkResume(b *testing.B) {
 	event := []byte(offerTo(strings.Repeat("x", 22)))
 	for _, way := range []string{"first time", "resume"} {
@@ -53,14 +53,14 @@ func BenchmarkResume(b *testing.B) {
 	}
 }
 
-// read reads events, and throws them away.
+// read reads a number of events, and drops them.
 func (s *rawStream) read(b testing.TB, events int) {
 	for range events {
 		s.data(b)
 	}
 }
 
-// resumeRaw opens a stream from a position.
+// resumeRaw resumes a stream after an event's id.
 func resumeRaw(b testing.TB, address, lastEventID string) *rawStream {
 	connection, err := net.Dial("tcp", address)
 	require.NoError(b, err)
@@ -69,9 +69,9 @@ func resumeRaw(b testing.TB, address, lastEventID string) *rawStream {
 	return &rawStream{connection, newLineReader(connection)}
 }
 
-// BenchmarkCandidates tells what twenty candidates cost as twenty POSTs and as
-// one batch: to a target that is away, which is the cost of the POSTs alone, and
-// to one that reads, until the last has arrived there.
+// BenchmarkCandidates measures what twenty candidates cost as twenty POSTs and as one batch.
+// If the target is away, that is the cost of the POSTs alone. If the target reads, the cost
+// includes the time until the last candidate has arrived.
 func BenchmarkCandidates(b *testing.B) {
 	const candidates = 20
 	for _, target := range []string{"away", "reading"} {
@@ -112,14 +112,14 @@ func BenchmarkCandidates(b *testing.B) {
 	}
 }
 
-// until reads up to an event of a type.
+// until reads events up to the first event of a type.
 func (s *rawStream) until(b testing.TB, kind string) {
 	for !strings.HasPrefix(string(s.data(b)), `{"type":"`+kind+`"`) {
 	}
 }
 
-// BenchmarkPoll tells what it costs to receive an event by long polling, where a
-// poll waits for each, beside a stream.
+// BenchmarkPoll measures what it costs to receive an event by long polling, with one poll
+// for each event. Compare it with a stream in BenchmarkResume.
 func BenchmarkPoll(b *testing.B) {
 	s := newServer(b, sse.Options{}, 10)
 	address := s.Listener.Addr().String()

@@ -42,7 +42,7 @@ func TestTwoPeersTradeOffersAnswersAndCandidates(t *testing.T) {
 	b.quiet()
 }
 
-func TestEventsTravelOnAsTheyWereWritten(t *testing.T) {
+func TestEventsAreRelayedAsTheyWereWritten(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -101,7 +101,7 @@ func TestRoomsChatTypingAndLeaving(t *testing.T) {
 	b.quiet()
 }
 
-func TestDisconnectIsToldAtOnceAndEndsTheSession(t *testing.T) {
+func TestDisconnectIsReportedAtOnceAndEndsTheSocket(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -132,7 +132,7 @@ func TestSignalsStayInTheSendersRoom(t *testing.T) {
 	}
 }
 
-func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
+func TestAFullRoomAndAFullOutboxAreReportedToTheSender(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 12, UnsentBytes: 1 << 20, RetainedEvents: 12, RetainedBytes: 1 << 20}
 	s := newServer(t, sse.Options{Outbox: limits, AwayAfter: 20 * time.Millisecond}, 3)
 	a, b, c := s.join(t, "room", "Ada"), s.join(t, "room", "Bob"), s.join(t, "room", "Cyd")
@@ -148,7 +148,7 @@ func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
 	}
 	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
 	a.refuse(http.StatusTooManyRequests, "target-overflow", `{"type":"send-message","message":"nor by this"}`)
-	c.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":"Cyd's"}`, b.socketID)) // the sender's trouble is nobody else's
+	c.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":"Cyd's"}`, b.socketID)) // another sender is not affected
 	a.quiet()
 
 	back := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.lastID})
@@ -160,7 +160,7 @@ func TestAFullRoomAndAFullQueueSayso(t *testing.T) {
 	}
 	require.Equal(t, "Cyd's", back.next("signal").json["data"])
 
-	a.goAway() // what a socket sends itself is no different
+	a.goAway() // the same limit holds for events that a socket causes for itself
 	for range 3 {
 		a.send(`{"type":"ping"}`)
 	}
@@ -245,7 +245,7 @@ func TestEachMistakeIsNamed(t *testing.T) {
 	p.quiet()
 }
 
-func TestAllMistakesAreNamedAtOnceButNotWithoutBound(t *testing.T) {
+func TestAllMistakesAreNamedTogetherUpToALimit(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	problem := p.refuse(422, "validation-failed", `{"type":"join-room","roomid":"r"}`)
@@ -280,7 +280,7 @@ func TestMalformedBodiesAreRefused(t *testing.T) {
 	for _, body := range []string{
 		"", " ", "{", `{"type"`, `{"type":}`, `{"type":"ping",}`, `{"type":"ping"}}`, `{"type":"ping"}{"type":"ping"}`, `{"type":"ping"} x`,
 		`{'type':'ping'}`, `{type:"ping"}`, "nul", "NaN", "\ufeff{\"type\":\"ping\"}", "{\"type\":\"ping\x00\"}", "{\"type\":\"ping\",\"x\":\"a\nb\"}",
-		"{\"type\":\"send-message\",\"message\":\"\xff\xfe\"}", // no UTF-8
+		"{\"type\":\"send-message\",\"message\":\"\xff\xfe\"}", // not UTF-8
 		`{"type":"send-message","message":"\ud800"}`,           // lone surrogates
 		`{"type":"signal","data":"\udc00\ud800"}`,
 		`{"type":"signal","data":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
@@ -305,8 +305,8 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	p.quiet()
 }
 
-// A body without a length that never ends is refused as soon as it is too long,
-// and one that only promises to come is not waited for.
+// The server refuses a body without a length as soon as it is too long. If the header
+// promises a body that is too long, the server refuses it without waiting for it.
 func TestBodiesThatNeverEndAreRefused(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.join(t, "room", "Ada")
@@ -319,7 +319,7 @@ func TestBodiesThatNeverEndAreRefused(t *testing.T) {
 				}
 			}
 		},
-		"too long by its own word": func(w io.Writer) { fmt.Fprint(w, "Content-Length: 1000000000\r\n\r\n{") },
+		"too long by its header": func(w io.Writer) { fmt.Fprint(w, "Content-Length: 1000000000\r\n\r\n{") },
 	} {
 		connection, err := net.Dial("tcp", s.Listener.Addr().String())
 		require.NoError(t, err, name)
@@ -334,7 +334,7 @@ func TestBodiesThatNeverEndAreRefused(t *testing.T) {
 	p.quiet()
 }
 
-func TestOnlyJSONIsTaken(t *testing.T) {
+func TestOnlyJSONIsAccepted(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	for contentType, encoding := range map[string]string{
@@ -366,7 +366,7 @@ func TestOnlyJSONIsTaken(t *testing.T) {
 	p.next("pong")
 }
 
-func TestWithoutALivingSessionNothingIsSent(t *testing.T) {
+func TestNothingIsSentWithoutALiveSocket(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	for _, authorization := range []string{

@@ -40,7 +40,7 @@ func TestAPlainEventSourceCanOpenAndResume(t *testing.T) {
 	b.quiet()
 }
 
-func TestThereAreFourWaysToSayWhereToGoOn(t *testing.T) {
+func TestAStreamResumesByHeaderQueryOrToken(t *testing.T) {
 	for name, way := range map[string]func(p *peer) (method, path string, headers map[string]string){
 		"Last-Event-ID": func(p *peer) (string, string, map[string]string) {
 			return http.MethodGet, "/events", map[string]string{"Last-Event-ID": p.lastID}
@@ -75,7 +75,7 @@ func TestThereAreFourWaysToSayWhereToGoOn(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeResumedGivesANewSocketNeverAnError(t *testing.T) {
+func TestAFailedResumeOpensANewSocketAndIsNotAnError(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.join(t, "room", "Ada")
 	other := sse.NewToken().Secret()
@@ -85,7 +85,7 @@ func TestWhatCannotBeResumedGivesANewSocketNeverAnError(t *testing.T) {
 		{"Last-Event-ID": strings.Repeat("9", 5000)},
 		{"Last-Event-ID": other + ".1"},
 		{"Last-Event-ID": p.token + ".-1"},
-		{"Authorization": "Bearer " + other, "Last-Event-ID": p.lastID}, // an id of another socket
+		{"Authorization": "Bearer " + other, "Last-Event-ID": p.lastID}, // the id and the token are of different sockets
 		{"Authorization": "Bearer " + other},
 		{"Authorization": "Basic xyz"},
 	} {
@@ -113,7 +113,7 @@ func TestASecondStreamOfTheSameSocketReplacesTheFirst(t *testing.T) {
 	second.quiet()
 }
 
-func TestAtCapacityAStreamIsToldByAnEventAndAllElseByAProblem(t *testing.T) {
+func TestAtCapacityAnEventSourceGetsAnEventAndOtherClientsAProblem(t *testing.T) {
 	s := newServer(t, sse.Options{MaxSockets: 1}, 100)
 	p := s.connect(t)
 	refused := s.stream(t, http.MethodGet, "/events", map[string]string{"Accept": "text/html, Text/Event-Stream;q=0.9"})
@@ -141,10 +141,10 @@ func TestAtCapacityAStreamIsToldByAnEventAndAllElseByAProblem(t *testing.T) {
 	}
 	p.hangUp()
 	again := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": p.lastID})
-	require.Equal(t, true, again.next("connected").json["resumed"], "who is in stays in")
+	require.Equal(t, true, again.next("connected").json["resumed"], "a socket that exists can still resume")
 }
 
-func TestAPeerThatGoesSilentlyIsReportedWhenItsWindowRunsOut(t *testing.T) {
+func TestAPeerThatGoesSilentlyIsReportedWhenItsResumeWindowEnds(t *testing.T) {
 	s := newServer(t, sse.Options{ResumeWindow: 100 * time.Millisecond}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
@@ -154,7 +154,7 @@ func TestAPeerThatGoesSilentlyIsReportedWhenItsWindowRunsOut(t *testing.T) {
 	require.Equal(t, "transport close", gone.json["reason"])
 }
 
-func TestHeartbeatsComeInSilence(t *testing.T) {
+func TestAnIdleStreamGetsHeartbeats(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100)
 	p := s.connect(t)
 	for range 3 {
@@ -162,8 +162,8 @@ func TestHeartbeatsComeInSilence(t *testing.T) {
 	}
 }
 
-// With 1,000 streams open, one of them never read, the server drains: every
-// stream has everything that was accepted, and server-shutdown last.
+// The server drains 1,000 open streams. Each stream receives all events that were accepted,
+// and server-shutdown last.
 func TestAThousandStreamsAreDrained(t *testing.T) {
 	s := newServer(t, sse.Options{}, 2000, unheard)
 	const streams = 1000
@@ -192,7 +192,7 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 	status, health := s.get(t, "/health")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "draining", health["status"])
-	for _, body := range []string{ // what would reach nobody is not accepted
+	for _, body := range []string{ // the server does not accept an event that would reach nobody
 		`{"type":"send-message","message":"x"}`,
 		`{"type":"signal","data":1}`,
 		fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, peers[1].socketID),
@@ -217,11 +217,11 @@ func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
 	p.next("heartbeat")
 }
 
-// A body that is promised and does not come holds up nothing: net/http would
-// wait for it before it writes the first byte of an answer.
-func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
+// A promised body that does not come must not delay the answer. net/http alone would wait
+// for the body before it writes the first byte of an answer.
+func TestAnAnswerDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	t.Parallel()                                                               // it waits most of the time
-	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100, hasty) // heartbeats, by which streams notice that a client is gone
+	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100, hasty) // a heartbeat shows a stream that its client is gone
 	p := s.join(t, "room", "Ada")
 	for head, want := range map[string]int{
 		"POST /events HTTP/1.1\r\nAuthorization: Bearer " + p.token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n": 400,
@@ -245,10 +245,10 @@ func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 	p.quiet()
 }
 
-// Who closes its half of the connection while it waits gets the true answer or
-// none. The answer that net/http makes of none, an empty one of 200, once was
-// taken for events.
-func TestHalfAConnectionIsNotAnsweredWithNothing(t *testing.T) {
+// A client that closes its half of the connection during a poll gets the true answer or no
+// answer. If a handler writes nothing, net/http sends an empty 200: once, clients took that
+// for an answer with events.
+func TestAHalfClosedConnectionDoesNotGetAnEmptyAnswer(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	p.hangUp()
@@ -264,7 +264,7 @@ func TestHalfAConnectionIsNotAnsweredWithNothing(t *testing.T) {
 	require.Empty(t, string(answer))
 }
 
-// The room-joined of a large room is larger than an outbox may usually be.
+// The room-joined of a large room is larger than the usual limit of an outbox.
 func TestALargeRoomCanBeJoinedAndResumed(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 100_000, RetainedEvents: 100, RetainedBytes: 20_000}
 	s := newServer(t, sse.Options{Outbox: limits}, 100)
@@ -278,7 +278,7 @@ func TestALargeRoomCanBeJoinedAndResumed(t *testing.T) {
 	last.hangUp()
 	before, _, _ := strings.Cut(last.lastID, ".")
 	again := s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": before + ".0"})
-	require.Equal(t, true, again.next("connected").json["resumed"], "it dropped before room-joined arrived")
+	require.Equal(t, true, again.next("connected").json["resumed"], "the stream dropped before room-joined arrived")
 	again.next("heartbeat")
 	again.next("room-joined")
 }

@@ -18,10 +18,10 @@ import (
 	"signaling-server/sse"
 )
 
-// The traps into which a server falls that keeps nearly all it promises. Each
-// test is one.
+// Each test is a trap: a case in which a server that works nearly always may break its
+// promises.
 
-// resume opens a stream behind an id.
+// resume opens a stream after an event's id.
 func (s *server) resume(t *testing.T, lastEventID string) (p *peer, resumed bool) {
 	p = s.stream(t, http.MethodGet, "/events", map[string]string{"Last-Event-ID": lastEventID})
 	hello := p.next("connected").json
@@ -30,8 +30,8 @@ func (s *server) resume(t *testing.T, lastEventID string) (p *peer, resumed bool
 	return p, hello["resumed"].(bool)
 }
 
-// A stream that was cut before its first event had arrived was never seen by its
-// client, which knows the token alone.
+// The stream was cut before its first event arrived, so the client has no event's id. It
+// can resume by the token alone.
 func TestTrapResumeBeforeAnyEventWasReceived(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.connect(t)
@@ -66,8 +66,8 @@ func TestTrapResumeTwiceInARow(t *testing.T) {
 	a.quiet()
 }
 
-// The handler of a stream that was replaced ends when it may. What it then
-// clears away is its own.
+// The handler of a replaced stream may end later than the new stream begins. It must clean
+// up only after its own stream.
 func TestTrapTheOldStreamsCleanupComesAfterTheNewStreamIsLive(t *testing.T) {
 	s := newServer(t, sse.Options{ResumeWindow: 200 * time.Millisecond, AwayAfter: 50 * time.Millisecond}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -84,8 +84,8 @@ func TestTrapTheOldStreamsCleanupComesAfterTheNewStreamIsLive(t *testing.T) {
 	b.quiet()
 }
 
-// A tab that was duplicated brings a copy of the token along. The newer one
-// goes on; the older one is told, once, and nothing comes twice.
+// A browser that duplicates a tab also copies the token. The newer tab takes over. The older
+// tab receives "replaced" once, and no event arrives twice.
 func TestTrapASecondTabWithACopiedToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -98,7 +98,7 @@ func TestTrapASecondTabWithACopiedToken(t *testing.T) {
 	b.send(`{"type":"signal","data":1}`)
 	copied.next("signal")
 	copied.quiet()
-	b.quiet() // has heard of none of it
+	b.quiet() // the room does not notice the change
 }
 
 func TestTrapACursorFromTheFuture(t *testing.T) {
@@ -118,7 +118,7 @@ func TestTrapACursorFromTheFuture(t *testing.T) {
 		socketID, resumed := read(b.token)
 		require.Equal(t, false, resumed)
 		require.NotEqual(t, b.socketID, socketID)
-		require.Equal(t, b.socketID, a.next("user-disconnected").json["socketId"], "no ghost stays")
+		require.Equal(t, b.socketID, a.next("user-disconnected").json["socketId"], "the old socket has left the room")
 		a.send(`{"type":"disconnect"}`)
 	}
 }
@@ -138,7 +138,7 @@ func TestTrapAnIDOfAnotherSocket(t *testing.T) {
 	b.quiet()
 }
 
-// The server has accepted it, and the client cannot know.
+// The server has accepted the post, but the client cannot know that.
 func TestTrapAPostWhoseResponseIsLost(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -151,7 +151,7 @@ func TestTrapAPostWhoseResponseIsLost(t *testing.T) {
 		_, err = fmt.Fprintf(connection, "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 			"Authorization: Bearer %s\r\nIdempotency-Key: %s\r\nContent-Length: %d\r\n\r\n%s", b.token, key, len(event), event)
 		require.NoError(t, err)
-		if n%2 == 0 { // it is answered, but nobody hears it
+		if n%2 == 0 { // the answer arrives, but the client drops it
 			_, err = http.ReadResponse(bufio.NewReader(connection), nil)
 			require.NoError(t, err)
 		}
@@ -166,8 +166,8 @@ func TestTrapAPostWhoseResponseIsLost(t *testing.T) {
 	a.quiet()
 }
 
-// stopOn is a log handler that stops the server when a message comes, and goes on
-// when it does.
+// stopOn is a log handler. When a certain message is logged it stops the server, and the
+// caller that logs continues only after that.
 type stopOn struct {
 	slog.Handler
 	message string
@@ -183,8 +183,8 @@ func (h stopOn) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// What the batch says was accepted arrives, before the last word; what it says
-// was not, does not.
+// If the batch's answer says that an event was accepted, the event arrives, before
+// server-shutdown. If it says that an event was refused, the event does not arrive.
 func TestTrapSIGTERMInTheMiddleOfABatch(t *testing.T) {
 	stop := func() {}
 	logger := slog.New(stopOn{slog.DiscardHandler, "room left", func() { stop() }})
@@ -194,13 +194,12 @@ func TestTrapSIGTERMInTheMiddleOfABatch(t *testing.T) {
 
 	var draining sync.WaitGroup
 	stop = sync.OnceFunc(func() {
-		draining.Go(func() { _ = s.hub.Drain(t.Context()) }) // ends when all have read their last
+		draining.Go(func() { _ = s.hub.Drain(t.Context()) }) // ends when each stream has sent its last event
 		require.Eventually(t, func() bool {
 			return s.hub.Pong(c.socketID) == sse.ErrDraining && s.hub.Pong(a.socketID) == sse.ErrDraining && s.hub.Pong(b.socketID) == sse.ErrDraining
 		}, patience, time.Millisecond)
 	})
-	// Leaving elsewhere is what brings the message; who joins again as another
-	// user leaves first.
+	// A socket that joins again as another user leaves the room first. That logs the message.
 	status, answer := b.batch(`{"events":[{"type":"signal","data":1},{"type":"signal","data":2},` +
 		`{"type":"join-room","roomId":"room","userId":"Bob again"},{"type":"signal","data":3},{"type":"ping"}]}`)
 	draining.Wait()
@@ -214,7 +213,7 @@ func TestTrapSIGTERMInTheMiddleOfABatch(t *testing.T) {
 	require.EqualValues(t, 2, a.next("signal").json["data"])
 	require.Equal(t, "left", a.next("user-disconnected").json["reason"])
 	for e := range a.events {
-		if e.kind != "pong" { // those that the test itself sent, to see when it is refused
+		if e.kind != "pong" { // from the test's own calls to Pong, which wait for the drain
 			require.Equal(t, "server-shutdown", e.kind)
 		}
 	}
@@ -244,11 +243,12 @@ func TestTrapARoomsLastTwoMembersDropAtOnce(t *testing.T) {
 	late.quiet()
 }
 
-// 4,000 joins and leaves, as fast as they come: whoever stays in the room hears
-// of each coming and going once, by turns, and is alone again at the end.
+// 4,000 joins and leaves, as fast as possible. A member that stays in the room receives one
+// event for each join and each leave. For each visitor joins and leaves alternate. At the
+// end the member is alone again.
 func TestTrapFourThousandJoinsAndLeavesASecondIntoOneRoom(t *testing.T) {
-	const visitors, batches, visits = 10, 10, 20                                                                         // two events each
-	roomy := sse.OutboxLimits{UnsentEvents: 16_000, UnsentBytes: 16 << 20, RetainedEvents: 4096, RetainedBytes: 1 << 20} // the visitors' share of it is a half
+	const visitors, batches, visits = 10, 10, 20                                                                         // a visit is two events
+	roomy := sse.OutboxLimits{UnsentEvents: 16_000, UnsentBytes: 16 << 20, RetainedEvents: 4096, RetainedBytes: 1 << 20} // the visitors' events may fill half of it
 	s := newServer(t, sse.Options{Outbox: roomy}, 100, unheard)
 	host := s.join(t, "room", "host")
 	var all []*peer

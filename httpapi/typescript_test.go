@@ -12,11 +12,11 @@ import (
 )
 
 // shape is a type of TypeScript. Its text does not depend on how the type was written: names
-// are resolved, and members and alternatives are sorted.
+// are replaced by their types, and members and alternatives are sorted.
 type shape struct {
 	text   string
-	fields map[string]shape // of an object; the name of one that may be absent ends with "?"
-	tuples []shape          // of a union of tuples: each as an object, which is what emit makes of it
+	fields map[string]shape // the members of an object; the name of an optional member ends with "?"
+	tuples []shape          // for a union of tuples: each tuple as the object that emit makes from it
 }
 
 func objectOf(fields map[string]shape) shape {
@@ -33,7 +33,7 @@ func (s shape) members() members {
 	return all
 }
 
-// typings are the types that declaration files export, read when they are asked for.
+// typings are the types in declaration files. Each is parsed only when it is asked for.
 type typings struct {
 	t       *testing.T
 	written map[string]string
@@ -73,7 +73,7 @@ func (ts typings) shapeOf(name string) shape {
 	return s
 }
 
-// typeReader reads what our declarations use of TypeScript.
+// typeReader parses the part of TypeScript that our declarations use.
 type typeReader struct {
 	typings
 	tokens []string
@@ -120,7 +120,8 @@ func (r *typeReader) intersection() shape {
 	return all
 }
 
-// merged has the members of both. Those of a Record have any name.
+// merged returns an object with the members of both. A Record stands for members of any
+// name.
 func merged(one, other shape) shape {
 	all := make(map[string]shape)
 	for _, each := range []shape{one, other} {
@@ -180,8 +181,9 @@ func (r *typeReader) object() map[string]shape {
 	return all
 }
 
-// tuple reads the arguments of emit, and returns what it makes of them: a member for each that
-// has a name and is not an object itself, and the members of those that are.
+// tuple reads the arguments of emit, and returns the object that emit makes from them. An
+// argument that is an object adds its members. Any other argument adds one member with its
+// own name.
 func (r *typeReader) tuple() shape {
 	all := make(map[string]shape)
 	for !r.accept("]") {

@@ -47,16 +47,16 @@ func withRequests(perAddress int) func(*setup) {
 	}
 }
 
-// closedWindow is an HTTP/2 connection whose client lets no answer through: the
-// window of each stream is 0 bytes.
+// closedWindow is an HTTP/2 connection on which the client accepts no body of an answer: the
+// flow-control window of each stream is 0 bytes.
 type closedWindow struct {
 	net.Conn
 	stream  uint32
-	isKnown bool // the large field is in the server's table
+	isKnown bool // the large field is in the server's header table
 
-	mu      sync.Mutex
-	headers int // frames of headers that came
-	resets  int // streams that were reset
+	mu      sync.Mutex // guards the fields below
+	headers int        // how many HEADERS frames came
+	resets  int        // how many streams were reset
 }
 
 func newClosedWindow(t testing.TB, address string) *closedWindow {
@@ -75,7 +75,7 @@ func newClosedWindow(t testing.TB, address string) *closedWindow {
 	return w
 }
 
-// frame is a frame of HTTP/2 (RFC 9113, 4.1).
+// frame builds a frame of HTTP/2 (RFC 9113, 4.1).
 func frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	header := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags, 0, 0, 0, 0}
 	binary.BigEndian.PutUint32(header[5:], stream)
@@ -110,8 +110,8 @@ func (w *closedWindow) seen() (headers, resets int) {
 	return w.headers, w.resets
 }
 
-// get asks for a path, with a field of 256 bytes as often as is said, which takes
-// one byte each time but the first.
+// get asks for a path, and repeats a header field of 256 bytes. On the wire each repetition
+// takes one byte, because the field is in the server's header table.
 func (w *closedWindow) get(t testing.TB, path string, fields int) {
 	t.Helper()
 	block := append([]byte{0x82, 0x86, 0x04, byte(len(path))}, path...)
@@ -127,8 +127,8 @@ func (w *closedWindow) get(t testing.TB, path string, fields int) {
 	w.stream += 2
 }
 
-// N5: 969 KB that were sent made the server hold 1,052 MB, of answers that nobody
-// let through.
+// Once, a client that sent 969 KB made the server hold 1,052 MB of answers, because the
+// client's window did not let them through.
 func TestAttackAnswersThatAreNotLetThrough(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, overHTTP2, func(u *setup) {
 		u.API.Limits = limits.New(limits.Options{RequestsPerAddress: 512})
@@ -154,18 +154,18 @@ func TestAttackAnswersThatAreNotLetThrough(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "a probe is answered all the same")
 }
 
-// What is small enough for net/http's buffer is counted too, and so is a refusal.
-func TestAnAnswerIsCountedUntilItIsOut(t *testing.T) {
+// An answer counts even if it fits into net/http's buffer. A refusal counts too.
+func TestAnAnswerIsCountedUntilItIsSent(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, overHTTP2, withRequests(8))
 	w := newClosedWindow(t, s.Listener.Addr().String())
 	for range 200 {
 		w.get(t, "/openapi.json", 0)
 	}
-	// 8 answers, 64 refusals, and the rest is cut off.
+	// The server sends 8 answers and 64 refusals, and resets all other requests.
 	require.Eventually(t, func() bool { headers, resets := w.seen(); return headers == 8+64 && resets == 200-8-64 }, patience, time.Millisecond)
 	w.Close()
 	require.Eventually(t, func() bool {
-		response, err := s.Client().Get(s.URL + "/doctor.json") // it may be cut off meanwhile
+		response, err := s.Client().Get(s.URL + "/doctor.json") // it may still be reset
 		if err != nil {
 			return false
 		}
@@ -174,14 +174,14 @@ func TestAnAnswerIsCountedUntilItIsOut(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-func TestAnAddressHasANumberOfRequestsUnderWay(t *testing.T) {
+func TestTheRequestsUnderWayOfAnAddressAreLimited(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withRequests(8), func(u *setup) {
 		u.API.TrustedProxies = clientip.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 		u.API.AdminToken = "operators-token-1"
 		u.API.Environment = httpapi.Production
 	})
-	p := s.connect(t) // a stream is no short request
-	for range 8 {     // bodies that do not come
+	p := s.connect(t) // a stream is not a short request
+	for range 8 {     // requests whose bodies do not come
 		c, err := net.Dial("tcp", s.Listener.Addr().String())
 		require.NoError(t, err)
 		defer c.Close()
@@ -201,12 +201,12 @@ func TestAnAddressHasANumberOfRequestsUnderWay(t *testing.T) {
 	}
 	s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/stats", map[string]string{"Authorization": "Bearer operators-token-2"})
 	header := s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/doctor.json", map[string]string{"Origin": "https://example.com"})
-	require.Equal(t, "*", header.Get("Access-Control-Allow-Origin"), "pages can read why")
+	require.Equal(t, "*", header.Get("Access-Control-Allow-Origin"), "a page can read the refusal")
 	s.ask(t, http.StatusOK, http.MethodGet, "/doctor.json", map[string]string{"X-Forwarded-For": "192.0.2.1"})
 	s.connect(t).hangUp()
 }
 
-func TestAnAddressHasANumberOfStreamsAndPollsUnderWay(t *testing.T) {
+func TestTheStreamsAndPollsUnderWayOfAnAddressAreLimited(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withRequests(4))
 	var open []*peer
 	for range 4 {
@@ -216,7 +216,7 @@ func TestAnAddressHasANumberOfStreamsAndPollsUnderWay(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, problem["detail"], "streams and polls")
 	refused := s.stream(t, http.MethodGet, "/events", map[string]string{"Accept": "text/event-stream"})
-	require.Equal(t, http.StatusOK, refused.response.StatusCode, "EventSource must come back")
+	require.Equal(t, http.StatusOK, refused.response.StatusCode, "an EventSource reconnects only after a 200")
 	require.Equal(t, "at capacity", refused.next("disconnected").json["reason"])
 	open[0].send(`{"type":"ping"}`)
 	open[0].next("pong")
@@ -224,8 +224,9 @@ func TestAnAddressHasANumberOfStreamsAndPollsUnderWay(t *testing.T) {
 	require.Eventually(t, func() bool { status, _ := s.get(t, "/events/poll?wait=0"); return status == http.StatusOK }, patience, time.Millisecond)
 }
 
-// F5: 8,000 clients promised bodies that they did not send, for 20 s each.
-func TestBodiesThatACrowdDoesNotSendAreWaitedForLessLong(t *testing.T) {
+// Once, 8,000 clients promised bodies that they did not send, and the server waited 20 s
+// for each.
+func TestTheServerWaitsLessForTheBodiesOfACrowd(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, sse.Options{}, 100, withRequests(512), func(u *setup) {
 		u.http = func(server *http.Server) { server.ReadTimeout, server.WriteTimeout = 24*time.Second, 24*time.Second }
@@ -244,13 +245,14 @@ func TestBodiesThatACrowdDoesNotSendAreWaitedForLessLong(t *testing.T) {
 	require.NoError(t, last.SetDeadline(time.Now().Add(patience)))
 	began := time.Now()
 	_, err := bufio.NewReader(last).ReadByte()
-	require.NoError(t, err, "it is answered that its body did not come")
-	require.Less(t, time.Since(began), 12*time.Second, "an eighth of 24 s, for 512")
+	require.NoError(t, err, "the server answers that the body did not come")
+	require.Less(t, time.Since(began), 12*time.Second, "with 512 requests, each has an eighth of 24 s")
 }
 
-// A crowd has less time: 128 share 2 s, of which each gets half, but no less than
-// there must be.
-func TestACrowdsBodiesAndAnswersHaveLessTime(t *testing.T) {
+// Up to 64 requests of an address have the whole time-out. In a crowd of 128 each has half
+// of it, and so on. No request has less than the minimum, unless the time-out itself is
+// less.
+func TestACrowdHasLessTimeForBodiesAndAnswers(t *testing.T) {
 	for count, want := range map[int]time.Duration{1: 30 * time.Second, 64: 30 * time.Second, 128: 15 * time.Second, 512: 3750 * time.Millisecond, 5000: 2 * time.Second} {
 		require.Equal(t, want, httpapi.ShareOfTime(30*time.Second, count, 2*time.Second), count)
 	}
@@ -275,8 +277,8 @@ func guarded(t *testing.T, o conns.Options) *httptest.Server {
 	return s
 }
 
-// N6: 3,000 idle connections of one address took all file descriptors. If all
-// connections are in use, some are left for those who look after the server.
+// Once, 3,000 idle connections of one address took all file descriptors. Now, when all
+// connections are in use, a few more are reserved for operators and probes.
 func TestTheReserveAnswersOperatorsAndProbesOnly(t *testing.T) {
 	s := guarded(t, conns.Options{InAll: 4, Reserve: 4})
 	for range 4 {
@@ -290,7 +292,7 @@ func TestTheReserveAnswersOperatorsAndProbesOnly(t *testing.T) {
 		response, err := s.Client().Do(r)
 		require.NoError(t, err)
 		response.Body.Close()
-		require.True(t, response.Close, "the next one, too, needs a place")
+		require.True(t, response.Close, "the connection closes, to free its place in the reserve")
 		return response
 	}
 	for path, token := range map[string]string{"/livez": "", "/readyz": "", "/health": "", "/metrics": "operators-token-1", "/rooms": "operators-token-1"} {
@@ -301,7 +303,7 @@ func TestTheReserveAnswersOperatorsAndProbesOnly(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, response.StatusCode, path)
 		require.NotEmpty(t, response.Header.Get("Retry-After"))
 	}
-	for range 100 { // nobody guesses by what is said of a session
+	for range 100 { // a socket's token does not count as a guess of the operators' token
 		ask("/", sse.NewToken().Secret())
 	}
 	require.Equal(t, http.StatusOK, ask("/rooms", "operators-token-1").StatusCode)
@@ -316,7 +318,7 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 }
 
-// discard is an answer that nobody reads.
+// discard drops the answer.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
