@@ -42,7 +42,7 @@ type amplified struct {
 	hub       *sse.Hub
 	budget    *budget.Budget
 	receivers []string // the tokens of the sockets in the room that have no reader
-	token     string   // the sender's
+	token     string   // the token of the sender
 	keys      int      // how many prefixes of keys were used
 }
 
@@ -238,7 +238,7 @@ func (m measured) violation(a asked, smallest measured) string {
 	return ""
 }
 
-// worstTexts are written as they stand between the quotes of JSON.
+// worstTexts are expensive texts, written as they stand between the quotes of JSON.
 var worstTexts = []string{"<", `\u003c`, "é", `\u00e9`, "\u2028", `\u2028`, `\u0000`, `\"`, `\\`, "😀", `\ud83d\ude00`, "x", "\u00a0", `\/`}
 
 // drawText draws one of the worst texts, repeated.
@@ -426,8 +426,8 @@ func TestNoRequestMakesTheServerHoldMuchMoreThanItsSize(t *testing.T) {
 	})
 }
 
-// The list of members may be large by their metadata. The server does not hold a copy
-// of it for each member that joins.
+// Metadata can make the list of a room's members large. The server must not hold a copy of
+// the list for each member that joins.
 func TestALargeListOfMembersIsNotHeldForEachMemberThatJoins(t *testing.T) {
 	s := newAmplified(t)
 	s.gather(t)

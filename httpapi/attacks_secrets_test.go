@@ -35,8 +35,8 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// A person who reads the log, the metrics, the monitoring or a problem must not be able to
-// act as anybody named there: as a socket, as a user of a room, or as an operator.
+// The log, the metrics, the monitoring and problems must not contain a secret. A person who
+// reads them must not be able to act as a socket, as a user of a room, or as an operator.
 func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 	log := new(logbook)
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))

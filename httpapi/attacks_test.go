@@ -49,8 +49,8 @@ func (s *server) raw(t *testing.T, text string) string {
 }
 
 // All members of a room know a socket's ID. With the token behind it they could read and
-// send as that socket. The ID is the hash of the token, so nothing that is computed from
-// the ID is the token. A client that guesses has 2^128 tokens to try.
+// send as that socket. The ID is the hash of the token, so the token cannot be computed from
+// the ID. A client that guesses has 2^128 tokens to try.
 func TestAttackForgingATokenFromWhatPeersKnow(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, b := victims(t, s)
@@ -370,8 +370,8 @@ func TestAttackPathTraversal(t *testing.T) {
 	}
 }
 
-// A proxy and the server may disagree where one of these requests ends. Then bytes that
-// are a body to the proxy are a request of somebody else to the server, or the reverse
+// A proxy and the server may disagree about the end of one of these requests. Then bytes
+// that are a body to the proxy are a request of somebody else to the server, or the reverse
 // (RFC 9112, 11.2).
 func TestAttackRequestSmuggling(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // a heartbeat shows a stream that its client is gone
@@ -445,7 +445,7 @@ func TestAttackGuessingTheOperatorsToken(t *testing.T) {
 }
 
 // A text that an operator or a client writes must not start a new line in the log. slog
-// quotes the values that it writes: ALogLineCannotBeForged tests that.
+// quotes the values that it writes, which TestALogLineCannotBeForged checks.
 func TestAttackLogInjection(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken)
 	p := s.connect(t)

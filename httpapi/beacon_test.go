@@ -87,8 +87,8 @@ func TestABeaconsTokenIsCheckedLikeTheAuthorizationHeader(t *testing.T) {
 	a.quiet()
 }
 
-// A client that can set Authorization can set Content-Type too, and has only forgotten it.
-// The problem says so.
+// A client that can set Authorization can set Content-Type too. It has only forgotten to,
+// and the problem says so.
 func TestABodyOfPlainTextIsABeaconOnlyWithoutAuthorization(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.join(t, "room", "Ada")

@@ -28,8 +28,8 @@ func TestTheClientKnowsEveryServerEvent(t *testing.T) {
 }
 
 // The client's TypeScript types have the events of the contract and no others. Each event
-// has the contract's members and no others, each with its type, and optional if it is
-// optional there.
+// has the contract's members and no others. Each member has the contract's type, and is
+// optional if it is optional in the contract.
 func TestTheClientsTypesMatchTheContract(t *testing.T) {
 	contract, fromServer := eventsOf(t, "ServerEvent")
 	_, fromClient := eventsOf(t, "ClientEvent")

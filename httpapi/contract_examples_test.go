@@ -14,7 +14,7 @@ import (
 )
 
 // examplesAreSent sends each example of a request. A developer who copies an example from
-// the documentation, and puts in another target, must not be refused.
+// the documentation, and replaces the target, must not be refused.
 func examplesAreSent(t *testing.T, w *witness) {
 	sent := 0
 	for path, item := range w.document.Paths.Map() {

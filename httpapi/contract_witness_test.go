@@ -262,7 +262,7 @@ func (w *witness) wrongBesideOperations(path string, r *http.Request, response *
 	return append(wrong, w.wrongWith("Problem", problem)...)
 }
 
-// judge returns the strict or the open judge, as the witness is.
+// judge returns the strict judge if the witness is strict, otherwise the open judge.
 func (w *witness) judge() *judge {
 	if w.isStrict {
 		return w.strict

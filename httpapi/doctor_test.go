@@ -60,8 +60,8 @@ func TestTheDoctorReportsHowARequestArrived(t *testing.T) {
 	require.Equal(t, []string{strings.TrimPrefix(s.URL, "http://")}, received["Host"])
 }
 
-// The page compares this list with the headers that reached it. So the list must be the
-// headers that were sent.
+// The page compares this list with the headers that reached it. So the list must
+// match what the server sent.
 func TestTheDoctorListsTheHeadersThatItSends(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	_, _, sent := s.diagnose(t, http.Header{"Origin": {"https://app.example.com"}})
@@ -106,7 +106,7 @@ func TestTheDoctorRepeatsABoundedPartOfARequest(t *testing.T) {
 	headers.Set("A-Long-One", strings.Repeat("é", 1000))
 	headers.Set("X-Forwarded-For", strings.Repeat("192.0.2.1,", 500))
 	answer, received, _ := s.diagnose(t, headers)
-	require.Len(t, answer["requestHeaders"], 65) // with Host
+	require.Len(t, answer["requestHeaders"], 65) // 64, and Host
 	require.Len(t, answer["forwardedFor"], 64)
 	require.Equal(t, []string{strings.Repeat("é", 31) + "…" + strings.Repeat("é", 32)}, received["A-Long-One"])
 
@@ -211,8 +211,8 @@ func TestSilentStreamsDoNotDelayTheServersShutdown(t *testing.T) {
 	require.Less(t, time.Since(began), time.Minute, "the silence would last for three")
 }
 
-// A client that goes away during a silence leaves nothing behind, whether it closes its
-// connection or only breaks off. TestMain looks for goroutines that it left.
+// A client that goes away during a silence leaves nothing behind, whether it resets its
+// connection or closes it. TestMain looks for goroutines that it left.
 func TestASilentStreamEndsWithItsClient(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	connection, err := net.Dial("tcp", s.Listener.Addr().String())

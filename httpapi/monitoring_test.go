@@ -28,7 +28,7 @@ func keys(object map[string]any) []string {
 
 var isTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
 
-// People have built dashboards on these answers, so no member may be added or missing.
+// People have built dashboards on these answers, so no member may be added or removed.
 func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a, _ := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -73,7 +73,7 @@ func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	first, last := all[0].(map[string]any), all[2].(map[string]any)
 	require.Equal(t, []string{"connectedAt", "currentRoom", "ip", "socketId", "transport", "userAgent", "userId"}, keys(first))
 	require.Equal(t, []string{"connectedAt", "ip", "socketId", "transport", "userAgent"}, keys(last))
-	require.Equal(t, idle.socketID, last["socketId"], "the newest connection comes last")
+	require.Equal(t, idle.socketID, last["socketId"], "the newest socket comes last")
 	require.Equal(t, "stream", first["transport"])
 	require.Equal(t, "127.0.0.1", first["ip"])
 	require.Equal(t, "room", first["currentRoom"])

@@ -118,8 +118,8 @@ func (s *rawStream) until(b testing.TB, kind string) {
 	}
 }
 
-// BenchmarkPoll measures what it costs to receive an event by long polling, with one poll
-// for each event. Compare it with a stream in BenchmarkResume.
+// BenchmarkPoll measures what it costs to receive an event by long polling, for comparison
+// with a stream. Each event has a poll of its own.
 func BenchmarkPoll(b *testing.B) {
 	s := newServer(b, sse.Options{}, 10)
 	address := s.Listener.Addr().String()

@@ -66,8 +66,8 @@ func TestTrapResumeTwiceInARow(t *testing.T) {
 	a.quiet()
 }
 
-// The handler of a replaced stream may end later than the new stream begins. It must clean
-// up only after its own stream.
+// The handler of a replaced stream may end after the new stream has begun. It must clean up
+// only after its own stream.
 func TestTrapTheOldStreamsCleanupComesAfterTheNewStreamIsLive(t *testing.T) {
 	s := newServer(t, sse.Options{ResumeWindow: 200 * time.Millisecond, AwayAfter: 50 * time.Millisecond}, 100)
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
@@ -199,7 +199,7 @@ func TestTrapSIGTERMInTheMiddleOfABatch(t *testing.T) {
 			return s.hub.Pong(c.socketID) == sse.ErrDraining && s.hub.Pong(a.socketID) == sse.ErrDraining && s.hub.Pong(b.socketID) == sse.ErrDraining
 		}, patience, time.Millisecond)
 	})
-	// A socket that joins again as another user leaves the room first. That logs the message.
+	// A socket that joins again as another user leaves the room first. That logs "room left".
 	status, answer := b.batch(`{"events":[{"type":"signal","data":1},{"type":"signal","data":2},` +
 		`{"type":"join-room","roomId":"room","userId":"Bob again"},{"type":"signal","data":3},{"type":"ping"}]}`)
 	draining.Wait()
@@ -244,7 +244,7 @@ func TestTrapARoomsLastTwoMembersDropAtOnce(t *testing.T) {
 }
 
 // 4,000 joins and leaves, as fast as possible. A member that stays in the room receives one
-// event for each join and each leave. For each visitor joins and leaves alternate. At the
+// event for each join and each leave. For each visitor, joins and leaves alternate. At the
 // end the member is alone again.
 func TestTrapFourThousandJoinsAndLeavesASecondIntoOneRoom(t *testing.T) {
 	const visitors, batches, visits = 10, 10, 20                                                                         // a visit is two events

@@ -110,8 +110,9 @@ func (w *closedWindow) seen() (headers, resets int) {
 	return w.headers, w.resets
 }
 
-// get asks for a path, and repeats a header field of 256 bytes. On the wire each repetition
-// takes one byte, because the field is in the server's header table.
+// get asks for a path, and sends a header field of 256 bytes several times. Only the first
+// takes its full size on the wire. Each other takes one byte, because the field is in the
+// server's header table.
 func (w *closedWindow) get(t testing.TB, path string, fields int) {
 	t.Helper()
 	block := append([]byte{0x82, 0x86, 0x04, byte(len(path))}, path...)
@@ -180,7 +181,7 @@ func TestTheRequestsUnderWayOfAnAddressAreLimited(t *testing.T) {
 		u.API.AdminToken = "operators-token-1"
 		u.API.Environment = httpapi.Production
 	})
-	p := s.connect(t) // a stream is not a short request
+	p := s.connect(t) // a stream does not count as a short request
 	for range 8 {     // requests whose bodies do not come
 		c, err := net.Dial("tcp", s.Listener.Addr().String())
 		require.NoError(t, err)
@@ -259,7 +260,7 @@ func TestACrowdHasLessTimeForBodiesAndAnswers(t *testing.T) {
 	require.Equal(t, time.Second, httpapi.ShareOfTime(time.Second, 5000, 2*time.Second))
 }
 
-// guarded is a server behind a guard.
+// guarded starts a server behind a guard.
 func guarded(t *testing.T, o conns.Options) *httptest.Server {
 	api := httpapitest.Run(t, signaling.Parts{
 		Rooms: rooms.Limits{Members: 100},
