@@ -12,8 +12,8 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// Decoding ends with a problem of the client's, or with an event. An event that travels
-// on makes one line of valid JSON.
+// Decoding ends with a problem of the client's, or with an event. An event that is relayed
+// makes one line of valid JSON.
 func FuzzDecodeEvent(f *testing.F) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `null`, `{"type":"ping"}`, `{"type":"join-room","roomId":"r","userId":"u","metadata":{"a":1}}`,
@@ -35,12 +35,12 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			var p *problem.Problem
 			if !errors.As(err, &p) || p.Status < 400 || p.Status >= 500 {
-				t.Fatalf("%v is no problem of the client's", err)
+				t.Fatalf("%v is not a problem of the client's", err)
 			}
 			return
 		}
 		if !json.Valid(body) {
-			t.Fatal("accepted what is not JSON")
+			t.Fatal("accepted a body that is not JSON")
 		}
 		posted, ok := event.(interface{ Members() []byte })
 		if !ok {
