@@ -250,7 +250,7 @@ func TestAttackCompressionBombs(t *testing.T) {
 // Connections that stay open because their clients send very slowly (slowloris), in the
 // header or in the body. The server ends each in time, and answers others meanwhile.
 func TestAttackSlowloris(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
 		u.http = func(h *http.Server) { h.ReadHeaderTimeout, h.ReadTimeout = time.Second, 2*time.Second }
 	})

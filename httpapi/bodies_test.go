@@ -113,7 +113,7 @@ func TestAConnectionOutlivesARefusalIfTheBodyHasArrived(t *testing.T) {
 // A request for a stream may have a body, which the server does not ask for. The stream
 // is like any other, and ends with its connection.
 func TestARequestWithABodyCanOpenAStream(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{HeartbeatInterval: 50 * time.Millisecond}, 100, hasty)
 	streams := make(map[string]net.Conn)
 	for _, head := range []string{

@@ -124,7 +124,7 @@ func (s *server) listen(t *testing.T, seconds int) *peer {
 }
 
 func TestASilentStreamIsSilentForTheTimeRequested(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100, func(u *setup) {
 		u.http = func(server *http.Server) {
 			server.ReadTimeout = time.Second / 2 // the stream must outlive both time-outs
@@ -141,7 +141,7 @@ func TestASilentStreamIsSilentForTheTimeRequested(t *testing.T) {
 }
 
 func TestASilentStreamOverHTTP2OutlivesTheServersTimeouts(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100)
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true

@@ -119,13 +119,13 @@ func TestAPollContinuesAStreamAndAStreamContinuesAPoll(t *testing.T) {
 // In these tests, the server's time-outs are half a second for a request and a second for
 // an answer. They are meant for requests that are answered at once.
 func TestAPollMayWaitLongerThanTheServersTimeouts(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	requireLongWait(t, s)
 }
 
 func TestAPollOverHTTP2MayWaitLongerThanTheServersTimeouts(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.http = shortTimeouts })
 	secure := httptest.NewUnstartedServer(s.Config.Handler)
 	secure.EnableHTTP2 = true

@@ -208,7 +208,7 @@ func TestAThousandStreamsAreDrained(t *testing.T) {
 }
 
 func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond}, 100, hasty)
 	p := s.connect(t)
 	for range int(3 * s.Config.ReadTimeout / (200 * time.Millisecond)) {
@@ -220,7 +220,7 @@ func TestAStreamOutlivesTheServersReadTimeout(t *testing.T) {
 // A promised body that does not come must not delay the answer. net/http alone would wait
 // for the body before it writes the first byte of an answer.
 func TestAnAnswerDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
-	t.Parallel()                                                               // it waits most of the time
+	t.Parallel()                                                               // this test mostly waits
 	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100, hasty) // a heartbeat shows a stream that its client is gone
 	p := s.join(t, "room", "Ada")
 	for head, want := range map[string]int{

@@ -228,7 +228,7 @@ func TestTheStreamsAndPollsUnderWayOfAnAddressAreLimited(t *testing.T) {
 // Once, 8,000 clients promised bodies that they did not send, and the server waited 20 s
 // for each.
 func TestTheServerWaitsLessForTheBodiesOfACrowd(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel() // this test mostly waits
 	s := newServer(t, sse.Options{}, 100, withRequests(512), func(u *setup) {
 		u.http = func(server *http.Server) { server.ReadTimeout, server.WriteTimeout = 24*time.Second, 24*time.Second }
 	})

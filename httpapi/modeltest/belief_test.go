@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// belief is what a client makes of its events: who is with it in its room. A
-// client that has seen everything must believe what is true.
+// belief is what a client concludes from its events: its room, and the members there. If a
+// client has received all its events, its belief must be true.
 type belief struct {
-	sequence int // that of the last event that was heard
+	sequence int // the sequence number of the last event
 	roomID   string
 	users    []believed // in order of joining
 }
@@ -19,14 +19,14 @@ type believed struct {
 	away             bool
 }
 
-// hear changes the belief by an event, unless it was heard before. The error is
-// an event that makes no sense to one who heard all those before it.
+// hear updates the belief by an event. It ignores an event that it has heard before. It
+// returns an error if the event contradicts the events before it.
 func (b *belief) hear(sequence int, e fact) error {
 	if isAside(e["type"].(string)) || sequence <= b.sequence {
 		return nil
 	}
 	if sequence > b.sequence+1 {
-		return fmt.Errorf("%v comes at %d, behind %d", e, sequence, b.sequence)
+		return fmt.Errorf("%v has the number %d, but follows %d", e, sequence, b.sequence)
 	}
 	b.sequence = sequence
 	at := slices.IndexFunc(b.users, func(u believed) bool { return u.socketID == e["socketId"] })
@@ -42,23 +42,23 @@ func (b *belief) hear(sequence int, e fact) error {
 		b.roomID, b.users = "", nil
 	case "user-connected":
 		if known {
-			return fmt.Errorf("%v comes who is there", e)
+			return fmt.Errorf("%v is about a member that is in the room already", e)
 		}
 		b.users = append(b.users, believed{userID: e["userId"], socketID: e["socketId"]})
 	case "user-disconnected":
 		if !known {
-			return fmt.Errorf("%v goes who is not there", e)
+			return fmt.Errorf("%v is about a socket that is not in the room", e)
 		}
 		b.users = slices.Delete(b.users, at, at+1)
 	case "user-away", "user-back":
 		isAway := e["type"] == "user-away"
 		if !known || b.users[at].away == isAway {
-			return fmt.Errorf("%v is no change", e)
+			return fmt.Errorf("%v does not change anything", e)
 		}
 		b.users[at].away = isAway
 	case "offer", "answer", "ice-candidate", "signal":
 		if !slices.ContainsFunc(b.users, func(u believed) bool { return u.socketID == e["from"] }) {
-			return fmt.Errorf("%v is from one who is not there", e)
+			return fmt.Errorf("%v is from a socket that is not in the room", e)
 		}
 	}
 	return nil
@@ -72,8 +72,8 @@ func (b *belief) String() string {
 	return b.roomID + ": " + strings.Join(users, "; ")
 }
 
-// truth is what a socket's client has to believe. Of itself it is never told that
-// it is away.
+// truth is what a socket's client must believe. The server never tells a client that the
+// client itself is away.
 func truth(s *oracleSocket) string {
 	var b belief
 	if s.room != nil {

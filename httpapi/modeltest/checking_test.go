@@ -12,7 +12,7 @@ import (
 	"signaling-server/internal/ssetest"
 )
 
-// check compares what has arrived everywhere with what the oracle says.
+// check compares what has arrived at all clients with what the oracle predicts.
 func (m *machine) check() {
 	m.lines = slices.DeleteFunc(m.lines, func(l *line) bool {
 		if !l.reader.silent {
@@ -25,7 +25,7 @@ func (m *machine) check() {
 	})
 	for _, c := range m.clients {
 		if lives(m, c) && c.belief.sequence == len(c.socket.events) && !m.oracle.draining {
-			m.mustBe([]string{truth(c.socket)}, []string{c.belief.String()}, "who is with %s, as the events tell it", c.name)
+			m.mustBe([]string{truth(c.socket)}, []string{c.belief.String()}, "the members of the room, as %s knows them by its events", c.name)
 		}
 	}
 }
@@ -37,7 +37,7 @@ func (m *machine) hangUp(l *line) {
 	}
 }
 
-// compare compares what has arrived in answer to one request.
+// compare checks that what has arrived in answer to one request is what the oracle predicts.
 func (m *machine) compare(l *line) {
 	events, rest := l.take()
 	var got, want []string
@@ -54,8 +54,7 @@ func (m *machine) compare(l *line) {
 	m.mustBe(want, got, "what %s hears by %s", l.client.name, l.reader.transport)
 }
 
-// hear lets a client take note of an event, and says of it what the oracle would
-// say.
+// hear makes a client process an event. It returns the event in the oracle's words.
 func (m *machine) hear(l *line, e ssetest.Event) string {
 	var data fact
 	require.NoError(m.t, json.Unmarshal([]byte(e.Data), &data))
@@ -71,7 +70,7 @@ func (m *machine) hear(l *line, e ssetest.Event) string {
 			c.seen = sequence
 		}
 		if err := c.belief.hear(sequence, data); err != nil {
-			m.t.Logf("what %s hears makes no sense: %s", c.name, inWords{m, err.Error()})
+			m.t.Logf("what %s hears contradicts what it heard before: %s", c.name, inWords{m, err.Error()})
 			m.t.FailNow()
 		}
 	}
@@ -85,7 +84,8 @@ func (m *machine) hear(l *line, e ssetest.Event) string {
 	return text
 }
 
-// takeOutRandom removes what nobody can foretell, if it is as it must be.
+// takeOutRandom checks the members of an event that the oracle cannot predict, and removes
+// them.
 func (m *machine) takeOutRandom(e *ssetest.Event, data fact) {
 	switch e.Type {
 	case "new-message":

@@ -21,21 +21,20 @@ import (
 	"signaling-server/sse"
 )
 
-// line is one request for events, and what has come of it.
+// line is one request for events, with what has arrived in answer to it.
 type line struct {
 	client *modelClient
 	socket *oracleSocket
-	reader *oracleReader // what must come of it
+	reader *oracleReader // what must arrive
 	ear    *ear
-	read   chan struct{} // closed when nothing more is read
+	read   chan struct{} // closed when the answer has been read to its end
 
-	mu      sync.Mutex      // guards what follows
-	arrived []ssetest.Event // not yet taken
-	rest    []string        // what else is to be said of the answer, at its end
+	mu      sync.Mutex      // guards the fields below
+	arrived []ssetest.Event // the events that were not taken yet
+	rest    []string        // how the answer ended, and what else it contained
 }
 
-// ask sends a request for events over a connection of its own. It must be hung
-// up.
+// ask sends a request for events over a new connection. The caller must call hangUp.
 func (s *modelServer) ask(r *http.Request) *line {
 	l := &line{ear: &ear{Conn: s.network.dial()}, read: make(chan struct{})}
 	go l.run(r) // ends with the answer, or when the client hangs up
@@ -59,7 +58,7 @@ func (l *line) run(r *http.Request) {
 	}
 }
 
-// theEnd is what is said of an answer that ends as it should.
+// theEnd describes an answer that ends correctly.
 const theEnd = "the end"
 
 func (l *line) exchange(r *http.Request) error {
@@ -92,8 +91,8 @@ func (l *line) readStream(body io.Reader) error {
 	}
 }
 
-// readBatch reads the answer to a poll, and gives its events the ids that a
-// stream would have given them.
+// readBatch reads the answer to a poll. It gives each event the id that the event would have
+// in a stream.
 func (l *line) readBatch(body io.Reader) error {
 	var answer struct {
 		Events      []json.RawMessage
@@ -128,8 +127,8 @@ func (l *line) readBatch(body io.Reader) error {
 	return io.EOF
 }
 
-// isAside tells whether events of this type concern one reader alone: they
-// repeat the position instead of moving it.
+// isAside reports whether events of this type are for one stream or poll only. They have no
+// sequence number of their own: they repeat the last one.
 func isAside(kind string) bool {
 	switch kind {
 	case "connected", "heartbeat", "disconnected", "server-shutdown":
@@ -138,7 +137,7 @@ func isAside(kind string) bool {
 	return false
 }
 
-// positionAs puts the lastEventId of a poll's answer in words.
+// positionAs describes the lastEventId of a poll's answer.
 func positionAs(sequence int) string { return fmt.Sprintf("lastEventId %d", sequence) }
 
 func (l *line) receive(e ssetest.Event) {
@@ -147,7 +146,7 @@ func (l *line) receive(e ssetest.Event) {
 	l.arrived = append(l.arrived, e)
 }
 
-// take returns what has arrived since it was last called.
+// take returns what has arrived since the last call.
 func (l *line) take() (events []ssetest.Event, rest []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +155,7 @@ func (l *line) take() (events []ssetest.Event, rest []string) {
 	return events, rest
 }
 
-// hello returns the token that the first event brings, "" where it brings none.
+// hello returns the token in the first event, or "" if there is none.
 func (l *line) hello() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,11 +163,11 @@ func (l *line) hello() string {
 		return ""
 	}
 	var hello struct{ Token string }
-	_ = json.Unmarshal([]byte(l.arrived[0].Data), &hello) // what is no token is found out
+	_ = json.Unmarshal([]byte(l.arrived[0].Data), &hello) // the oracle notices a wrong token
 	return hello.Token
 }
 
-// has counts the events that move the position among those that have arrived.
+// has returns how many events with their own sequence number have arrived.
 func (l *line) has() (count int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,12 +179,12 @@ func (l *line) has() (count int) {
 	return count
 }
 
-// ear is a client's end of a connection, which can stop listening.
+// ear is the client's end of a connection. It can stop reading and start again.
 type ear struct {
 	net.Conn
 
-	mu      sync.Mutex    // guards what follows
-	covered chan struct{} // closed when it listens again, nil while it listens
+	mu      sync.Mutex    // guards the fields below
+	covered chan struct{} // nil while the ear reads; closed when it reads again
 }
 
 // Read implements net.Conn.
@@ -210,12 +209,12 @@ func (e *ear) Close() error {
 	return err
 }
 
-// cover makes the ear deaf, until it is uncovered.
+// cover makes the ear read nothing until uncover is called.
 func (e *ear) cover() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.covered = make(chan struct{})
-	_ = e.SetReadDeadline(time.Now()) // nobody is in the middle of a Read any more
+	_ = e.SetReadDeadline(time.Now()) // ends a Read that is under way
 }
 
 func (e *ear) uncover() {
@@ -228,8 +227,8 @@ func (e *ear) uncover() {
 	}
 }
 
-// do sends a request and returns the answer in short: "202", "404
-// target-not-found", and for a batch "200" and what became of each.
+// do sends a request and returns the answer in short form: "202", "404 target-not-found", or
+// for a batch "200" and the short form of each result.
 func (s *modelServer) do(t *rapid.T, r *http.Request) string {
 	connection := s.network.dial()
 	defer connection.Close()
@@ -290,12 +289,12 @@ func readAnswer(response *http.Response) (string, error) {
 func newModelRequest(method, path, body string) *http.Request {
 	r, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
 	if err != nil {
-		panic(err) // only for a method or a path that is none
+		panic(err) // only for an invalid method or path
 	}
 	return r
 }
 
-// idOf is what a socket's public ID must be, by its token.
+// idOf returns the ID that the socket with this token must have.
 func idOf(token string) string {
 	parsed, _ := sse.ParseToken(token)
 	return parsed.SocketID()

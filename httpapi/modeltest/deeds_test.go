@@ -16,32 +16,32 @@ import (
 // deed is something that a client does.
 type deed struct {
 	name   string
-	weight int // how often it is drawn
-	can    func(*machine, *modelClient) bool
+	weight int                               // how often it is drawn
+	can    func(*machine, *modelClient) bool // reports whether the client can do it now
 	do     func(*machine, *modelClient)
 }
 
 var deeds = []deed{
 	{"post", 16, lives, (*machine).post},
-	{"go on", 8, canGoOn, (*machine).goOn},
+	{"resume", 8, canResume, (*machine).resume},
 	{"start", 8, hasNoSocket, (*machine).start},
 	{"drop", 3, hasLine, (*machine).drop},
 	{"drop a poll", 4, isPolling, (*machine).drop},
-	{"come too late", 3, hasEnded, (*machine).goOnFromNowhere},
+	{"resume an ended socket", 3, hasEnded, (*machine).resumeFromWrongPosition},
 	{"wait", 3, always, (*machine).wait},
-	{"cover", 2, hears, (*machine).cover},
+	{"stop reading", 2, hears, (*machine).cover},
 	{"repeat", 2, hasPosted, (*machine).repeat},
 	{"talk", 2, isInRoom, (*machine).talk},
 	{"batch", 2, canBatch, (*machine).batch},
-	{"go on twice", 1, canGoOn, (*machine).goOnTwice},
-	{"go on from nowhere", 1, canAsk, (*machine).goOnFromNowhere},
-	{"stray", 1, hasSocket, (*machine).stray},
-	{"misask", 1, hasSocket, (*machine).misask},
+	{"resume twice", 1, canResume, (*machine).resumeTwice},
+	{"resume from a wrong position", 1, canTryToResume, (*machine).resumeFromWrongPosition},
+	{"use a foreign id", 1, hasSocket, (*machine).useForeignID},
+	{"poll with a wrong parameter", 1, hasSocket, (*machine).pollWrongly},
 	{"beacon", 1, hasSocket, (*machine).beacon},
 	{"disconnect", 1, lives, (*machine).disconnect},
-	{"post in vain", 1, hasSocket, (*machine).post},
-	{"look", 1, always, (*machine).look},
-	{"uncover", 4, isSilent, (*machine).uncover},
+	{"post, even after the end", 1, hasSocket, (*machine).post},
+	{"look at the monitoring", 1, always, (*machine).look},
+	{"read again", 4, isSilent, (*machine).uncover},
 }
 
 func always(*machine, *modelClient) bool          { return true }
@@ -62,25 +62,27 @@ func hears(m *machine, c *modelClient) bool {
 	return hasLine(m, c) && !isSilent(m, c) && c.line.reader.transport == sse.OverStream
 }
 
-func canGoOn(m *machine, c *modelClient) bool {
-	return canAsk(m, c) && lives(m, c) && c.seen >= c.socket.forgotten
+func canResume(m *machine, c *modelClient) bool {
+	return canTryToResume(m, c) && lives(m, c) && c.seen >= c.socket.forgotten
 }
 
-// canAsk tells whether a client can try to go on. If its room hears that it is
-// back, and that fills the outbox of somebody whose end fills its own, then
-// whether it was given what it came for before that is chance.
-func canAsk(m *machine, c *modelClient) bool {
+// canTryToResume reports whether a client may try to resume now. It may not if the result
+// would depend on chance. Its user-back could fill the outbox of another member, which then
+// ends. The event for that could fill the client's own outbox, before or after the client
+// has received what it came for.
+func canTryToResume(m *machine, c *modelClient) bool {
 	return hasSocket(m, c) && (!c.socket.away || m.oracle.hasSpaceFor(mostAtOnce))
 }
 
-// canBatch tells whether a batch can be posted: if it fills somebody's outbox, in
-// the middle of what the room is told of that is chance.
+// canBatch reports whether a client may post a batch now. It may not if the batch can fill
+// an outbox. Then the room would receive an event for that in the middle of the batch, at a
+// moment that depends on chance.
 func canBatch(m *machine, c *modelClient) bool {
 	return hasSocket(m, c) && m.oracle.hasSpaceFor(m.maxBatch()*mostAtOnce)
 }
 
-// drawDeed draws a deed, whether it can be done or not: so what rapid leaves out
-// of a failing run changes nothing of the rest.
+// drawDeed draws a deed even if it cannot be done now. So when rapid shortens a failing run
+// by leaving out steps, the other steps stay the same.
 var drawDeed = rapid.SampledFrom(weighed(deeds))
 
 func weighed(deeds []deed) (names []string) {
@@ -90,7 +92,7 @@ func weighed(deeds []deed) (names []string) {
 	return names
 }
 
-// step lets one client do one thing, if it can.
+// step makes one client do one thing, if it can.
 func (m *machine) step() {
 	c, name := m.drawClient("client"), drawDeed.Draw(m.t, "deed")
 	for _, d := range deeds {
@@ -105,7 +107,7 @@ func (m *machine) drawClient(label string) *modelClient {
 	return m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(m.t, label)]
 }
 
-// wait lets time pass: little, or enough for all that time brings.
+// wait lets time pass: a little, or enough for heartbeats, time-outs and resume windows.
 func (m *machine) wait(c *modelClient) {
 	d := rapid.SampledFrom([]time.Duration{
 		time.Millisecond, 100 * time.Millisecond, time.Second, 4 * time.Second, 8 * time.Second, 31 * time.Second, 2 * time.Second, time.Second,
@@ -114,18 +116,18 @@ func (m *machine) wait(c *modelClient) {
 	m.pass(d)
 }
 
-// tally counts what was done, in all checks.
+// tally counts what happened in all checks.
 type tally map[string]int
 
 const steps = "steps"
 
 func (t tally) count(what string) { t[what]++ }
 
-// enough is how many steps it takes for everything to happen often.
+// enough is how many steps it takes until everything has happened often.
 const enough = 15_000
 
-// report logs how often what happened. Everything must have, if there were steps
-// enough.
+// report logs how often each thing happened. If there were enough steps, all things must
+// have happened.
 func (t tally) report(test *testing.T) {
 	test.Logf("%6d steps", t[steps])
 	for _, what := range slices.Sorted(maps.Keys(t)) {
@@ -137,7 +139,7 @@ func (t tally) report(test *testing.T) {
 		return
 	}
 	for _, what := range allThatHappens() {
-		require.GreaterOrEqual(test, t[what], 5, "%s: the test no longer tests it", what)
+		require.GreaterOrEqual(test, t[what], 5, "%s: it happened too rarely for the test to cover it", what)
 	}
 }
 
@@ -153,19 +155,19 @@ func allThatHappens() (all []string) {
 			", takes over from a stream "+how+", takes over from a poll "+how+", takes over from a silent stream "+how)
 	}
 	add("reads by ", "GET, POST, poll, poll that does not wait")
-	add("tells its position by ", "id, token and id, query, token")
-	add("goes on from ", "the last id, an earlier id, where it did before, the beginning, what it confirmed, the future")
-	add("goes on ", "twice")
-	add("asks with ", "another's id, no id, an id of nobody, a token of nobody")
+	add("gives its position by ", "id, token and id, query, token")
+	add("resumes from ", "the last id, an earlier id, the same position, the beginning, what it confirmed, the future")
+	add("resumes ", "twice")
+	add("asks with ", "another's id, an invalid id, an unknown id, an unknown token")
 	add("posts ", "join-room, leave-room, offer, answer, ice-candidate, signal, signal to all, send-message, typing-start, typing-stop, "+
 		"ping, disconnect, an invalid event, a batch, a beacon")
-	add("", "never hears the answer, repeats a POST, uses a key for another POST, polls on impossible terms, "+
-		"drops its stream, drops its poll, goes silent, is no longer silent, talks, waits, looks at the monitoring")
+	add("", "never hears the answer, repeats a POST, uses a key for another POST, polls with a wrong parameter, "+
+		"drops its stream, drops its poll, stops reading, reads again, talks, waits, looks at the monitoring")
 	add("is answered ", "202, 401 unknown-session, 404 target-not-found, 409 not-in-room, 409 room-full, 422 validation-failed, "+
 		"429 target-overflow, 503 shutting-down")
 	add("hears ", "connected, heartbeat, room-joined, room-left left, user-connected, user-away, user-back, offer, answer, ice-candidate, "+
 		"signal, new-message, user-typing, pong, disconnected replaced, disconnected draining, server-shutdown")
-	add("hears user-disconnected ", "left, client disconnect, transport close") // a slow consumer is rare: it must stay stuck for a write and a whole window
-	add("", "cannot go on, comes for the rest")
+	add("hears user-disconnected ", "left, client disconnect, transport close") // "slow consumer" is rare: a client must read nothing for a write time-out and a whole resume window
+	add("", "cannot resume, reads the rest")
 	return all
 }

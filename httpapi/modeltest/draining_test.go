@@ -11,8 +11,8 @@ import (
 	"signaling-server/sse"
 )
 
-// drain stops the server. What was accepted must still reach everyone who is
-// there, or comes for it in time.
+// drain stops the server. Events that were accepted must still reach each client that is
+// reading, or that resumes in time.
 func (m *machine) drain() {
 	for _, c := range m.clients {
 		if isSilent(m, c) {
@@ -26,8 +26,8 @@ func (m *machine) drain() {
 	m.settle()
 	m.check()
 	for _, c := range m.clients {
-		if lives(m, c) && rapid.Bool().Draw(m.t, "comes for the rest") {
-			m.comeForTheRest(c)
+		if lives(m, c) && rapid.Bool().Draw(m.t, "reads the rest") {
+			m.readTheRest(c)
 		}
 	}
 	m.pass(m.oracle.options.ResumeWindow + time.Second)
@@ -35,18 +35,18 @@ func (m *machine) drain() {
 	case err := <-drained:
 		require.NoError(m.t, err)
 	default:
-		require.Fail(m.t, "the server waits for nobody")
+		require.Fail(m.t, "the server does not finish draining")
 	}
 }
 
-// comeForTheRest lets a client read on until it is told that there is no more.
-func (m *machine) comeForTheRest(c *modelClient) {
-	m.did(c, "comes for the rest", len(c.socket.events)-c.seen)
+// readTheRest makes a client resume until it has received all its events.
+func (m *machine) readTheRest(c *modelClient) {
+	m.did(c, "reads the rest", len(c.socket.events)-c.seen)
 	p := asJSON("/events", c.socket.token, `{"type":"ping"}`)
 	p.answer = shuttingDown
 	m.exchange(c, p)
 	for {
-		isLast := !canGoOn(m, c) || c.seen == len(c.socket.events)
+		isLast := !canResume(m, c) || c.seen == len(c.socket.events)
 		m.read(c, m.drawWay(c.socket.token, c.seen), c.socket, c.seen)
 		m.check()
 		if isLast {
@@ -55,9 +55,10 @@ func (m *machine) comeForTheRest(c *modelClient) {
 	}
 }
 
-// beRefused checks that a request for events is refused because the server stops:
-// by a status, or where that would end an EventSource for good, by an event.
-func (m *machine) beRefused(l *line) {
+// requireRefusal checks that a request for events is refused because the server stops. A
+// poll is refused by a status. A stream is refused by an event, because an EventSource gives
+// up after an error status.
+func (m *machine) requireRefusal(l *line) {
 	events, rest := l.take()
 	if l.reader.transport == sse.OverPoll {
 		m.mustBe([]string{shuttingDown}, rest, "the answer to %s", l.client.name)

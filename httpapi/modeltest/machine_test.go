@@ -15,15 +15,15 @@ import (
 	"signaling-server/sse"
 )
 
-// Several clients do whatever clients can do, in any order, in a bubble of fake
-// time, and after each step every one of them must have been answered and sent
-// exactly what the oracle foretells.
+// Several clients do whatever clients can do, in any order and in fake time. After each
+// step, each client must have received exactly the answers and events that the oracle
+// predicts.
 //
-// More of the same: go test ./httpapi/modeltest -rapid.checks=20000 -timeout 2h
-func TestTheServerDoesWhatTheOracleForetells(t *testing.T) {
+// For more runs: go test ./httpapi/modeltest -rapid.checks=20000 -timeout 2h
+func TestTheServerDoesWhatTheOraclePredicts(t *testing.T) {
 	setDefault(t, "rapid.checks", "300")
 	setDefault(t, "rapid.steps", "200")
-	setDefault(t, "rapid.nofailfile", "true") // the seed in the report leads back as well
+	setDefault(t, "rapid.nofailfile", "true") // the seed in the report is enough to repeat a failure
 	deeds := make(tally)
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
@@ -38,7 +38,7 @@ func TestTheServerDoesWhatTheOracleForetells(t *testing.T) {
 	deeds.report(t)
 }
 
-// setDefault sets a flag that the command line does not.
+// setDefault sets a flag unless the command line sets it.
 func setDefault(t *testing.T, name, value string) {
 	isSet := false
 	flag.Visit(func(f *flag.Flag) { isSet = isSet || f.Name == name })
@@ -47,8 +47,8 @@ func setDefault(t *testing.T, name, value string) {
 	}
 }
 
-// machine is the server, its clients, and the oracle that knows what must come of
-// what they do.
+// machine is the server, its clients, and the oracle that predicts what each client must
+// receive.
 type machine struct {
 	t       *rapid.T
 	tally   tally
@@ -57,27 +57,27 @@ type machine struct {
 	started time.Time
 	clients []*modelClient
 	lines   []*line  // in the order of the requests
-	names   []string // IDs and tokens, and behind each what it is called in words
-	count   int      // makes each event another
+	names   []string // pairs: an ID or token, and its readable name
+	count   int      // makes each event different
 }
 
-// modelClient is one who uses the server.
+// modelClient is a client of the server.
 type modelClient struct {
 	name   string
-	socket *oracleSocket   // the latest, nil before the first
-	former []*oracleSocket // those before it
-	line   *line           // the latest request for events, nil when that is over
-	asked  int             // the position that it named
-	seen   int             // the position behind the last event seen
-	posts  []sent          // by this socket, with a key; the last 64
+	socket *oracleSocket   // the client's latest socket; nil before the first
+	former []*oracleSocket // the client's sockets before
+	line   *line           // the latest request for events; nil when it is over
+	asked  int             // the position in that request
+	seen   int             // the sequence number of the last event seen
+	posts  []sent          // the last 64 posts of this socket with a key
 	belief belief
 }
 
-// What fills an outbox while it is read is chance; so nothing does that is done at
-// once.
+// If an outbox becomes full while a client reads it, the result depends on chance. So one
+// step never causes more events than a small outbox can hold.
 const (
-	mostAtOnce  = 8              // events that one event, or one tick, makes a socket owed: one for each member of its room
-	smallOutbox = 2 * mostAtOnce // events that may wait for a reader, where these are few
+	mostAtOnce  = 8              // the most events that one event or one tick adds to an outbox: one for each member of the room
+	smallOutbox = 2 * mostAtOnce // the limit of a small outbox
 )
 
 func newMachine(t *rapid.T, deeds tally) *machine {
@@ -113,14 +113,13 @@ func newMachine(t *rapid.T, deeds tally) *machine {
 	return m
 }
 
-// did counts a deed, and writes it into the log of a failure.
+// did counts a deed, and logs it for the report of a failure.
 func (m *machine) did(c *modelClient, what string, more ...any) {
 	m.tally.count(what)
 	m.t.Logf("%.4f s: %s %s %s", time.Since(m.started).Seconds(), c.name, what, inWords{m, fmt.Sprintln(more...)})
 }
 
-// inWords is a text whose sockets and tokens are named as people can read them,
-// when it is logged.
+// inWords is a text for the log. Its String replaces IDs and tokens by readable names.
 type inWords struct {
 	*machine
 	text string
@@ -130,25 +129,25 @@ func (w inWords) String() string {
 	return strings.NewReplacer(w.names...).Replace(strings.TrimSpace(w.text))
 }
 
-// mustBe compares what is with what the oracle says. What fails is told in the
-// log alone: rapid makes a failure smaller by comparing errors, and in those
-// must be nothing that was drawn by the server.
+// mustBe requires that the server did what the oracle predicts. It writes the difference
+// only to the log: rapid compares errors to shorten a failing run, so an error must not
+// contain the random IDs of the server.
 func (m *machine) mustBe(want, got []string, format string, args ...any) {
 	m.t.Helper()
 	if slices.Equal(want, got) {
 		return
 	}
-	m.t.Logf("%s: by the oracle\n\t%s\nand by the server\n\t%s", fmt.Sprintf(format, args...),
+	m.t.Logf("%s: the oracle predicts\n\t%s\nand the server gives\n\t%s", fmt.Sprintf(format, args...),
 		inWords{m, strings.Join(want, "\n\t")}, inWords{m, strings.Join(got, "\n\t")})
 	m.t.FailNow()
 }
 
-// offBeat keeps what clients do apart from what the server does at its ticks: all
-// durations are whole milliseconds.
+// offBeat keeps the clients' steps between the server's ticks, because all durations are
+// whole milliseconds.
 const offBeat = time.Millisecond / 2
 
-// settle waits until the server has done all that it can do now, and takes over
-// from it what is chance: how much there is in the answers to polls.
+// settle waits until the server has done all that it can do now. Then it tells the oracle
+// what only chance decides: how many events the answers to polls contain.
 func (m *machine) settle() {
 	settle()
 	m.oracle.settle()
@@ -161,7 +160,7 @@ func (m *machine) settle() {
 }
 
 func settle() {
-	time.Sleep(time.Nanosecond) // for what was to wait no time at all
+	time.Sleep(time.Nanosecond) // runs timers that are due now
 	synctest.Wait()
 }
 

@@ -8,7 +8,7 @@ import (
 	"signaling-server/sse"
 )
 
-// look compares what operators are told with what the oracle says.
+// look compares what operators see with what the oracle predicts.
 func (m *machine) look(c *modelClient) {
 	m.did(c, "looks at the monitoring")
 	m.oracle.now = time.Now()
@@ -39,7 +39,7 @@ func (m *machine) look(c *modelClient) {
 	}), wordsFor(only(health, "status", "connections", "rooms")), "GET /health")
 }
 
-// only returns some members of an object.
+// only returns an object with the named members of another.
 func only(object fact, names ...string) fact {
 	some := make(fact)
 	for _, name := range names {
@@ -50,7 +50,7 @@ func only(object fact, names ...string) fact {
 
 func wordsFor(document fact) []string { return []string{jsonOf(document)} }
 
-// roomList is what GET /rooms answers.
+// roomList returns the answer to GET /rooms.
 func (o *oracle) roomList() fact {
 	rooms := slices.SortedFunc(slices.Values(o.rooms), func(x, y *oracleRoom) int { return cmp.Compare(x.id, y.id) })
 	list := make([]fact, len(rooms))
@@ -70,7 +70,7 @@ func (o *oracle) roomList() fact {
 	return fact{"totalRooms": len(list), "rooms": list}
 }
 
-// connectionList is what GET /connections answers.
+// connectionList returns the answer to GET /connections.
 func (o *oracle) connectionList() fact {
 	list := make([]fact, len(o.sockets))
 	for i, s := range o.sockets {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What a client event is answered, in short.
+// The answers to a client event, in short form.
 const (
 	accepted         = "202"
 	unknownSession   = "401 unknown-session"
@@ -19,7 +19,7 @@ const (
 	shuttingDown     = "503 shutting-down"
 )
 
-// oracleRoom is a room that somebody is in.
+// oracleRoom is a room that has members.
 type oracleRoom struct {
 	id           string
 	members      []*oracleMember // in order of joining
@@ -27,16 +27,16 @@ type oracleRoom struct {
 	lastActivity time.Time
 }
 
-// oracleMember is a socket's stay in a room.
+// oracleMember is a socket that is in a room.
 type oracleMember struct {
 	socket    *oracleSocket
 	userID    string
-	metadata  any // nil: none
+	metadata  any // nil if it has none
 	joinedAt  time.Time
-	awaySince string // as the others were told, "" where it is there
+	awaySince string // the time in user-away; "" if it is not away
 }
 
-// post does what a valid client event asks for, and says what it is answered.
+// post does what a valid client event asks for, and returns the answer.
 func (o *oracle) post(s *oracleSocket, e fact) string {
 	switch e["type"] {
 	case "join-room":
@@ -92,7 +92,8 @@ func (o *oracle) signal(s *oracleSocket, target string, e fact) string {
 	return targetNotFound
 }
 
-// broadcast sends an event of a member to all in its room but one, or to none.
+// broadcast sends a member's event to all members of its room except one (nil: to all). If a
+// member does not admit the event, nobody receives it.
 func (o *oracle) broadcast(sender, except *oracleSocket, e fact) string {
 	for _, m := range sender.room.members {
 		if m.socket != except && !o.admits(sender.id, m.socket) {
@@ -112,7 +113,7 @@ func (o *oracle) tell(from string, room *oracleRoom, except *oracleSocket, e fac
 	}
 }
 
-// mayJoin reports whether all who are to be told of a join may be.
+// mayJoin reports whether all sockets that receive an event for a join admit it.
 func (o *oracle) mayJoin(s *oracleSocket, room *oracleRoom) bool {
 	for _, m := range room.members {
 		if m.socket != s && !o.admits(s.id, m.socket) {
@@ -122,8 +123,8 @@ func (o *oracle) mayJoin(s *oracleSocket, room *oracleRoom) bool {
 	return o.admits(s.id, s)
 }
 
-// join takes a socket out of its room and into another. Who is there already, as
-// the same user, is told again who else is.
+// join takes a socket out of its room and into another. If it is in that room already, as
+// the same user, it only receives room-joined again.
 func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) string {
 	room := o.room(roomID)
 	own := s.room != nil && s.room == room
@@ -159,7 +160,8 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 	return accepted
 }
 
-// welcome tells a socket who is in its room, and who of the others is away.
+// welcome sends room-joined to a socket, with the members of its room. It says which of the
+// others are away.
 func (o *oracle) welcome(s *oracleSocket) (refusal string) {
 	users := make([]fact, len(s.room.members))
 	for i, m := range s.room.members {
@@ -173,7 +175,7 @@ func (o *oracle) welcome(s *oracleSocket) (refusal string) {
 	})
 }
 
-// user is a member as others see it.
+// user returns a member as the other members see it.
 func (m *oracleMember) user() fact {
 	user := fact{"userId": m.userID, "socketId": m.socket.id}
 	if m.metadata != nil {
@@ -182,12 +184,13 @@ func (m *oracleMember) user() fact {
 	return user
 }
 
-// event is one in which others are told something of a member.
+// event makes an event about a member, for the other members.
 func (m *oracleMember) event(kind, timestamp string) fact {
 	return fact{"type": kind, "userId": m.userID, "socketId": m.socket.id, "timestamp": timestamp}
 }
 
-// observe tells a room that a member went away or came back, if it did and lives.
+// observe tells a room that a member went away or came back, unless the room knows or the
+// member has ended.
 func (o *oracle) observe(s *oracleSocket) {
 	m := s.member
 	switch {
@@ -201,7 +204,7 @@ func (o *oracle) observe(s *oracleSocket) {
 	}
 }
 
-// vacate takes a socket out of its room, and tells the others why.
+// vacate takes a socket out of its room, and tells the others the reason.
 func (o *oracle) vacate(s *oracleSocket, reason string) {
 	room, gone := s.room, s.member.event("user-disconnected", o.timestamp())
 	gone["reason"] = reason
@@ -219,7 +222,7 @@ func (o *oracle) withdraw(s *oracleSocket) {
 	}
 }
 
-// room returns the room of this ID, or nil.
+// room returns the room with this ID, or nil.
 func (o *oracle) room(id string) *oracleRoom {
 	for _, room := range o.rooms {
 		if room.id == id {

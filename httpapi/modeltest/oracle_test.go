@@ -8,44 +8,45 @@ import (
 	"signaling-server/sse"
 )
 
-// oracle is PROTOCOL.md as a program: it is told what clients do, and foretells
-// what each of them is answered and sent. Of the server it knows one thing more,
-// how often it looks after its sockets.
+// oracle is docs/protocol.md as a program. The test tells it what the clients do, and it
+// predicts the answers and events that each client must receive. It knows only one more
+// thing about the server: how often the server checks its sockets.
 //
-// This file is about sockets and who reads them; rooms are in the next.
+// This file is about sockets and their streams and polls. oracle_rooms_test.go is about
+// rooms.
 type oracle struct {
 	options    sse.Options
 	maxMembers int
 	now        time.Time
-	sockets    []*oracleSocket // that live, oldest first
-	overflowed []*oracleSocket // that have ended, and of whom their rooms are to be told
+	sockets    []*oracleSocket // the sockets that live, oldest first
+	overflowed []*oracleSocket // the sockets that an overflow ended, and whose rooms do not know yet
 	draining   bool
 	rooms      []*oracleRoom // oldest first
-	opened     int           // sockets ever
-	founded    int           // rooms ever
+	opened     int           // how many sockets were ever opened
+	founded    int           // how many rooms there ever were
 }
 
-// fact is an event that the server sends.
+// fact is an event, or another JSON object of the server.
 type fact map[string]any
 
-// oracleSocket is what a socket is owed, and how far it was paid.
+// oracleSocket is a socket with all its events, and how far the client has received them.
 type oracleSocket struct {
 	id, token string
 	openedAt  time.Time
-	events    []fact  // all that it was ever sent: the first has the sequence 1
-	causes    []cause // of the same events
-	confirmed int     // so many of the first have arrived, as its client says
-	forgotten int     // so many of the first are no longer to be had
-	written   int     // so many of the first were written to some reader
+	events    []fact  // all events ever; the first has the sequence number 1
+	causes    []cause // the cause of each event
+	confirmed int     // how many events the client has confirmed
+	forgotten int     // how many events the server no longer keeps
+	written   int     // how many events were written to a stream or poll
 	ended     bool
 
-	reader      *oracleReader // the one that there is, or nil
-	transport   sse.Transport // of the latest reader
+	reader      *oracleReader // the open stream or poll, or nil
+	transport   sse.Transport // the kind of the latest reader
 	unreadSince time.Time
 	away        bool
-	stalled     bool // the latest reader ended because its client took nothing
+	stalled     bool // the latest reader ended because its client read nothing
 
-	room   *oracleRoom // or nil
+	room   *oracleRoom // nil if the socket is not in a room
 	member *oracleMember
 }
 
@@ -53,24 +54,24 @@ type oracleSocket struct {
 type oracleReader struct {
 	transport sse.Transport
 	position  int
-	said      []saying // what its client must have been sent since that was last compared
-	over      bool     // nothing more must come
+	said      []saying // what the client must have received since the last comparison
+	over      bool     // nothing more may arrive
 
-	silent    bool      // the client takes nothing
-	stuckAt   time.Time // when something was to be written to a silent client
-	lastWrite time.Time // to a stream
+	silent    bool      // the client reads nothing, but keeps its connection
+	stuckAt   time.Time // when the server began to write to a silent client
+	lastWrite time.Time // the last write to a stream
 
-	wait  time.Duration // of a poll
+	wait  time.Duration // how long a poll may wait
 	until time.Time     // when the wait is over
-	due   bool          // there is something to answer
-	least int           // so much must be in the answer, if it is there
+	due   bool          // the poll has something to answer
+	least int           // the fewest events in the answer, if the limits allow them
 }
 
-// saying is one event of a reader. A heartbeat may be left out if another event
-// falls due at the same moment.
+// saying describes one event that a reader sends. The server may leave out a heartbeat if
+// another event is due at the same moment.
 type saying struct {
 	text     string
-	beat     time.Time // of a heartbeat that was due
+	beat     time.Time // when a heartbeat was due; zero for other events
 	optional bool
 }
 
@@ -80,7 +81,7 @@ func (o *oracle) timestamp() string { return timestamp(o.now) }
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// hasSpaceFor tells whether so many more events can be sent to anyone.
+// hasSpaceFor reports whether each outbox has space for so many more events.
 func (o *oracle) hasSpaceFor(count int) bool {
 	return !slices.ContainsFunc(o.sockets, func(s *oracleSocket) bool {
 		return len(s.events)-s.written+count > o.limits().UnsentEvents
@@ -91,19 +92,19 @@ func (r *oracleReader) say(sequence int, e fact) {
 	r.said = append(r.said, saying{text: saidAs(sequence, e)})
 }
 
-// take returns what was said since it was last called.
+// take returns what was said since the last call.
 func (r *oracleReader) take() []saying {
 	said := r.said
 	r.said = nil
 	return said
 }
 
-// saidAs puts an event in words that can be compared.
+// saidAs describes an event as a text, for comparison.
 func saidAs(sequence int, e fact) string {
 	return fmt.Sprintf("%d %s", sequence, jsonOf(e))
 }
 
-// open makes a new socket.
+// open opens a new socket.
 func (o *oracle) open(token string, r *oracleReader) *oracleSocket {
 	s := &oracleSocket{id: idOf(token), token: token, openedAt: o.now}
 	o.opened++
@@ -112,9 +113,9 @@ func (o *oracle) open(token string, r *oracleReader) *oracleSocket {
 	return s
 }
 
-// resume lets a reader go on behind a position. It says whether that is possible:
-// if not, the client needs a new socket. The old one ends if it had a gap, and
-// not if its client has only read on meanwhile.
+// resume attaches a reader after a position, and reports whether that was possible. If not,
+// the client gets a new socket. Then the old socket ends if it cannot resume without a gap.
+// It does not end if the client has confirmed a later position already.
 func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 	switch {
 	case s.ended || position < s.confirmed:
@@ -123,7 +124,7 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 		o.end(s, sse.TransportClose)
 		return false
 	case o.draining && position == len(s.events):
-		return false // there is nothing to come for
+		return false // the client has all its events
 	}
 	if s.reader != nil {
 		o.finish(s, o.disconnected("replaced"))
@@ -167,7 +168,7 @@ func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed 
 	}
 }
 
-// drain stops the server: readers are told so when they have everything.
+// drain stops the server. A reader receives server-shutdown after all its events.
 func (o *oracle) drain() {
 	o.draining = true
 	for _, s := range o.sockets {
@@ -189,19 +190,20 @@ func (o *oracle) disconnected(reason sse.Reason) fact {
 
 func (o *oracle) shutdown() fact { return fact{"type": "server-shutdown", "timestamp": o.timestamp()} }
 
-// cause is who made the server send an event.
+// cause says why the server sent an event, and when.
 type cause struct {
-	from     string    // a socket, "" the server itself
-	ofOrigin bool      // the socket lived then: the event counts against its address
-	at       time.Time // when it was put in or, once it was written, when that was
+	from     string    // the ID of the socket that caused it; "" for the server
+	ofOrigin bool      // the socket lived at that time, so the event counts against its address
+	at       time.Time // when the event was put into the outbox; later, when it was written
 }
 
-// deliver puts an event of the server's own into a socket's outbox, or says why not.
+// deliver puts an event that the server causes into a socket's outbox. It returns the reason
+// if it cannot.
 func (o *oracle) deliver(s *oracleSocket, e fact) (refusal string) {
 	return o.deliverFrom("", s, e)
 }
 
-// deliverFrom is deliver for an event that a socket causes.
+// deliverFrom is like deliver, for an event that a socket causes.
 func (o *oracle) deliverFrom(from string, s *oracleSocket, e fact) (refusal string) {
 	switch {
 	case s.ended:
@@ -222,12 +224,12 @@ func (o *oracle) deliverFrom(from string, s *oracleSocket, e fact) (refusal stri
 	return ""
 }
 
-// lives reports whether a socket is one of those that there are.
+// lives reports whether a socket exists and has not ended.
 func (o *oracle) lives(id string) bool {
 	return slices.ContainsFunc(o.sockets, func(s *oracleSocket) bool { return s.id == id })
 }
 
-// send puts an event into a socket's outbox if the sender's share of it allows that.
+// send puts an event into a socket's outbox if the sender has not used up its share there.
 func (o *oracle) send(from string, s *oracleSocket, e fact) (refusal string) {
 	if !s.ended && !o.draining && !o.hasShare(from, s) {
 		return targetOverflow
@@ -235,12 +237,12 @@ func (o *oracle) send(from string, s *oracleSocket, e fact) (refusal string) {
 	return o.deliverFrom(from, s, e)
 }
 
-// admits reports whether a socket does not stand in the way of a broadcast.
+// admits reports whether a socket allows a broadcast to its room.
 func (o *oracle) admits(from string, s *oracleSocket) bool {
 	return s.ended || o.draining || o.isSlow(s) || o.hasShare(from, s)
 }
 
-// isSlow reports whether a client reads more slowly than an honest room needs.
+// isSlow reports whether a client is so slow that a broadcast need not wait for it.
 func (o *oracle) isSlow(s *oracleSocket) bool {
 	if s.written == len(s.events) {
 		return false
@@ -249,8 +251,8 @@ func (o *oracle) isSlow(s *oracleSocket) bool {
 	return o.now.Sub(s.causes[s.written].at) > patience
 }
 
-// hasShare reports whether a sender may have one event more in an outbox. All
-// clients have one address.
+// hasShare reports whether a sender may put one more event into an outbox. All clients of
+// the model have the same address.
 func (o *oracle) hasShare(from string, s *oracleSocket) bool {
 	offered, ofSender, ofAddress := 0, 0, 0
 	for _, c := range s.causes[s.written:] {
@@ -270,8 +272,9 @@ func (o *oracle) hasShare(from string, s *oracleSocket) bool {
 	return isPart(offered, 3, 4) && isPart(ofSender, 1, 4) && isPart(ofAddress, 1, 2)
 }
 
-// advance gives a reader what is behind its position. A poll answers once: what
-// of it is in the answer is seen only there.
+// advance gives a stream the events after its position. A poll answers only once, and only
+// its answer shows how many of the events it contains. So advance only marks the poll
+// as due.
 func (o *oracle) advance(s *oracleSocket) {
 	r := s.reader
 	switch {
@@ -291,8 +294,8 @@ func (o *oracle) advance(s *oracleSocket) {
 	o.wrote(s)
 }
 
-// wrote notes that all up to the reader's position was written, and forgets what
-// was written too long ago.
+// wrote records that all events up to the reader's position were written. It forgets the
+// oldest if the server retains no more.
 func (o *oracle) wrote(s *oracleSocket) {
 	r := s.reader
 	if r.silent {
@@ -312,7 +315,7 @@ func (o *oracle) wroteUpTo(s *oracleSocket, position int) {
 	}
 }
 
-// expire forgets what was written so long ago that no client comes back for it.
+// expire forgets events that were written so long ago that no client can resume before them.
 func (o *oracle) expire(s *oracleSocket) {
 	retention := 3*o.options.HeartbeatInterval + o.options.WriteTimeout + o.options.ResumeWindow
 	for s.forgotten < s.written && s.causes[s.forgotten].at.Add(retention).Before(o.now) {
@@ -320,8 +323,8 @@ func (o *oracle) expire(s *oracleSocket) {
 	}
 }
 
-// answer answers the poll of a socket with so many events. How many they are is
-// chance only as far as several came at once while the poll waited.
+// answer answers a socket's poll with a number of events. The number depends on chance only
+// if several events came at once while the poll waited.
 func (o *oracle) answer(s *oracleSocket, count int) {
 	r := s.reader
 	most := min(len(s.events)-r.position, o.limits().RetainedEvents, 256)
@@ -338,7 +341,7 @@ func (o *oracle) answer(s *oracleSocket, count int) {
 	o.finish(s, nil)
 }
 
-// finish ends a socket's reader, after a last word if there is one.
+// finish ends a socket's reader. A lastWord that is not nil is its last event.
 func (o *oracle) finish(s *oracleSocket, lastWord fact) {
 	r := s.reader
 	if lastWord != nil {
@@ -357,7 +360,7 @@ func (o *oracle) detach(s *oracleSocket) {
 	s.unreadSince = o.now
 }
 
-// hear makes a silent client take what there is again.
+// hear makes a silent client read again.
 func (o *oracle) hear(s *oracleSocket) {
 	r := s.reader
 	r.until = o.now.Add(r.wait)
@@ -369,7 +372,7 @@ func (o *oracle) hear(s *oracleSocket) {
 	}
 }
 
-// end ends a socket, and tells its room why.
+// end ends a socket, and tells its room the reason.
 func (o *oracle) end(s *oracleSocket, reason sse.Reason) {
 	s.ended = true
 	if s.reader != nil {
@@ -381,7 +384,7 @@ func (o *oracle) end(s *oracleSocket, reason sse.Reason) {
 	}
 }
 
-// settle tells rooms of the sockets whose outboxes were full.
+// settle ends the sockets that overflowed, and tells their rooms.
 func (o *oracle) settle() {
 	for len(o.overflowed) > 0 {
 		s := o.overflowed[0]
@@ -390,14 +393,14 @@ func (o *oracle) settle() {
 	}
 }
 
-// tickInterval is how often the server looks after its sockets.
+// tickInterval returns how often the server checks its sockets.
 func (o *oracle) tickInterval() time.Duration {
 	finest := min(o.options.HeartbeatInterval, o.options.ResumeWindow, o.options.AwayAfter) / 10
 	return min(max(finest, time.Millisecond), 250*time.Millisecond)
 }
 
-// tick looks after all sockets. In which order is chance; those of which that
-// matters come first.
+// tick checks all sockets. The server's order depends on chance. The IDs in first are the
+// sockets for which the order matters, in the order that the server took.
 func (o *oracle) tick(first []string) {
 	for _, s := range o.sockets {
 		o.expire(s)
@@ -416,7 +419,7 @@ func (o *oracle) tick(first []string) {
 	o.settle()
 }
 
-// beat says something on a stream that has been silent for too long.
+// beat sends a heartbeat on a stream that was idle for the heartbeat interval.
 func (o *oracle) beat(s *oracleSocket) {
 	r := s.reader
 	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() || o.now.Sub(r.lastWrite) < o.options.HeartbeatInterval {
@@ -427,7 +430,8 @@ func (o *oracle) beat(s *oracleSocket) {
 	o.wrote(s)
 }
 
-// lookAfter notes that a socket has not been read for a while, or for too long.
+// lookAfter marks a socket as away if it had no reader for a while, and ends it after its
+// resume window.
 func (o *oracle) lookAfter(s *oracleSocket) {
 	unread := o.now.Sub(s.unreadSince)
 	switch {
@@ -442,8 +446,8 @@ func (o *oracle) lookAfter(s *oracleSocket) {
 	}
 }
 
-// elapse brings what happens by itself between two ticks, until a moment: writes
-// to silent clients fail, and polls that waited long enough answer nothing.
+// elapse lets time pass between two ticks, until a moment. Writes to silent clients fail,
+// and polls whose wait is over answer without events.
 func (o *oracle) elapse(until time.Time) {
 	for _, s := range o.sockets {
 		switch r := s.reader; {

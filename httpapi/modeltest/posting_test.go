@@ -11,12 +11,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// posting is one event as a client posts it.
+// posting is an event that a client posts.
 type posting struct {
 	name   string
-	event  fact // nil where it is not valid
+	event  fact // nil if it is not valid
 	body   string
-	answer string // of one that is not valid
+	answer string // the answer to an event that is not valid
 }
 
 // drawPosting draws an event that a client might post.
@@ -62,8 +62,8 @@ func (m *machine) drawPosting(c *modelClient) posting {
 	return posting{kind, e, jsonOf(e), ""}
 }
 
-// drawRoom draws which room a client is to join. Where that may fill somebody's
-// outbox, it is not the one it is in: when the others there are told is chance.
+// drawRoom draws the room that a client joins. If that may fill an outbox, it does not draw
+// the client's own room: when the other members receive the events depends on chance.
 func (m *machine) drawRoom(s *oracleSocket) string {
 	rooms := []string{"blue", "blue", "green", "red", "blue"}
 	if s.room != nil && !m.oracle.hasSpaceFor(mostAtOnce) {
@@ -72,7 +72,7 @@ func (m *machine) drawRoom(s *oracleSocket) string {
 	return rapid.SampledFrom(rooms).Draw(m.t, "room")
 }
 
-// drawTarget draws whom an event is for: anybody's socket, or nobody's.
+// drawTarget draws the target of an event: the ID of any socket, or of none.
 func (m *machine) drawTarget(c *modelClient) string {
 	var targets []string
 	if c.socket.room != nil {
@@ -93,7 +93,7 @@ func (m *machine) drawTarget(c *modelClient) string {
 	return rapid.SampledFrom(targets).Draw(m.t, "target")
 }
 
-// drawInvalid draws a body that is refused whatever the circumstances.
+// drawInvalid draws a body that the server always refuses.
 func (m *machine) drawInvalid() posting {
 	body := rapid.SampledFrom([]string{
 		`{"type":"jump"}`, `{"x":1}`, `{"type":"ping","x":1}`, `{"type":"send-message","message":" "}`, `{"type":"join-room","roomId":"blue"}`,
@@ -103,16 +103,16 @@ func (m *machine) drawInvalid() posting {
 	return posting{"an invalid event", nil, body, validationFailed}
 }
 
-// goodbye ends a socket.
+// goodbye is the event that ends a socket.
 var goodbye = posting{"disconnect", fact{"type": "disconnect"}, `{"type":"disconnect"}`, ""}
 
-// sent is a POST as it is sent, once or more often.
+// sent is a POST that a client may send several times.
 type sent struct {
 	path, contentType, bearer, key, body string
-	answer                               string // what must come of it
+	answer                               string // the answer that the oracle predicts
 }
 
-// asJSON is a POST as all clients send it that can set headers.
+// asJSON makes a POST like a client that can set headers.
 func asJSON(path, token, body string) sent {
 	return sent{path: path, contentType: "application/json", bearer: token, body: body}
 }
@@ -129,18 +129,18 @@ func (p sent) request() *http.Request {
 	return r
 }
 
-// post lets a client post one event.
+// post makes a client post one event.
 func (m *machine) post(c *modelClient) {
 	p := m.drawPosting(c)
 	m.send(c, "posts "+p.name, asJSON("/events", c.socket.token, p.body), p)
 }
 
-// disconnect lets a client end its socket.
+// disconnect makes a client end its socket.
 func (m *machine) disconnect(c *modelClient) {
 	m.send(c, "posts "+goodbye.name, asJSON("/events", c.socket.token, goodbye.body), goodbye)
 }
 
-// beacon lets a page post one event while it unloads.
+// beacon makes a client post one event like a page that unloads.
 func (m *machine) beacon(c *modelClient) {
 	p := goodbye
 	if rapid.Bool().Draw(m.t, "stays") {
@@ -150,14 +150,14 @@ func (m *machine) beacon(c *modelClient) {
 	m.send(c, "posts a beacon", sent{path: "/events", contentType: "text/plain;charset=UTF-8", body: body}, p)
 }
 
-// batch lets a client post several events at once, good ones and bad ones.
+// batch makes a client post several valid and invalid events at once.
 func (m *machine) batch(c *modelClient) {
 	var all []posting
 	var bodies []string
 	for n := range rapid.IntRange(1, m.maxBatch()).Draw(m.t, "events") {
 		p := m.drawPosting(c)
 		if n == 0 && rapid.IntRange(0, 9).Draw(m.t, "goodbye") == 1 {
-			p = goodbye // the first, since how much of the others' effects a stream yet writes is chance
+			p = goodbye // only as the first event: how much a stream still writes of the events before it depends on chance
 		}
 		all = append(all, p)
 		bodies = append(bodies, p.body)
@@ -165,12 +165,12 @@ func (m *machine) batch(c *modelClient) {
 	m.send(c, "posts a batch", asJSON("/events/batch", c.socket.token, `{"events":[`+strings.Join(bodies, ",")+`]}`), all...)
 }
 
-// maxBatch is how many events are posted at once: if they filled the outbox of a
-// socket that is read, whether they did would be chance.
+// maxBatch returns how many events a batch may have. A larger batch could fill an outbox
+// while a client reads it, and then the result would depend on chance.
 func (m *machine) maxBatch() int { return min(5, m.oracle.limits().UnsentEvents/mostAtOnce) }
 
-// talk lets a client post more than fits into a small outbox, to all in its room
-// or to one of them.
+// talk makes a client post more events than fit into a small outbox, to all members of its
+// room or to one of them.
 func (m *machine) talk(c *modelClient) {
 	members := c.socket.room.members
 	listener := members[rapid.IntRange(0, len(members)-1).Draw(m.t, "listener")].socket
@@ -182,12 +182,13 @@ func (m *machine) talk(c *modelClient) {
 			e = fact{"type": "signal", "target": listener.id, "data": m.count}
 		}
 		p := asJSON("/events", c.socket.token, jsonOf(e))
-		p.answer = m.foretell(c.socket, p.path, posting{event: e})
+		p.answer = m.predict(c.socket, p.path, posting{event: e})
 		m.exchange(c, p)
 	}
 }
 
-// send sends a POST, sometimes with a key, and then sometimes in vain.
+// send sends a POST, sometimes with a key. Sometimes the answer to a POST with a key is
+// lost.
 func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 	isKeyed := rapid.IntRange(0, 3).Draw(m.t, "with a key") == 1
 	if isKeyed {
@@ -195,7 +196,7 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 		p.key = fmt.Sprint("key-", m.count)
 	}
 	m.oracle.now = time.Now()
-	p.answer = m.foretell(c.socket, p.path, events...)
+	p.answer = m.predict(c.socket, p.path, events...)
 	m.did(c, what, p.body, "→", p.answer)
 	if isKeyed && p.answer != unknownSession {
 		c.posts = append(c.posts, p)
@@ -213,15 +214,15 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 // exchange sends a POST and compares the answer.
 func (m *machine) exchange(c *modelClient, p sent) {
 	m.mustBe([]string{p.answer}, []string{m.server.do(m.t, p.request())}, "the answer to %s", c.name)
-	if !strings.HasPrefix(p.answer, "200 ") { // whatever each event of a batch came to
+	if !strings.HasPrefix(p.answer, "200 ") { // a batch has too many different answers to count
 		m.tally.count("is answered " + p.answer)
 	}
 	m.settle()
 }
 
-// foretell says what a POST of some events is answered, and lets the oracle do
-// what they ask for.
-func (m *machine) foretell(s *oracleSocket, path string, events ...posting) string {
+// predict returns the answer to a POST of some events, and makes the oracle do what they
+// ask for.
+func (m *machine) predict(s *oracleSocket, path string, events ...posting) string {
 	if s.ended {
 		return unknownSession
 	}
@@ -241,7 +242,7 @@ func (m *machine) foretell(s *oracleSocket, path string, events ...posting) stri
 	return answer
 }
 
-// repeat lets a client send a POST with its key again, or another.
+// repeat makes a client send a POST with its key again, or another POST with the same key.
 func (m *machine) repeat(c *modelClient) {
 	p := c.posts[rapid.IntRange(0, len(c.posts)-1).Draw(m.t, "which")]
 	if rapid.IntRange(0, 3).Draw(m.t, "another") == 1 {
@@ -260,7 +261,7 @@ func (m *machine) repeat(c *modelClient) {
 func jsonOf(e fact) string {
 	text, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // only for what is no JSON
+		panic(err) // only for a value that JSON cannot express
 	}
 	return string(text)
 }

@@ -11,27 +11,27 @@ import (
 	"signaling-server/sse"
 )
 
-// start lets a client open a new socket.
+// start makes a client open a new socket.
 func (m *machine) start(c *modelClient) {
 	m.leave(c)
 	m.read(c, m.drawWay("", 0), nil, 0)
 }
 
-// goOn lets a client read on, or take over from itself.
-func (m *machine) goOn(c *modelClient) {
-	from, position := rapid.SampledFrom([]string{"the last id", "the last id", "an earlier id", "where it did before"}).Draw(m.t, "from"), c.seen
+// resume makes a client resume its socket, or take over from its own stream or poll.
+func (m *machine) resume(c *modelClient) {
+	from, position := rapid.SampledFrom([]string{"the last id", "the last id", "an earlier id", "the same position"}).Draw(m.t, "from"), c.seen
 	switch from {
 	case "an earlier id":
 		position = rapid.IntRange(c.socket.forgotten, c.seen).Draw(m.t, "position")
-	case "where it did before":
-		position = c.asked // once more: the answer was lost, or not heeded
+	case "the same position":
+		position = c.asked // as if the answer before was lost
 	}
-	m.goOnFrom(c, from, position)
+	m.resumeFrom(c, from, position)
 }
 
-// goOnFromNowhere lets a client read on from where the server may no longer be
-// able to, or never was.
-func (m *machine) goOnFromNowhere(c *modelClient) {
+// resumeFromWrongPosition makes a client resume from a position that the server may no
+// longer have, or never had.
+func (m *machine) resumeFromWrongPosition(c *modelClient) {
 	s := c.socket
 	from, position := rapid.SampledFrom([]string{"the beginning", "what it confirmed", "the future"}).Draw(m.t, "from"), 0
 	switch from {
@@ -40,32 +40,32 @@ func (m *machine) goOnFromNowhere(c *modelClient) {
 	case "the future":
 		position = len(s.events) + rapid.SampledFrom([]int{1, 2, 1 << 40}).Draw(m.t, "steps ahead")
 	}
-	m.goOnFrom(c, from, position)
+	m.resumeFrom(c, from, position)
 }
 
-func (m *machine) goOnFrom(c *modelClient, from string, position int) {
-	m.did(c, "goes on from "+from, position, "of", len(c.socket.events))
+func (m *machine) resumeFrom(c *modelClient, from string, position int) {
+	m.did(c, "resumes from "+from, position, "of", len(c.socket.events))
 	m.read(c, m.drawWay(c.socket.token, position), c.socket, position)
 }
 
-// goOnTwice lets a client read on, and at once do so again: the answer to the
-// first was lost.
-func (m *machine) goOnTwice(c *modelClient) {
+// resumeTwice makes a client resume, and at once resume again, as if the first answer was
+// lost.
+func (m *machine) resumeTwice(c *modelClient) {
 	s, position := c.socket, c.seen
-	m.did(c, "goes on twice", "from", position)
+	m.did(c, "resumes twice", "from", position)
 	for range 2 {
 		m.read(c, m.drawWay(s.token, position), s, position)
 	}
 }
 
-// way is how a client asks for events.
+// way is a request for events, with the reader that it opens.
 type way struct {
 	reader  *oracleReader
 	request *http.Request
 }
 
-// drawWay draws how a client asks for what is behind a position of the socket
-// of a token, or (empty) for a new socket.
+// drawWay draws a request for the events after a position of the socket with this token. If
+// the token is "", it is a request for a new socket.
 func (m *machine) drawWay(token string, position int) way {
 	if rapid.Bool().Draw(m.t, "polls") {
 		return m.drawPoll(token, position)
@@ -87,14 +87,14 @@ func (m *machine) drawStream(token string, position int) way {
 	return way{&oracleReader{transport: sse.OverStream}, r}
 }
 
-// tellPosition says in one of the four ways where a stream is to go on.
+// tellPosition puts a stream's position into a request, in one of the four ways.
 func (m *machine) tellPosition(r *http.Request, token string, position int) {
 	ways := []string{"id", "token and id", "query", "token"}
 	if position > 0 {
 		ways = ways[:3]
 	}
 	by := rapid.SampledFrom(ways).Draw(m.t, "position by")
-	m.tally.count("tells its position by " + by)
+	m.tally.count("gives its position by " + by)
 	id := fmt.Sprintf("%s.%d", token, position)
 	if by == "query" {
 		r.URL.RawQuery = "lastEventId=" + id
@@ -111,7 +111,7 @@ func (m *machine) drawPoll(token string, position int) way {
 	wait := rapid.SampledFrom([]int{25, 0, 1, 5, 60}).Draw(m.t, "wait")
 	query := fmt.Sprintf("wait=%d", wait)
 	if wait == 25 {
-		query = "" // that is the default
+		query = "" // 25 is the default
 	}
 	if position > 0 {
 		query += fmt.Sprintf("&after=%d", position)
@@ -128,12 +128,12 @@ func (m *machine) drawPoll(token string, position int) way {
 	return way{&oracleReader{transport: sse.OverPoll, wait: time.Duration(wait) * time.Second}, r}
 }
 
-// read sends a request for what is behind a position of a socket, or (nil) for a
-// new socket, which it may bring as well.
+// read sends a request for the events after a position of a socket. If the socket is nil or
+// cannot resume, the answer brings a new socket.
 func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
-	waits := s != nil && s.reader != nil && s.reader.silent // until the old stream's connection is given up
+	waits := s != nil && s.reader != nil && s.reader.silent // the new one waits until the server gives up the old connection
 	l := m.server.ask(w.request)
 	l.client, l.reader = c, w.reader
 	m.lines = append(m.lines, l)
@@ -155,7 +155,7 @@ func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	}
 }
 
-// situation tells how a socket is read that somebody is to go on with.
+// situation says what a request for events does, by the state of its socket.
 func situation(s *oracleSocket) string {
 	switch {
 	case s == nil:
@@ -172,16 +172,16 @@ func situation(s *oracleSocket) string {
 	return "resumes"
 }
 
-// newSocket makes the new socket that an answer brings the client's own. It is
-// nil where the server stops, and brings none.
+// newSocket gives the client the new socket that an answer brings. It returns nil if the
+// server is draining, because then the answer brings none.
 func (m *machine) newSocket(c *modelClient, l *line) *oracleSocket {
 	if m.oracle.draining {
-		m.beRefused(l)
+		m.requireRefusal(l)
 		l.reader.over = true
 		return nil
 	}
 	if c.socket != nil {
-		m.did(c, "cannot go on")
+		m.did(c, "cannot resume")
 		c.former = append(c.former, c.socket)
 	}
 	token := l.hello()
@@ -191,20 +191,20 @@ func (m *machine) newSocket(c *modelClient, l *line) *oracleSocket {
 	return c.socket
 }
 
-// stray lets a client ask with what is no position of a socket of its own: it
-// gets a new one, and harms nobody's.
-func (m *machine) stray(c *modelClient) {
-	what := rapid.SampledFrom([]string{"another's id", "no id", "an id of nobody", "a token of nobody"}).Draw(m.t, "what")
+// useForeignID makes a client ask with an id or token that is not its own. It must get a new
+// socket, and must not affect the sockets of others.
+func (m *machine) useForeignID(c *modelClient) {
+	what := rapid.SampledFrom([]string{"another's id", "an invalid id", "an unknown id", "an unknown token"}).Draw(m.t, "what")
 	w, nobody := m.drawStream("", 0), sse.NewToken().Secret()
 	switch what {
 	case "another's id":
 		w.request.Header.Set("Authorization", "Bearer "+c.socket.token)
 		w.request.Header.Set("Last-Event-ID", m.drawOtherToken(c, nobody)+".0")
-	case "no id":
+	case "an invalid id":
 		w.request.Header.Set("Last-Event-ID", c.socket.token+".-1")
-	case "an id of nobody":
+	case "an unknown id":
 		w.request.Header.Set("Last-Event-ID", nobody+".0")
-	case "a token of nobody":
+	case "an unknown token":
 		w = m.drawPoll(nobody, 0)
 	}
 	m.did(c, "asks with "+what)
@@ -212,7 +212,8 @@ func (m *machine) stray(c *modelClient) {
 	m.read(c, w, nil, 0)
 }
 
-// drawOtherToken draws a token that is another client's, if that has one.
+// drawOtherToken draws a client, and returns its token if it is another client with a
+// socket.
 func (m *machine) drawOtherToken(c *modelClient, otherwise string) string {
 	other := m.drawClient("other")
 	if other == c || other.socket == nil {
@@ -221,16 +222,16 @@ func (m *machine) drawOtherToken(c *modelClient, otherwise string) string {
 	return other.socket.token
 }
 
-// misask lets a client poll on terms that there are not: nothing happens.
-func (m *machine) misask(c *modelClient) {
+// pollWrongly makes a client poll with a wrong parameter. It is refused, and nothing changes.
+func (m *machine) pollWrongly(c *modelClient) {
 	query := rapid.SampledFrom([]string{"wait=61", "wait=-1", "wait=1.5", "wait=x", "after=-1", "after=01", "after=x"}).Draw(m.t, "query")
-	m.did(c, "polls on impossible terms", query)
+	m.did(c, "polls with a wrong parameter", query)
 	r := newModelRequest(http.MethodGet, "/events/poll?"+query, "")
 	r.Header.Set("Authorization", "Bearer "+c.socket.token)
 	m.mustBe([]string{validationFailed}, []string{m.server.do(m.t, r)}, "the answer to %s", c.name)
 }
 
-// drop lets a client's connection break.
+// drop breaks a client's connection.
 func (m *machine) drop(c *modelClient) {
 	m.did(c, "drops its "+string(c.line.reader.transport))
 	m.leave(c)
@@ -250,17 +251,17 @@ func (m *machine) leave(c *modelClient) {
 	c.line = nil
 }
 
-// cover lets a client read no more, though its connection stands.
+// cover makes a client read nothing, though its connection stays open.
 func (m *machine) cover(c *modelClient) {
-	m.did(c, "goes silent")
+	m.did(c, "stops reading")
 	c.line.ear.cover()
 	c.line.reader.silent = true
 	settle()
 }
 
-// uncover lets it read again.
+// uncover makes a silent client read again.
 func (m *machine) uncover(c *modelClient) {
-	m.did(c, "is no longer silent")
+	m.did(c, "reads again")
 	m.oracle.now = time.Now()
 	c.line.ear.uncover()
 	m.oracle.hear(c.socket)

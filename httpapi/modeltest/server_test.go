@@ -19,16 +19,16 @@ import (
 	"signaling-server/sse"
 )
 
-// modelServer is the whole server within a bubble of fake time.
+// modelServer is the whole server in fake time.
 type modelServer struct {
 	network *network
 	hub     *sse.Hub
 
-	mu      sync.Mutex // guards what follows
-	touched []string   // the sockets that ended, went away or came back, as it happened
+	mu      sync.Mutex // guards the fields below
+	touched []string   // the IDs of the sockets that ended, went away or came back, in this order
 }
 
-// startModelServer starts a server that ends with the check.
+// startModelServer starts a server that stops at the end of the check.
 func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelServer {
 	s := &modelServer{network: newNetwork()}
 	joined, err := signaling.Join(signaling.Parts{
@@ -41,7 +41,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	require.NoError(t, err)
 	s.hub = joined.Hub()
 
-	server := &http.Server{ // as cmd/signaling-server has it
+	server := &http.Server{ // configured as in cmd/signaling-server
 		Handler:           joined.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       20 * time.Second,
@@ -62,8 +62,9 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	return s
 }
 
-// keyless is a courier that leaves no event out for another: how far a reader is at
-// that moment is chance. Package sse has a model of its own for that.
+// keyless is a courier that removes the events' keys, so that no event replaces an older
+// one. Whether a reader has written the older one by then depends on chance. Package sse has
+// its own model for that.
 type keyless struct{ rooms.Courier }
 
 // Deliver implements rooms.Courier.
@@ -84,7 +85,7 @@ func (k keyless) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
 	return k.Courier.Tell(socketIDs, e)
 }
 
-// drain stops the server, and returns where it will be said how that went.
+// drain stops the server, and returns a channel for the result.
 func (s *modelServer) drain() <-chan error {
 	drained := make(chan error, 1)
 	go func() { // ends with the time-out at the latest
@@ -101,7 +102,7 @@ func (s *modelServer) touch(socketID string) {
 	s.touched = append(s.touched, socketID)
 }
 
-// takeTouched returns what was touched since it was last called.
+// takeTouched returns the IDs that were touched since the last call.
 func (s *modelServer) takeTouched() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +111,8 @@ func (s *modelServer) takeTouched() []string {
 	return touched
 }
 
-// network is a listener whose connections are pipes within the process: what
-// waits for them waits durably, so that fake time can pass.
+// network is a listener whose connections are pipes within the process. A goroutine that
+// waits for a pipe is durably blocked, so fake time can pass (testing/synctest).
 type network struct {
 	calls  chan net.Conn
 	closed chan struct{}
