@@ -32,7 +32,7 @@ var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reaso
 const maxLoggedParameters = 16
 
 // loggedQuery returns a query for the log. Unknown names are hidden, and so are
-// values that are not numbers: people put tokens where they do not belong.
+// values that are not numbers: people put tokens into the wrong place.
 func loggedQuery(raw string) string {
 	values, _ := url.ParseQuery(raw) // a parameter that cannot be parsed is left out
 	var shown []string

@@ -24,8 +24,8 @@ type Event struct {
 	Kind string // the event's type
 	Data Data   // its text, which names the type as well
 	From string // ID of the socket that causes the event; empty: the server or an operator
-	// Key marks events of which a client needs only one: an event takes the place of an
-	// unsent event with an equal key. With KeepsFirst the unsent event stays, and the new
+	// Key marks events that replace each other: an event takes the place of an unsent
+	// event with an equal key. With KeepsFirst the unsent event stays, and the new
 	// one is dropped. Nil: the event has no key.
 	Key        any
 	KeepsFirst bool

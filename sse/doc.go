@@ -1,5 +1,5 @@
-// Package sse keeps the sockets of the server: what each client is owed, and the one
-// stream or poll over which the client reads it.
+// Package sse keeps the sockets of the server: what each client is owed, and its reader:
+// at most one stream or poll at a time.
 //
 // A client opens a stream (GET /events) or polls (GET /events/poll). Its first request
 // opens a socket. The socket has a secret token, which only this client knows, and a

@@ -45,8 +45,8 @@ type Message struct {
 	// From is the ID of the socket that causes the event. While the event waits, it
 	// counts against that socket's share of the outbox. Empty: the server causes it.
 	From string
-	// Key marks events of which a client needs only one: an event takes the place of an
-	// unsent event with an equal key. With KeepsFirst the unsent event stays, and the new
+	// Key marks events that replace each other: an event takes the place of an unsent
+	// event with an equal key. With KeepsFirst the unsent event stays, and the new
 	// one is dropped. Nil: the event has no key.
 	Key        any
 	KeepsFirst bool

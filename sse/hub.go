@@ -245,8 +245,8 @@ func (h *Hub) Counts() (active, away int, total uint64) {
 	return len(h.sockets), int(h.away.Load()), h.opened
 }
 
-// clock returns the time since the hub was created. A Duration takes 8 bytes where a
-// time.Time takes 24, and is cheaper to read.
+// clock returns the time since the hub was created. A Duration takes 8 bytes, a
+// time.Time 24, and it is cheaper to read.
 func (h *Hub) clock() time.Duration { return time.Since(h.started) }
 
 // socket returns the living socket with an ID, or nil.

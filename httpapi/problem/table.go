@@ -5,7 +5,7 @@ import "net/http"
 // The table of problems, in the order in which the protocol lists them.
 var (
 	MalformedJSON = Type{"malformed-json", http.StatusBadRequest, "The body is not valid JSON",
-		"The body of the request is not one JSON value in UTF-8 (RFC 8259). The detail names the byte where it goes wrong. JSON that is nested more than 100 levels deep and unpaired surrogates in strings are refused too, because many receivers cannot read them."}
+		"The body of the request is not one JSON value in UTF-8 (RFC 8259). The detail names the byte at which it goes wrong. JSON that is nested more than 100 levels deep and unpaired surrogates in strings are refused too, because many receivers cannot read them."}
 	UnknownSession = Type{"unknown-session", http.StatusUnauthorized, "The session is not known",
 		"The request needs the session token from the event “connected”, as “Authorization: Bearer <token>”. The token is missing or malformed, or its socket has ended: it disconnected, or it stayed away longer than the resume window. Open a new stream (GET /events), take the token from its first event, and join the room again."}
 	UnknownOperator = Type{"unknown-operator", http.StatusUnauthorized, "This is for the operators of the server",
