@@ -36,9 +36,12 @@ type Document struct {
 // ParseDocument checks that a body is one JSON value, in UTF-8 and nested at most 100
 // levels deep.
 func ParseDocument(body []byte) (Document, error) {
-	depth, spaces := survey(body)
-	if depth > maxDepth {
+	depth, spaces, open := survey(body)
+	switch {
+	case depth > maxDepth:
 		return Document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+	case open > 0:
+		return Document{}, incomplete() // the decoder would copy the names on the way to the end
 	}
 	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
 		return Document{}, malformed(err)
@@ -63,6 +66,10 @@ func malformed(err error) *problem.Problem {
 	if errors.As(err, &syntax) {
 		return problem.MalformedJSON.With(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
 	}
+	return incomplete()
+}
+
+func incomplete() *problem.Problem {
 	return problem.MalformedJSON.With("The JSON value is incomplete.")
 }
 

@@ -63,7 +63,7 @@ func (p *posted) keep(o object) {
 		if travels(m) {
 			size += len(m.rawName) + len(m.value) + len(`:,`)
 			if !o.isCompact {
-				_, spaces := survey(m.value)
+				_, spaces, _ := survey(m.value)
 				size -= spaces
 			}
 		}
@@ -114,16 +114,6 @@ type Answer struct {
 type ICECandidate struct {
 	relayed
 	Candidate jsontext.Value `json:"candidate" validate:"required,candidate"`
-}
-
-// CandidateInit is an RTCIceCandidateInit (WebRTC, 4.8.1). A browser's toJSON()
-// writes null for a member that it does not know. The candidate itself may be
-// absent, but not null: strict receivers could not read it.
-type CandidateInit struct {
-	Candidate        jsontext.Value `json:"candidate"`
-	SDPMid           *string        `json:"sdpMid"`
-	SDPMLineIndex    *uint16        `json:"sdpMLineIndex"`
-	UsernameFragment *string        `json:"usernameFragment"`
 }
 
 // Signal is the event signal, to one member or to all.

@@ -111,25 +111,24 @@ func stringLength(text []byte) int {
 	}
 }
 
-// survey returns how deep JSON is nested, and how many bytes of white space are between
-// its tokens. For text that is not JSON the numbers mean nothing: such text is refused
-// later.
-func survey(text []byte) (depth, spaces int) {
-	level := 0
+// survey returns how deep JSON is nested, how many bytes of white space are between its
+// tokens, and how many brackets are still open at its end. For text that is not JSON the
+// numbers mean nothing: such text is refused later.
+func survey(text []byte) (depth, spaces, open int) {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '{', '[':
-			level++
-			depth = max(depth, level)
+			open++
+			depth = max(depth, open)
 		case '}', ']':
-			level--
+			open--
 		case ' ', '\t', '\r', '\n':
 			spaces++
 		case '"':
 			i += stringLength(text[i+1:])
 		}
 	}
-	return depth, spaces
+	return depth, spaces, open
 }
 
 // appendCompact appends a JSON value without insignificant white space. The rest stays
@@ -155,7 +154,7 @@ func compact(value jsontext.Value) jsontext.Value {
 	if value == nil {
 		return nil
 	}
-	_, spaces := survey(value)
+	_, spaces, _ := survey(value)
 	return appendCompact(make([]byte, 0, len(value)-spaces), value)
 }
 

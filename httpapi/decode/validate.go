@@ -3,12 +3,12 @@ package decode
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode"
 
 	"signaling-server/httpapi/problem"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
 )
@@ -50,15 +50,37 @@ func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value
 // isCandidate reports whether a value is an RTCIceCandidateInit, or null, which ends the
 // candidates.
 func isCandidate(value jsontext.Value) bool {
-	var candidate CandidateInit
-	switch value.Kind() {
-	case 'n':
-		return true
-	case '{':
-		err := json.Unmarshal(value, &candidate, asWritten)
-		return err == nil && (candidate.Candidate == nil || candidate.Candidate.Kind() == '"')
+	if value.Kind() != '{' {
+		return value.Kind() == 'n'
 	}
-	return false
+	for rawName, inner := range membersOf(value) {
+		if isValid, isKnown := CandidateMembers[string(unquoted(rawName))]; isKnown && !isValid(inner) {
+			return false
+		}
+	}
+	return true
+}
+
+// CandidateMembers are the members of an RTCIceCandidateInit (WebRTC, 4.8.1), each with a
+// function that reports whether a value is valid for it. A browser's toJSON() writes null
+// for a member that it does not know. The candidate itself may be absent, but not null:
+// strict receivers could not read it.
+var CandidateMembers = map[string]func(jsontext.Value) bool{
+	"candidate":        isString,
+	"sdpMid":           orNull(isString),
+	"sdpMLineIndex":    orNull(isUint16),
+	"usernameFragment": orNull(isString),
+}
+
+func isString(value jsontext.Value) bool { return value.Kind() == '"' }
+
+func isUint16(value jsontext.Value) bool {
+	_, err := strconv.ParseUint(string(value), 10, 16)
+	return err == nil
+}
+
+func orNull(isValid func(jsontext.Value) bool) func(jsontext.Value) bool {
+	return func(value jsontext.Value) bool { return value.Kind() == 'n' || isValid(value) }
 }
 
 // validate checks the fields of an event against the rules in their tags.
