@@ -261,7 +261,7 @@ func TestACrowdHasLessTimeForBodiesAndAnswers(t *testing.T) {
 }
 
 // guarded starts a server behind a guard.
-func guarded(t *testing.T, o conns.Options) *httptest.Server {
+func guarded(t *testing.T, o conns.Options) (*httptest.Server, *conns.Guard) {
 	api := httpapitest.Run(t, signaling.Parts{
 		Rooms: rooms.Limits{Members: 100},
 		API:   httpapi.Options{CORSOrigins: []string{"*"}, AdminToken: "operators-token-1", Environment: httpapi.Production},
@@ -275,13 +275,13 @@ func guarded(t *testing.T, o conns.Options) *httptest.Server {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return s
+	return s, guard
 }
 
 // Once, 3,000 idle connections of one address took all file descriptors. Now, when all
 // connections are in use, a few more are reserved for operators and probes.
 func TestTheReserveAnswersOperatorsAndProbesOnly(t *testing.T) {
-	s := guarded(t, conns.Options{InAll: 4, Reserve: 4})
+	s, guard := guarded(t, conns.Options{InAll: 4, Reserve: 4})
 	for range 4 {
 		stream := openRaw(t, s.Listener.Addr().String())
 		stream.token(t)
@@ -294,6 +294,7 @@ func TestTheReserveAnswersOperatorsAndProbesOnly(t *testing.T) {
 		require.NoError(t, err)
 		response.Body.Close()
 		require.True(t, response.Close, "the connection closes, to free its place in the reserve")
+		require.Eventually(t, func() bool { return guard.Counts().Reserve == 0 }, patience, 100*time.Microsecond)
 		return response
 	}
 	for path, token := range map[string]string{"/livez": "", "/readyz": "", "/health": "", "/metrics": "operators-token-1", "/rooms": "operators-token-1"} {
