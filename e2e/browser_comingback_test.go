@@ -129,16 +129,16 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 
 func TestTheClientNoticesANetworkThatGoesAndComes(t *testing.T) {
 	takesTurns(t)
-	url := servePage(t, startServer(t), socketIOPage)
+	url := servePage(t, startServer(t, "HEARTBEAT_INTERVAL=5m", "RESUME_WINDOW=5m"), socketIOPage) // it would miss a heartbeat much later
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	ada.expectFailedRequests()
 	ada.until("in the room", `document.getElementById("users").textContent === "Ada"`)
 	evaluate[any](ada, `window.reconnects = 0; socket.io.on("reconnect", () => reconnects++); null`)
 
 	ada.goOffline(true)
-	ada.untilIn(5*time.Second, "trying again", `log.some((line) => line.startsWith("reconnect_attempt"))`)
+	ada.until("trying again", `log.some((line) => line.startsWith("reconnect_attempt"))`)
 	ada.goOffline(false)
-	ada.untilIn(5*time.Second, "back", `reconnects === 1`)
+	ada.until("back", `reconnects === 1`)
 	require.Equal(t, []string{"connect"}, evaluate[[]string](ada, `log.filter((line) => !line.startsWith("reconnect"))`), "the same session")
 }
 
@@ -163,21 +163,21 @@ func (p *tab) goOffline(offline bool) {
 // member of its room when the browser shows it again.
 func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
 	takesTurns(t)
-	url := servePage(t, startServer(t), socketIOPage)
+	url := servePage(t, startServer(t, "RESUME_WINDOW=10m"), socketIOPage) // the server would miss a page much later
 	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	const both, alone = `document.getElementById("users").textContent === "Ada, Bob"`, `document.getElementById("users").textContent === "Bob"`
 	bob.until("with Ada", both)
 
 	ada.do(chromedp.Navigate(url + "/livez"))
-	bob.untilIn(5*time.Second, "without Ada", alone)
+	bob.until("without Ada", alone)
 	ada.do(chromedp.NavigateBack())
 	bob.until("with Ada again", both)
 	ada.until("with Bob again", both)
 
 	// A browser may keep the page as it was, and a headless one may not: then as if.
 	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); null`)
-	bob.untilIn(5*time.Second, "without Ada", alone)
+	bob.until("without Ada", alone)
 	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); null`)
 	bob.until("with Ada again", both)
 	ada.until("with Bob again", both)
@@ -185,6 +185,6 @@ func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
 	// disconnect() right before the page is gone, as many do it.
 	evaluate[any](ada, `addEventListener("beforeunload", () => socket.disconnect()); null`)
 	ada.close()
-	bob.untilIn(5*time.Second, "without Ada", alone)
+	bob.until("without Ada", alone)
 	require.NotContains(t, strings.Join(evaluate[[]string](bob, `log`), "\n"), "error")
 }

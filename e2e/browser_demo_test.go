@@ -80,7 +80,7 @@ func (d *demo) moves(name, video string) {
 }
 
 func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
-	url := startServer(t)
+	url := startServer(t, "RESUME_WINDOW=10m")
 	ada := openDemo(t, url, "three", "Ada")
 	bob := openDemo(t, url, "three", "Bob")
 	ada.sees(bob)
@@ -102,10 +102,10 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 	bob.plays(ada)
 
 	cleo.close()
-	// The server would notice by itself only when the resume window is over.
+	// She said so: the server would notice by itself only when the resume window is over.
 	for _, d := range []*demo{ada, bob} {
-		d.untilIn(5*time.Second, "rid of Cleo's tile", `!`+d.tileOf(cleo))
-		d.untilIn(5*time.Second, "rid of Cleo", `!`+memberOf("Cleo"))
+		d.until("rid of Cleo's tile", `!`+d.tileOf(cleo))
+		d.until("rid of Cleo", `!`+memberOf("Cleo"))
 	}
 	ada.plays(bob)
 }

@@ -30,6 +30,9 @@ type friends struct {
 	after int // the phone's position
 }
 
+// phones is the setting by which no phone ends that a busy machine lets poll late.
+const phones = "RESUME_WINDOW=1m"
+
 const (
 	phoneRests  = 1200 * time.Millisecond
 	friendRests = 20 * time.Millisecond

@@ -82,7 +82,7 @@ func TestAttackJoiningARoomOfAbsentMembers(t *testing.T) {
 // A member that sends more than another can take must be refused. The other one only
 // polls now and then. It lives on, and hears what honest members send.
 func TestAttackFillingTheOutboxOfAnother(t *testing.T) {
-	s := besiege(t)
+	s := besiege(t, phones)
 	v := s.befriend("ward")
 	sockets := s.openStreams(1)
 	require.Len(t, sockets, 1)
@@ -95,7 +95,7 @@ func TestAttackFillingTheOutboxOfAnother(t *testing.T) {
 
 // The same by many sockets, none of which sends much.
 func TestAttackFillingTheOutboxOfAnotherByMany(t *testing.T) {
-	s := besiege(t)
+	s := besiege(t, phones)
 	v := s.befriend("ward")
 	sockets := s.openStreams(100)
 	s.enter(sockets, "ward")
@@ -108,7 +108,7 @@ func TestAttackFillingTheOutboxOfAnotherByMany(t *testing.T) {
 // The same by events to all in the room. Of several that tell of one member's typing,
 // the last is enough.
 func TestAttackFillingTheOutboxesOfARoomByTyping(t *testing.T) {
-	s := besiege(t)
+	s := besiege(t, phones)
 	v := s.befriend("ward")
 	sockets := s.openStreams(8)
 	s.enter(sockets, "ward")

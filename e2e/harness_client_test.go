@@ -288,13 +288,8 @@ func (s *signaling) join(room, name string) {
 // given. Others before it are skipped.
 func (s *signaling) await(kind string, into any) {
 	s.t.Helper()
-	s.awaitWithin(within, kind, into)
-}
-
-func (s *signaling) awaitWithin(limit time.Duration, kind string, into any) {
-	s.t.Helper()
 	var skipped []string
-	timeout := time.After(limit)
+	timeout := time.After(within)
 	for {
 		select {
 		case e, open := <-s.events:

@@ -180,9 +180,10 @@ func bounded(t *testing.T) context.Context {
 }
 
 // tool is a program that installs, compiles or tests something in a folder. It is
-// ended after four minutes: it runs beside all other tests, on few processors.
+// ended after ten minutes: it runs beside other tests, on few processors, and may
+// have to compile all that it needs.
 func tool(t *testing.T, folder, name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = folder

@@ -47,6 +47,7 @@ type shapingProxy struct {
 	mu       sync.Mutex // guards what follows
 	shape    shape
 	requests int
+	asks     map[string]int             // how often each operation was asked for, by method and path
 	open     map[int]context.CancelFunc // by the request's number
 }
 
@@ -55,7 +56,7 @@ func startShapingProxy(t *testing.T, serverURL string, pages map[string]string) 
 	target, err := url.Parse(serverURL)
 	require.NoError(t, err)
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
-	p := &shapingProxy{pages: pages, open: make(map[int]context.CancelFunc)}
+	p := &shapingProxy{pages: pages, open: make(map[int]context.CancelFunc), asks: make(map[string]int)}
 	p.upstream = &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:      transport,
@@ -103,7 +104,7 @@ func (p *shapingProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	shape, leave := p.enter(cancel)
+	shape, leave := p.enter(r, cancel)
 	defer leave()
 	switch shape {
 	case failing:
@@ -119,10 +120,11 @@ func (p *shapingProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type shapeKey struct{}
 
 // enter notes a request that can be cut until it leaves.
-func (p *shapingProxy) enter(cancel context.CancelFunc) (_ shape, leave func()) {
+func (p *shapingProxy) enter(r *http.Request, cancel context.CancelFunc) (_ shape, leave func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests++
+	p.asks[r.Method+" "+r.URL.Path]++
 	number := p.requests
 	p.open[number] = cancel
 	return p.shape, func() {
@@ -130,6 +132,13 @@ func (p *shapingProxy) enter(cancel context.CancelFunc) (_ shape, leave func()) 
 		defer p.mu.Unlock()
 		delete(p.open, number)
 	}
+}
+
+// asked returns how often an operation was asked for.
+func (p *shapingProxy) asked(operation string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asks[operation]
 }
 
 func answerBadGateway(w http.ResponseWriter) {

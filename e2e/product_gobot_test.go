@@ -77,7 +77,7 @@ func (b *bot) says(text string) {
 
 // Who calls the bot sees himself, and hears what he says over the data channel.
 func TestTheBotAnswersCalls(t *testing.T) {
-	url := startServer(t)
+	url := startServer(t, "RESUME_WINDOW=10m")
 	answering := startBot(t, url, "echoes")
 	ada := openDemo(t, url, "echoes", "Ada")
 	bot := &demo{tab: &tab{name: "Echo"}}
@@ -104,7 +104,7 @@ func TestTheBotAnswersCalls(t *testing.T) {
 	}
 	answering.stop()
 	for _, d := range []*demo{ada, cleo} {
-		d.untilIn(5*time.Second, "told that the bot is gone", `!`+memberOf("Echo"))
+		d.until("told that the bot is gone", `!`+memberOf("Echo")) // by the bot: its window is long
 	}
 }
 

@@ -142,7 +142,7 @@ func (p product) awaitReady(t *testing.T, through way, ended <-chan struct{}) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}
-	for deadline := time.Now().Add(2 * within); !leads(); { // many start at once
+	for deadline := time.Now().Add(within); !leads(); { // many start at once
 		select {
 		case <-ended:
 			require.FailNow(t, p.name+" ended at once")

@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// writeTimeout is how long the server waits for a client that reads nothing.
+const writeTimeout = 8 * time.Second
+
 // reported is how long a peer that goes without a word may take to be reported,
 // with the default settings.
 const reported = 30 * time.Second
@@ -59,7 +62,7 @@ func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 func TestALinkThatComesBackLosesNothing(t *testing.T) {
 	t.Parallel()
 	hosts := newTwoHosts(t)
-	n := startNetwork(t, hosts)
+	n := startNetwork(t, hosts, "RESUME_WINDOW=10m")
 	receiver := connectBy(t, n.transport(t, hosts.client), n.far)
 	receiver.join("room", "receiver")
 	sender := connectBy(t, n.transport(t, hosts.server), n.near)
@@ -128,7 +131,7 @@ func TestAClientThatReadsNothingEndsAsASlowConsumerAndDelaysNobody(t *testing.T)
 	}
 	_, gone := v.watch.awaitEnd(t, v.doing)
 	require.Equal(t, "slow consumer", gone.Reason)
-	require.Less(t, slowest, 4*time.Second)
+	require.Less(t, slowest, writeTimeout, "nobody waits for what the server waits for")
 	t.Logf("gone after %.1f s; the slowest event to the others took %v", gone.Timestamp.Sub(started).Seconds(), slowest.Round(time.Millisecond))
 }
 
@@ -155,9 +158,10 @@ type network struct {
 	near, far string // the server's address from its own host, and over the link
 }
 
-func startNetwork(t *testing.T, hosts twoHosts) *network {
+func startNetwork(t *testing.T, hosts twoHosts, settings ...string) *network {
 	t.Helper()
-	address, err := url.Parse(startServerBy(t, []string{"ip", "netns", "exec", hosts.server}, "HOST=0.0.0.0"))
+	settings = append(settings, "HOST=0.0.0.0")
+	address, err := url.Parse(startServerBy(t, []string{"ip", "netns", "exec", hosts.server}, settings...))
 	require.NoError(t, err)
 	return &network{hosts, "http://127.0.0.1:" + address.Port(), "http://" + serverAddress + ":" + address.Port()}
 }
