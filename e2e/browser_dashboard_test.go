@@ -342,6 +342,6 @@ func TestInProductionTheDashboardSaysWhatToSet(t *testing.T) {
 	url := startServer(t, "ENVIRONMENT=production")
 	p := openTab(t, "the closed dashboard", url+"/dashboard/")
 	p.expectFailedRequests()
-	p.until("closed", `document.querySelector("#gate-text").textContent.includes("sets ADMIN_TOKEN")`)
+	p.until("closed", `document.querySelector("#gate-text").textContent.includes("set ADMIN_TOKEN")`)
 	require.False(t, evaluate[bool](p, `document.querySelector("#gate-form").checkVisibility()`))
 }
