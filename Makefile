@@ -80,7 +80,7 @@ fuzz:
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
-# The names of the files say of which group a test is.
+# The name of its file says which group a test belongs to.
 ifdef GROUP
 ONLY = -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(GROUP)*_test.go | paste -sd '|'))$$"
 endif

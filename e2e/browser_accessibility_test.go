@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// findings runs axe-core in the page, which knows the rules of WCAG 2.2 that a
-// program can check, and tells what breaks them.
+// findings runs axe-core in the page and returns what breaks its rules: those of WCAG
+// 2.2 that a program can check.
 const findings = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
 	.then(({ violations }) => violations.flatMap(({ id, help, nodes }) =>
 		nodes.map(({ target, failureSummary }) => id + " at " + target.join(" ") + ": " + help + "; " + failureSummary)))`
 
-// isAccessible checks the page as it is now, in light and dark, on a phone and
+// isAccessible checks the page in its present state, in light and dark, on a phone and
 // on a desktop.
 func (p *tab) isAccessible(what string) {
 	p.t.Helper()
@@ -65,7 +65,7 @@ func TestThePagesAreAccessible(t *testing.T) {
 	seeDoctor(t, url, 1).isAccessible("doctor, with its findings")
 }
 
-// Without a mouse: in, speak, call, leave.
+// Without a mouse: join, speak, call, leave.
 func TestTheDemoIsUsedByKeyboard(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks on browsers, and by them. Each test is one; SECURITY.md lists them.
+// Attacks on browsers, and attacks by browsers. Each test is one attack. SECURITY.md
+// lists them.
 
-// payloads would run in a page that takes text for markup. The last two would
-// where it takes an address that it was given.
+// payloads would run in a page that takes text for markup. The last two would run in a
+// page that opens an address, or fills in a template, without a check.
 var payloads = []string{
 	`<img src=x onerror="window.pwned=1">`,
 	`<details open ontoggle="window.pwned=1">x</details>`,
@@ -23,9 +24,9 @@ var payloads = []string{
 	`{{constructor.constructor("window.pwned=1")()}}`,
 }
 
-// isUnharmed makes sure that nothing of what a page was given has become a part of
-// it. That nothing ran is not enough: the policy would have stopped it, and that
-// is the second line.
+// isUnharmed makes sure that nothing that the page was given has become a part of it.
+// It is not enough that nothing ran: the policy would have stopped that, and the policy
+// is the second line of defence.
 func (p *tab) isUnharmed(shown string) {
 	p.t.Helper()
 	p.until("showing what it was given", fmt.Sprintf(`document.body.textContent.includes(%q)`, shown))
@@ -33,7 +34,7 @@ func (p *tab) isUnharmed(shown string) {
 	require.False(p.t, evaluate[bool](p, `"pwned" in window`))
 }
 
-// The payloads are worth something: a page that takes them for markup runs them.
+// The payloads are real attacks: a page that takes them for markup runs them.
 func TestThePayloadsRunWhereTheyCan(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "a careless page", serveElsewhere(t, blankPage))
@@ -46,7 +47,7 @@ func TestThePayloadsRunWhereTheyCan(t *testing.T) {
 	}
 }
 
-// Names, chat and descriptions of whoever joins a room are shown to the others.
+// The demo shows the names, chat and descriptions of a member to all others.
 func TestAttackScriptsThroughNamesChatAndSDPInTheDemo(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
@@ -70,7 +71,7 @@ func TestAttackScriptsThroughNamesChatAndSDPInTheDemo(t *testing.T) {
 	ada.forgive("Content Security Policy") // the browser may complain of such descriptions
 }
 
-// A link with a room or a name in it is what people are sent.
+// People send each other links that contain a room or a name.
 func TestAttackScriptsThroughTheDemosAddress(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
@@ -85,8 +86,8 @@ func escaped(text string) string {
 	return strings.NewReplacer(`<`, "%3C", `>`, "%3E", `"`, "%22", " ", "%20", "=", "%3D", "{", "%7B", "}", "%7D").Replace(text)
 }
 
-// The dashboard shows operators what strangers call themselves and their
-// programs: who runs a script there has the operators' token.
+// The dashboard shows operators what strangers call themselves and their programs. A
+// script that runs there has the operators' token.
 func TestAttackScriptsThroughNamesAndProgramsInTheDashboard(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
@@ -107,7 +108,7 @@ func TestAttackScriptsThroughNamesAndProgramsInTheDashboard(t *testing.T) {
 	p.isUnharmed(payloads[0])
 }
 
-// named calls its program something.
+// named is a way to the server for a program of this name.
 type named string
 
 // RoundTrip implements http.RoundTripper.
@@ -117,10 +118,10 @@ func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// A page that somebody visits sends what it likes to a server that his browser can
-// reach, as that person: forms, beacons, and requests for which browsers ask no
-// leave. The server has no cookies, so none of it can bear a token; but where it
-// needs none it must not be obeyed.
+// A hostile page sends requests to a server that its visitor's browser can reach, as
+// that visitor: forms, beacons, and requests for which a browser asks no permission.
+// The server has no cookies, so these requests bear no token. If an operation needs no
+// token, the server must not obey them either.
 func TestAttackFromAHostilePage(t *testing.T) {
 	takesTurns(t)
 	for name, settings := range map[string][]string{
@@ -132,7 +133,7 @@ func TestAttackFromAHostilePage(t *testing.T) {
 			victim := connect(t, url)
 			victim.join("ward", "Ada")
 			p := openTab(t, "a hostile page", serveElsewhere(t, blankPage))
-			defer p.forgive("") // its console is full of refusals
+			defer p.forgive("") // the page's console is full of refusals
 			evaluate[any](p, fmt.Sprintf(`(async () => {
 				const url = %q, tries = [];
 				const send = (path, options) => tries.push(fetch(url + path, options).catch(() => null));
@@ -157,7 +158,7 @@ func TestAttackFromAHostilePage(t *testing.T) {
 			})()`, url, victim.id(), victim.id()))
 
 			bob := connect(t, url)
-			bob.join("ward", "Bob") // it is not locked, and of all that the victim hears this is next
+			bob.join("ward", "Bob") // the room is not locked, and the victim hears nothing before this
 			victim.await("user-connected", &struct{}{})
 			for _, path := range []string{"/connections", "/rooms", "/rooms/ward", "/stats", "/metrics"} {
 				require.Equal(t, "nothing", evaluate[string](p, fmt.Sprintf(`fetch(%q).then((answer) => answer.ok ? answer.text() : "nothing", () => "nothing")`, url+path)), path)
@@ -166,8 +167,9 @@ func TestAttackFromAHostilePage(t *testing.T) {
 	}
 }
 
-// Data of others becomes objects of the page. A member "__proto__" in it must not
-// become the prototype of all others, through the client or what it hands on.
+// Data of others becomes objects of the page. A member "__proto__" in them must not
+// become the prototype of all objects, through the client or through what the client
+// hands on.
 func TestAttackPollutingPrototypesThroughTheClient(t *testing.T) {
 	takesTurns(t)
 	server := startServer(t)

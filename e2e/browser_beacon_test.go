@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leavesByBeacon is a page as an application of another origin writes it: it
-// joins a room, and says that it leaves when it unloads, which is too late to
-// ask the server's leave for a header.
+// leavesByBeacon is a page of an application at another origin. It joins a room, and
+// says that it leaves when it unloads. At that time it is too late to ask the server
+// whether a header is allowed.
 const leavesByBeacon = `
 	const server = %q;
 	new EventSource(server + "/events").addEventListener("connected", async (e) => {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// restartable is a server that a test ends and starts again, at one address.
+// restartable is a server that a test ends and starts again at the same address.
 type restartable struct {
 	t       *testing.T
 	url     string
@@ -53,19 +53,19 @@ func (s *restartable) start() {
 	require.Equal(s.t, s.url, await(s.t, s.log.address, "server to be ready"))
 }
 
-// end ends the server, and waits for that.
+// end ends the server, and waits until it has ended.
 func (s *restartable) end(signal os.Signal) {
 	if s.command == nil {
 		return
 	}
 	s.command.Process.Signal(signal)
 	<-s.log.ended
-	s.command.Wait() // by a signal, perhaps: no error of ours
+	s.command.Wait() // a server that a signal ended returns an error, which is not ours
 	s.command = nil
 }
 
-// returningPage holds several sockets in one page, and notes when each came back,
-// and all times that were waited for.
+// returningPage holds several sockets in one page. It notes when each came back, and
+// how long each timer was set to wait.
 const returningPage = `<!doctype html>
 <title>Many come back</title>
 <script>
@@ -108,9 +108,9 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 			server.start()
 
 			var returns []int
-			var drawn []float64 // how long clients waited by their own choice or the server's
+			var drawn []float64 // how long clients waited, by their own choice or the server's
 			for _, p := range tabs {
-				// Nobody but the client itself joins again.
+				// Only the client itself joins again.
 				p.until("back, and in the room", `returns.length === 4 && joined === 8`)
 				returns = append(returns, evaluate[[]int](p, `returns`)...)
 				drawn = append(drawn, evaluate[[]float64](p, `[...waits].filter((ms) => ms < 6000)`)...)
@@ -120,7 +120,8 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 			drawn = slices.Compact(drawn)
 			spread := time.Duration(returns[len(returns)-1]-returns[0]) * time.Millisecond
 			t.Logf("%d clients came back within %s, after waits of %.0f ms", len(returns), spread, drawn)
-			// A busy machine bundles what was spread: what they chose is judged.
+			// A busy machine bundles returns that were spread, so the chosen waits are
+			// judged.
 			require.Greater(t, len(drawn), len(returns)/2, "each waits for a time of its own")
 			require.Greater(t, drawn[len(drawn)-1]-drawn[0], 500.0, "not all at once")
 		})
@@ -129,7 +130,7 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 
 func TestTheClientNoticesANetworkThatGoesAndComes(t *testing.T) {
 	takesTurns(t)
-	url := servePage(t, startServer(t, "HEARTBEAT_INTERVAL=5m", "RESUME_WINDOW=5m"), socketIOPage) // it would miss a heartbeat much later
+	url := servePage(t, startServer(t, "HEARTBEAT_INTERVAL=5m", "RESUME_WINDOW=5m"), socketIOPage) // by heartbeats it would notice much later
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	ada.expectFailedRequests()
 	ada.until("in the room", `document.getElementById("users").textContent === "Ada"`)
@@ -142,8 +143,8 @@ func TestTheClientNoticesANetworkThatGoesAndComes(t *testing.T) {
 	require.Equal(t, []string{"connect"}, evaluate[[]string](ada, `log.filter((line) => !line.startsWith("reconnect"))`), "the same session")
 }
 
-// goOffline takes the page's network away, as the browser's tools for
-// developers do, or gives it back.
+// goOffline takes the page's network away, as the browser's tools for developers do, or
+// gives it back.
 func (p *tab) goOffline(offline bool) {
 	p.t.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -159,11 +160,11 @@ func (p *tab) goOffline(offline bool) {
 	}))
 }
 
-// A page that goes says so at once, whichever way it goes, and is back as a
-// member of its room when the browser shows it again.
+// A page that goes says so at once, whichever way it goes. When the browser shows it
+// again, it is a member of its room again.
 func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
 	takesTurns(t)
-	url := servePage(t, startServer(t, "RESUME_WINDOW=10m"), socketIOPage) // the server would miss a page much later
+	url := servePage(t, startServer(t, "RESUME_WINDOW=10m"), socketIOPage) // by itself the server would notice much later
 	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
 	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
 	const both, alone = `document.getElementById("users").textContent === "Ada, Bob"`, `document.getElementById("users").textContent === "Bob"`
@@ -175,14 +176,15 @@ func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
 	bob.until("with Ada again", both)
 	ada.until("with Bob again", both)
 
-	// A browser may keep the page as it was, and a headless one may not: then as if.
+	// A browser may keep the page as it was. A headless one may not, so the test sends
+	// the events that a browser would send.
 	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); null`)
 	bob.until("without Ada", alone)
 	evaluate[any](ada, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); null`)
 	bob.until("with Ada again", both)
 	ada.until("with Bob again", both)
 
-	// disconnect() right before the page is gone, as many do it.
+	// Many pages call disconnect() right before they are gone.
 	evaluate[any](ada, `addEventListener("beforeunload", () => socket.disconnect()); null`)
 	ada.close()
 	bob.until("without Ada", alone)

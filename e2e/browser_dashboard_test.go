@@ -24,7 +24,7 @@ func (p *tab) shows(id, text string) {
 	p.until(id+" tells "+text, fmt.Sprintf(`document.getElementById(%q).textContent === %q`, id, text))
 }
 
-// listed are the texts of one column of a list.
+// listed returns the texts of one column of a list.
 func listed(p *tab, list, column string) []string {
 	return evaluate[[]string](p, fmt.Sprintf(`[...document.querySelectorAll('#%s [data-field=%q]')].map((each) => each.textContent)`, list, column))
 }
@@ -54,7 +54,7 @@ func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
 	p.shows("change-connections", "up 1 in "+evaluate[string](p, `document.querySelector("#change-connections").textContent.replace(/.* in /, "")`))
 }
 
-// over is where in the page the plot of events is drawn.
+// over is the place in the page where the plot of events is drawn.
 const over = `document.querySelector("#plot-events .u-over").getBoundingClientRect()`
 
 func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
@@ -69,7 +69,7 @@ func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
 	stop := make(chan struct{})
 	sent := make(chan error, 1)
 	ctx := bounded(t)
-	go func() { // ends when told, or with the context
+	go func() { // ends with stop, or with the context
 		for {
 			select {
 			case <-stop:
@@ -207,7 +207,7 @@ func TestTheDashboardTellsOfAServerThatIsGoneAndComesBackToIt(t *testing.T) {
 	p.shows("figure-connections", "1")
 }
 
-// asked counts the page's requests so far.
+// asked returns how many requests the page has made so far.
 func asked(p *tab) int {
 	return evaluate[int](p, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length`)
 }
@@ -215,10 +215,10 @@ func asked(p *tab) int {
 func TestTheDashboardAsksNothingWhileNobodyLooks(t *testing.T) {
 	takesTurns(t)
 	p := openDashboard(t, startServer(t))
-	const quiet = 2500 * time.Millisecond // more than the interval
+	const quiet = 2500 * time.Millisecond // more than the page's interval
 
 	asksNothing := func() (before int) {
-		until(t, "asking nothing", func() bool { // what is under way may still end
+		until(t, "asking nothing", func() bool { // requests that are under way may still end
 			before = asked(p)
 			time.Sleep(quiet)
 			return before == asked(p)
@@ -232,15 +232,14 @@ func TestTheDashboardAsksNothingWhileNobodyLooks(t *testing.T) {
 	p.until("going on", fmt.Sprintf(`performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length > %d`, before))
 	p.shows("status-text", "Live")
 
-	// A browser without windows hides nothing by itself.
+	// A headless browser never hides a page.
 	evaluate[bool](p, `Object.defineProperty(document, "hidden", { configurable: true, get: () => window.away }) && (window.away = true) && document.dispatchEvent(new Event("visibilitychange"))`)
 	before = asksNothing()
 	evaluate[bool](p, `(window.away = false) || document.dispatchEvent(new Event("visibilitychange"))`)
 	p.until("going on", fmt.Sprintf(`performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/metrics")).length > %d`, before))
 }
 
-// The modules behind the page, where what they must get right takes more than a
-// server to bring about.
+// The modules behind the page, for cases that a server cannot easily bring about.
 func TestTheDashboardsFiguresAreRight(t *testing.T) {
 	takesTurns(t)
 	p := openDashboard(t, startServer(t))
@@ -287,7 +286,7 @@ func TestTheDashboardsFiguresAreRight(t *testing.T) {
 	}
 }
 
-// gate waits for the dashboard to ask for the token.
+// gate waits until the dashboard asks for the token.
 func (p *tab) gate() {
 	p.t.Helper()
 	p.until("asking for the token", `!document.querySelector("#gate").hidden && document.activeElement.id === "gate-token"`)
@@ -330,7 +329,7 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	p.gate()
 	require.Zero(t, evaluate[int](p, `sessionStorage.length`))
 
-	// At once, since guesses are allowed again by and by.
+	// All guesses are sent at the same time, since new ones are allowed as time passes.
 	p.write("#gate-token", "guess")
 	evaluate[any](p, `Promise.all(Array.from({ length: 40 }, () => fetch("/stats", { headers: { "Authorization": "Bearer guess" } })))
 		.then(() => document.querySelector("#gate-form").requestSubmit())`)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// demo is the demo page as a person uses it.
+// demo is the demo page, used as a person uses it.
 type demo struct {
 	*tab
 	socketID string
@@ -57,8 +57,8 @@ func (d *demo) tileOf(other *demo) string {
 	return fmt.Sprintf(`document.querySelector('.tile[data-socket-id="%s"]')`, other.socketID)
 }
 
-// plays waits until the other's video moves on this page: it has a size, its
-// time goes on, and frames are decoded.
+// plays waits until the other's video moves on this page: it has a size, its time
+// advances, and frames are decoded.
 func (d *demo) plays(other *demo) {
 	d.t.Helper()
 	d.moves(other.name, d.tileOf(other)+`?.querySelector("video")`)
@@ -87,7 +87,7 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 	bob.sees(ada)
 
 	ada.click("#call")
-	bob.plays(ada) // who is called sees the caller before deciding anything
+	bob.plays(ada) // Bob is called, and sees Ada before any decision
 	bob.click("#call")
 	ada.plays(bob)
 	ada.moves("Ada herself", `document.querySelector("#self-tile video")`)
@@ -102,7 +102,8 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 	bob.plays(ada)
 
 	cleo.close()
-	// She said so: the server would notice by itself only when the resume window is over.
+	// Cleo's page said that it leaves: without that, the server would notice much
+	// later.
 	for _, d := range []*demo{ada, bob} {
 		d.until("rid of Cleo's tile", `!`+d.tileOf(cleo))
 		d.until("rid of Cleo", `!`+memberOf("Cleo"))
@@ -110,7 +111,7 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 	ada.plays(bob)
 }
 
-// Both make an offer, and one of them has to give way.
+// Both make an offer, and one of them must give way.
 func TestTheDemoConnectsTwoWhoCallAtOnce(t *testing.T) {
 	url := startServer(t)
 	ada := openDemo(t, url, "glare", "Ada")
@@ -199,7 +200,7 @@ func message(t *testing.T, e event) string {
 
 func TestAPionPeerAnswersTheDemo(t *testing.T) {
 	url := startServer(t)
-	// Ada comes first: a pion peer calls whoever comes after it.
+	// Ada comes first, because a pion peer calls every member that comes after it.
 	ada := openDemo(t, url, "bot", "Ada")
 	bot := newPeer(t, url, "bot", "Bot", (*peer).pong)
 	ada.until("aware of the bot", memberOf("Bot"))

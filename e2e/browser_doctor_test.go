@@ -22,12 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// middlebox is a proxy that does to streams and headers what those of schools,
+// middlebox is a proxy that treats streams and headers as the proxies of schools,
 // hospitals and banks do.
 type middlebox struct {
-	holdsBack    func(*http.Request) bool // whose streams come out at their end, all at once
-	bearsSilence time.Duration            // after which a stream is cut, 0 for ever
-	collects     time.Duration            // for how long it gathers what of a stream it then passes on together
+	holdsBack    func(*http.Request) bool // reports whether a stream comes out only at its end, all at once
+	bearsSilence time.Duration            // how long a stream may be silent before it is cut; 0: for ever
+	collects     time.Duration            // how long the events of a stream are gathered before they are passed on together
 	onRequest    func(http.Header)
 	onResponse   func(http.Header)
 
@@ -38,7 +38,7 @@ type middlebox struct {
 	tokens map[string]bool
 }
 
-// startMiddlebox puts a middlebox before a server, and answers its address.
+// startMiddlebox puts a middlebox before a server, and returns the middlebox's address.
 func startMiddlebox(t *testing.T, serverURL string, m *middlebox) string {
 	t.Helper()
 	var err error
@@ -100,7 +100,7 @@ func (m *middlebox) remember(authorization string) {
 	}
 }
 
-// hold takes in a whole answer before any of it goes on.
+// hold reads a whole answer before any of it is passed on.
 func hold(response *http.Response) error {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -110,7 +110,7 @@ func hold(response *http.Response) error {
 	return nil
 }
 
-// impatient is a body that is cut when nothing comes for too long.
+// impatient is a body that is cut if nothing comes for too long.
 type impatient struct {
 	io.ReadCloser
 	timer   *time.Timer
@@ -142,10 +142,11 @@ func (c *collector) Read(p []byte) (int, error) {
 	return c.ReadCloser.Read(p)
 }
 
-// visit is the doctor's page as a person sees it.
+// visit is the doctor's page, seen as a person sees it.
 type visit struct{ *tab }
 
-// seeDoctor opens the page, with a short silence, and waits for all its results.
+// seeDoctor opens the page with a silence of some seconds, and waits for all its
+// results.
 func seeDoctor(t *testing.T, url string, silence int, expect ...func(*tab)) visit {
 	t.Helper()
 	v := visit{openTab(t, "the doctor", fmt.Sprintf("%s/doctor/?silence=%d", url, silence))}
@@ -156,8 +157,8 @@ func seeDoctor(t *testing.T, url string, silence int, expect ...func(*tab)) visi
 	return v
 }
 
-// finds makes sure that the page has a finding of this level, whose card holds
-// all the words.
+// finds makes sure that the page has a finding of this level, and that its card
+// contains all the words.
 func (v visit) finds(id, level string, words ...string) {
 	v.t.Helper()
 	card := fmt.Sprintf(`document.querySelector('#findings [data-id=%q]')`, id)
@@ -205,7 +206,7 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 
 type connectionStats struct{ ActiveConnections, TotalConnections int }
 
-// statsOf tells how many sockets a server has, and has had.
+// statsOf returns how many sockets a server has, and how many it has had.
 func statsOf(t *testing.T, server string) (stats connectionStats) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, server+"/stats", nil)
@@ -341,7 +342,7 @@ func TestTheDoctorsReportIsSavedAndHoldsNoToken(t *testing.T) {
 	}
 }
 
-// downloaded waits for a file, and answers what it holds.
+// downloaded waits for a file, and returns its content.
 func downloaded(t *testing.T, dir, pattern string) string {
 	t.Helper()
 	var content []byte
@@ -369,8 +370,8 @@ func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
 	v.until("through again", `document.querySelector("#verdict").dataset.level === "good"`)
 }
 
-// A run of the page in which nothing is wrong, for the tests that change one
-// thing about it.
+// allWell is the result of a run in which nothing is wrong. Each test of advice changes
+// one thing in it.
 const allWell = `({
 	measuredAt: new Date(), proxies: { count: 0, names: [] },
 	exchange: {
@@ -387,8 +388,8 @@ const allWell = `({
 	webrtc: { state: "measured", stun: 1, turn: 1, candidates: { host: 1, srflx: 1, relay: 1 }, errors: [], pair: { connected: true, after: 50 } },
 })`
 
-// The advice is a pure function: each case changes one thing, and says which
-// finding must come of it.
+// The advice is a pure function: each case changes one thing, and names the finding
+// that must come of it.
 func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "advice", servePage(t, startServer(t), blankPage)+"/page.html")
@@ -455,8 +456,8 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	}
 }
 
-// Events are held to be collected by when they left the server, not by when
-// they were asked for.
+// The doctor decides by when events left the server whether a proxy collected them, not
+// by when they were asked for.
 func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "spacing", servePage(t, startServer(t), blankPage)+"/page.html")
@@ -467,8 +468,8 @@ func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 		{`[5, 255, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},
 		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 250, 500, 750, 1000]`, true},
 		{`[505, 506, 507, 1005, 1006]`, `[0, 250, 500, 750, 1000]`, true},
-		{`[1005, 1006, 1007, 1008, 1009]`, `[1000, 1001, 1002, 1003, 1004]`, false}, // held up on the way up
-		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 5, 500, 505, 510]`, true},           // that as well, but not only
+		{`[1005, 1006, 1007, 1008, 1009]`, `[1000, 1001, 1002, 1003, 1004]`, false}, // the requests were held up on their way to the server
+		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 5, 500, 505, 510]`, true},           // the requests were held up, but the events as well
 		{`[5, 65, 125, 185, 245, 305, 365, 425]`, `[0, 60, 120, 180, 240, 300, 360, 420]`, false},
 		{`[5, 755, 756, 757, 1005, 1255, 1505, 1755]`, `[0, 250, 500, 750, 1000, 1250, 1500, 1750]`, false}, // a lost packet
 		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},                                   // once is chance

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// signalingPage is a page that exchanges numbered signals with the other one in
-// its room, and keeps account of them.
+// signalingPage is a page that exchanges numbered signals with the other page in its
+// room, and keeps account of them.
 const signalingPage = `<!doctype html>
 <title>Signals</title>
 <script type="module">
@@ -51,7 +51,7 @@ const signalingPage = `<!doctype html>
 	};
 </script>`
 
-// pair is two pages, each in a browser of its own.
+// pair is two pages, each in a browser context of its own.
 type pair [2]*tab
 
 func openPair(t *testing.T, url string) pair {
@@ -66,8 +66,8 @@ func openPair(t *testing.T, url string) pair {
 	return p
 }
 
-// exchange has both send at once, over a time, and waits until each has heard
-// everything: once each, and in order.
+// exchange has both pages send at the same time, spread over a duration. It waits until
+// each has heard everything once and in order.
 func (p pair) exchange(t *testing.T, count int, over time.Duration) {
 	t.Helper()
 	for _, page := range p {
@@ -89,13 +89,14 @@ func (p pair) transports() [2]string {
 	return [2]string{evaluate[string](p[0], name), evaluate[string](p[1], name)}
 }
 
-// connectedAfter is how long the slower one took from its first line to “connect”.
+// connectedAfter returns how long the slower page took from its first line of script to
+// “connect”.
 func (p pair) connectedAfter() time.Duration {
 	const after = `connectedAfter`
 	return time.Duration(max(evaluate[float64](p[0], after), evaluate[float64](p[1], after)) * float64(time.Millisecond))
 }
 
-// reload visits the page anew, in the same browser.
+// reload opens the page anew in the same browser.
 func (p pair) reload() {
 	for _, page := range p {
 		evaluate[any](page, `location.reload(); null`)
@@ -106,7 +107,8 @@ func (p pair) reload() {
 	}
 }
 
-// rungs are the ways down, best first, and transports what the client calls them.
+// rungs are the ways to read events, best first. transports are the client's names for
+// them.
 var (
 	rungs      = []string{"GET /events", "POST /events/stream", "GET /events/poll"}
 	transports = []string{"eventsource", "stream", "polling"}
@@ -150,7 +152,7 @@ func TestTheClientFindsAWayThroughEveryProxy(t *testing.T) {
 	}
 }
 
-// The resume window must outlast the failure for a session to live through it.
+// A session lives through a failure if the resume window is longer than the failure.
 func TestTheClientOutlastsAProxyThatAnswersForTheServer(t *testing.T) {
 	takesTurns(t)
 	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=10m"), map[string]string{"/page.html": signalingPage})
@@ -163,8 +165,8 @@ func TestTheClientOutlastsAProxyThatAnswersForTheServer(t *testing.T) {
 	pages[0].until("by a stream", `socket.io.engine.transport.name === "eventsource"`)
 }
 
-// With the window over, the sessions are lost: each client is told what was not
-// accepted, and is in the room again by itself.
+// A failure that outlasts the window ends the sessions. Each client then learns what
+// was not accepted, and joins the room again by itself.
 func TestTheClientJoinsAgainWhenItsSessionIsLost(t *testing.T) {
 	takesTurns(t)
 	proxy := startShapingProxy(t, startServer(t, "RESUME_WINDOW=2s"), map[string]string{"/page.html": signalingPage})
@@ -188,14 +190,15 @@ func TestTheClientJoinsAgainWhenItsSessionIsLost(t *testing.T) {
 	}
 	for _, page := range pages {
 		page.until("told the last", `heard.includes(100)`)
-		// A pong is behind everything that was to come.
+		// A pong comes after everything that was accepted before it.
 		page.until("told everything", `new Promise((resolve) => { socket.once("pong", () => resolve(true)); socket.emit("ping"); })`)
 	}
 	for i, page := range pages {
 		other := pages[1-i]
 		require.True(t, evaluate[bool](page, `heard.every((n, index) => !index || n > heard[index - 1])`), "in order, and nothing twice")
 		heard := evaluate[[]int](page, `heard`)
-		// What was accepted for a socket that ended is void with it; what came after the return is not.
+		// What was accepted for a socket that has ended is void. What was accepted
+		// after the return is not.
 		last := evaluate[int](other, `Math.max(0, ...refused.map(([n]) => n))`)
 		for _, n := range evaluate[[]int](other, `accepted`) {
 			if n > last {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tabsPage says hello to everybody who is there, and notes who has.
+// tabsPage says hello to all other tabs, and notes which of them it hears.
 const tabsPage = `<!doctype html>
 <title>One of many tabs</title>
 <script type="module">
@@ -23,8 +23,8 @@ const tabsPage = `<!doctype html>
 	socket.on("signal", ({ data: { name, n } }) => heard.set(name, [...heard.get(name) ?? [], n]));
 </script>`
 
-// openTabs opens a page several times in one browser context, as one person's
-// tabs: they share what connections the browser allows.
+// openTabs opens a page several times in one browser context, as tabs of one person:
+// they share the connections that the browser allows.
 func openTabs(t *testing.T, url string, count int) []*tab {
 	first := openTab(t, "tab 1", url+"&name=1")
 	tabs := []*tab{first}
@@ -70,7 +70,7 @@ func TestEightTabsOfOneBrowserShareItsConnections(t *testing.T) {
 		require.Equal(t, evaluate[string](p, `socket.io.engine.transport.name`) == "polling", told == 1, "%s tells of it once, if it must poll", p.name)
 	}
 
-	// Whoever has a stream closes: the place is another's.
+	// A tab that has a stream closes, and another tab takes its place.
 	tabs[0].close()
 	left := tabs[1:]
 	deadline := time.Now().Add(within)
@@ -81,8 +81,8 @@ func TestEightTabsOfOneBrowserShareItsConnections(t *testing.T) {
 	speakAll(t, left, 2)
 }
 
-// speakAll has every tab speak twenty times, and waits until all others have
-// heard it in order.
+// speakAll has every tab speak twenty times, and waits until all other tabs have heard
+// it in order.
 func speakAll(t *testing.T, tabs []*tab, round int) {
 	t.Helper()
 	for _, p := range tabs {

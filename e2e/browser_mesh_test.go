@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// meshPage is all that a page needs for a call with everybody in a room.
+// meshPage has all that a page needs for a call with everybody in a room.
 const meshPage = `<!doctype html>
 <title>A mesh</title>
 <script type="module">
@@ -39,7 +39,7 @@ const meshPage = `<!doctype html>
 	}
 </script>`
 
-// servePage serves one page of the test's beside all that the server serves.
+// servePage serves a page of the test beside all that the server serves.
 func servePage(t *testing.T, serverURL, page string) string {
 	t.Helper()
 	upstream, err := url.Parse(serverURL)
@@ -59,11 +59,11 @@ func servePage(t *testing.T, serverURL, page string) string {
 	return s.URL
 }
 
-// blankPage is for what a test has it do. The server's own answers may run
-// nothing.
+// blankPage is a page in which a test runs its own script. The policy of the server's
+// own pages forbids that.
 const blankPage = `<!doctype html><title>x</title><link rel="icon" href="data:,"><body>`
 
-// serveElsewhere serves a page at an origin of its own.
+// serveElsewhere serves a page at another origin than the server's.
 func serveElsewhere(t *testing.T, page string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -96,7 +96,7 @@ func TestAMeshConnectsAllMembersOfARoom(t *testing.T) {
 	}
 	ada.until("seeing Bob alone", `streams.size === 1 && streams.get("Bob").getVideoTracks().length === 1`)
 	cleo.until("seeing both", `streams.has("Ada") && streams.has("Bob")`)
-	// The earlier calls the later: nobody has to give way.
+	// The earlier member calls the later one, so neither has to give way.
 	require.Zero(t, evaluate[int](ada, `offers`))
 
 	require.Equal(t, 2, evaluate[int](cleo, `room.send("hello")`))
@@ -114,7 +114,7 @@ func TestAMeshConnectsAllMembersOfARoom(t *testing.T) {
 	require.Zero(t, evaluate[int](cleo, `room.peers.size + room.members.size`))
 }
 
-// Nobody need speak to the server for a connection to find another way.
+// A connection finds another way without a word to the server.
 func TestAMeshLooksForAnotherWayWhenTheNetworkChanges(t *testing.T) {
 	takesTurns(t)
 	url := servePage(t, startServer(t), meshPage)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// pressButton clicks the first button in sight whose text begins so.
+// pressButton clicks the first visible button whose text begins with this.
 func (p *tab) pressButton(text string) {
 	p.t.Helper()
 	p.until("a button "+text, fmt.Sprintf(`{
@@ -15,7 +15,7 @@ func (p *tab) pressButton(text string) {
 	}`, text))
 }
 
-// openReference opens a part of the reference and waits until it is drawn.
+// openReference opens a part of the reference, and waits until it is drawn.
 func openReference(t *testing.T, url, part string) *tab {
 	t.Helper()
 	p := openTab(t, "the reference", url+"/docs/"+part)
@@ -23,8 +23,9 @@ func openReference(t *testing.T, url, part string) *tab {
 	return p
 }
 
-// The reference is a program of others: that it runs under the page's policy, knows
-// what the contract has, and sends what is tried, is seen here alone.
+// The reference is a program of other authors. Only this test shows that it runs under
+// the page's policy, knows what is in the contract, and sends the requests that one
+// tries.
 func TestTheReferenceShowsTheContractAndSendsRequests(t *testing.T) {
 	takesTurns(t)
 	p := openReference(t, startServer(t), "#tag/monitoring/GET/health")

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// look is a way to look at a page.
+// look is a size of screen and a color scheme.
 type look struct {
 	name          string
 	width, height int64
@@ -68,8 +68,8 @@ func TestPagesInScreenshots(t *testing.T) {
 	ada.shoot(dir, "demo-call")
 }
 
-// shootDoctor shows the doctor on a plain way, while it measures, and behind a
-// proxy that does all that proxies do.
+// shootDoctor shows the doctor on a plain way, while it measures, and behind a proxy
+// that does everything that proxies do.
 func shootDoctor(t *testing.T, url, dir string) {
 	well := seeDoctor(t, url, 8)
 	well.shoot(dir, "doctor-well")
@@ -141,8 +141,7 @@ func TestDashboardInScreenshots(t *testing.T) {
 	p.shoot(dir, "dashboard-outage")
 }
 
-// shoot takes a picture of what is to be seen at first, and of the whole page,
-// in every look.
+// shoot takes a picture of the screen, and one of the whole page, in every look.
 func (p *tab) shoot(dir, name string) {
 	p.t.Helper()
 	for _, l := range looks {
@@ -174,7 +173,7 @@ func (p *tab) save(picture chromedp.Action[[]byte], path string) {
 	require.NoError(p.t, os.WriteFile(path, png, 0o644))
 }
 
-// put makes the page look so.
+// put gives the page this look.
 func (l look) put() chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// socketIOPage is a page as they were written for the Socket.IO server. Of its
-// script's address alone is it to be seen that the server is another.
+// socketIOPage is a page that was written for the earlier server, which used Socket.IO.
+// Only the address of its script is another.
 const socketIOPage = `<!doctype html>
 <title>A page of before</title>
 <ul id="users"></ul>
@@ -90,13 +90,13 @@ func TestAPageWrittenForSocketIOWorksUnchanged(t *testing.T) {
 	bob.until("called", `signals.join() === "v=0 offer,candidate:1"`)
 	ada.until("answered", `signals.join() === "v=0 answer"`)
 
-	// Acknowledgements, in each of their forms.
+	// Each form of acknowledgement.
 	ada.until("acknowledged", `new Promise((resolve) => socket.emit("typing-start", ({ status }) => resolve(status === 202)))`)
 	ada.until("acknowledged in time", `new Promise((resolve) => socket.timeout(5000).emit("typing-stop", (error) => resolve(error === null)))`)
 	require.Equal(t, "operation has timed out", evaluate[string](ada,
 		`new Promise((resolve) => io({ autoConnect: false }).timeout(10).emit("ping", (error) => resolve(error.message)))`))
 
-	// Bob sees her go and come by the same way as any other.
+	// Bob sees Ada go and come back as any other member.
 	before := evaluate[string](ada, `socket.id`)
 	evaluate[any](ada, `leave()`)
 	bob.until("without Ada's old socket", `!users.has("`+before+`") && users.size === 2`)

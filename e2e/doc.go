@@ -1,13 +1,47 @@
-// Package e2e tests the built server from the outside, with what its users
-// connect to it: WebRTC peers, browsers, and SSE clients of other authors. It is
-// a module of its own, so that none of that enters the server's dependencies.
+// Package e2e tests the built server from the outside, with what its users connect
+// to it: WebRTC peers, browsers, proxies, and SSE clients of other authors. It is a
+// module of its own, so the server does not depend on any of that.
 //
-//	go test ./...
+//	make e2e                installs what is missing, if apt can, and runs all tests
+//	make e2e GROUP=storm    runs one group
+//	go test -run NAME       runs some tests, in this folder
 //
-// builds the server once and starts a process of it for each test; with -race
-// that process looks for races too. Everything happens on the loopback
-// interface.
+// The server is built once, and each test starts a process of it. With -race that
+// process looks for races as well. Everything happens on the loopback interface.
 //
-//	REQUIRE_BROWSER=1   fail, rather than skip, where no Chromium is installed
+// The name of its file says which group a test belongs to:
+//
+//	group     proves                                             needs            takes
+//	browser_  the browser client and the pages work, and         Chromium, npm    150 s
+//	          withstand attacks
+//	flood_    an attacker takes no more than its share of        Linux, 12,000    170 s
+//	          memory, sockets and time; a school gets all        open files
+//	          that it needs
+//	peers_    WebRTC peers and another author's SSE client       -                10 s
+//	          meet through the server
+//	product_  what users get works: the binary by itself, the    Chromium, npm,   60 s
+//	          documents' examples, the npm package, the          root (chroot)
+//	          generated SDKs, the bot; the contract keeps its
+//	          promise to older clients
+//	proxies_  the server keeps its promises behind each proxy,   the proxies      155 s
+//	          and each proxy has the limits that
+//	          docs/deployment.md names
+//	storm_    what is accepted arrives once and in order         root, iproute2,  100 s
+//	          through a network that fails in every way, and     iptables
+//	          a network that vanishes is noticed in time
+//
+// The times are those of one group alone on two cores, with warm caches. Groups
+// overlap, since most tests wait most of the time: all of them take about six
+// minutes. The files harness_ are what several groups share: the server, a small
+// client, the browser and its pages, and proxies that fail.
+//
+// Variables:
+//
+//	REQUIRE_BROWSER=1   fail instead of skip if no Chromium is installed
+//	REQUIRE_PROXIES=1   fail instead of skip if a proxy is not installed
+//	REQUIRE_NODE=1      fail instead of skip if there is no npm
+//	REQUIRE_NETNS=1     fail instead of skip if no network namespace can be made
 //	SHOTS_DIR=folder    take screenshots of the pages into that folder
+//	FAULTS_SEED, FAULTS_CLIENTS, FAULTS_FOR
+//	                    repeat, enlarge or lengthen the storm
 package e2e

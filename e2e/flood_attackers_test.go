@@ -13,8 +13,9 @@ import (
 	"sync"
 )
 
-// The attacker costs little itself, since it shares the processors with the server
-// and the honest clients: it writes prepared bytes to bare connections.
+// The attacker shares the processors with the server and the honest clients, so it must
+// cost little: it writes prepared bytes to bare connections. It does not parse streams,
+// for the same reason.
 
 // wire is a connection of the attacker.
 type wire struct {
@@ -26,7 +27,7 @@ type wire struct {
 // dial opens a connection that lasts as long as the attack.
 func (s *siege) dial() (*wire, error) { return s.dialFrom(attackerAddress) }
 
-// dialFrom is dial from another address.
+// dialFrom is dial from another address of this machine.
 func (s *siege) dialFrom(address string) (*wire, error) {
 	connection, err := dialAt(address)(s.attack, "tcp", s.host)
 	if err != nil {
@@ -35,7 +36,7 @@ func (s *siege) dialFrom(address string) (*wire, error) {
 	w := &wire{Conn: connection, siege: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.attack.Err() != nil { // the others are closed already
+	if s.attack.Err() != nil { // the other connections are closed already
 		connection.Close()
 		return nil, s.attack.Err()
 	}
@@ -44,7 +45,7 @@ func (s *siege) dialFrom(address string) (*wire, error) {
 	return w, connection.SetDeadline(deadline)
 }
 
-// sayOnce opens a connection for one request, and never reads what is answered.
+// sayOnce opens a connection for one request, and never reads the answer.
 func (s *siege) sayOnce(request string) {
 	if w, err := s.dial(); err == nil {
 		w.say(request)
@@ -58,11 +59,11 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// say writes what is prepared. Whether it arrives is of no interest: the server
-// may have closed the connection.
+// say writes prepared bytes. It does not matter whether they arrive: the server may
+// have closed the connection.
 func (w *wire) say(text string) { _, _ = io.WriteString(w, text) }
 
-// answer reads one answer whole.
+// answer reads one whole answer.
 func (w *wire) answer() (status int, body []byte, err error) {
 	if w.reader == nil {
 		w.reader = bufio.NewReader(w.Conn)
@@ -79,19 +80,19 @@ func (w *wire) answer() (status int, body []byte, err error) {
 	return response.StatusCode, body, err
 }
 
-// ignore reads whatever comes and drops it, until the connection ends.
+// ignore reads all that comes and drops it, until the connection ends.
 func (w *wire) ignore() {
 	w.siege.running.Go(func() { _, _ = io.CopyBuffer(onlyWriter{}, w.Conn, make([]byte, 16<<10)) })
 }
 
-// onlyWriter drops what is written. It is not io.Discard, so that the buffer is
-// the one that is given.
+// onlyWriter drops what is written to it. It is not io.Discard, which would use a
+// larger buffer of its own.
 type onlyWriter struct{}
 
 func (onlyWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-// openStream opens a stream, and reads it up to its first event, whose token it
-// answers. There is none if the server refused it.
+// openStream opens a stream, reads it up to its first event, and returns the token of
+// that event. It fails if the server refused the stream.
 func (w *wire) openStream(header string) (token string, err error) {
 	w.say("GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n" + header + "\r\n")
 	var text []byte
@@ -105,7 +106,7 @@ func (w *wire) openStream(header string) (token string, err error) {
 	return tokenIn(text)
 }
 
-// tokenIn finds the token in the event connected.
+// tokenIn returns the token of a connected event.
 func tokenIn(text []byte) (string, error) {
 	_, rest, found := strings.Cut(string(text), `"token":"`)
 	if !found || len(rest) < 22 {
@@ -114,15 +115,15 @@ func tokenIn(text []byte) (string, error) {
 	return rest[:22], nil
 }
 
-// asker asks one request after the other. It opens a connection whenever the server
-// has closed the last one.
+// asker sends one request after the other. It opens a new connection if the server has
+// closed the last one.
 type asker struct {
 	siege   *siege
 	address string
 	wire    *wire
 }
 
-// ask answers what the server did, or the status 0 if it answered nothing.
+// ask returns the server's answer, or the status 0 if there was none.
 func (a *asker) ask(request string) (status int, body []byte) {
 	for range 2 { // the server may have closed the connection before it saw the request
 		if a.wire == nil {
@@ -145,8 +146,8 @@ func (a *asker) ask(request string) (status int, body []byte) {
 
 func (s *siege) asker() *asker { return &asker{siege: s, address: attackerAddress} }
 
-// each does the same for all numbers below n, by as many askers at once as given. It
-// stops when the attack is over.
+// each calls do for all numbers below n, from as many askers at the same time as it is
+// given. It stops when the attack is over.
 func (s *siege) each(n, askers int, do func(a *asker, i int)) {
 	var working sync.WaitGroup
 	for from := range askers {
@@ -160,7 +161,7 @@ func (s *siege) each(n, askers int, do func(a *asker, i int)) {
 	working.Wait()
 }
 
-// get is a request without a body. The header's lines end with CRLF.
+// get returns a request without a body. The header's lines end with CRLF.
 func get(path, token, header string) string {
 	if token != "" {
 		header += "Authorization: Bearer " + token + "\r\n"
@@ -172,13 +173,13 @@ func poll(token string, after int) string {
 	return get(fmt.Sprintf("/events/poll?wait=0&after=%d", after), token, "")
 }
 
-// send is a request that posts events.
+// send returns a request that posts events.
 func send(path, token, header, body string) string {
 	return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token + "\r\n" +
 		header + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-// joining is the event that joins a room.
+// joining returns an event that joins a room.
 func joining(room string, n int, metadata string) string {
 	if metadata != "" {
 		metadata = `,"metadata":{"m":"` + metadata + `"}`
@@ -186,13 +187,13 @@ func joining(room string, n int, metadata string) string {
 	return fmt.Sprintf(`{"type":"join-room","roomId":"%s","userId":"%d"%s}`, room, n, metadata)
 }
 
-// batch is a request that posts the same event several times.
+// batch returns a request that posts the same event several times.
 func batch(token, event string, times int) string {
 	return send("/events/batch", token, "", `{"events":[`+strings.Repeat(event+",", times-1)+event+`]}`)
 }
 
-// openByPolls opens sockets by one poll each, and answers the tokens of those that
-// the server gave.
+// openByPolls opens each of n sockets by one poll, and returns the tokens of the
+// sockets that the server opened.
 func (s *siege) openByPolls(n int) (tokens []string) {
 	found := make([]string, n)
 	s.each(n, 4, func(a *asker, i int) {
@@ -214,18 +215,18 @@ type streaming struct {
 	wire  *wire
 }
 
-// openStream opens a socket with a stream, of which only the first event is read.
+// openStream opens a socket with a stream, and reads only the first event.
 func (a *asker) openStream() (streaming, error) {
 	w, err := a.siege.dialFrom(a.address)
 	if err != nil {
 		return streaming{}, err
 	}
-	_ = w.Conn.(*net.TCPConn).SetReadBuffer(4 << 10) // little of the stream is in the machine
+	_ = w.Conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that little of the stream waits in the kernel
 	token, err := w.openStream("")
 	return streaming{token, w}, err
 }
 
-// openStreams opens as many, and answers those that the server gave.
+// openStreams opens n sockets with streams, and returns those that the server opened.
 func (s *siege) openStreams(n int) (sockets []streaming) {
 	found := make([]streaming, n)
 	s.each(n, 4, func(a *asker, i int) {

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks by connections, and by requests that are under way.
+// Attacks by connections, and by requests under way.
 
-// A body that is promised must cost nothing before it comes, and the body of a GET
-// is never read.
+// A promised body must cost nothing before it comes, and the body of a GET is never
+// read.
 func TestAttackPromisingBodies(t *testing.T) {
 	needsFiles(t, 10_000)
 	s := besiege(t)
@@ -40,7 +40,7 @@ func TestAttackIdleConnections(t *testing.T) {
 	s.lift()
 }
 
-// Connections of one address must leave descriptors for others.
+// The connections of one address must leave file descriptors for others.
 func TestAttackTakingAllDescriptors(t *testing.T) {
 	needsFiles(t, 5000)
 	s := besiegeBy(t, []string{"sh", "-c", `ulimit -n 2000; exec "$0"`})
@@ -53,10 +53,10 @@ func TestAttackTakingAllDescriptors(t *testing.T) {
 	s.lift()
 }
 
-// hold lets the attack last a while.
+// hold lets the attack last for a while.
 func (s *siege) hold(d time.Duration) { rest(s.attack, d) }
 
-// descriptors counts the open files of the server.
+// descriptors returns how many files the server has open.
 func (s *siege) descriptors() int {
 	s.t.Helper()
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.process.Pid))
@@ -64,8 +64,8 @@ func (s *siege) descriptors() int {
 	return len(files)
 }
 
-// Bodies of many short members cost the most to parse, and are worst at once: all
-// of them wait for their last byte.
+// Bodies of many short members cost the most to parse. They cost even more together, so
+// all of them wait for their last byte.
 func TestAttackBodiesOfManyShortMembers(t *testing.T) {
 	s := besiege(t)
 	s.letStrangersIn()
@@ -73,14 +73,14 @@ func TestAttackBodiesOfManyShortMembers(t *testing.T) {
 	require.NotEmpty(t, sockets)
 	body := `{"type":"ping"` + strings.Repeat(`,"":0`, 13_000) + `}`
 	requests := []string{strings.Replace(send("/events", "", "", body), "Authorization: Bearer \r\n", "", 1)}
-	for _, socket := range sockets { // each of which has a rate
+	for _, socket := range sockets { // each socket has a rate of its own
 		requests = append(requests, send("/events", socket.token, "", body))
 	}
 	const connections = 500
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); s.hold(200 * time.Millisecond) {
 		wires := make([]*wire, connections)
 		s.each(connections, 4, func(a *asker, i int) {
-			request := requests[i%2*(1+i/2%len(sockets))] // every other one is nobody's
+			request := requests[i%2*(1+i/2%len(sockets))] // every other request has no token
 			if w, err := s.dial(); err == nil {
 				w.say(request[:len(request)-1])
 				wires[i] = w

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// friends are two honest members of the attacked room. One polls now and then, as
-// phones do, and the other signals numbers to it all the time.
+// friends are two honest members of the attacked room. One of them polls now and then,
+// as phones do. The other keeps sending it numbered signals.
 type friends struct {
 	// set once
 	siege  *siege
@@ -24,13 +24,13 @@ type friends struct {
 	stop    context.CancelFunc
 	talking sync.WaitGroup
 
-	// known to one goroutine of talking each, and to judge after that
+	// each known to one goroutine of talking, and afterwards to judge
 	said  int // signals that were accepted
 	heard int // numbers that came, from 0
 	after int // the phone's position
 }
 
-// phones is the setting by which no phone ends that a busy machine lets poll late.
+// phones is a resume window in which even a busy machine polls again.
 const phones = "RESUME_WINDOW=1m"
 
 const (
@@ -59,7 +59,7 @@ func (s *siege) befriend(room string) *friends {
 	return f
 }
 
-// talk signals to the phone. Nothing of the attacker's may get into the way.
+// talk sends signals to the phone. The attacker must not get in their way.
 func (f *friends) talk(ctx context.Context) {
 	for ; ctx.Err() == nil; rest(ctx, friendRests) {
 		limit, cancel := context.WithTimeout(context.Background(), within)
@@ -73,7 +73,7 @@ func (f *friends) talk(ctx context.Context) {
 	}
 }
 
-// drop reads what the friend hears, which is of no interest.
+// drop reads and forgets what the friend hears.
 func (f *friends) drop(ctx context.Context) {
 	for {
 		select {
@@ -84,7 +84,7 @@ func (f *friends) drop(ctx context.Context) {
 	}
 }
 
-// listen polls now and then, each time until there is nothing left.
+// listen polls now and then, and each time until nothing is left.
 func (f *friends) listen(ctx context.Context) {
 	for ; ctx.Err() == nil; rest(ctx, phoneRests) {
 		if err := f.catchUp(); err != nil {
@@ -94,7 +94,7 @@ func (f *friends) listen(ctx context.Context) {
 	}
 }
 
-// toThePhone is an event that the phone hears.
+// toThePhone is an event that the phone receives.
 type toThePhone struct {
 	Type, Token, SocketID, From string
 	Data                        json.RawMessage
@@ -150,7 +150,8 @@ func (f *friends) poll() ([]toThePhone, error) {
 	return answer.Events, nil
 }
 
-// judge lets the friends finish: the phone must hear all that was accepted for it.
+// judge lets the friends finish. The phone must then have heard all that was accepted
+// for it.
 func (f *friends) judge() {
 	f.siege.t.Helper()
 	f.stop()

@@ -18,19 +18,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files flood_*_test.go hold attacks on the server's memory, sockets and time, by
-// one client with the default settings. SECURITY.md lists them with their figures.
+// The files flood_*_test.go attack the server's memory, sockets and time. The attacker
+// is one client, and the server has the default settings. SECURITY.md lists the attacks
+// with their figures.
 
 const (
 	container = 256 << 20 // bytes of memory that the server may take
 	lost      = 1 << 30   // bytes at which the attack has succeeded, and the server is killed
-	returned  = 32 << 20  // bytes above the start that count as given back
+	returned  = 32 << 20  // bytes above the start at which memory counts as given back
 
-	promptly  = time.Second     // how much longer an honest client may wait than at a server that nobody attacks
-	firstWord = 4 * time.Second // the same for a new client: after that the browser's one would try another way
+	promptly  = time.Second     // how much longer than at a server without attackers an honest client may wait
+	firstWord = 4 * time.Second // the same for a new client: a browser's client would then try another way (FIRST_WORD)
 )
 
-// The addresses of the parties. Each address has limits of its own.
+// The addresses of the parties. The server limits each address by itself.
 const (
 	honestAddress   = "127.0.0.1"
 	attackerAddress = "127.0.0.2"
@@ -40,7 +41,8 @@ const (
 )
 
 // siege is a server in a small container, an attacker, and a pair of honest clients
-// that talk all the time.
+// that talk all the time. Another pair talks through a server without attackers, and
+// shows what the machine itself costs.
 type siege struct {
 	// set once
 	t       *testing.T
@@ -51,37 +53,37 @@ type siege struct {
 	callOff context.CancelFunc
 	started time.Time
 	pair    *honestPair
-	others  *honestPair    // of a server that nobody attacks, on the same machine
+	others  *honestPair    // at a server without attackers, on the same machine
 	running sync.WaitGroup // all goroutines of the attack
 
 	before     int64 // bytes resident before the attack
 	usedBefore time.Duration
 
-	killed    atomic.Bool  // by watchMemory
+	killed    atomic.Bool  // set by watchMemory
 	uploaded  atomic.Int64 // bytes that the attacker has sent
 	knocks    atomic.Int64 // strangers that got in
-	keptOut   atomic.Int64 // strangers that did not
-	worstWait atomic.Int64 // of those that got in, nanoseconds
+	keptOut   atomic.Int64 // strangers that did not get in
+	worstWait atomic.Int64 // of all strangers, in nanoseconds
 
 	mu    sync.Mutex // guards what follows
 	wires []*wire
 }
 
-// besiege starts a server and the honest pair. The caller attacks, and then calls
+// besiege starts the servers and the honest pairs. The caller attacks, and then calls
 // lift.
 func besiege(t *testing.T, settings ...string) *siege {
 	t.Helper()
 	return besiegeBy(t, nil, settings...)
 }
 
-// besiegeBy is besiege with a program that starts the server.
+// besiegeBy is besiege with a program that starts the attacked server.
 func besiegeBy(t *testing.T, starter []string, settings ...string) *siege {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT TESTED: the memory of a process is read from Linux's /proc")
 	}
-	// The heartbeats and the window are short, so that the end of the attack is soon
-	// the end of its sockets.
+	// Heartbeats and window are short, so the attack's sockets end soon after the
+	// attack.
 	settings = append([]string{"MEMORY_LIMIT=" + strconv.Itoa(container), "HEARTBEAT_INTERVAL=2s", "RESUME_WINDOW=3s", "AWAY_AFTER=1s"}, settings...)
 	address, process := startProcess(t, &leanServer, starter, settings...)
 	s := &siege{t: t, url: address, host: strings.TrimPrefix(address, "http://"), process: process}
@@ -96,8 +98,8 @@ func besiegeBy(t *testing.T, starter []string, settings ...string) *siege {
 	return s
 }
 
-// watchMemory kills a server that takes far too much, as its container would long
-// before: the machine that runs the tests must survive.
+// watchMemory kills a server that takes far too much memory. A container would have
+// killed it long before, and the machine that runs the tests must survive.
 func (s *siege) watchMemory() {
 	for s.attack.Err() == nil {
 		if now := s.resident("VmRSS"); now > lost {
@@ -112,8 +114,8 @@ func (s *siege) watchMemory() {
 
 var residentLine = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB$`)
 
-// resident reads the server's memory: VmRSS is now, VmHWM was the most. It is 0 if
-// the server is gone.
+// resident reads the server's memory: VmRSS is the present, VmHWM the highest. It
+// returns 0 if the server is gone.
 func (s *siege) resident(which string) int64 {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
 	for _, line := range residentLine.FindAllStringSubmatch(string(status), -1) {
@@ -125,8 +127,8 @@ func (s *siege) resident(which string) int64 {
 	return 0
 }
 
-// processorTime is what the server has used so far (proc_pid_stat(5): utime and
-// stime, of which Linux counts a hundred a second).
+// processorTime returns the processor time that the server has used so far.
+// proc_pid_stat(5) has it as utime and stime, in hundredths of a second.
 func (s *siege) processorTime() time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Pid))
 	require.NoError(s.t, err)
@@ -140,7 +142,7 @@ func (s *siege) processorTime() time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// retreat ends the attack and all that it holds.
+// retreat ends the attack, and closes all its connections.
 func (s *siege) retreat() {
 	s.callOff()
 	s.mu.Lock()
@@ -152,9 +154,9 @@ func (s *siege) retreat() {
 	s.running.Wait()
 }
 
-// lift ends the attack and judges: the container was large enough, memory comes
-// back, the honest pair noticed nothing, and the server refused the attacker by one
-// of these problems, if there are any.
+// lift ends the attack and judges it. The server stayed within its container, gave its
+// memory back, kept its promises to the honest pair, and refused the attacker by one of
+// these problems, if any is given.
 func (s *siege) lift(refusedBy ...string) {
 	s.t.Helper()
 	if s.killed.Load() {
@@ -197,7 +199,7 @@ func (s *siege) lift(refusedBy ...string) {
 }
 
 // expectAtMost logs a number, and fails the test if it is too large. The attack goes
-// on, for the sake of its figures.
+// on, because its figures are wanted.
 func (s *siege) expectAtMost(most, got int, what string) {
 	s.t.Helper()
 	s.t.Logf("FIGURES %s: %d %s", s.t.Name(), got, what)
@@ -206,8 +208,8 @@ func (s *siege) expectAtMost(most, got int, what string) {
 	}
 }
 
-// awaitRecovery waits until memory has come back, and answers what is resident then.
-// A test that has failed already does not wait long.
+// awaitRecovery waits until the server has given its memory back, and returns what is
+// then resident. It does not wait long if the test has already failed.
 func (s *siege) awaitRecovery() int64 {
 	limit := within
 	if s.t.Failed() {
@@ -223,7 +225,7 @@ func (s *siege) awaitRecovery() int64 {
 
 var sample = regexp.MustCompile(`(?m)^(\w+)\{\w+="([^"]*)"\} (\S+)$`)
 
-// counted reads the samples of a metric, by their label, leaving out zeros.
+// counted returns the samples of a metric by their label, without zeros.
 func (s *siege) counted(metric string) map[string]int {
 	s.t.Helper()
 	if s.killed.Load() {
@@ -241,7 +243,7 @@ func (s *siege) counted(metric string) map[string]int {
 	return counts
 }
 
-// livingSockets counts all sockets but those of the honest pair.
+// livingSockets returns how many sockets live, without those of the honest pair.
 func (s *siege) livingSockets() int {
 	s.t.Helper()
 	sum := -2
@@ -253,7 +255,7 @@ func (s *siege) livingSockets() int {
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 
-// needsFiles skips the test if this process may not open so many files.
+// needsFiles skips the test if this process may not open n files.
 func needsFiles(t *testing.T, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit

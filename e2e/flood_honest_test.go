@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dialAt dials from an address of this machine.
+// dialAt dials from one of this machine's addresses.
 func dialAt(address string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).DialContext
 }
@@ -36,8 +36,8 @@ func fetch(ctx context.Context, client *http.Client, url string) (string, error)
 	return string(body), err
 }
 
-// honestPair are two members of a room who signal each other without a pause, over
-// streams. Their clients make sure that nothing is lost, doubled or reordered.
+// honestPair is two members of a room that signal each other all the time, over
+// streams. Their clients make sure that nothing is lost, repeated or reordered.
 type honestPair struct {
 	t       *testing.T
 	sides   [2]*honest
@@ -48,9 +48,9 @@ type honestPair struct {
 type honest struct {
 	client *signaling
 	sent   atomic.Int64  // signals that were accepted
-	heard  chan struct{} // closed when all that the other has sent was heard
+	heard  chan struct{} // closed when all that the other has sent is heard
 
-	worst time.Duration // from before the POST to the event; read it after heard
+	worst time.Duration // the longest time from before the POST to the event; read it after heard
 	count int
 }
 
@@ -61,7 +61,7 @@ type numbered struct {
 	Last   bool
 }
 
-// pairPause is how long one of the pair rests between two signals.
+// pairPause is how long each of the pair rests between two signals.
 const pairPause = 10 * time.Millisecond
 
 func converse(t *testing.T, url string) *honestPair {
@@ -84,12 +84,12 @@ func converse(t *testing.T, url string) *honestPair {
 	return p
 }
 
-// speak signals until ctx is done, and once more.
+// speak sends signals until ctx is done, and then a last one.
 func (p *honestPair) speak(ctx context.Context, h *honest, target string) {
 	for n := 0; ; n++ {
 		last := ctx.Err() != nil
 		content := numbered{n, time.Now(), last}
-		// A test that has failed has ended its context as well.
+		// If the test has failed, its context has ended.
 		limit, cancel := context.WithTimeout(p.t.Context(), within)
 		err := h.client.send(limit, fields{"type": "signal", "target": target, "data": content})
 		cancel()
@@ -107,7 +107,7 @@ func (p *honestPair) speak(ctx context.Context, h *honest, target string) {
 	}
 }
 
-// listen hears the other's signals to the last one.
+// listen hears the other's signals up to the last one.
 func (p *honestPair) listen(ctx context.Context, h *honest) {
 	defer close(h.heard)
 	for {
@@ -118,7 +118,7 @@ func (p *honestPair) listen(ctx context.Context, h *honest) {
 			return
 		}
 		if e.Type != "signal" {
-			continue // connected, if the stream was resumed
+			continue // connected, after a resume
 		}
 		var is struct{ Data numbered }
 		e.decode(p.t, &is)
@@ -134,7 +134,7 @@ func (p *honestPair) listen(ctx context.Context, h *honest) {
 	}
 }
 
-// honestVerdict is what became of a pair.
+// honestVerdict is how a pair fared.
 type honestVerdict struct {
 	count int
 	worst time.Duration
@@ -144,7 +144,7 @@ func (v honestVerdict) String() string {
 	return fmt.Sprintf("%d honest signals took %v at most", v.count, v.worst.Round(time.Millisecond))
 }
 
-// end lets the pair finish, and answers how it fared.
+// end lets the pair finish, and returns how it fared.
 func (p *honestPair) end() (verdict honestVerdict) {
 	p.t.Helper()
 	p.stop()
@@ -155,7 +155,7 @@ func (p *honestPair) end() (verdict honestVerdict) {
 			require.FailNow(p.t, "an honest client has not heard all that was accepted for it")
 		}
 	}
-	p.running.Wait() // the last answer may come after what it is about
+	p.running.Wait() // an answer may come later than the event that it accepts
 	for i, side := range p.sides {
 		verdict.count += side.count
 		verdict.worst = max(verdict.worst, side.worst)
@@ -164,8 +164,8 @@ func (p *honestPair) end() (verdict honestVerdict) {
 	return verdict
 }
 
-// letStrangersIn has new clients come from an address of their own, one after the
-// other, until the attack is over. Each opens a stream and waits for its socket.
+// letStrangersIn has new clients come one after the other, from an address of their
+// own, until the attack is over. Each opens a stream and waits for its first event.
 func (s *siege) letStrangersIn() {
 	s.running.Go(func() {
 		for s.attack.Err() == nil {
@@ -178,7 +178,7 @@ func (s *siege) letStrangersIn() {
 					s.t.Log("a stranger did not get in:", err)
 				}
 			}
-			s.worstWait.Store(max(s.worstWait.Load(), int64(time.Since(started)))) // the last one may have waited in vain
+			s.worstWait.Store(max(s.worstWait.Load(), int64(time.Since(started)))) // the end of the attack may have cut the last one off
 			rest(s.attack, 200*time.Millisecond)
 		}
 	})
@@ -191,7 +191,8 @@ func (s *siege) strangers() string {
 	return fmt.Sprintf("%d strangers got in within %v, %d did not", s.knocks.Load(), time.Duration(s.worstWait.Load()).Round(time.Millisecond), s.keptOut.Load())
 }
 
-// knock is one stranger. It says goodbye, so as not to be a crowd itself.
+// knock is one stranger's visit. Strangers close their streams, so they are not a crowd
+// themselves.
 func (s *siege) knock() error {
 	transport := &http.Transport{DialContext: dialAt(strangerAddress)}
 	defer transport.CloseIdleConnections()

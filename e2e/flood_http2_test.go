@@ -16,8 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Over HTTP/2 a request is a few bytes, since they name what was sent before. Its
-// answer waits until its client opens a window, which this one never does.
+// Over HTTP/2 a request is a few bytes, because it refers to header fields that were
+// sent before. Its answer waits until the client opens a window, which this client
+// never does.
 func TestAttackUnreadAnswersOverHTTP2(t *testing.T) {
 	s := besiege(t, "H2C=true")
 	s.letStrangersIn()
@@ -58,8 +59,8 @@ func newHungry(w *wire) *hungry {
 	return h
 }
 
-// ask asks for the answer that repeats most. Its long field is written once for
-// each connection, and named by an index of one byte from then on.
+// ask asks for the answer that repeats the most of its request. The connection carries
+// the long field once. After that, an index of one byte stands for it.
 func (h *hungry) ask(n int) {
 	h.block.Reset()
 	for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":path", "/doctor.json"}, {":authority", "localhost"}} {
@@ -71,7 +72,7 @@ func (h *hungry) ask(n int) {
 	_ = h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*n + 1), BlockFragment: h.block.Bytes(), EndStream: true, EndHeaders: true})
 }
 
-// watch notes what becomes of the requests, until the connection ends.
+// watch counts what becomes of the requests, until the connection ends.
 func (h *hungry) watch(outcomes *tally) {
 	for {
 		frame, err := h.framer.ReadFrame()

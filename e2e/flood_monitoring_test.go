@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks by what the server tells of itself.
+// Attacks by what the server says of itself.
 
-// A list of long texts must neither grow by escapes nor wait whole for a client
-// that does not read it.
+// A list of long texts must not grow by escapes. It must not wait as a whole for a
+// client that does not read it.
 func TestAttackListsThatAreNeverRead(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0")
 	header := "User-Agent: " + strings.Repeat("<", 15_500) + "\r\n"
@@ -28,8 +28,8 @@ func TestAttackListsThatAreNeverRead(t *testing.T) {
 	s.lift("rate-limited")
 }
 
-// A page of another origin asks from the browser of a developer, whose server is
-// open to that developer.
+// A developer's server is open to that developer. A page of another origin sends
+// requests to it from the developer's browser.
 func TestAttackReadingMonitoringFromAnotherPage(t *testing.T) {
 	url := startServer(t)
 	connect(t, url).join("ward", "Ada")

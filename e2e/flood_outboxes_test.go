@@ -11,22 +11,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks by what the server must deliver: to sockets of the attacker's own, and to
-// those of others.
+// Attacks by what the server must deliver, to the attacker's own sockets and to those
+// of others.
 
-// Almost as many bytes as metadata, and the data of a signal, may have.
+// Almost as many bytes as metadata, and as the data of a signal, may have.
 var (
 	large   = strings.Repeat("m", 3900)
 	largest = strings.Repeat("x", 65_000)
 )
 
-// signal is an event that is as large as it may be, to the socket of a token.
+// signal returns the largest possible signal to the socket of a token.
 func signal(token string) string {
 	digest := sha256.Sum256([]byte(token))
 	return `{"type":"signal","target":"` + base64.RawURLEncoding.EncodeToString(digest[:16]) + `","data":"` + largest + `"}`
 }
 
-// joinTwice has all sockets join the same room, and again.
+// joinTwice has all sockets join the same room, and then join it again.
 func (s *siege) joinTwice(tokens []string, metadata string) {
 	s.each(2*len(tokens), 4, func(a *asker, i int) {
 		n := i % len(tokens)
@@ -41,8 +41,8 @@ func tokensOf(sockets []streaming) (tokens []string) {
 	return tokens
 }
 
-// A member that joins receives the metadata of all others. The server must not hold
-// a copy of it for each.
+// A member that joins receives the metadata of all others. The server must not keep a
+// copy for each member.
 func TestAttackRostersOfStreamsThatAreNeverRead(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0")
 	s.joinTwice(tokensOf(s.openStreams(1000)), large)
@@ -55,8 +55,8 @@ func TestAttackRostersOfPollsThatNeverCome(t *testing.T) {
 	s.lift("room-full", "target-overflow", "rate-limited")
 }
 
-// Members that read everything may still resume. What is kept for that has a bound as
-// well, and goes when it is old.
+// Members that read everything may still resume. What the server keeps for that is
+// bounded as well, and is dropped when it is old.
 func TestAttackRostersOfMembersThatReadEverything(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0")
 	sockets := s.openStreams(1000)
@@ -67,7 +67,7 @@ func TestAttackRostersOfMembersThatReadEverything(t *testing.T) {
 	s.lift("room-full")
 }
 
-// A member that joins must learn from the roster which others are away, and not by an
+// A member that joins must learn from the roster which others are away, and not by one
 // event for each of them.
 func TestAttackJoiningARoomOfAbsentMembers(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0", "RESUME_WINDOW=10s")
@@ -79,8 +79,8 @@ func TestAttackJoiningARoomOfAbsentMembers(t *testing.T) {
 	s.lift()
 }
 
-// A member that sends more than another can take must be refused. The other one only
-// polls now and then. It lives on, and hears what honest members send.
+// The server must refuse a member that sends more than another can take. That other
+// member only polls now and then. It lives on, and hears what honest members send.
 func TestAttackFillingTheOutboxOfAnother(t *testing.T) {
 	s := besiege(t, phones)
 	v := s.befriend("ward")
@@ -93,7 +93,7 @@ func TestAttackFillingTheOutboxOfAnother(t *testing.T) {
 	s.lift("target-overflow")
 }
 
-// The same by many sockets, none of which sends much.
+// The same attack by many sockets. Each of them sends little.
 func TestAttackFillingTheOutboxOfAnotherByMany(t *testing.T) {
 	s := besiege(t, phones)
 	v := s.befriend("ward")
@@ -105,8 +105,8 @@ func TestAttackFillingTheOutboxOfAnotherByMany(t *testing.T) {
 	s.lift("target-overflow", "rate-limited")
 }
 
-// The same by events to all in the room. Of several that tell of one member's typing,
-// the last is enough.
+// The same attack by events to the whole room. Of several events about one member's
+// typing, the last is enough.
 func TestAttackFillingTheOutboxesOfARoomByTyping(t *testing.T) {
 	s := besiege(t, phones)
 	v := s.befriend("ward")
@@ -120,8 +120,9 @@ func TestAttackFillingTheOutboxesOfARoomByTyping(t *testing.T) {
 	s.lift()
 }
 
-// No address has more than its share, but all of them together have more than the
-// container. The server must end sockets that read nothing, and spare those that read.
+// No address uses more than its share, but all addresses together use more than the
+// container has. The server must end sockets that read nothing, and spare those that
+// read.
 func TestAttackFillingTheMemoryFromManyAddresses(t *testing.T) {
 	const addresses, sockets, rounds = 100, 10, 8
 	s := besiege(t)
@@ -142,7 +143,7 @@ func TestAttackFillingTheMemoryFromManyAddresses(t *testing.T) {
 	s.lift()
 }
 
-// An event to a large room must cost little for each member.
+// An event to a large room must cost little per member.
 func TestAttackTypingToALargeRoom(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0", "POSTS_PER_ADDRESS=0", "EVENTS_PER_ADDRESS=0")
 	sockets := s.openStreams(990)
@@ -159,8 +160,8 @@ func TestAttackTypingToALargeRoom(t *testing.T) {
 	s.lift()
 }
 
-// settle waits until the server has done what it was asked: it uses less than a
-// quarter of a processor.
+// settle waits until the server has done its work, and uses less than a quarter of a
+// processor.
 func (s *siege) settle() {
 	const moment = 400 * time.Millisecond
 	for before := s.processorTime(); s.attack.Err() == nil; {

@@ -16,15 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Honest use of the default settings, at the size that they are meant for: all limits
-// of an address are shared by a whole school.
+// Honest use of the default settings at the size that they are made for: a whole school
+// shares the limits of one address.
 
-// pupil is one of many clients behind one address. It reads its stream as a browser
-// does, and keeps counts only.
+// pupil is one of many clients behind one address. It only counts what it reads: a
+// thousand readers that parse every event would measure themselves.
 type pupil struct {
 	token string
 
-	known   atomic.Int64 // members that its room-joined named, and that came later
+	known   atomic.Int64 // members that room-joined named, or that came later
 	chatted atomic.Int64
 }
 
@@ -67,9 +67,9 @@ func (p *pupil) attend(connection net.Conn, reading *sync.WaitGroup) error {
 	return nil
 }
 
-// A school of 1,000 clients behind one address joins one room, each with 1 KB of
-// metadata, and somebody speaks to all. Nothing is refused, and everybody knows of
-// everybody exactly once.
+// A thousand clients behind one address join one room, each with 1 KB of metadata, and
+// some of them speak to all. The server refuses nothing, and each client learns of
+// every other exactly once.
 func TestASchoolBehindOneAddressIsRefusedNothing(t *testing.T) {
 	t.Parallel()
 	const size, messages = 1000, 5

@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks that want more sockets than one client may have.
+// Attacks that try to get more sockets than one client may have.
 
-// A position that cannot be resumed, because its socket has confirmed what is
-// behind it, brings a new socket. That must cost what any other new socket costs.
+// A client cannot resume from a position before what it has confirmed: it gets a new
+// socket. That must cost the same as any other new socket.
 func TestAttackOpeningSocketsByPositionsThatWereConfirmed(t *testing.T) {
 	s := besiege(t, "RESUME_WINDOW=10s", "MAX_CONNECTIONS=2000")
 	s.letStrangersIn()
-	tokens := s.openByPolls(200) // each of which may begin 50 streams and polls a second
+	tokens := s.openByPolls(200) // each of them may begin 50 streams and polls a second
 	require.NotEmpty(t, tokens)
 	s.each(len(tokens), 4, func(a *asker, i int) {
 		a.ask(send("/events", tokens[i], "", `{"type":"ping"}`))
@@ -42,7 +42,7 @@ func TestAttackOpeningSocketsByPositionsThatWereConfirmed(t *testing.T) {
 	s.lift("rate-limited")
 }
 
-// A socket that is polled now and then lives, though nothing of it is under way.
+// A socket that is polled now and then lives, although no request of it is under way.
 func TestAttackKeepingSocketsByRarePolls(t *testing.T) {
 	s := besiege(t, "OPENS_PER_ADDRESS=0", "MAX_CONNECTIONS=2500", "RESUME_WINDOW=10s")
 	s.letStrangersIn()
@@ -58,8 +58,8 @@ func TestAttackKeepingSocketsByRarePolls(t *testing.T) {
 	s.lift("at-capacity", "rate-limited")
 }
 
-// What is kept of an answer, so that it can be repeated, must not repeat its
-// request, which may be made to grow by each escape.
+// The server keeps an answer so that it can repeat it. What it keeps must not contain
+// the request, which may grow by each escape.
 func TestAttackKeptAnswersThatRepeatTheirRequests(t *testing.T) {
 	s := besiege(t)
 	sockets := s.openStreams(40)

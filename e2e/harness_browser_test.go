@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sharedBrowser is the one browser process of all tests. Each peer gets a
-// context of its own in it, as if it were another person's.
+// sharedBrowser is the browser process that all tests share. Each page has a context of
+// its own in it, as if it belonged to another person.
 var sharedBrowser browserProcess
 
 type browserProcess struct {
@@ -24,10 +24,10 @@ type browserProcess struct {
 	err   error
 }
 
-var errNoBrowser = errors.New("no Chromium is installed: try the package chromium-headless-shell")
+var errNoBrowser = errors.New("no Chromium is installed: install the package chromium-headless-shell")
 
-// context answers the browser's context, and skips the test where there is no
-// browser, unless REQUIRE_BROWSER forbids it.
+// context returns the browser's context. It skips the test if no browser is installed,
+// or fails it if REQUIRE_BROWSER is set.
 func (b *browserProcess) context(t *testing.T) context.Context {
 	t.Helper()
 	b.once.Do(b.start)
@@ -38,12 +38,12 @@ func (b *browserProcess) context(t *testing.T) context.Context {
 	return b.ctx
 }
 
-// turns bounds how many tests use the browser at once: pages measure and time
-// out, and do so wrongly where far more of them run than there are processors.
+// turns bounds how many tests use the browser at the same time. Pages measure and time
+// out, and would do so wrongly if far more of them ran than there are processors.
 var turns = make(chan struct{}, 3)
 
-// takesTurns lets a test that uses the browser run beside others, of which few
-// of this kind.
+// takesTurns lets a test that uses the browser run beside others, and beside only a few
+// of its kind.
 func takesTurns(t *testing.T) {
 	t.Parallel()
 	turns <- struct{}{}
@@ -58,9 +58,9 @@ func (b *browserProcess) start() {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // containers give none
+		chromedp.NoSandbox, // a container has none
 		chromedp.Flag("allow-loopback-in-peer-connection", true),
-		// Few pictures: six videos at a time are much for two processors.
+		// Few frames a second: six videos at a time are a lot for two processors.
 		chromedp.Flag("use-fake-device-for-media-stream", "fps=10"),
 		chromedp.Flag("use-fake-ui-for-media-stream", true),
 		chromedp.WindowSize(1280, 800),

@@ -30,9 +30,9 @@ func (e event) decode(t *testing.T, into any) {
 
 type fields = map[string]any
 
-// signaling is a client of the server, as small as one can be that keeps what
-// the protocol promises: it reads the stream, resumes it by Last-Event-ID, and
-// posts. It fails the test when an event is missing or comes twice.
+// signaling is the smallest client that keeps the protocol's promises: it reads the
+// stream, resumes it by Last-Event-ID, and posts. It fails the test if an event is
+// missing or comes twice.
 type signaling struct {
 	t      *testing.T
 	url    string
@@ -43,13 +43,13 @@ type signaling struct {
 	token       string
 	socketID    string
 	lastEventID string
-	streams     int                // how many were opened
-	gate        chan struct{}      // closed while streams may be opened
+	streams     int                // how many streams were opened
+	gate        chan struct{}      // closed if streams may be opened
 	drop        context.CancelFunc // ends the stream that is open
-	dropped     chan struct{}      // closed when it has ended
+	dropped     chan struct{}      // closed when that stream has ended
 }
 
-// reconnectDelay is shorter than what the server asks for, to keep tests quick.
+// reconnectDelay is shorter than the server asks for, to keep tests quick.
 const reconnectDelay = 50 * time.Millisecond
 
 // connect opens a stream to the server and waits until it has a socket.
@@ -58,7 +58,7 @@ func connect(t *testing.T, url string) *signaling {
 	return connectBy(t, &http.Transport{}, url)
 }
 
-// connectBy is connect by a way of the caller's own.
+// connectBy is connect over a transport of the caller's.
 func connectBy(t *testing.T, transport http.RoundTripper, url string) *signaling {
 	t.Helper()
 	s := &signaling{
@@ -104,7 +104,7 @@ func (s *signaling) run(ctx context.Context) {
 	}
 }
 
-// stream opens one stream and reads it to its end, whatever ends it.
+// stream opens one stream, and reads it until it ends for whatever reason.
 func (s *signaling) stream(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,7 +127,7 @@ func (s *signaling) stream(ctx context.Context) {
 
 	response, err := s.client.Do(request)
 	if err != nil {
-		return // the next stream may fare better; who waits for events says so if none does
+		return // the next stream may succeed; if none does, a test that waits for an event fails
 	}
 	defer response.Body.Close()
 	if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || kind != "text/event-stream" {
@@ -154,8 +154,8 @@ func readEvents(body io.Reader, receive func(event) bool) error {
 	}
 }
 
-// receive takes one event in. The position moves only when somebody has the
-// event, so that a stream dropped in between brings it again.
+// receive takes in one event. The position moves only after a test can read the event.
+// A stream that was dropped in between brings the event again.
 func (s *signaling) receive(ctx context.Context, e event) bool {
 	s.checkOrder(e)
 	if e.Type == "connected" {
@@ -189,8 +189,8 @@ func (s *signaling) connected(e event) {
 	s.socketID, s.token = hello.SocketID, hello.Token
 }
 
-// checkOrder compares an event's sequence with the last one: the next event has
-// the next number, and what concerns the stream alone repeats it.
+// checkOrder compares an event's sequence with that of the event before. The next event
+// has the next number. An event that belongs to the stream alone repeats the number.
 func (s *signaling) checkOrder(e event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +206,7 @@ func (s *signaling) checkOrder(e event) {
 	}
 }
 
-// sequence is the part of an event id behind the last dot.
+// sequence returns the part of an event ID behind the last dot.
 func sequence(id string) int {
 	n, err := strconv.Atoi(id[strings.LastIndexByte(id, '.')+1:])
 	if err != nil {
@@ -215,7 +215,7 @@ func sequence(id string) int {
 	return n
 }
 
-// pause drops the stream and opens no other until resume.
+// pause drops the stream, and opens no other until resume is called.
 func (s *signaling) pause() {
 	s.mu.Lock()
 	s.gate = make(chan struct{})
@@ -243,7 +243,7 @@ func (s *signaling) streamsOpened() int {
 	return s.streams
 }
 
-// send posts one event. Its error is what a server says that does not accept it.
+// send posts one event. It returns an error if the server does not accept it.
 func (s *signaling) send(ctx context.Context, message fields) error {
 	s.mu.Lock()
 	token := s.token
@@ -262,8 +262,8 @@ func post(ctx context.Context, client *http.Client, url, token string, message f
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	// A proxy may close an idle connection just as this is on its way: net/http sends
-	// it again where it has a key (RFC 9110, 9.2.2).
+	// A proxy may close an idle connection while this request is on its way. net/http
+	// sends it again if it has a key (RFC 9110, 9.2.2).
 	request.Header.Set("Idempotency-Key", rand.Text())
 	response, err := client.Do(request)
 	if err != nil {
@@ -284,8 +284,8 @@ func (s *signaling) join(room, name string) {
 	s.await("room-joined", nil)
 }
 
-// await reads events until one of the type comes, and decodes it into what is
-// given. Others before it are skipped.
+// await reads events until one of this type comes, and decodes it. It skips all events
+// before that.
 func (s *signaling) await(kind string, into any) {
 	s.t.Helper()
 	var skipped []string

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy passes TCP connections on to the server, and can fail as networks do.
+// proxy passes TCP connections on to the server, and can fail as a network does.
 type proxy struct {
 	url      string
 	upstream string
@@ -19,7 +19,7 @@ type proxy struct {
 
 	mu   sync.Mutex // guards what follows
 	open map[net.Conn]bool
-	down bool // new connections are cut at once
+	down bool // new connections are cut at once while it is true
 }
 
 // startProxy opens a proxy to the server at the address.
@@ -97,7 +97,7 @@ func (p *proxy) forget(connections ...net.Conn) {
 	}
 }
 
-// goDown cuts all connections, and every new one until comeBack.
+// goDown cuts all connections, and every new one until comeBack is called.
 func (p *proxy) goDown() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (p *proxy) comeBack() {
 	p.down = false
 }
 
-// reset ends a connection with RST: a failed network says no farewell.
+// reset ends a connection by RST, as a network does that fails.
 func reset(c net.Conn) {
 	c.(*net.TCPConn).SetLinger(0)
 	c.Close()

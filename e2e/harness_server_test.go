@@ -18,17 +18,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// builtServer is the program under test, built when the first test wants it.
+// builtServer is the program under test. The first test that needs it builds it.
 var builtServer = binary{folder: "..", program: "./cmd/signaling-server"}
 
-// leanServer is the same program without the race detector, for tests that measure
-// memory and processor time: the detector takes several times as much of both.
+// leanServer is the same program without the race detector. It is for tests that
+// measure memory or processor time: the detector takes several times as much of both.
 var leanServer = binary{folder: "..", program: "./cmd/signaling-server", lean: true}
 
-// binary is a program that is built once, with the race detector if the tests are.
+// binary is a program that is built once, with the race detector if the tests have it.
 type binary struct {
-	folder, program string // of a module, and in it
-	lean            bool   // never built with the race detector
+	folder, program string // the folder of its module, and its package
+	lean            bool   // it is never built with the race detector
 
 	once sync.Once
 	dir  string
@@ -70,27 +70,28 @@ func testsLookForRaces() bool {
 	return false
 }
 
-// noLimits are for what many clients of one address do at once.
+// noLimits is for tests in which many clients of one address act at the same time.
 var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
 
-var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(http://[^\s"]+)`) // as text, and in production as JSON
+var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(http://[^\s"]+)`) // the log is text, or in production JSON
 
-// startServer runs a server of the test's own and answers its address. When the
-// test is over the server must end well: with exit code 0 (a race detected in
-// it is another), and with no error in its log (an answer 5xx is one).
+// startServer runs a server for this test, and returns its address. The server must end
+// well when the test is over: with exit code 0, as a detected race would change it, and
+// without an error in its log, such as an answer 5xx.
 func startServer(t *testing.T, settings ...string) string {
 	t.Helper()
 	return startServerBy(t, nil, settings...)
 }
 
-// startServerBy has another program start the server, unless it is nil.
+// startServerBy is startServer by another program that starts the server, if it is not
+// nil.
 func startServerBy(t *testing.T, starter []string, settings ...string) string {
 	t.Helper()
 	address, _ := startProcess(t, &builtServer, starter, settings...)
 	return address
 }
 
-// startProcess starts a build of the server, and answers its process as well.
+// startProcess starts a build of the server, and returns its address and process.
 func startProcess(t *testing.T, build *binary, starter []string, settings ...string) (address string, process *os.Process) {
 	t.Helper()
 	path, err := build.build()
@@ -98,7 +99,7 @@ func startProcess(t *testing.T, build *binary, starter []string, settings ...str
 
 	words := append(starter, path)
 	command := exec.Command(words[0], words[1:]...)
-	// Nothing else, so that no setting of this machine reaches the server.
+	// The server gets no other variable, so no setting of this machine changes it.
 	command.Env = append([]string{"HOST=127.0.0.1", "PORT=0"}, settings...)
 	stderr, err := command.StderrPipe()
 	require.NoError(t, err)
@@ -116,7 +117,7 @@ func startProcess(t *testing.T, build *binary, starter []string, settings ...str
 	return "", nil
 }
 
-// stopServer ends the server as an operator does.
+// stopServer ends the server by the signal that an operator sends.
 func stopServer(t *testing.T, command *exec.Cmd, log *serverLog) {
 	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 	select {
@@ -139,7 +140,7 @@ func stopServer(t *testing.T, command *exec.Cmd, log *serverLog) {
 
 // serverLog reads what a server logs until it ends.
 type serverLog struct {
-	address chan string   // gets the address once
+	address chan string   // receives the address once
 	ended   chan struct{} // closed when the server has closed its log
 
 	mu    sync.Mutex // guards lines, which are read while the server runs
@@ -172,16 +173,15 @@ func (l *serverLog) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// bounded is the test's context with the limit of everything awaited.
+// bounded returns the test's context with the limit that everything has.
 func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// tool is a program that installs, compiles or tests something in a folder. It is
-// ended after ten minutes: it runs beside other tests, on few processors, and may
-// have to compile all that it needs.
+// tool returns a command that installs, compiles or tests something in a folder. It
+// ends after ten minutes: it may have to compile all that it needs, beside other tests.
 func tool(t *testing.T, folder, name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)

@@ -17,15 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shape is what a shapingProxy does to what passes.
+// shape is what a shapingProxy does to the traffic.
 type shape int
 
 const (
 	passing       shape = iota
-	bufferingGets       // the body of a stream that a GET opened is held back until it ends
-	bufferingAll        // that of every stream is
-	cutting             // streams are cut after a while, as by an idle time-out
-	failing             // everything is answered with a page of the proxy's own
+	bufferingGets       // the body of a stream that was opened by GET is held back until it ends
+	bufferingAll        // the body of every stream is held back until it ends
+	cutting             // streams are cut after a while, as by an idle timeout
+	failing             // the proxy answers everything with a page of its own
 	delaying            // each request, and each event of a stream, comes late
 )
 
@@ -34,10 +34,9 @@ const (
 	delay    = 300 * time.Millisecond
 )
 
-// shapingProxy is an HTTP proxy before the server, as companies and virus
-// scanners have them. What it does can be changed at any time, for the requests
-// that come from then on. It also serves a test's own pages, so that they are of
-// the server's origin.
+// shapingProxy is an HTTP proxy before the server, as companies and virus scanners have
+// them. Its shape can change at any time, for all later requests. It also serves the
+// test's own pages, so they have the server's origin.
 type shapingProxy struct {
 	// set once
 	url      string
@@ -61,9 +60,9 @@ func startShapingProxy(t *testing.T, serverURL string, pages map[string]string) 
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:      transport,
 		FlushInterval:  -1,
-		ErrorLog:       log.New(io.Discard, "", 0), // what fails here fails on purpose
+		ErrorLog:       log.New(io.Discard, "", 0), // these failures are on purpose
 		ModifyResponse: p.shapeStream,
-		// A client of a server that is not there sees a proxy's page, too.
+		// If the server is down, its clients see a proxy's page as well.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { answerBadGateway(w) },
 	}
 	server := httptest.NewServer(p)
@@ -77,7 +76,7 @@ func startShapingProxy(t *testing.T, serverURL string, pages map[string]string) 
 	return p
 }
 
-// become changes what the proxy does. Only one that begins to fail cuts what is
+// become changes what the proxy does. A proxy that becomes failing also cuts what is
 // open.
 func (p *shapingProxy) become(s shape) {
 	p.mu.Lock()
@@ -116,10 +115,10 @@ func (p *shapingProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.upstream.ServeHTTP(w, r.WithContext(context.WithValue(ctx, shapeKey{}, shape)))
 }
 
-// shapeKey is where a request's context has the shape that it came under.
+// shapeKey is the key of a request's context under which its shape is found.
 type shapeKey struct{}
 
-// enter notes a request that can be cut until it leaves.
+// enter notes a request, which can be cut until it leaves.
 func (p *shapingProxy) enter(r *http.Request, cancel context.CancelFunc) (_ shape, leave func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +162,7 @@ func (p *shapingProxy) shapeStream(response *http.Response) error {
 	return nil
 }
 
-// heldBack is a body of which nothing is to be had before all of it is.
+// heldBack is a body that can be read only when all of it has arrived.
 type heldBack struct {
 	io.ReadCloser
 	whole []byte
@@ -186,7 +185,7 @@ func (h *heldBack) Read(buffer []byte) (int, error) {
 	return n, nil
 }
 
-// cutBody is a body that breaks off.
+// cutBody is a body that is cut after a while.
 type cutBody struct {
 	io.ReadCloser
 	timer *time.Timer
@@ -201,8 +200,8 @@ func (c *cutBody) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// delayed is a body each of whose parts comes late, as over a long way: what
-// follows need not wait for what goes before.
+// delayed returns a body whose parts all come late, as over a long distance. A part
+// does not wait until the part before it has arrived.
 func delayed(body io.ReadCloser) io.ReadCloser {
 	type part struct {
 		bytes []byte
@@ -225,7 +224,7 @@ func delayed(body io.ReadCloser) io.ReadCloser {
 		for p := range parts {
 			time.Sleep(time.Until(p.due))
 			if len(p.bytes) > 0 {
-				in.Write(p.bytes) // into a closed pipe, once nobody reads
+				in.Write(p.bytes) // nobody may read the pipe any more
 			}
 			if p.err != nil {
 				in.CloseWithError(p.err)

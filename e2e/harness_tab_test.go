@@ -19,22 +19,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tab is one page in a browser context of its own. What its console tells of
-// errors fails the test, violations of the content security policy included.
+// tab is a page in a browser context of its own. An error in its console fails the
+// test, and so does a violation of the content security policy.
 type tab struct {
 	t    *testing.T
 	name string
 	ctx  context.Context
 
 	mu       sync.Mutex // guards what follows
-	console  []string   // all that it told
-	problems []string   // what of that is an error
+	console  []string   // all of the console's lines
+	problems []string   // those that are errors
 	offline  bool       // failed requests are expected
 	closed   bool
 }
 
-// rememberConnections lets tests ask the page's peer connections for their
-// statistics; a page made of modules gives nobody access to them.
+// rememberConnections lets tests ask the page's peer connections for their statistics.
+// A page that consists of modules gives no other access to them.
 const rememberConnections = `
 	window.peerConnections = [];
 	window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -44,8 +44,8 @@ const rememberConnections = `
 		}
 	};`
 
-// openTab opens a page in a new browser context, with camera and microphone
-// allowed: without them browsers hide the addresses that peers need.
+// openTab opens a page in a new browser context. Camera and microphone are allowed:
+// without them a browser hides the addresses that peers need.
 func openTab(t *testing.T, name, url string) *tab {
 	t.Helper()
 	parent := sharedBrowser.context(t)
@@ -78,8 +78,8 @@ func openTab(t *testing.T, name, url string) *tab {
 	return p
 }
 
-// listen collects what the page's console tells. It is called before the
-// command that follows an event returns, so that nothing is missed.
+// listen collects the lines of the page's console. It is called before the command that
+// follows an event returns, so no line is missed.
 func (p *tab) listen(e any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +89,8 @@ func (p *tab) listen(e any) {
 		for _, argument := range e.Args {
 			words = append(words, strings.Trim(string(argument.Value)+" "+argument.Description, ` "`))
 		}
-		// The demo warns of what it recovers from, and here it has nothing to recover from.
+		// The demo warns when it recovers from something. In these tests there is
+		// nothing to recover from.
 		bad := e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning ||
 			e.Type == runtime.ConsoleAPICalledTypeAssert
 		p.note(bad, "console.%s: %s", e.Type, strings.Join(words, " "))
@@ -120,14 +121,14 @@ func (p *tab) expectFailedRequests() {
 	p.offline = true
 }
 
-// finish judges the page when its test is over, and tells what it saw if that
-// has failed.
+// finish judges the page when its test is over. If the test has failed, it logs what
+// the page shows.
 func (p *tab) finish() {
 	p.mu.Lock()
 	problems, console, closed := slices.Clone(p.problems), slices.Clone(p.console), p.closed
 	p.mu.Unlock()
 	if len(problems) > 0 {
-		p.t.Errorf("the console of %s tells of errors:\n%s", p.name, strings.Join(problems, "\n"))
+		p.t.Errorf("the console of %s has errors:\n%s", p.name, strings.Join(problems, "\n"))
 	}
 	if !p.t.Failed() || closed {
 		return
@@ -151,8 +152,8 @@ func (p *tab) click(selector string) {
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// write puts text into a field at once, as pasting does: a busy browser takes
-// long to follow key by key.
+// write puts text into a field at once, as pasting does. Typed key by key, it would
+// take a busy browser too long.
 func (p *tab) write(selector, text string) {
 	p.t.Helper()
 	p.do(
@@ -164,7 +165,7 @@ func (p *tab) write(selector, text string) {
 	)
 }
 
-// close closes the page as a person does, so that it may still say goodbye.
+// close closes the page as a person does, so the page may still say that it leaves.
 func (p *tab) close() {
 	p.t.Helper()
 	p.mu.Lock()
@@ -176,8 +177,8 @@ func (p *tab) close() {
 	}))
 }
 
-// evaluate answers the value of an expression, or of the promise that it is.
-// The page's policy does not forbid it, as it does what needs eval.
+// evaluate returns the value of an expression, or of the promise that it returns. The
+// page's policy allows this, though it forbids eval.
 func evaluate[T any](p *tab, expression string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, within)
@@ -187,7 +188,7 @@ func evaluate[T any](p *tab, expression string) T {
 	return value
 }
 
-// until waits for a condition to hold in the page.
+// until waits until a condition holds in the page.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
 	p.untilIn(within, what, expression)
@@ -212,14 +213,15 @@ func (p *tab) untilIn(limit time.Duration, what, expression string) {
 	}
 }
 
-// replMode evaluates as a person's input: await may stand anywhere.
+// replMode evaluates an expression as if a person typed it into the console: await may
+// be anywhere.
 func replMode(e *runtime.EvaluateParams) {
 	yes := true
 	e.ReplMode = &yes
 	e.AwaitPromise = &yes
 }
 
-// types and press are what a person does without a mouse.
+// types and press do what a person does with a keyboard.
 func (p *tab) types(text string) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(text))
@@ -227,7 +229,7 @@ func (p *tab) types(text string) {
 
 func (p *tab) press(key string) { p.types(key) }
 
-// tabTo goes on by the tabulator key until an element has the focus.
+// tabTo presses the tabulator key until an element has the focus.
 func (p *tab) tabTo(id string) {
 	p.t.Helper()
 	for range 60 {
@@ -239,8 +241,8 @@ func (p *tab) tabTo(id string) {
 	require.FailNow(p.t, "the tabulator key does not lead to "+id, p.name)
 }
 
-// forgive forgets what the page's console told of errors, except of one kind if
-// there is to be any.
+// forgive forgets the errors of the page's console, except those that contain a text if
+// it is not empty.
 func (p *tab) forgive(exceptOf string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

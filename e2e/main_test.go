@@ -15,7 +15,7 @@ import (
 const within = 2 * time.Minute
 
 func TestMain(m *testing.M) {
-	// What runs in parallel here waits, and needs no processor for that; tests
+	// Parallel tests wait most of the time, and need little of the processors. Tests
 	// that use the browser take turns.
 	flag.Parse()
 	flag.Set("test.parallel", "200")

@@ -13,29 +13,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// peer is a WebRTC peer that calls whoever comes into its room after it, and
-// answers whoever calls. All it knows at first is the server's address.
+// peer is a WebRTC peer. It calls every member that comes into its room after it, and
+// answers every call. At first it knows only the server's address.
 type peer struct {
 	t          *testing.T
 	signaling  *signaling
 	connection *webrtc.PeerConnection
 	channel    *webrtc.DataChannel
 
-	// before runs before a description is sent; a test may break something there.
+	// before is called before a description is sent. A test may break something in it.
 	before func(kind string)
 
-	remote    string // the other's socket ID, known to the event loop alone
+	remote    string // the other's socket ID, known only to the event loop
 	opened    chan struct{}
 	gathered  chan struct{} // closed when the end of candidates was sent
-	complete  chan struct{} // closed when the other's end of candidates came
+	complete  chan struct{} // closed when the other's end of candidates has come
 	messages  chan string
 	tracks    chan *webrtc.TrackRemote
-	gone      chan string // what the server said of the other's going
+	gone      chan string // the reasons that user-disconnected gave
 	completed sync.Once
 }
 
-// newPeer brings a peer into a room. What needs its stream or its connection
-// must be set up by the options, since events are handled from then on.
+// newPeer takes a peer into a room. The options run before the peer handles its first
+// event.
 func newPeer(t *testing.T, url, room, name string, options ...func(*peer)) *peer {
 	t.Helper()
 	p := &peer{
@@ -50,7 +50,7 @@ func newPeer(t *testing.T, url, room, name string, options ...func(*peer)) *peer
 		gone:      make(chan string, 4),
 	}
 	p.connection = newConnection(t)
-	// Agreed upon, as the demo does it, so that neither has to wait for the other's.
+	// The channel is negotiated, as in the demo, so neither peer waits for the other's.
 	negotiated, id := true, uint16(0)
 	channel, err := p.connection.CreateDataChannel("peer", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
 	require.NoError(t, err)
@@ -77,8 +77,7 @@ func newPeer(t *testing.T, url, room, name string, options ...func(*peer)) *peer
 	return p
 }
 
-// newConnection makes a connection that finds its way without any network but
-// the loopback interface.
+// newConnection makes a connection that needs no network but the loopback interface.
 func newConnection(t *testing.T) *webrtc.PeerConnection {
 	var media webrtc.MediaEngine
 	require.NoError(t, media.RegisterDefaultCodecs())
@@ -90,8 +89,8 @@ func newConnection(t *testing.T) *webrtc.PeerConnection {
 	return connection
 }
 
-// run handles events one after another, so that candidates are applied behind
-// their description.
+// run handles events one after the other, so candidates are applied after their
+// description.
 func (p *peer) run(ctx context.Context) {
 	for {
 		select {
@@ -142,8 +141,8 @@ func (p *peer) handle(ctx context.Context, e event) error {
 	return nil
 }
 
-// describe sends an offer or an answer before applying it: applying begins to
-// gather candidates, and these must come behind it.
+// describe sends an offer or an answer, and then applies it. Applying starts the search
+// for candidates, and these must be sent later than the description.
 func (p *peer) describe(ctx context.Context, kind string, create func() (webrtc.SessionDescription, error)) error {
 	description, err := create()
 	if err != nil {
@@ -158,7 +157,7 @@ func (p *peer) describe(ctx context.Context, kind string, create func() (webrtc.
 	return p.connection.SetLocalDescription(description)
 }
 
-// trickle sends each candidate when it is found, and null behind the last.
+// trickle sends each candidate when it is found, and null after the last.
 func (p *peer) trickle(ctx context.Context, target string) {
 	p.connection.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		message := fields{"type": "ice-candidate", "target": target, "candidate": nil}
@@ -174,7 +173,7 @@ func (p *peer) trickle(ctx context.Context, target string) {
 	})
 }
 
-// echo answers every message, except answers, until the test ends.
+// echo answers every message, except echoes, until the test ends.
 func (p *peer) echo() {
 	p.channel.OnMessage(func(m webrtc.DataChannelMessage) {
 		text := string(m.Data)
@@ -203,7 +202,7 @@ func (p *peer) pong() {
 	})
 }
 
-// isEchoed says something until the other has echoed it: what is said before
+// isEchoed repeats a message until the other echoes it. A message that is sent before
 // the other's channel is open is lost.
 func (p *peer) isEchoed(text string) {
 	p.t.Helper()
@@ -215,7 +214,7 @@ func (p *peer) isEchoed(text string) {
 		case answer := <-p.messages:
 			require.Equal(p.t, "echo of "+text, answer)
 			return
-		case <-time.After(100 * time.Millisecond): // then it was lost
+		case <-time.After(100 * time.Millisecond): // the message was lost
 		case <-timeout:
 			require.FailNow(p.t, fmt.Sprintf("%q was not echoed", text))
 		}

@@ -77,14 +77,14 @@ func TestAnIndependentSSEClientReadsTheStream(t *testing.T) {
 	nextOffer(5)
 }
 
-// reader is the client of r3labs/sse, with its events in a row.
+// reader is the client of r3labs/sse, whose events can be read one by one.
 type reader struct {
 	t      *testing.T
 	events chan *sse.Event
-	seen   string // the id of the last event
+	seen   string // the ID of the last event
 
 	mu  sync.Mutex // guards ids
-	ids []string   // what was sent as Last-Event-ID, request by request
+	ids []string   // the Last-Event-ID of each request
 }
 
 func readWithR3labs(t *testing.T, url string) *reader {
@@ -112,7 +112,7 @@ func readWithR3labs(t *testing.T, url string) *reader {
 	return r
 }
 
-// next waits for the next event, which must be of the type, and answers its id.
+// next waits for the next event, which must be of this type, and returns its ID.
 func (r *reader) next(kind string, into any) string {
 	r.t.Helper()
 	e := await(r.t, r.events, "event "+kind)
@@ -133,7 +133,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// noting keeps what a client asks to resume from.
+// noting keeps the Last-Event-ID of each request.
 func (r *reader) noting(transport http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(request *http.Request) (*http.Response, error) {
 		r.mu.Lock()
@@ -143,8 +143,8 @@ func (r *reader) noting(transport http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// untilDone makes the client reconnect until the test ends; by itself it would
-// go on for a quarter of an hour.
+// untilDone makes the client reconnect until the test ends. By default it gives up
+// after a quarter of an hour.
 type untilDone struct{ context.Context }
 
 func (u untilDone) Reset() {}

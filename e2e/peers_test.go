@@ -17,9 +17,9 @@ func TestTwoPionPeersMeetThroughTheServer(t *testing.T) {
 	await(t, bob.complete, "end of Ada's candidates")
 }
 
-// The caller has no stream when it calls, so that it misses the answer and the
-// candidates; the callee has none from the offer on, so that it misses the
-// caller's candidates. Each comes back when everything was sent.
+// The caller drops its stream before it calls, so it misses the answer and the
+// candidates. The callee drops its stream before it answers, so it misses the caller's
+// candidates. Each comes back when everything has been sent.
 func TestPeersMeetAlthoughTheirStreamsAreCutDuringTheNegotiation(t *testing.T) {
 	url := startServer(t)
 	cutBefore := func(kind string) func(*peer) {

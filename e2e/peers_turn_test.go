@@ -15,7 +15,7 @@ import (
 
 const turnSecret = "known to the TURN server and the signaling server"
 
-// startTURN runs a TURN server that knows the secret, and answers its URL.
+// startTURN runs a TURN server that knows the secret, and returns its URL.
 func startTURN(t *testing.T) string {
 	t.Helper()
 	socket, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -30,7 +30,7 @@ func startTURN(t *testing.T) string {
 		PacketConnConfigs: []pionturn.PacketConnConfig{{
 			PacketConn:            socket,
 			RelayAddressGenerator: &pionturn.RelayAddressGeneratorStatic{RelayAddress: loopback, Address: loopback.String()},
-			PermissionHandler:     func(net.Addr, net.IP) bool { return true }, // peers on loopback as well
+			PermissionHandler:     func(net.Addr, net.IP) bool { return true }, // peers may be on loopback
 		}},
 	})
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func startTURN(t *testing.T) string {
 	return "turn:" + socket.LocalAddr().String() + "?transport=udp"
 }
 
-// iceServers asks the server for those of a session.
+// iceServers asks the server for the socket's ICE servers.
 func (s *signaling) iceServers() (servers []webrtc.ICEServer) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(bounded(s.t), http.MethodGet, s.url+"/ice-servers", nil)
@@ -55,7 +55,7 @@ func (s *signaling) iceServers() (servers []webrtc.ICEServer) {
 	return servers
 }
 
-// throughRelay makes a connection that uses no way but TURN servers'.
+// throughRelay makes a connection use only TURN servers.
 func throughRelay(servers []webrtc.ICEServer) func(*peer) {
 	return func(p *peer) {
 		require.NoError(p.t, p.connection.SetConfiguration(webrtc.Configuration{ICEServers: servers, ICETransportPolicy: webrtc.ICETransportPolicyRelay}))
@@ -88,7 +88,7 @@ func TestCredentialsThatHaveRunOutAreRefused(t *testing.T) {
 	require.Equal(t, 1, allocations(t, session.iceServers()), "others are handed out at once")
 }
 
-// allocations counts the addresses that TURN servers lend for these credentials.
+// allocations returns how many addresses the TURN servers lend for these credentials.
 func allocations(t *testing.T, servers []webrtc.ICEServer) (count int) {
 	connection := newConnection(t)
 	require.NoError(t, connection.SetConfiguration(webrtc.Configuration{ICEServers: servers, ICETransportPolicy: webrtc.ICETransportPolicyRelay}))

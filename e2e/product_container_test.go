@@ -16,9 +16,9 @@ import (
 
 var dockerBuild = regexp.MustCompile(`RUN CGO_ENABLED=0 (go build .*) -o /signaling-server (\S+)`)
 
-// What the image holds is the binary alone, run by an unprivileged user. Here
-// it is built as the Dockerfile says, put into an empty root directory, and
-// must start there and call itself healthy.
+// The image contains only the binary, and an unprivileged user runs it. The test builds
+// the binary as the Dockerfile does, and starts it in an empty root directory. There it
+// must start and call itself healthy.
 func TestTheBinaryNeedsNothingBesideItself(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("NOT TESTED: only root can change the root directory")
@@ -54,7 +54,7 @@ func TestTheBinaryNeedsNothingBesideItself(t *testing.T) {
 	require.Error(t, start("healthcheck").Run())
 }
 
-// freePort finds a port that nobody listens on.
+// freePort returns a port that is not in use.
 func freePort(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// released is the contract of the last release, the copy of which is made anew with
-// each.
+// released is a copy of the contract of the last release. Each release makes a new copy
+// (make freeze-contract).
 const released = "testdata/released.yaml"
 
 func readContract(t *testing.T, path string) *openapi3.T {
@@ -23,7 +23,7 @@ func readContract(t *testing.T, path string) *openapi3.T {
 	return document
 }
 
-// changes are what a client may notice of another contract, in words.
+// changes are the differences between two contracts that a client may notice, in words.
 type changes struct{ breaking, harmless []string }
 
 func changesFrom(t *testing.T, before, after *openapi3.T) (c changes) {
@@ -35,7 +35,7 @@ func changesFrom(t *testing.T, before, after *openapi3.T) (c changes) {
 	for _, change := range checker.CheckBackwardCompatibilityUntilLevel(checks, difference, sources, checker.INFO) {
 		text := change.GetOperationId() + ": " + change.GetUncolorizedText(words)
 		switch {
-		case change.GetId() == "api-version-not-bumped": // which is judged here
+		case change.GetId() == "api-version-not-bumped": // this test judges the version
 		case change.GetLevel() == checker.INFO:
 			c.harmless = append(c.harmless, text)
 		default:
@@ -45,7 +45,7 @@ func changesFrom(t *testing.T, before, after *openapi3.T) (c changes) {
 	return c
 }
 
-// isTold tells whether a version says of these changes what it must (Semantic
+// isTold reports whether a version announces these changes as it must (Semantic
 // Versioning 2.0.0, 7 and 8).
 func (c changes) isTold(before, after string) bool {
 	switch before, after = "v"+before, "v"+after; {
@@ -71,12 +71,12 @@ func TestClientsOfTheLastReleaseSurviveOrTheVersionSaysSo(t *testing.T) {
 	require.Contains(t, string(changelog), "\n## "+after.Info.Version+" (", "the changelog tells of this version")
 }
 
-// What tells breaking changes from others must itself be right.
+// The check that finds breaking changes must itself be right.
 func TestChangesThatBreakClientsAreToldFromOthers(t *testing.T) {
 	schema := func(d *openapi3.T, name string) *openapi3.Schema { return d.Components.Schemas[name].Value }
 	const breaks, adds, nothing = "2.0.0", "1.1.0", "1.0.0"
 	for name, step := range map[string]struct {
-		version string // the lowest that is enough after 1.0.0
+		version string // the lowest sufficient version after 1.0.0
 		change  func(d *openapi3.T)
 	}{
 		"none":                {nothing, func(*openapi3.T) {}},

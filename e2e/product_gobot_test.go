@@ -20,7 +20,7 @@ import (
 
 var builtBot = binary{folder: "../examples/go-bot", program: "."}
 
-// bot is the example of one, at work.
+// bot is the example of that name, at work.
 type bot struct {
 	t        *testing.T
 	command  *exec.Cmd
@@ -28,8 +28,8 @@ type bot struct {
 	hasEnded bool
 }
 
-// startBot runs a bot in a room, until it is stopped, ends by itself as the test
-// expects, or the test ends.
+// startBot runs a bot in a room. The bot runs until stop is called, until it gives up
+// as the test expects, or until the test ends.
 func startBot(t *testing.T, url, room string) *bot {
 	t.Helper()
 	path, err := builtBot.build()
@@ -55,7 +55,7 @@ func (b *bot) stop() {
 	}
 }
 
-// givesUp waits for the bot to end by itself, saying why.
+// givesUp waits until the bot ends by itself and says why.
 func (b *bot) givesUp(why string) {
 	b.t.Helper()
 	require.EqualError(b.t, b.end(), "exit status 1", "log of the bot:\n%s", b.log.text())
@@ -64,7 +64,7 @@ func (b *bot) givesUp(why string) {
 
 func (b *bot) end() error {
 	b.hasEnded = true
-	kill := time.AfterFunc(within, func() { _ = b.command.Process.Signal(syscall.SIGQUIT) }) // says where it hangs
+	kill := time.AfterFunc(within, func() { _ = b.command.Process.Signal(syscall.SIGQUIT) }) // which prints its stacks
 	defer kill.Stop()
 	<-b.log.ended
 	return b.command.Wait()
@@ -75,7 +75,8 @@ func (b *bot) says(text string) {
 	require.Eventually(b.t, func() bool { return strings.Contains(b.log.text(), text) }, within, 10*time.Millisecond, text)
 }
 
-// Who calls the bot sees himself, and hears what he says over the data channel.
+// A person who calls the bot sees their own video, and receives what they write to the
+// data channel.
 func TestTheBotAnswersCalls(t *testing.T) {
 	url := startServer(t, "RESUME_WINDOW=10m")
 	answering := startBot(t, url, "echoes")
@@ -93,7 +94,7 @@ func TestTheBotAnswersCalls(t *testing.T) {
 	ada.click("#call")
 	ada.plays(bot)
 
-	// Two at once, and one of them comes without a camera.
+	// Two callers at the same time, and one of them has no camera.
 	cleo := openDemo(t, url, "echoes", "Cleo", withoutCamera)
 	cleo.until("aware of the bot", memberOf("Echo"))
 	cleo.click("#call")
@@ -104,13 +105,13 @@ func TestTheBotAnswersCalls(t *testing.T) {
 	}
 	answering.stop()
 	for _, d := range []*demo{ada, cleo} {
-		d.until("told that the bot is gone", `!`+memberOf("Echo")) // by the bot: its window is long
+		d.until("told that the bot is gone", `!`+memberOf("Echo")) // the bot said so itself: its window is long
 	}
 }
 
 func TestPionPeersAreEchoedByTheBot(t *testing.T) {
 	url := startServer(t)
-	ada := newPeer(t, url, "echoes", "Ada") // calls who comes after it
+	ada := newPeer(t, url, "echoes", "Ada") // it calls every member that comes after it
 	startBot(t, url, "echoes")
 	await(t, ada.opened, "open data channel")
 	require.NoError(t, ada.channel.SendText("hello"))
@@ -118,7 +119,7 @@ func TestPionPeersAreEchoedByTheBot(t *testing.T) {
 	await(t, ada.complete, "end of the bot's candidates")
 }
 
-// A server that takes nobody at the moment is asked again.
+// A server that accepts no new client at the moment is asked again.
 func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, "MAX_CONNECTIONS=2", "RESUME_WINDOW=1s")
@@ -136,9 +137,9 @@ func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 	ada.await("user-connected", nil)
 }
 
-// The network may go while the bot joins: the answer is lost, and with it the socket.
-// The bot repeats the join, which is answered 401 unknown-session, and joins by its
-// next socket.
+// The network may fail while the bot joins: the answer is lost, and then the socket
+// ends. The bot repeats the join, which is refused as 401 unknown-session, and joins
+// with its next socket.
 func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
 	t.Parallel()
 	address := startServer(t, "RESUME_WINDOW=1s")

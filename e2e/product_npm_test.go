@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// webTools are what the tests of the client and the pages take from npm, and the
-// client itself as npm packs it, installed when the first test wants them.
+// webTools is a folder with the npm packages that the tests need, and with the client
+// as npm packs it. The first test that needs it installs it.
 var webTools npmFolder
 
 type npmFolder struct {
@@ -23,15 +23,15 @@ type npmFolder struct {
 	err    error
 }
 
-// requireNode skips a test where there is no npm, unless REQUIRE_NODE forbids it.
+// requireNode skips a test if there is no npm, or fails it if REQUIRE_NODE is set.
 func requireNode(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
-		t.Skip("NOT TESTED: there is no npm; install Node.js 20 or newer")
+		t.Skip("NOT TESTED: there is no npm: install Node.js 20 or newer")
 	}
 }
 
-// dir answers the folder.
+// dir returns the folder.
 func (f *npmFolder) dir(t *testing.T) string {
 	t.Helper()
 	requireNode(t)
@@ -57,7 +57,7 @@ func (f *npmFolder) install() {
 	f.run("npm", "install", "--no-save", "--no-audit", "--no-fund", "./"+strings.TrimSpace(packed))
 }
 
-// run runs a command there, unless one before has failed.
+// run runs a command there, unless an earlier one has failed.
 func (f *npmFolder) run(name string, args ...string) (stdout string) {
 	if f.err != nil {
 		return ""
@@ -96,7 +96,7 @@ func TestTheClientRunsInNode(t *testing.T) {
 	t.Log(string(output))
 }
 
-// A bundler finds the client and its mesh, and what it makes of them runs.
+// A bundler finds the client and its mesh, and the bundle runs.
 func TestTheClientIsBundled(t *testing.T) {
 	t.Parallel()
 	dir := webTools.dir(t)

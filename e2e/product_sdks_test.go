@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// example is a copy of one of the examples, beside a copy of the contract as in the
-// repository. What is generated in it is never left there.
+// example is a copy of one of the examples, beside a copy of the contract, as in the
+// repository. Code is generated only in the copy.
 type example struct {
 	t   *testing.T
 	dir string
@@ -39,7 +39,7 @@ func copyExample(t *testing.T, name string) example {
 	return example{t, dir}
 }
 
-// run runs a command in the example, which must succeed.
+// run runs a command in the example. The command must succeed.
 func (e example) run(name string, args ...string) string {
 	e.t.Helper()
 	output, err := tool(e.t, e.dir, name, args...).CombinedOutput()
@@ -47,7 +47,8 @@ func (e example) run(name string, args ...string) string {
 	return string(output)
 }
 
-// The clients are generated, compiled, and have a call set up, as each example does.
+// As the README of each example says, the clients are generated and compiled, and set
+// up a call.
 func TestGeneratedGoClientsSetUpACall(t *testing.T) {
 	t.Parallel()
 	e := copyExample(t, "sdk-go")
@@ -70,7 +71,7 @@ func TestGeneratedTypeScriptClientsSetUpACall(t *testing.T) {
 	e := copyExample(t, "sdk-typescript")
 	e.run("npm", "ci", "--no-audit", "--no-fund")
 	e.run("npm", "run", "generate")
-	e.run("npm", "run", "build") // which checks all types
+	e.run("npm", "run", "build") // it checks all types
 	url := startServer(t)
 	for _, program := range []string{"start:openapi-fetch", "start:hey-api"} {
 		require.Equal(t,
@@ -79,7 +80,7 @@ func TestGeneratedTypeScriptClientsSetUpACall(t *testing.T) {
 	}
 }
 
-// The recommended rules of both linters, and no word from either.
+// Both linters apply their recommended rules, and find nothing.
 func TestLintersFindNothingInTheContract(t *testing.T) {
 	t.Parallel()
 	dir := webTools.dir(t)
@@ -96,7 +97,7 @@ func TestLintersFindNothingInTheContract(t *testing.T) {
 		require.NoError(t, err, string(output))
 		require.Contains(t, string(output), `"warnings": 0`, document)
 		if document == "/openapi-3.2.yaml" {
-			continue // which Spectral does not know yet
+			continue // Spectral does not know this version yet
 		}
 		output, err = tool(t, dir, "npx", "--no-install", "spectral", "lint", "--fail-severity=hint", "--ruleset=spectral.yaml", path).CombinedOutput()
 		require.NoError(t, err, string(output))

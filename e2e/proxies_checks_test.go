@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxyCheck holds the checks of one way to the server, each a test.
+// proxyCheck is one way to the server through a proxy. Each of its checks is a test.
 type proxyCheck struct {
 	row    *proxyRow
 	way    way
-	server string // for those who need no proxy
+	server string // the server's own address, for clients that need no proxy
 }
 
-// long marks what takes up to two minutes.
+// long marks a check that takes up to two minutes.
 func long(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -30,7 +30,7 @@ func long(t *testing.T) {
 	}
 }
 
-// connect is a client behind the proxy, in the test's room.
+// connect returns a client behind the proxy, in the test's room.
 func (c *proxyCheck) connect(t *testing.T, name string) *signaling {
 	t.Helper()
 	s := connectBy(t, c.way.transport(t), c.way.url)
@@ -52,8 +52,7 @@ func (s *signaling) awaitSignal(n int) {
 	require.Equal(s.t, n, got.Data)
 }
 
-// readStream opens a stream and reads it to its end, or until receive says
-// false.
+// readStream opens a stream and reads it until it ends or receive returns false.
 func readStream(ctx context.Context, client *http.Client, method, url string, receive func(event) bool) error {
 	request, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
@@ -76,7 +75,7 @@ func readStream(ctx context.Context, client *http.Client, method, url string, re
 
 const quietTime = 2 * time.Minute
 
-// quietStream opens a stream to which nothing happens for two minutes, and then
+// quietStream opens a stream on which nothing happens for two minutes, and then
 // something does.
 func (c *proxyCheck) quietStream(t *testing.T) {
 	long(t)
@@ -84,7 +83,7 @@ func (c *proxyCheck) quietStream(t *testing.T) {
 	defer cancel()
 	client := &http.Client{Transport: c.way.transport(t)}
 	var interval, worst time.Duration
-	var arrived time.Time // the event before
+	var arrived time.Time // when the event before arrived
 	var posted <-chan error
 	beats := 0
 	started := time.Now()
@@ -106,7 +105,7 @@ func (c *proxyCheck) quietStream(t *testing.T) {
 			e.decode(t, &beat)
 			worst = max(worst, time.Since(beat.Timestamp))
 			beats++
-			if beats > 1 { // the first one follows connected at once
+			if beats > 1 { // the first heartbeat follows connected at once
 				require.True(t, arrived.Before(beat.Timestamp), "the event before came only with this heartbeat")
 			}
 		}
@@ -123,16 +122,15 @@ func (c *proxyCheck) quietStream(t *testing.T) {
 	c.row.set(quiet, "✓")
 }
 
-// later does something when some time has passed. Who calls it waits for the
-// result.
+// later calls a function after some time. The caller waits for the result.
 func later(wait time.Duration, do func() error) <-chan error {
 	result := make(chan error, 1)
 	time.AfterFunc(wait, func() { result <- do() })
 	return result
 }
 
-// resume drops the client's connection twice, and posts meanwhile. That the
-// same socket goes on, without gap or repeat, the client checks.
+// resume drops the client's stream twice, and posts meanwhile. The client itself checks
+// that the same socket goes on, and that no event is missing or repeated.
 func (c *proxyCheck) resume(t *testing.T) {
 	receiver, sender := c.connect(t, "receiver"), c.connect(t, "sender")
 	const missed = 20
@@ -153,8 +151,9 @@ func (c *proxyCheck) resume(t *testing.T) {
 // usualHeartbeats is the usual HEARTBEAT_INTERVAL.
 const usualHeartbeats = 10 * time.Second
 
-// flow sends each event when the last one has arrived: one that waits for the
-// next would have to wait for a heartbeat. Then it sends as fast as it can.
+// flow sends each event after the last one has arrived. A proxy that holds an event
+// until the next one comes would hold it until a heartbeat. Then flow sends as fast as
+// it can.
 func (c *proxyCheck) flow(t *testing.T) {
 	receiver, sender := c.connect(t, "receiver"), c.connect(t, "sender")
 	const each = 200
@@ -163,7 +162,7 @@ func (c *proxyCheck) flow(t *testing.T) {
 		sent := time.Now()
 		sender.signal(receiver.id(), n)
 		receiver.awaitSignal(n)
-		if time.Since(sent) > usualHeartbeats/4 { // an event that waits for a heartbeat waits for half of that, on average
+		if time.Since(sent) > usualHeartbeats/4 { // held until a heartbeat, an event takes half of that on average
 			late++
 		}
 		require.Less(t, late, each/10, "events wait for the next")
@@ -176,8 +175,8 @@ func (c *proxyCheck) flow(t *testing.T) {
 	}
 }
 
-// repeatedPosts posts everything twice under one key, as a client does that has
-// not seen the first answer.
+// repeatedPosts posts everything twice under one key, as a client does that has not
+// seen the first answer.
 func (c *proxyCheck) repeatedPosts(t *testing.T) {
 	receiver := c.connect(t, "receiver")
 	sender := connectBy(t, keyed{c.way.transport(t)}, c.way.url)
@@ -191,7 +190,7 @@ func (c *proxyCheck) repeatedPosts(t *testing.T) {
 	}
 }
 
-// keyed gives each POST a key, and the same one to the same body.
+// keyed gives each POST a key. Equal bodies have equal keys.
 type keyed struct{ http.RoundTripper }
 
 func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -224,8 +223,8 @@ func (c *proxyCheck) streamByPOST(t *testing.T) {
 	require.True(t, pong)
 }
 
-// departure closes a client's connection without a word, and measures for how
-// long its room believes that it is there.
+// departure closes a client's connection without a word, and measures how long the room
+// takes it for present.
 func (c *proxyCheck) departure(t *testing.T) {
 	long(t)
 	watcher := connect(t, c.server)
@@ -244,9 +243,9 @@ const (
 	silenceTime = 130 * time.Second
 )
 
-// crowd opens many streams at the same moment. All that open at all must get a
-// socket of their own. Then nothing happens to the first of them, whose server
-// sends no heartbeats, for as long as the proxy bears it.
+// crowd opens many streams at the same moment. Each stream that opens must get a socket
+// of its own. Nothing then happens on the first stream, whose server sends no
+// heartbeats, for as long as the proxy keeps it open.
 func (c *proxyCheck) crowd(t *testing.T) {
 	client := &http.Client{Transport: c.way.transport(t)}
 	sockets := make(chan string, crowdSize)
@@ -266,7 +265,7 @@ func (c *proxyCheck) crowd(t *testing.T) {
 	defer cancel()
 
 	cut := make(chan struct{})
-	running.Go(func() { // ends with ctx, or the proxy's patience
+	running.Go(func() { // ends with ctx, or when the proxy cuts the stream
 		defer close(cut)
 		open(ctx)
 	})
@@ -283,7 +282,7 @@ func (c *proxyCheck) crowd(t *testing.T) {
 		case id := <-sockets:
 			require.False(t, seen[id], "two clients got the same socket")
 			seen[id] = true
-		case <-time.After(30 * time.Second): // that is less than the silence takes in any case
+		case <-time.After(30 * time.Second): // less than the check of the silence takes anyway
 			full = true
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// installed answers the version of the package, and skips the test where there
-// is none, unless REQUIRE_PROXIES forbids it.
+// installed returns the version of the package. It skips the test if the package is not
+// installed, or fails it if REQUIRE_PROXIES is set.
 func (p product) installed(t *testing.T) (version string) {
 	t.Helper()
 	output, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", p.pkg).Output()
@@ -27,15 +27,16 @@ func (p product) installed(t *testing.T) (version string) {
 		_, err = os.Stat(p.command[0])
 	}
 	if err != nil && os.Getenv("REQUIRE_PROXIES") != "1" {
-		t.Skipf("NOT TESTED: %s is not installed: try Debian's package %s", p.name, p.pkg)
+		t.Skipf("NOT TESTED: %s is not installed: install the package %s", p.name, p.pkg)
 	}
 	require.NoError(t, err, p.name)
 	version, _, _ = strings.Cut(string(output), "-")
 	return version
 }
 
-// start runs an instance that leads to the server until the test ends, and
-// answers the way through it. Mended is with the lines that are not stock.
+// start runs an instance that leads to the server until the test ends, and returns the
+// way through it. If it is mended, the lines that are not stock are in its
+// configuration.
 func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	t.Helper()
 	folder := openFolder(t)
@@ -58,12 +59,12 @@ func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	command.Dir = folder
 	command.Stdout, command.Stderr = output, output
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() == 0 { // some of them refuse to be root
+	if os.Getuid() == 0 { // some of these programs refuse to run as root
 		command.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
 	require.NoError(t, command.Start())
 	ended := make(chan struct{})
-	go func() { // ends with the program, which stop waits for
+	go func() { // ends with the program; stop waits for it
 		defer close(ended)
 		command.Wait()
 	}()
@@ -79,7 +80,7 @@ func (p product) start(t *testing.T, serverURL string, mended bool) way {
 
 const nobody = 65534
 
-// openFolder is a folder of the test's own that nobody may use.
+// openFolder returns a folder for this test, which the user nobody may use.
 func openFolder(t *testing.T) string {
 	folder := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))
@@ -87,7 +88,7 @@ func openFolder(t *testing.T) string {
 	return folder
 }
 
-// configuration is what the package ships, with the lines that lead to the
+// configuration returns the shipped configuration with the lines that lead to the
 // server, edited for an instance of a test.
 func (p product) configuration(t *testing.T, folder, address, server string, mended bool) string {
 	t.Helper()
@@ -122,7 +123,7 @@ func (p product) readLines(t *testing.T) string {
 
 var mendingLine = regexp.MustCompile(`(?m)^\s*#mend (.*)$`)
 
-// mends answers the lines that are not stock.
+// mends returns the lines that are not stock.
 func (p product) mends(t *testing.T) (lines []string) {
 	for _, match := range mendingLine.FindAllStringSubmatch(p.readLines(t), -1) {
 		lines = append(lines, match[1])
@@ -142,7 +143,7 @@ func (p product) awaitReady(t *testing.T, through way, ended <-chan struct{}) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}
-	for deadline := time.Now().Add(within); !leads(); { // many start at once
+	for deadline := time.Now().Add(within); !leads(); { // many programs start at the same time
 		select {
 		case <-ended:
 			require.FailNow(t, p.name+" ended at once")
@@ -152,13 +153,12 @@ func (p product) awaitReady(t *testing.T, through way, ended <-chan struct{}) {
 	}
 }
 
-// stop ends the program, and with it all that it has started: they are a
-// process group.
+// stop ends the program and all that it has started. They are one process group.
 func (p product) stop(t *testing.T, folder string, pid int, ended <-chan struct{}) {
 	syscall.Kill(pid, syscall.SIGTERM)
 	select {
 	case <-ended:
-	case <-time.After(2 * time.Second): // some wait for connections, and there is nothing to wait for
+	case <-time.After(2 * time.Second): // some programs wait for their connections to end, which the test need not
 	}
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("ending %s: %v", p.name, err)
@@ -182,11 +182,11 @@ func (p product) showLogs(t *testing.T, folder string) {
 // way is how a client reaches the server through a proxy.
 type way struct {
 	url    string
-	proxy  string // the address of one that is set in the client; empty: url is the proxy's own
-	tunnel bool   // use that one as browsers do for https, by CONNECT
+	proxy  string // the address of a proxy that is set in the client; empty: url is the proxy's own address
+	tunnel bool   // the client uses the proxy by CONNECT, as browsers do for https
 }
 
-// transport is one of the test's own, so that it shares no connections.
+// transport returns a transport for this test, which shares no connections with others.
 func (w way) transport(t *testing.T) *http.Transport {
 	transport := &http.Transport{}
 	switch {

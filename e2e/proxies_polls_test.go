@@ -17,7 +17,7 @@ type poller struct {
 	client *http.Client
 	url    string
 	token  string
-	after  int // what has arrived
+	after  int // the position
 }
 
 // polled is the answer to a poll.
@@ -29,7 +29,7 @@ type polled struct {
 	LastEventID string
 }
 
-// openByPoll opens a socket, and answers its ID too.
+// openByPoll opens a socket, and returns its ID as well.
 func openByPoll(t *testing.T, w way) (p *poller, socketID string) {
 	t.Helper()
 	p = &poller{t: t, client: &http.Client{Transport: w.transport(t)}, url: w.url}
@@ -41,7 +41,7 @@ func openByPoll(t *testing.T, w way) (p *poller, socketID string) {
 	return p, got.Events[0].SocketID
 }
 
-// poll asks for what comes after the position, and leaves that as it is.
+// poll asks for what comes after the position, and does not move the position.
 func (p *poller) poll(wait int) polled {
 	p.t.Helper()
 	got, err := p.tryPoll(bounded(p.t), wait)
@@ -74,7 +74,7 @@ func (p *poller) post(message fields) {
 	require.NoError(p.t, post(bounded(p.t), p.client, p.url, p.token, message))
 }
 
-// requireSignals says that the answer holds these numbers and nothing else.
+// requireSignals makes sure that the answer contains exactly these numbers.
 func (got polled) requireSignals(t *testing.T, from, to int) {
 	t.Helper()
 	require.Len(t, got.Events, to-from+1)
@@ -84,8 +84,8 @@ func (got polled) requireSignals(t *testing.T, from, to int) {
 	}
 }
 
-// polling measures polls: one to which something happens, and some to which
-// nothing does. A wait of 45 s is less than what any of the proxies bears.
+// polling measures three polls. Something happens during the first one, and nothing
+// during the others. All proxies keep a request open for 45 s.
 func (c *proxyCheck) polling(t *testing.T) {
 	long(t)
 	p, _ := openByPoll(t, c.way)
@@ -113,8 +113,8 @@ func (c *proxyCheck) polling(t *testing.T) {
 	c.row.set(polling, "✓ %d ms", (took - time.Second).Milliseconds())
 }
 
-// resumeByPolls loses an answer, gives up a poll, and changes to a stream: what
-// was signalled meanwhile arrives once and in order.
+// resumeByPolls loses an answer, gives up a poll, and changes to a stream. The signals
+// that are sent meanwhile arrive once and in order.
 func (c *proxyCheck) resumeByPolls(t *testing.T) {
 	sender := c.connect(t, "sender")
 	receiver, id := openByPoll(t, c.way)

@@ -1,27 +1,26 @@
 package e2e
 
-// product is a proxy as people run it: a package of Debian with the
-// configuration that it ships, and the lines of proxies/ that lead to the
-// server.
+// product is a proxy as people run it: a Debian package with the configuration that it
+// ships, and the lines in proxies/ that lead to the server.
 type product struct {
 	name    string
 	pkg     string
-	command []string // the program, and what keeps it in the foreground
-	config  string   // what the package ships
-	lines   string   // the file in proxies/ that is added, if any
-	edits   []edit   // what makes of both the configuration of a test
+	command []string // the program, with the arguments that keep it in the foreground
+	config  string   // the configuration that the package ships
+	lines   string   // the file in proxies/ with the added lines, if any
+	edits   []edit   // what turns both into the configuration of an instance
 	env     []string
-	forward bool // set in the clients; all others stand before the server
+	forward bool // people set it in their clients; all other proxies are before the server
 }
 
-// edit replaces a part of a configuration. It must be there once, so that a
-// package that ships another one is noticed. For what only the test knows stand
-// <folder> (the one place where the instance writes), <address> and <port>
-// (where it listens), <server-port>, and <lines> (what proxies/ says).
+// edit replaces a part of a configuration. That part must be there exactly once, so the
+// test notices if a package ships another configuration. The test fills in <folder>
+// (the folder of the instance), <address> and <port> (on which it listens), <server-
+// port>, and <lines> (the lines of proxies/).
 type edit struct{ old, new string }
 
-// The edits give an instance its own port and folder, and take away what only
-// root may do. Nothing of what a package sets for the traffic is touched.
+// The edits give an instance its own port and folder, and remove what only root may do.
+// They leave all settings that concern the traffic.
 var (
 	nginx = product{
 		name: "nginx", pkg: "nginx",
@@ -61,7 +60,7 @@ var (
 		lines:   "apache.conf",
 		edits: []edit{
 			{"\nInclude ports.conf\n", "\nListen <address>\nServerName localhost\n"},
-			{"\nIncludeOptional mods-enabled/*.load\n", "\nIncludeOptional mods-enabled/*.load\n" + // as a2enmod makes it
+			{"\nIncludeOptional mods-enabled/*.load\n", "\nIncludeOptional mods-enabled/*.load\n" + // as a2enmod does
 				"Include mods-available/proxy.load\nInclude mods-available/proxy_http.load\nInclude mods-available/proxy.conf\n"},
 			{"\nIncludeOptional sites-enabled/*.conf\n", "\n<lines>"},
 			{"<VirtualHost *:80>", "<VirtualHost *:<port>>"},
@@ -71,7 +70,7 @@ var (
 	}
 	varnish = product{
 		name: "Varnish", pkg: "varnish",
-		command: []string{"/usr/sbin/varnishd", "-F", "-f", "<folder>/config", "-s", "malloc,256m", // as its service does
+		command: []string{"/usr/sbin/varnishd", "-F", "-f", "<folder>/config", "-s", "malloc,256m", // as its service has it
 			"-a", "<address>", "-n", "<folder>/work", "-j", "none"},
 		config: "/etc/varnish/default.vcl",
 		lines:  "varnish.vcl",
@@ -99,7 +98,8 @@ var (
 			{"\nhttp_port 3128\n", "\nhttp_port <address>\nvisible_hostname localhost\npid_filename none\n" +
 				"cache_log <folder>/log\naccess_log <folder>/access\nnetdb_filename none\n"},
 			{"\ncoredump_dir /var/spool/squid\n", "\ncoredump_dir <folder>\n"},
-			// Tunnels lead to servers that listen at 443, which a test's does not.
+			// Tunnels lead to servers that listen on port 443. A test's server does
+			// not.
 			{"\nacl SSL_ports port 443\n", "\nacl SSL_ports port 1025-65535\n"},
 		},
 		forward: true,

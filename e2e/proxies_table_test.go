@@ -45,14 +45,14 @@ type proxyRow struct {
 	name, configuration string
 	version             string
 
-	mu    sync.Mutex // guards cells, which checks fill at the same time
+	mu    sync.Mutex // guards cells, which several checks fill at the same time
 	cells [columns]string
 }
 
 func (table *proxyTable) add(name, configuration string) *proxyRow {
 	row := &proxyRow{name: name, configuration: configuration}
 	for c := range row.cells {
-		row.cells[c] = "✗" // until a check has passed
+		row.cells[c] = "✗" // until its check has passed
 	}
 	table.rows = append(table.rows, row)
 	return row
@@ -68,15 +68,15 @@ func (table *proxyTable) markdown() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "| proxy | configuration | %s |\n|%s\n", strings.Join(headings[:], " | "), strings.Repeat(" --- |", 2+int(columns)))
 	for _, row := range table.rows {
-		if row.version != "" { // it is installed
+		if row.version != "" { // the proxy is installed
 			fmt.Fprintf(&text, "| %s %s | %s | %s |\n", row.name, row.version, row.configuration, strings.Join(row.cells[:], " | "))
 		}
 	}
 	return text.String()
 }
 
-// requireToBeIn compares the table with the one of a document. That one may be
-// of other versions.
+// requireToBeIn compares the table with that of a document, which may name other
+// versions.
 func (table *proxyTable) requireToBeIn(t *testing.T, document string) {
 	text, err := os.ReadFile(document)
 	require.NoError(t, err)
@@ -100,8 +100,8 @@ var (
 	seconds      = regexp.MustCompile(`(\d+) s\b`)
 )
 
-// agree tells whether two cells say the same. Milliseconds are never the same,
-// seconds nearly; how soon a proxy notices that a client went depends on when the
+// agree reports whether two cells mean the same. Milliseconds are ignored, and seconds
+// may differ a little. How soon a proxy notices that a client went depends on when the
 // next heartbeat is due.
 func agree(c column, told, seen string) bool {
 	tolerance := 6

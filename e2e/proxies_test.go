@@ -11,9 +11,9 @@ import (
 type setup struct {
 	product
 	mended   bool     // with the lines of proxies/ that are not stock
-	settings []string // of the server, where they mend as well
-	tunnel   bool     // clients use it by CONNECT, as for https
-	before   *product // another one, between it and the server
+	settings []string // of the server, if they are part of the mending
+	tunnel   bool     // clients use the proxy by CONNECT, as for https
+	before   *product // another proxy, between this one and the server
 }
 
 var setups = []setup{
@@ -31,8 +31,8 @@ var setups = []setup{
 	{product: squid, before: &nginx},
 }
 
-// What docs/deployment.md says of proxies, seen with each of them: all promises hold,
-// and the limits of the proxies are where it says.
+// All that docs/deployment.md says of proxies is seen with each of them: the server
+// keeps all its promises, and each proxy has the limits that are documented.
 func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
 	t.Parallel()
 	table := &proxyTable{}
@@ -52,10 +52,10 @@ func TestTheServerKeepsItsPromisesBehindProxies(t *testing.T) {
 	}
 }
 
-// prove runs all checks at once: most of them wait most of the time. A server with
-// the usual settings, and a proxy before it, are for what is measured. Other two
-// are for what must be resumed, however long a busy machine takes to do that. The
-// last two are for the crowd, which takes all workers of a proxy.
+// prove runs all checks at the same time, since most of them wait most of the time. It
+// starts three servers, each with its own proxy. One has the usual settings, for what
+// is measured. One has a long resume window, so that a busy machine can resume. The
+// last is for the crowd, which takes all workers of its proxy.
 func (s setup) prove(t *testing.T, row *proxyRow) {
 	c := s.check(t, row, s.settings...)
 	patient := s.check(t, row, append([]string{"RESUME_WINDOW=10m"}, s.settings...)...)
@@ -78,7 +78,7 @@ func (s setup) prove(t *testing.T, row *proxyRow) {
 	}
 }
 
-// check starts a server, and the proxy that leads to it.
+// check starts a server, and a proxy that leads to it.
 func (s setup) check(t *testing.T, row *proxyRow, settings ...string) *proxyCheck {
 	t.Helper()
 	server := startServer(t, settings...)

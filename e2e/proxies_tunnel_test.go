@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// dialTunnel dials through a proxy by CONNECT. What passes such a tunnel is
-// usually TLS, which the proxy cannot read; here it does not read it either.
+// dialTunnel dials through a proxy by CONNECT. Usually TLS passes such a tunnel, which
+// the proxy cannot read. Here the proxy does not read it either.
 func dialTunnel(proxy string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var dialer net.Dialer
@@ -32,7 +32,7 @@ func askForTunnel(proxy net.Conn, address string) error {
 	if _, err := fmt.Fprintf(proxy, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", address); err != nil {
 		return err
 	}
-	// Nothing follows the answer's header before the client has spoken.
+	// The server sends nothing behind the answer's header before the client speaks.
 	response, err := http.ReadResponse(bufio.NewReader(proxy), &http.Request{Method: http.MethodConnect})
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("CONNECT %s was answered with %s", address, response.Status)

@@ -17,35 +17,34 @@ import (
 	"signaling-server/internal/ssetest"
 )
 
-// steadyClient is a client as the protocol wants it to be. It reads by stream
-// or by poll, changes between them, and goes on where it was whatever became of
-// either. It posts one request at a time and repeats it, under the same key,
-// until that is answered. In a network that fails in every way it needs no more
-// than that to hear everything once and in order.
+// steadyClient is a client as the protocol describes it. It reads by stream or by poll,
+// changes between them, and always goes on from its position. It posts one request at a
+// time, and repeats it under the same key until it is answered. It needs no more than
+// that to hear everything once and in order, however the network fails.
 //
-// It drops nothing that comes twice and sorts nothing, as no browser would: what
-// it hears is what the server sent.
+// It drops no repeated event and sorts nothing, and neither does a browser: it hears
+// exactly what the server sent.
 type steadyClient struct {
 	// set once
 	url     string
 	http    *http.Client
 	join    fields        // what a new socket posts first
-	habit   func() habit  // how to read next; called by read alone
-	hear    func(event)   // gets everything that is read, in order; must not call the client
-	broken  func(string)  // is told of what the server must never do
-	answers time.Duration // how long an answer may take before it is given up
+	habit   func() habit  // returns how to read next; called only by read
+	hear    func(event)   // receives every event that is read, in order; must not call the client
+	broken  func(string)  // receives what the server must never do
+	answers time.Duration // how long an answer may take before the client gives it up
 	figures *clientFigures
 
-	readDice, postDice *rand.Rand // each known to one goroutine
+	readDice, postDice *rand.Rand // each is known to one goroutine
 
-	joined string // the socket that has posted join; known to post alone
+	joined string // the socket that has posted join; known only to post
 
 	mu        sync.Mutex // guards what follows
 	opened    chan struct{}
 	token     string
 	socketID  string
-	position  int           // the sequence of the last event that was heard
-	heartbeat time.Duration // how often the server breaks its silence
+	position  int           // the sequence of the last event heard
+	heartbeat time.Duration // how long the server is silent at most
 	turn      *turn         // whose events count
 }
 
@@ -53,16 +52,16 @@ type steadyClient struct {
 type habit struct {
 	polls  bool
 	wait   int           // seconds that a poll waits
-	change time.Duration // when it changes, 0: only when it must
-	leave  bool          // the next reader takes over, rather than this one being ended before
+	change time.Duration // when it changes; 0: only if it must
+	leave  bool          // the next reader takes over; otherwise this one ends first
 }
 
-// clientFigures counts what clients went through.
+// clientFigures counts what happened to clients.
 type clientFigures struct {
 	posts, retries, streams, polls, resumes, takeovers, lost atomic.Int64
 }
 
-// turn is one stream, or one poll after the other.
+// turn is one stream, or a row of polls.
 type turn struct {
 	habit
 	cancel context.CancelFunc
@@ -70,7 +69,7 @@ type turn struct {
 	ended  chan struct{} // closed when it is over
 }
 
-// read keeps the socket read until ctx is done.
+// read reads the socket's events until ctx is done.
 func (c *steadyClient) read(ctx context.Context) {
 	var turns sync.WaitGroup
 	defer turns.Wait()
@@ -95,8 +94,8 @@ func (c *steadyClient) read(ctx context.Context) {
 	}
 }
 
-// begin makes a new turn the one whose events count. The one before it may still
-// run: what that reads from now on, the new one reads as well.
+// begin starts a turn, whose events count from now on. The turn before it may still
+// run: this turn also reads what that one reads from now on.
 func (c *steadyClient) begin(ctx context.Context, turns *sync.WaitGroup) *turn {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &turn{habit: c.habit(), cancel: cancel, ended: make(chan struct{})}
@@ -127,7 +126,7 @@ func (c *steadyClient) isReadBy(t *turn) bool {
 	return c.turn == t
 }
 
-// stream reads one stream, until it ends or nothing was heard for two and a half
+// stream reads one stream until it ends, or until nothing has come for two and a half
 // heartbeats.
 func (c *steadyClient) stream(ctx context.Context, t *turn) error {
 	c.figures.streams.Add(1)
@@ -162,8 +161,8 @@ func (c *steadyClient) stream(ctx context.Context, t *turn) error {
 	return err
 }
 
-// poll asks once for what there is. An answer that does not arrive whole was
-// not given: the next poll asks for the same again.
+// poll asks once for events. An answer that does not arrive whole does not count: the
+// next poll asks for the same events.
 func (c *steadyClient) poll(ctx context.Context, t *turn) error {
 	c.figures.polls.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(t.wait)*time.Second+c.answers)
@@ -198,21 +197,21 @@ func (c *steadyClient) poll(ctx context.Context, t *turn) error {
 		LastEventID string
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		c.broken("a poll's answer is no JSON: " + string(body))
+		c.broken("a poll's answer is not JSON: " + string(body))
 		return err
 	}
 	return c.takeAll(t, answer.Events, answer.LastEventID)
 }
 
-// takeAll takes in what a poll brought. Its events bear no ids: they follow one
-// another up to the last one's.
+// takeAll takes in the events of a poll. They have no IDs: their sequences follow one
+// another up to the answer's last ID.
 func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string) error {
 	t.heard.Store(true)
 	_, sequence := c.place()
 	for _, data := range events {
 		var is struct{ Type, Token string }
 		if err := json.Unmarshal(data, &is); err != nil {
-			c.broken("an event is no JSON: " + string(data))
+			c.broken("an event is not JSON: " + string(data))
 			return err
 		}
 		switch is.Type {
@@ -236,7 +235,7 @@ func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string)
 	return nil
 }
 
-// take takes one event in, and says whether more can come from where it came.
+// take takes in one event, and returns whether more can come from the same source.
 func (c *steadyClient) take(t *turn, e event) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -248,7 +247,7 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 		return false
 	}
 	if c.turn != t {
-		return true // another turn's
+		return true // it belongs to another turn
 	}
 	step := 1
 	switch e.Type {
@@ -266,8 +265,9 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 	return true
 }
 
-// connected learns which socket it is. One that could not be resumed is in no
-// room, and begins anew: post joins again before it posts anything else.
+// connected learns which socket the client has. A socket that could not be resumed is
+// replaced by a new one, which is not in a room: post joins again before it posts
+// anything else.
 func (c *steadyClient) connected(e event) {
 	var hello struct {
 		SocketID          string
@@ -276,7 +276,7 @@ func (c *steadyClient) connected(e event) {
 		HeartbeatInterval int
 	}
 	if err := json.Unmarshal([]byte(e.Data), &hello); err != nil {
-		c.broken("connected is no JSON: " + e.Data)
+		c.broken("connected is not JSON: " + e.Data)
 		return
 	}
 	c.heartbeat = time.Duration(hello.HeartbeatInterval) * time.Millisecond
@@ -296,9 +296,9 @@ func (c *steadyClient) connected(e event) {
 	c.socketID, c.token, c.position = hello.SocketID, hello.Token, 0
 }
 
-// post sends events, as a batch if there are several, and answers the status of
-// each. It asks again, with the same key, until there is an answer. One post
-// must follow the other: the server keeps the order in which it answers.
+// post sends events, as a batch if there are several, and returns the status of each.
+// It repeats the request under the same key until there is an answer. Posts must follow
+// one another: the server keeps the order in which it answers.
 func (c *steadyClient) post(ctx context.Context, events ...fields) ([]int, error) {
 	select {
 	case <-c.opened:
@@ -337,8 +337,8 @@ func (c *steadyClient) post(ctx context.Context, events ...fields) ([]int, error
 	}
 }
 
-// attempt makes one request. Its error says that there was no answer, or none
-// that settles anything.
+// attempt makes one request. It returns an error if there was no answer, or none that
+// settles anything.
 func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byte) ([]int, error) {
 	c.figures.posts.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, c.answers)
@@ -363,7 +363,7 @@ func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byt
 	case response.Header.Get("Retry-After") != "":
 		return nil, errors.New(response.Status)
 	case response.StatusCode == http.StatusBadRequest:
-		return nil, errors.New("the server had but a part of it") // what was sent is good JSON
+		return nil, errors.New("the server had but a part of it") // the request was valid JSON
 	case response.StatusCode != http.StatusOK:
 		return []int{response.StatusCode}, nil
 	}
@@ -384,14 +384,15 @@ func (c *steadyClient) id() string {
 	return c.socketID
 }
 
-// place is where the client would go on; the token is empty while it has none.
+// place returns where the client would go on. The token is empty before the first
+// event.
 func (c *steadyClient) place() (token string, position int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.token, c.position
 }
 
-// patience is how long a stream may be silent.
+// patience returns how long a stream may be silent.
 func (c *steadyClient) patience() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -401,14 +402,14 @@ func (c *steadyClient) patience() time.Duration {
 func eventID(token string, sequence int) string { return token + "." + strconv.Itoa(sequence) }
 
 // pauseAfter draws how long to wait after a number of failures: twice as long with
-// each, and never the same for all, so that they do not come back at once.
+// each, and random, so that clients do not all come back at once.
 func pauseAfter(dice *rand.Rand, failures int) time.Duration {
 	const first, longest = 50 * time.Millisecond, 2 * time.Second
 	most := min(first<<min(failures, 10), longest)
 	return most/2 + time.Duration(dice.Int64N(int64(most/2)))
 }
 
-// rest waits, unless ctx is done before.
+// rest waits for a time, or until ctx is done.
 func rest(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

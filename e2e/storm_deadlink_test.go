@@ -17,12 +17,12 @@ import (
 // writeTimeout is how long the server waits for a client that reads nothing.
 const writeTimeout = 8 * time.Second
 
-// reported is how long a peer that goes without a word may take to be reported,
-// with the default settings.
+// reported is how long the server may take to report a peer that vanishes, with the
+// default settings.
 const reported = 30 * time.Second
 
-// A network vanishes: no FIN, no RST, nothing passes any more. Whatever a client
-// and its room were doing, the room is told in time.
+// A network vanishes: no FIN, no RST, and nothing passes any more. Whatever a client
+// and its room were doing, the room learns of it in time.
 func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 	t.Parallel()
 	hosts := newTwoHosts(t)
@@ -47,7 +47,7 @@ func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 			running.Go(func() { v.chatter(ctx, 200*time.Millisecond, 4000) }) // ends with ctx
 		}
 	}
-	time.Sleep(3 * time.Second) // the last sign of life is to be as old as it may be: nothing waits for this
+	time.Sleep(3 * time.Second) // nothing is awaited here: the victims' last sign of life shall be as old as possible
 	hosts.drop(t)
 	dropped := time.Now()
 	for _, v := range victims {
@@ -58,7 +58,7 @@ func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 	}
 }
 
-// A network that vanishes and is back within the window costs nobody anything.
+// A network that vanishes and comes back within the resume window loses no event.
 func TestALinkThatComesBackLosesNothing(t *testing.T) {
 	t.Parallel()
 	hosts := newTwoHosts(t)
@@ -87,8 +87,8 @@ func TestALinkThatComesBackLosesNothing(t *testing.T) {
 	t.Logf("%d events over %d streams", sent, receiver.streamsOpened())
 }
 
-// A client that reads nothing, though its network is well, ends as a slow
-// consumer, and nobody waits for it.
+// A client that reads nothing, although its network works, ends as a slow consumer. No
+// other client waits for it.
 func TestAClientThatReadsNothingEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
 	t.Parallel()
 	address := startServer(t)
@@ -135,7 +135,8 @@ func TestAClientThatReadsNothingEndsAsASlowConsumerAndDelaysNobody(t *testing.T)
 	t.Logf("gone after %.1f s; the slowest event to the others took %v", gone.Timestamp.Sub(started).Seconds(), slowest.Round(time.Millisecond))
 }
 
-// openAndFreeze opens a stream, reads its first event, and nothing more.
+// openAndFreeze opens a stream and reads only its first event. It works on a bare
+// connection, because a client would go on reading.
 func openAndFreeze(t *testing.T, connection net.Conn) (token string) {
 	t.Helper()
 	_, err := fmt.Fprint(connection, "GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
@@ -172,15 +173,15 @@ func (n *network) transport(t *testing.T, host string) *http.Transport {
 	return transport
 }
 
-// victim is a client over the link, and what somebody near the server hears of it
-// in their room.
+// victim is a client over the link, and what a member near the server hears of it in
+// their room.
 type victim struct {
 	doing  string
 	sender *signaling // near the server
 	watch  *watch
 }
 
-// besides makes the one near the server, in a room of its own with the victim.
+// besides adds the member near the server, in a room that only the victim will join.
 func (n *network) besides(t *testing.T, doing string) *victim {
 	v := &victim{doing: doing, sender: connectBy(t, n.transport(t, n.hosts.server), n.near)}
 	v.sender.join(doing, "near")
@@ -210,7 +211,7 @@ func (n *network) polling(t *testing.T, ctx context.Context, running *sync.WaitG
 	return v
 }
 
-// chatter says something again and again, until ctx is done.
+// chatter keeps sending messages until ctx is done.
 func (v *victim) chatter(ctx context.Context, every time.Duration, length int) {
 	for ctx.Err() == nil {
 		_ = v.sender.send(ctx, fields{"type": "send-message", "message": strings.Repeat("x", length)})
@@ -218,11 +219,10 @@ func (v *victim) chatter(ctx context.Context, every time.Duration, length int) {
 	}
 }
 
-// watch keeps what a client hears of another one's coming and going, and drops
-// all else.
+// watch keeps what a client hears about another's going, and drops everything else.
 type watch struct {
 	ended      chan struct{} // closed when the other is gone
-	away, gone notice        // read them after ended
+	away, gone notice        // read them only after ended is closed
 }
 
 type notice struct {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// member is one of the people in a room: what it says over its client, and all
-// that it hears, kept for the verdict.
+// member is one person in a room: what it says through its client, and all that it
+// hears. The verdict compares both.
 type member struct {
 	// set once
 	t      *testing.T
@@ -22,31 +22,31 @@ type member struct {
 	name   string
 	others int // in the room
 	client *steadyClient
-	dice   *rand.Rand // draws what it says; known to the goroutine that talks
+	dice   *rand.Rand // draws what it says; known to the goroutine of talk
 
-	// known to the goroutine that talks, until that is over
+	// known to the goroutine of talk, until that is over
 	numbered int
-	said     []saying    // what was accepted, in the order of the answers
-	refused  map[int]int // how much was not, by status
+	said     []saying    // accepted events, in the order of the answers
+	refused  map[int]int // how many events were refused, by status
 
 	mu       sync.Mutex       // guards what follows
 	told     map[string]int   // how often user-connected named a socket
-	found    map[string]int   // how often room-joined did
-	gone     int              // how often somebody was said to be gone
-	heard    map[string][]int // the numbers of what came, by its sender's socket
+	found    map[string]int   // how often room-joined named a socket
+	gone     int              // how often user-disconnected came
+	heard    map[string][]int // the numbers that came, by their sender's socket
 	chat     []string         // the ids of the room's messages
 	took     latencies
 	complete chan struct{} // closed when all the others are known
 	pong     chan struct{} // closed when the ping was answered
 }
 
-// saying is one accepted event. Where the target is empty it is for all.
+// saying is one accepted event. If the target is empty, it is for the whole room.
 type saying struct {
 	number int
 	target string
 }
 
-// words are the content of whatever is said.
+// words are the content of every event that a member sends.
 type words struct {
 	Number int
 	Sent   time.Time
@@ -86,7 +86,7 @@ func newMember(t *testing.T, url, room string, number int, seed uint64, figures 
 	return m
 }
 
-// restless draws a way to read, and how long until the next.
+// restless returns a function that draws how to read next, and for how long.
 func restless(dice *rand.Rand) func() habit {
 	return func() habit {
 		return habit{
@@ -98,20 +98,19 @@ func restless(dice *rand.Rand) func() habit {
 	}
 }
 
-// enter joins the room, and waits until everybody is there.
+// enter joins the room, and waits until the member knows all others.
 func (m *member) enter(ctx context.Context) {
 	if _, err := m.client.post(ctx, fields{"type": "typing-start"}); err != nil {
-		m.t.Errorf("%s did not come in: %v", m.name, err)
+		m.t.Errorf("%s did not join: %v", m.name, err)
 	}
 	select {
 	case <-m.complete:
 	case <-ctx.Done():
-		m.t.Errorf("%s does not know everybody in its room", m.name)
+		m.t.Errorf("%s does not know all members of its room", m.name)
 	}
 }
 
-// talk says something again and again until talking is done, and waits for the
-// last answer.
+// talk keeps speaking until talking is done, and waits for the last answer.
 func (m *member) talk(ctx, talking context.Context) {
 	peers := m.peers()
 	for rest(talking, m.pause()); talking.Err() == nil; rest(talking, m.pause()) {
@@ -123,7 +122,7 @@ func (m *member) pause() time.Duration {
 	return time.Duration(m.dice.ExpFloat64() * float64(2*time.Second))
 }
 
-// say posts one event, or several at once, to one of the peers or to all.
+// say posts one event, or several at once, to one peer or to all.
 func (m *member) say(ctx context.Context, peers []string) {
 	events := make([]fields, 1)
 	if m.dice.IntN(3) == 0 {
@@ -163,8 +162,8 @@ func (m *member) something(peers []string) (fields, saying) {
 	}
 }
 
-// hearOut waits for everything that the member is still owed: the answer to a
-// ping is behind all that was accepted before.
+// hearOut waits for everything that the server still owes the member. The answer to a
+// ping comes after all that was accepted before it.
 func (m *member) hearOut(ctx context.Context) {
 	if _, err := m.client.post(ctx, fields{"type": "ping"}); err != nil {
 		m.t.Errorf("%s: %v", m.name, err)
@@ -172,7 +171,7 @@ func (m *member) hearOut(ctx context.Context) {
 	select {
 	case <-m.pong:
 	case <-ctx.Done():
-		m.t.Errorf("%s did not hear all that it is owed", m.name)
+		m.t.Errorf("%s did not hear all that the server owes it", m.name)
 	}
 }
 
@@ -231,7 +230,7 @@ func (m *member) noteComplete() {
 	}
 }
 
-// peers are the socket IDs of the others.
+// peers returns the socket IDs of the others.
 func (m *member) peers() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -246,10 +245,10 @@ func (m *member) peers() []string {
 	return ids
 }
 
-// latencies are how long something took, each time.
+// latencies are how long each of several events took.
 type latencies []time.Duration
 
-// quantile is how long the given part of them took at most.
+// quantile returns within which time the given part of them came.
 func (l latencies) quantile(part float64) time.Duration {
 	if len(l) == 0 {
 		return 0

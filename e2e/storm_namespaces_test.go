@@ -16,21 +16,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// twoHosts are two network namespaces with a link between them: hosts of the
-// test's own.
+// twoHosts is two network namespaces with a link between them. They act as two hosts.
 type twoHosts struct{ server, client string }
 
-// The addresses of the link, of those that are for documentation (RFC 5737).
+// The addresses of the link. They are reserved for documentation (RFC 5737).
 const (
 	serverAddress = "192.0.2.1"
 	clientAddress = "192.0.2.2"
 )
 
-// namespaces counts those that were made: each has a name of its own.
+// namespaces counts the namespaces, so that each has its own name.
 var namespaces atomic.Int64
 
-// newTwoHosts makes the namespaces, and skips the test where it cannot, unless
-// REQUIRE_NETNS forbids that.
+// newTwoHosts makes the namespaces. It skips the test if it cannot make them, or fails
+// it if REQUIRE_NETNS is set.
 func newTwoHosts(t *testing.T) twoHosts {
 	t.Helper()
 	number := namespaces.Add(1)
@@ -65,7 +64,7 @@ func (h twoHosts) remove() {
 	}
 }
 
-// run runs one command; its words have no spaces in them.
+// run runs one command. Its words must not contain spaces.
 func run(command string) error {
 	words := strings.Fields(command)
 	output, err := exec.Command(words[0], words[1:]...).CombinedOutput()
@@ -75,8 +74,8 @@ func run(command string) error {
 	return nil
 }
 
-// drop lets nothing pass any more, either way, as a network does that has
-// vanished: nobody is told.
+// drop stops all traffic in both directions, as a network does that vanishes. Neither
+// side receives a sign of it.
 func (h twoHosts) drop(t *testing.T) {
 	t.Helper()
 	for _, chain := range []string{"INPUT", "OUTPUT"} {
@@ -97,11 +96,11 @@ func (h twoHosts) rule(verb, chain string) string {
 	return fmt.Sprintf("ip netns exec %s iptables -w %s %s %s veth0 -j DROP", h.server, verb, chain, direction)
 }
 
-// dialFrom dials as a program in a namespace does.
+// dialFrom returns a function that dials as a program in a namespace does.
 func dialFrom(namespace string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (connection net.Conn, err error) {
 		dialed := make(chan struct{})
-		go func() { // ends with the dial, and its thread, which is in the namespace for good, with it
+		go func() { // ends with the dial, and so does its thread, which can never leave the namespace
 			defer close(dialed)
 			runtime.LockOSThread()
 			if err = enter(namespace); err == nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// faultyProxy passes TCP connections on to the server, as a network does that
-// fails in every way: at random bytes of what goes up and of what comes down it
-// cuts the connection, holds it up, or swallows the rest. It knows no HTTP, so
-// that requests arrive in half, and answers get lost to what the server did.
+// faultyProxy passes TCP connections on to the server, as a network does that fails in
+// every way. At random bytes, in both directions, it cuts the connection, holds it up,
+// or swallows the rest. It does not know HTTP: requests arrive in half, and the answers
+// to what the server did get lost.
 type faultyProxy struct {
 	// set once
 	url      string
@@ -25,7 +25,7 @@ type faultyProxy struct {
 	seed     uint64
 	listener net.Listener
 	running  sync.WaitGroup
-	healed   chan struct{} // closed when nothing is to fail any more
+	healed   chan struct{} // closed when nothing fails any more
 
 	figures faultFigures
 
@@ -34,24 +34,24 @@ type faultyProxy struct {
 	shut bool
 }
 
-// faultFigures counts what was done to the connections.
+// faultFigures counts what happened to the connections.
 type faultFigures struct {
 	connections, finCuts, rstCuts, stalls, delays, truncations atomic.Int64
 }
 
 const (
-	// meanBytesUp and meanBytesDown are how much a connection carries, on
-	// average, between two faults in that direction: a few requests, and a few
-	// seconds of a stream.
+	// meanBytesUp and meanBytesDown are how much a connection carries between two
+	// faults on average, in each direction: a few requests, and a few seconds of a
+	// stream.
 	meanBytesUp   = 3 << 10
 	meanBytesDown = 8 << 10
 
 	longestDelay = 200 * time.Millisecond
-	longestStall = 6 * time.Second // of a client that waits for 2.5 s of silence
+	longestStall = 6 * time.Second // the clients give up after 2.5 s of silence
 )
 
-// startFaultyProxy opens a proxy to the server at the address. Equal seeds make
-// equal choices for the first connection, the second, and so on.
+// startFaultyProxy starts a proxy to the server. The same seed makes the same choices
+// for the first connection, the second, and so on.
 func startFaultyProxy(t *testing.T, serverURL string, seed uint64) *faultyProxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func startFaultyProxy(t *testing.T, serverURL string, seed uint64) *faultyProxy 
 	return p
 }
 
-// heal lets the network be a good one from now on. It is called once.
+// heal ends all faults for good. It is called once.
 func (p *faultyProxy) heal() { close(p.healed) }
 
 func (p *faultyProxy) accept() {
@@ -87,7 +87,7 @@ func (p *faultyProxy) accept() {
 	}
 }
 
-// pass copies both ways until both have ended.
+// pass copies in both directions until both have ended.
 func (p *faultyProxy) pass(client *net.TCPConn, number uint64) {
 	defer client.Close()
 	dialed, err := net.Dial("tcp", p.upstream)
@@ -149,7 +149,7 @@ var (
 	errTruncated = errors.New("the rest is to be swallowed")
 )
 
-// run copies until the sender ends, and says so to the receiver.
+// run copies until the sender ends, and passes the end on to the receiver.
 func (p *pipe) run() {
 	buffer := make([]byte, 4<<10)
 	next := p.untilFault()
@@ -171,7 +171,7 @@ func (p *pipe) run() {
 				return
 			case errTruncated:
 				p.to.CloseWrite()
-				io.Copy(io.Discard, p.from) // the sender believes that it arrives
+				io.Copy(io.Discard, p.from) // the sender believes that all of it arrives
 				return
 			}
 		}
@@ -185,7 +185,7 @@ func (p *pipe) run() {
 // untilFault draws how many bytes pass before the next fault.
 func (p *pipe) untilFault() int { return 1 + int(p.dice.ExpFloat64()*p.mean) }
 
-// fail does one of the faults, unless the network is healed.
+// fail makes one of the faults, unless the network is healed.
 func (p *pipe) fail() error {
 	select {
 	case <-p.proxy.healed:
@@ -217,8 +217,8 @@ func (p *pipe) fail() error {
 	}
 }
 
-// wait lets nothing pass for a while. What is held up goes on afterwards, even
-// if the client has long given up.
+// wait lets nothing pass for a while. What was held up goes on afterwards, even if the
+// client gave up long ago.
 func (p *pipe) wait(longest time.Duration) {
 	select {
 	case <-time.After(time.Duration(p.dice.Int64N(int64(longest)))):

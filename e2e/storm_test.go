@@ -14,11 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The promise of the server is that an accepted event reaches its peer exactly
-// once and in order. Here clients that do no more than the protocol tells them
-// hold it to that, through a network that fails at random bytes of whatever
-// passes. Losing a socket is out of the question for minutes, so that whatever is
-// lost was lost by the server.
+// The server promises that an accepted event reaches its peer exactly once and in
+// order. Clients that do only what the protocol asks of them hold the server to that,
+// through a network that fails at random bytes. The resume window is so long that no
+// socket may be lost. So whatever is lost was lost by the server.
 func TestWhatIsAcceptedArrivesOnceAndInOrderThroughAFaultyNetwork(t *testing.T) {
 	plan := readFaultPlan(t)
 	server := startServer(t, append(noLimits, "HEARTBEAT_INTERVAL=1s", "RESUME_WINDOW=5m")...)
@@ -51,7 +50,7 @@ func TestWhatIsAcceptedArrivesOnceAndInOrderThroughAFaultyNetwork(t *testing.T) 
 	require.Zero(t, figures.lost.Load(), "sockets that could not be resumed")
 }
 
-// faultPlan is how much of a storm it is to be.
+// faultPlan says how large the storm is and how long it lasts.
 type faultPlan struct {
 	seed    uint64
 	clients int
@@ -80,8 +79,7 @@ func readFaultPlan(t *testing.T) faultPlan {
 	return plan
 }
 
-// newCrowd makes the members of rooms of 5 to 10, the last of which takes in who
-// is left over.
+// newCrowd makes members in rooms of 5 to 10. The last room takes all who are left.
 func newCrowd(t *testing.T, url string, plan faultPlan, figures *clientFigures) []*member {
 	dice := rand.New(rand.NewPCG(plan.seed, 0))
 	var crowd []*member
@@ -99,7 +97,7 @@ func newCrowd(t *testing.T, url string, plan faultPlan, figures *clientFigures) 
 	return crowd
 }
 
-// all does the same with every member at once, and waits for the last.
+// all calls a function with every member at the same time, and waits for all of them.
 func all(crowd []*member, do func(*member)) {
 	var doing sync.WaitGroup
 	for _, m := range crowd {
@@ -108,7 +106,7 @@ func all(crowd []*member, do func(*member)) {
 	doing.Wait()
 }
 
-// report makes a table of what happened.
+// report returns a table of what happened.
 func report(plan faultPlan, network *faultyProxy, clients *clientFigures, crowd []*member, v verdict) string {
 	var accepted, delivered int
 	refused := make(map[int]int)

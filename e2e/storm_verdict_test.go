@@ -7,19 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// verdict counts what is not as it was promised.
+// verdict counts what breaks the promise.
 type verdict struct {
-	Lost          int // accepted, and not heard
-	Duplicated    int // heard again
-	Reordered     int // heard behind what was accepted later
-	Uninvited     int // heard, and not accepted
-	ChatDiffers   int // members that heard the room's messages in another order than the first one
-	Introductions int // pairs of which not exactly the later was told of, and the earlier found, once
-	Disappeared   int // times that a member was said to be gone
+	Lost          int // accepted but not heard
+	Duplicated    int // heard more than once
+	Reordered     int // heard after an event that was accepted later
+	Uninvited     int // heard but not accepted
+	ChatDiffers   int // members that heard the room's messages in another order than the first member
+	Introductions int // pairs of members whose earlier one was not told of the later one once, or whose later one did not find the earlier one once
+	Disappeared   int // how often user-disconnected came
 }
 
 // judge compares what was accepted with what was heard, for each sender and each
-// receiver. Nothing may be under way any more.
+// receiver. No event may still be under way.
 func judge(crowd []*member) verdict {
 	rooms := make(map[string][]*member)
 	for _, m := range crowd {
@@ -42,7 +42,7 @@ func judge(crowd []*member) verdict {
 	return v
 }
 
-// saidTo are the numbers of what the member says that another is to hear.
+// saidTo returns the numbers of the events that the other member shall hear.
 func (m *member) saidTo(other *member) (numbers []int) {
 	for _, s := range m.said {
 		if s.target == "" || s.target == other.client.id() {
@@ -52,7 +52,8 @@ func (m *member) saidTo(other *member) (numbers []int) {
 	return numbers
 }
 
-// compare judges what one heard of another. Numbers grow as they are said.
+// compare judges what one member heard of another. A member numbers its events in
+// order.
 func (v *verdict) compare(said, heard []int) {
 	times := make(map[int]int)
 	latest := 0
@@ -75,7 +76,7 @@ func (v *verdict) compare(said, heard []int) {
 	}
 }
 
-// introduce judges how two members came to know each other.
+// introduce judges how two members learned of each other.
 func (v *verdict) introduce(a, b *member) {
 	isLater := func(later, earlier *member) bool {
 		l, e := later.client.id(), earlier.client.id()
@@ -86,7 +87,7 @@ func (v *verdict) introduce(a, b *member) {
 	}
 }
 
-// Who finds nothing wrong must be able to.
+// A verdict that finds nothing wrong must be able to find something.
 func TestTheVerdictFindsWhatIsWrong(t *testing.T) {
 	for name, is := range map[string]struct {
 		heard []int
