@@ -22,7 +22,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts unit fuzz e2e installs browser proxies client bench freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browser proxies client bench freeze-contract run
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -43,7 +43,7 @@ vulnerabilities:
 
 # Vet and staticcheck look at what the unit tests compile: without -race, all that
 # it needs would be compiled a second time.
-lint: scripts $(if $(GOVULNDB),vulnerabilities)
+lint: scripts english $(if $(GOVULNDB),vulnerabilities)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
 	$(GO) vet $(RACE) ./...
 	cd e2e && $(GO) vet $(RACE) ./...
@@ -53,6 +53,10 @@ lint: scripts $(if $(GOVULNDB),vulnerabilities)
 	cd examples/go-bot && $(CHECK_STATICALLY) ./...
 	@built=$$(mktemp -d) && browser/build.sh "$$built" && diff -rq "$$built" browser/dist; \
 		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "browser/dist is not of browser/src (run make client)"; exit 1; }
+
+# Finds the turns of phrase that are hard to read: see CONTRIBUTING.md.
+english:
+	$(GO) run ./internal/plainenglish
 
 # Checks the types of all JavaScript: the client's sources and the pages' scripts.
 scripts:
