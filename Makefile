@@ -86,6 +86,9 @@ fuzz:
 
 # The name of its file says which group a test belongs to.
 ifdef GROUP
+ifeq ($(wildcard e2e/$(GROUP)*_test.go),)
+$(error there is no group $(GROUP): e2e/doc.go lists the groups)
+endif
 ONLY = -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(GROUP)*_test.go | paste -sd '|'))$$"
 endif
 

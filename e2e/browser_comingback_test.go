@@ -60,7 +60,7 @@ func (s *restartable) end(signal os.Signal) {
 	}
 	s.command.Process.Signal(signal)
 	<-s.log.ended
-	s.command.Wait() // a server that a signal ended returns an error, which is not ours
+	s.command.Wait() // a server that a signal ended returns an error, as it should
 	s.command = nil
 }
 
@@ -120,8 +120,8 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 			drawn = slices.Compact(drawn)
 			spread := time.Duration(returns[len(returns)-1]-returns[0]) * time.Millisecond
 			t.Logf("%d clients came back within %s, after waits of %.0f ms", len(returns), spread, drawn)
-			// A busy machine bundles returns that were spread, so the chosen waits are
-			// judged.
+			// On a busy machine, clients that return at different times seem to return
+			// together. So the test judges the waits that they chose.
 			require.Greater(t, len(drawn), len(returns)/2, "each waits for a time of its own")
 			require.Greater(t, drawn[len(drawn)-1]-drawn[0], 500.0, "not all at once")
 		})

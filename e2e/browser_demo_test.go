@@ -230,7 +230,7 @@ func TestTheDemoShowsWhyAnOperatorDisconnectsSomebody(t *testing.T) {
 		"?reason=Mind+your+%3Cb%3E+%26": "An operator disconnected you: “Mind your <b> &”. You may join again.",
 	} {
 		ada := openDemo(t, url, "kicked", "Ada")
-		ada.expectFailedRequests() // the page leaves its room, by a session that has ended
+		ada.expectFailedRequests() // the page leaves its room after its socket has ended
 		r, err := http.NewRequestWithContext(bounded(t), http.MethodDelete, url+"/connections/"+ada.socketID+reason, nil)
 		require.NoError(t, err)
 		answer, err := http.DefaultClient.Do(r)

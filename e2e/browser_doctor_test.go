@@ -456,8 +456,8 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	}
 }
 
-// The doctor decides by when events left the server whether a proxy collected them, not
-// by when they were asked for.
+// A proxy collected events if they left the server one by one and arrived together.
+// When they were asked for does not matter.
 func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "spacing", servePage(t, startServer(t), blankPage)+"/page.html")

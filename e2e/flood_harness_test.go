@@ -27,7 +27,7 @@ const (
 	lost      = 1 << 30   // bytes at which the attack has succeeded, and the server is killed
 	returned  = 32 << 20  // bytes above the start at which memory counts as given back
 
-	promptly  = time.Second     // how much longer than at a server without attackers an honest client may wait
+	promptly  = time.Second     // how much longer an honest client may wait than at a server without attackers
 	firstWord = 4 * time.Second // the same for a new client: a browser's client would then try another way (FIRST_WORD)
 )
 

@@ -206,7 +206,7 @@ func (s *signaling) checkOrder(e event) {
 	}
 }
 
-// sequence returns the part of an event ID behind the last dot.
+// sequence returns the part of an event ID after the last dot.
 func sequence(id string) int {
 	n, err := strconv.Atoi(id[strings.LastIndexByte(id, '.')+1:])
 	if err != nil {

@@ -241,8 +241,8 @@ func (p *tab) tabTo(id string) {
 	require.FailNow(p.t, "the tabulator key does not lead to "+id, p.name)
 }
 
-// forgive forgets the errors of the page's console, except those that contain a text if
-// it is not empty.
+// forgive forgets the errors of the page's console. If exceptOf is not empty, the
+// errors that contain it stay.
 func (p *tab) forgive(exceptOf string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -32,7 +32,7 @@ func askForTunnel(proxy net.Conn, address string) error {
 	if _, err := fmt.Fprintf(proxy, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", address); err != nil {
 		return err
 	}
-	// The server sends nothing behind the answer's header before the client speaks.
+	// The server sends nothing after the answer's header before the client speaks.
 	response, err := http.ReadResponse(bufio.NewReader(proxy), &http.Request{Method: http.MethodConnect})
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("CONNECT %s was answered with %s", address, response.Status)

@@ -36,8 +36,8 @@ type Reader struct {
 // NewReader returns a Reader of a body.
 func NewReader(body io.Reader) *Reader { return &Reader{from: bufio.NewReader(body)} }
 
-// Next returns the next event as soon as the blank line behind it has come. The
-// error is io.EOF if the stream ends behind an event, and io.ErrUnexpectedEOF if
+// Next returns the next event as soon as the blank line after it has come. The
+// error is io.EOF if the stream ends after an event, and io.ErrUnexpectedEOF if
 // it ends within one. It wraps ErrStrange if a line has no place in the stream.
 // Any other error is the body's.
 func (r *Reader) Next() (Event, error) {
@@ -63,7 +63,7 @@ func (r *Reader) Next() (Event, error) {
 }
 
 // line reads up to a line's end, which is CR, LF or both. It waits for no byte
-// behind a CR.
+// after a CR.
 func (r *Reader) line() (string, error) {
 	var line []byte
 	for {
@@ -117,7 +117,7 @@ func (e *Event) take(line string, seen map[string]bool) error {
 	return nil
 }
 
-// ReadAll reads the events of a body to its end, which must come behind an
+// ReadAll reads the events of a body to its end, which must come after an
 // event.
 func ReadAll(body io.Reader) (all []Event, err error) {
 	for r := NewReader(body); ; {

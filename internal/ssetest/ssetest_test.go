@@ -54,7 +54,7 @@ func TestWhatABrowserWouldIgnoreIsAnError(t *testing.T) {
 	}
 }
 
-// A reader that waited for the byte behind a blank line would see each event
+// A reader that waited for the byte after a blank line would see each event
 // only when the next one comes.
 func TestAnEventIsReadAsSoonAsItIsWhole(t *testing.T) {
 	for _, end := range []string{"\n\n", "\r\n\r\n", "\r\r"} {
