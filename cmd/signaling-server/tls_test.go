@@ -227,7 +227,7 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, 1)
-	s := start(t, append(append(f.settings(), noLimits...), "OUTBOX_EVENTS=256", "OUTBOX_BYTES=1048576")...)
+	s := start(t, append(append(f.settings(), noLimits...), "OUTBOX_EVENTS=256", "OUTBOX_BYTES=1048576", "RESUME_WINDOW=2s")...)
 	client, connections := browser(t, false)
 	unread, sender, neighbour := openOver(t, client, s.url), openOver(t, client, s.url), openOver(t, client, s.url)
 	for i, one := range []*stream{unread, sender, neighbour} {
