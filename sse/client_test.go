@@ -17,8 +17,8 @@ import (
 	"signaling-server/sse"
 )
 
-// client is one response of a hub, read without a network: what was flushed has
-// arrived. Its connection can be made to stall, as if its peer read nothing.
+// client is one response of a hub, read without a network: what the hub has flushed has
+// arrived. A test can make the connection stall, as if the peer read nothing.
 type client struct {
 	t        *testing.T
 	hangUp   context.CancelFunc

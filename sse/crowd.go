@@ -4,8 +4,8 @@ package sse
 // key. If more are unsent, a crowd is made, which has an index.
 const fewUnsent = 64
 
-// tally counts events, and the bytes that are kept for them. As a bound, it says how
-// many of both are allowed.
+// tally counts events, and the bytes that are kept for them. A tally that is a bound
+// says how many of both are allowed.
 type tally struct{ events, bytes int }
 
 func (t *tally) add(e *event) {
@@ -29,8 +29,8 @@ func (t tally) fits(e *event, bound tally) bool {
 }
 
 // crowd counts what each sender and each network has unsent in one outbox. An outbox
-// has a crowd only while much is unsent in it: for a client that reads, it would cost
-// memory for nothing. The socket's lock guards it.
+// has a crowd only while much is unsent in it. While its client reads, little is
+// unsent, and a crowd would only cost memory. The socket's lock guards it.
 type crowd struct {
 	senders map[string]tally  // by socket ID; empty: the server
 	origins map[*origin]tally // by network; nil: the server
@@ -62,7 +62,8 @@ func (c *crowd) remove(sequence uint64, e *event) {
 	}
 }
 
-// change changes the tally of a key by an event. It deletes a tally that is then empty.
+// change adds an event to the tally of a key, or removes it from the tally, as by does.
+// It deletes a tally that is then empty.
 func change[K comparable](tallies map[K]tally, key K, e *event, by func(*tally, *event)) {
 	t := tallies[key]
 	if by(&t, e); t.events == 0 {

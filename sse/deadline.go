@@ -16,8 +16,8 @@ type deadline struct {
 	finished bool       // the connection belongs to net/http again
 }
 
-// set bounds the next write. A connection without deadlines, as in some tests, goes
-// without.
+// set bounds the next write. It does nothing if the connection has no deadlines, as in
+// some tests.
 func (d *deadline) set(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -27,8 +27,8 @@ func (d *deadline) set(at time.Time) {
 	d.control.SetWriteDeadline(at)
 }
 
-// hurry bounds the write under way, and all that follow, by a common limit. Of two
-// limits the earlier holds. Any goroutine may call it.
+// hurry bounds the write under way, and all that follow, by a common limit. If there is
+// a limit already, the earlier of the two holds. Any goroutine may call it.
 func (d *deadline) hurry(limit time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,8 +39,8 @@ func (d *deadline) hurry(limit time.Time) {
 	d.control.SetWriteDeadline(limit)
 }
 
-// finish gives the connection back to net/http, which has until then to write the end of
-// the response.
+// finish gives the connection back to net/http, with a deadline for the end of the
+// response.
 func (d *deadline) finish(at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

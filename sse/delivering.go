@@ -21,8 +21,8 @@ func (h *Hub) Deliver(socketID, kind string, data []byte) error {
 	return h.DeliverMessage(socketID, Message{Kind: kind, Data: Line(data)})
 }
 
-// DeliverMessage is [Hub.Deliver] for a message. It does not ask whether the sender has
-// a share left: that was for [Hub.Admit] to say.
+// DeliverMessage is [Hub.Deliver] for a message. It does not check whether the sender
+// has a share left: [Hub.Admit] does.
 func (h *Hub) DeliverMessage(socketID string, m Message) error {
 	s := h.socket(socketID)
 	if s == nil {
@@ -61,7 +61,7 @@ func (h *Hub) Admit(socketIDs iter.Seq[string], m Message) error {
 	return nil
 }
 
-// Tell puts one event into the outboxes of many sockets, and does not ask for the
+// Tell puts one event into the outboxes of many sockets, and does not check the
 // sender's share. It skips a socket that has ended. A socket whose outbox is full ends
 // as a slow consumer. Tell never blocks. The only error is [ErrDraining].
 func (h *Hub) Tell(socketIDs iter.Seq[string], m Message) (err error) {
@@ -120,26 +120,27 @@ func (s *socket) putLocked(e *event) error {
 }
 
 // admits reports whether this socket lets a broadcast pass. It does if the event's sender
-// has a share left here, and if the socket has ended or reads too slowly.
+// has a share left here. It also does if the socket accepts no more events, or reads too
+// slowly.
 func (s *socket) admits(e *event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.isOpen() || s.hasShare(e) || s.isSlow()
 }
 
-// isOpen reports whether the socket accepts events. The lock must be held, here and
-// below.
+// isOpen reports whether the socket accepts events. The socket's lock must be held.
 func (s *socket) isOpen() bool { return s.ended == "" && s.farewell == nil }
 
 // hasShare reports whether the event's sender, the sender's network, and all senders
-// together have a share left.
+// together have a share left. The socket's lock must be held.
 func (s *socket) hasShare(e *event) bool {
 	return e.origin.admits(int(e.size), int64(s.hub.options.UnsentPerNetwork)) && s.outbox.admits(e)
 }
 
 // isSlow reports whether the oldest unsent event has waited for longer than a write and
 // a resume may take. No honest room needs a client that slow. So its outbox does not
-// hold up a broadcast: the event goes into it while there is a place.
+// hold up a broadcast: the event goes into it while there is a place. The socket's lock
+// must be held.
 func (s *socket) isSlow() bool {
 	if s.outbox.unsent.events == 0 {
 		return false

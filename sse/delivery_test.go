@@ -11,7 +11,7 @@ import (
 	"signaling-server/sse"
 )
 
-// If a client asks for an event again, that is not another delivery.
+// OnDelivery is called once for an event, even if the client asks for the event again.
 func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 	var mu sync.Mutex // guards waits
 	var waits []time.Duration

@@ -1,5 +1,5 @@
-// Package sse keeps the sockets of the server: what each client is owed, and its reader:
-// at most one stream or poll at a time.
+// Package sse keeps the sockets of the server. For each socket it keeps what the client
+// is owed, and the reader: one stream or poll at a time, at most.
 //
 // A client opens a stream (GET /events) or polls (GET /events/poll). Its first request
 // opens a socket. The socket has a secret token, which only this client knows, and a
@@ -11,29 +11,30 @@
 //
 // Everything that a client may rely on follows from one rule. An event exists for a
 // socket when it is in the socket's outbox. Streams and polls are only readers of the
-// outbox from a position. To deliver an event is to append it. A reader hands on what
-// stands behind its position, one event after the other. So there is one path for live
-// delivery, replay after a resume, a takeover, long polling, a slow reader, and the last
-// words before a shutdown.
+// outbox from a position. To deliver an event is to append it. A reader hands on the
+// events after its position, one by one. So there is one path for live delivery, replay
+// after a resume, a takeover, long polling, a slow reader, and the last words before a
+// shutdown.
 //
 //	Hub.Deliver ─▶ outbox ─┬▶ stream.advance ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
 //	                       │        ▲                                       │
 //	                       │        └────────── one frame is out ───────────┘
 //	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
 //
-// An event leaves the outbox when the client has confirmed it, by reading on behind it.
-// Written events also leave the outbox when the bounds on what is kept for a resume are
-// exceeded. And they leave when they are so old that no client can come back for them.
-// Of unsent events with one key, the outbox keeps one: a client needs no more.
+// An event leaves the outbox when the client has confirmed it. The client does so when
+// it asks for the events after it. Written events also leave the outbox when the bounds
+// on what is kept for a resume are exceeded. And they leave when they are so old that
+// no client can come back for them. Of unsent events with one key, the outbox keeps
+// one: a client needs no more.
 //
 // # Shares
 //
-// One outbox serves many senders. [Hub.Send] and [Hub.Admit] ask whether the sender,
+// One outbox serves many senders. [Hub.Send] and [Hub.Admit] check whether the sender,
 // its network, and all senders together have a share left. What exceeds a share is
-// refused, and the socket lives on. [Hub.Deliver] and [Hub.Tell] do not ask: they are
-// for events that the server itself causes, and for events that were admitted. If they
-// find the outbox full, its socket ends as a slow consumer: nobody waits for a slow
-// reader.
+// refused, and the socket lives on. [Hub.Deliver] and [Hub.Tell] do not check that:
+// they are for events that the server itself causes, and for events that were admitted.
+// If they find the outbox full, its socket ends as a slow consumer: nobody waits for a
+// slow reader.
 //
 // An event is one object, however many outboxes hold it, and is charged to the budget
 // once. Its data may be in pieces that events share. They are put together only while

@@ -12,7 +12,7 @@ import (
 	"signaling-server/sse"
 )
 
-// drain drains a hub within a time, as the process does.
+// drain drains a hub with a time limit, as the process does.
 func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan error) {
 	result := make(chan error, 1)
 	go func() { // ends with Drain
@@ -24,7 +24,7 @@ func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan err
 	return result
 }
 
-func TestDrainingSendsServerShutdownBehindEverythingAccepted(t *testing.T) {
+func TestDrainingSendsServerShutdownAfterEverythingAccepted(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
 		var release []func()

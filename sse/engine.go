@@ -13,9 +13,9 @@ import (
 // engine is the fence around r3labs/sse. Only this file imports the library, and its types
 // are used nowhere else. Each law in engine_test.go says what the fence is for.
 //
-// The engine gets the events of a stream one at a time: the next one only when the last
-// one was written. So it never holds back an event that a client should have, and never
-// drops one when a stream is closed.
+// The engine gets the events of a stream one at a time: the next event only when the
+// last one was written. So it never holds back an event that a client should have, and
+// never drops one when a stream is closed.
 type engine struct {
 	server *r3labs.Server // set once
 }
@@ -81,8 +81,8 @@ var placeholder = []byte("{}")
 
 // frame is one event as it goes to the engine.
 type frame struct {
-	// head is the value of the id line, with the event line behind it. The engine itself
-	// would write the event line behind data. That confuses people and programs that read a
+	// head is the value of the id line, and then the event line. The engine itself would
+	// write the event line after the data. That confuses people and programs that read a
 	// stream line by line.
 	head  []byte
 	retry []byte // milliseconds; sets the client's reconnection time; nil: no retry line

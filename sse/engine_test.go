@@ -24,9 +24,10 @@ import (
 // Each test here is a law of the fence around r3labs/sse. Without the fence it fails, for
 // the reason that its comment gives.
 
-// Without the fence, a stream of the engine leaks a goroutine if it is removed while it has
-// a subscriber. And a handler may wait for ever to register. With the fence, all goroutines
-// of a stream end with it, however and whenever it ends: the bubble waits for them.
+// Without the fence, a stream of the engine leaks a goroutine if it is removed while it
+// has a subscriber. And a handler may wait for ever to register. With the fence, all
+// goroutines of a stream end with it, however and whenever the stream ends: the synctest
+// bubble waits for them.
 func TestLawNoGoroutineOutlivesItsStream(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
@@ -109,7 +110,7 @@ func TestLawDataIsAnObjectOnOneLine(t *testing.T) {
 }
 
 // Without the fence, an event without an id writes an empty id, which makes a browser
-// forget its position. And the event field stands behind the data, so a program that reads
+// forget its position. And the event field comes after the data, so a program that reads
 // line by line sees the data before its type.
 func TestLawEveryFrameHasAnIDThenItsTypeThenData(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {

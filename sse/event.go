@@ -85,7 +85,7 @@ func (h *Hub) newEvent(m Message) *event {
 	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
-		e.line = line // without the interface around it, which the collector would scan for as long as the event lives
+		e.line = line // not in data: the garbage collector would scan that interface for as long as the event lives
 	} else {
 		e.data = m.Data
 	}

@@ -34,8 +34,8 @@ func ParseEventID(text string) (EventID, bool) {
 	return EventID{token, sequence}, true
 }
 
-// ParseSequence reads the part of an event ID that stands behind the dot. Like
-// [ParseEventID], it accepts exactly what the server writes.
+// ParseSequence reads the part of an event ID after the dot. Like [ParseEventID], it
+// accepts exactly what the server writes.
 func ParseSequence(digits string) (uint64, bool) {
 	sequence, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || sequence > maxSequence || strconv.FormatUint(sequence, 10) != digits {

@@ -67,9 +67,9 @@ type Options struct {
 	// refuses it, and is returned to the caller of [Hub.ServeStream] or [Hub.ServePoll].
 	// Nil: nothing is refused.
 	MayRead func(socketID string) error
-	// ICEServers returns the iceServers of a connected, through which the client may
-	// reach its peers: a JSON array, or nil to leave the member out. It is called for
-	// each connected.
+	// ICEServers returns the member iceServers of an event connected: the servers
+	// through which the client may reach its peers. It is a JSON array, or nil to leave
+	// the member out. ICEServers is called for each event connected.
 	ICEServers func(socketID string) json.RawMessage
 	// OnEnd is called once for each socket that has ended, when nothing more can be
 	// delivered to it.
@@ -195,9 +195,9 @@ func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
 	return id, h.socket(id) != nil
 }
 
-// End ends a socket at once. If the reason is SlowConsumer or Kicked, its client
-// receives it in disconnected. OnEnd has returned when End returns. End does nothing if
-// the socket has ended already.
+// End ends a socket at once. If the reason is SlowConsumer or Kicked, the client
+// receives the reason in disconnected. OnEnd has returned when End returns. End does
+// nothing if the socket has ended already.
 func (h *Hub) End(socketID string, reason Reason) {
 	h.end(socketID, reason, "")
 }
@@ -246,7 +246,7 @@ func (h *Hub) Counts() (active, away int, total uint64) {
 }
 
 // clock returns the time since the hub was created. A Duration takes 8 bytes, a
-// time.Time 24, and it is cheaper to read.
+// time.Time 24, and the time since a start is cheaper to read.
 func (h *Hub) clock() time.Duration { return time.Since(h.started) }
 
 // socket returns the living socket with an ID, or nil.
@@ -267,8 +267,8 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 }
 
 // register adds a new socket that was opened from a network, and charges for it and its
-// reader. The socket has its reader already: so nobody sees a socket without a
-// transport.
+// reader. The socket must have its reader already, so that nobody sees a socket without
+// a transport.
 func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -78,7 +78,7 @@ func requireNumbers(t *testing.T, heard []string, from, to int) {
 	require.Equal(t, want, heard)
 }
 
-func TestAStreamOpensWithConnectedAndAHeartbeatBehindIt(t *testing.T) {
+func TestAStreamBeginsWithConnectedAndThenAHeartbeat(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -154,7 +154,7 @@ func TestHeartbeatsFillSilenceOnlyAndDoNotMoveThePosition(t *testing.T) {
 	})
 }
 
-func TestResumeGoesOnBehindTheLastEventSeen(t *testing.T) {
+func TestAResumeGoesOnAfterTheLastEventSeen(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -227,7 +227,7 @@ func TestAPositionThatCannotBeResumedGivesANewSocket(t *testing.T) {
 				require.NotEqual(t, socketID, again.socketID())
 				require.Empty(t, again.heard())
 				if name != "unknown" {
-					require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID), "no ghost of it may stay")
+					require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(socketID), "the old socket must not stay")
 				}
 				again.disconnect()
 			})
@@ -281,9 +281,10 @@ func TestATakeoverDoesNotWaitForAStalledStream(t *testing.T) {
 	})
 }
 
-// A write that is under way during a takeover ends after it. The outbox must not forget
-// that event: the new stream has not written it yet.
-func TestWhatAReplacedStreamStillWritesTakesNothingFromItsSuccessor(t *testing.T) {
+// A write of the old stream is under way during a takeover, and ends after it. The
+// outbox must not forget the event that was written: the new stream has not written it
+// yet.
+func TestALateWriteOfAReplacedStreamTakesNothingFromItsSuccessor(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 1, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		first := connect(t, hub, nil)
@@ -351,7 +352,7 @@ func TestASocketEndsWhenItsResumeWindowRunsOut(t *testing.T) {
 }
 
 // A client resumes at the very moment when its window runs out. It gets its socket back,
-// or a new one. It never gets a stream that says resumed of a socket that then ends.
+// or a new one. It never gets a stream that says resumed while the socket ends.
 func TestAResumeAtTheLastMomentSucceedsOrFailsWhole(t *testing.T) {
 	inBubble(t, sse.Options{ResumeWindow: time.Second}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		outcomes := make(map[bool]int)

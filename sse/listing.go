@@ -18,8 +18,8 @@ func (l Listed) ConnectedAt() time.Time { return l.socket.connectedAt }
 // Info describes the socket as it is now.
 func (l Listed) Info() Info { return l.socket.info() }
 
-// Sockets lists the sockets that live when the list is first read, in no order. No lock is
-// held between two of them. Some may have ended when their turn comes.
+// Sockets lists the sockets that live when the list is first read, in no order. No lock
+// is held between two sockets. Some may have ended when their turn comes.
 func (h *Hub) Sockets() iter.Seq[Listed] {
 	return func(yield func(Listed) bool) {
 		active, _, _ := h.Counts()

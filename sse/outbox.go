@@ -8,8 +8,8 @@ import (
 )
 
 // OutboxLimits bounds one socket's outbox. Unsent events and events that are kept for a
-// resume have bounds of their own. So a burst to a healthy client never costs the client
-// the events that it could resume from. Written does not mean received: more must be
+// resume have bounds of their own. So a burst of events never pushes out the events that
+// a healthy client could resume from. Written does not mean received: more must be
 // retained than the connection itself can hold.
 //
 // The unsent bounds are divided into shares. All other sockets together have three
@@ -18,7 +18,7 @@ import (
 // of another.
 type OutboxLimits struct {
 	UnsentEvents   int // how many events may wait to be written
-	UnsentBytes    int // how many bytes these events may have; a single event may exceed it
+	UnsentBytes    int // how many bytes these events may have; a single event may have more
 	RetainedEvents int // how many written events are kept until the client confirms them
 	RetainedBytes  int // how many bytes these events may have
 }
@@ -27,7 +27,7 @@ type OutboxLimits struct {
 // that a slow link is not cut off in the middle of an answer.
 const (
 	maxBatchEvents = 256
-	maxBatchBytes  = 64 << 10 // a single event may exceed it
+	maxBatchBytes  = 64 << 10 // a single event may have more
 )
 
 // entryBytes is the memory that an outbox takes for each event, without the event itself.
@@ -50,7 +50,7 @@ type outbox struct {
 
 	// guarded by the socket's lock
 	entries []entry // the events with the sequences from first to last()
-	dropped int     // unused places before entries in its array
+	dropped int     // unused places in the array of entries, before the first entry
 	first   uint64  // sequence of entries[0] or, if there are no entries, of the next event
 
 	confirmed uint64 // highest sequence that the client has confirmed
@@ -58,7 +58,7 @@ type outbox struct {
 	taken     uint64 // highest sequence that the present reader has taken
 	barrier   uint64 // sequence of the newest event with Message.IsBarrier
 
-	unsent   tally  // of the events behind written
+	unsent   tally  // of the events after written
 	offered  tally  // of those that other sockets caused
 	retained int    // bytes of the events up to written
 	crowd    *crowd // counts the unsent events by sender; nil while few are unsent
@@ -135,7 +135,7 @@ func (o *outbox) addUnsent(sequence uint64, e *event) {
 	}
 }
 
-// removeUnsent counts an event that was written or replaced.
+// removeUnsent no longer counts an event as unsent: it was written or replaced.
 func (o *outbox) removeUnsent(sequence uint64, e *event) {
 	e.removeUnsent()
 	o.unsent.remove(e)
@@ -195,7 +195,7 @@ func (o *outbox) replace(sequence uint64, e *event) {
 // at returns the entry with a sequence, which must be in the outbox.
 func (o *outbox) at(sequence uint64) *entry { return &o.entries[sequence-o.first] }
 
-// after returns the event behind a position. The second result is false if there is
+// after returns the event after a position. The second result is false if there is
 // none, or if the outbox no longer holds it.
 func (o *outbox) after(position uint64) (*event, bool) {
 	if position < o.first-1 || position >= o.last() {
@@ -204,8 +204,8 @@ func (o *outbox) after(position uint64) (*event, bool) {
 	return o.at(position + 1).event, true
 }
 
-// batch hands on the events behind a position, as many as one answer may hold, and
-// returns the position behind them. If an answer is lost, the next one must hold the same
+// batch hands on the events after a position, as many as one answer may hold. It returns
+// the reader's new position. If an answer is lost, the next one must hold the same
 // events. So an answer holds no more than is retained.
 func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	events, size := min(maxBatchEvents, o.limits.RetainedEvents), 0
@@ -223,8 +223,8 @@ func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	return position
 }
 
-// holds reports whether the outbox has everything behind a position, without a gap. A
-// position from the future is false: the server never handed it out.
+// holds reports whether the outbox has all events after a position, without a gap. It
+// returns false for a position from the future: the server never handed that out.
 func (o *outbox) holds(position uint64) bool {
 	return position >= o.first-1 && position <= o.last()
 }
@@ -251,8 +251,8 @@ func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since tim
 // confirmed already.
 func (o *outbox) isBehind(position uint64) bool { return position < o.confirmed }
 
-// confirm forgets what the client says has arrived. It counts as written, whatever became
-// of the reader that wrote it.
+// confirm forgets the events that the client says have arrived. They count as written,
+// even if the reader that wrote them has failed.
 func (o *outbox) confirm(position uint64, now time.Duration, waited func(since time.Duration)) {
 	o.confirmed = position
 	o.wrote(min(position, o.last()), now, waited)

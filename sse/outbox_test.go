@@ -61,7 +61,7 @@ func (m *modelOutbox) isFull(e *event) bool {
 	return len(unsent) >= m.limits.UnsentEvents || waiting+int(e.size) > m.limits.UnsentBytes
 }
 
-// admits takes no short cuts: it counts everything anew.
+// admits counts everything anew each time, because that is simple.
 func (m *modelOutbox) admits(e *event) bool {
 	isWithin := func(t tally, numerator, denominator int) bool {
 		return t.events == 0 || t.events < max(1, m.limits.UnsentEvents*numerator/denominator) &&

@@ -10,9 +10,9 @@ import (
 	"signaling-server/sse"
 )
 
-// A request that was held up on the way asks for events that its client has confirmed
-// since. The client must not lose its socket by it, whether the socket has a reader at
-// that moment or not.
+// A request was held up on the way, and asks for events that its client has confirmed
+// meanwhile. The client must not lose its socket because of that request, whether the
+// socket has a reader at that moment or not.
 func TestAnOvertakenRequestDoesNotHarmTheSocket(t *testing.T) {
 	for name, ask := range map[string]func(t *testing.T, hub *sse.Hub, position *sse.EventID) (end func()){
 		"stream": func(t *testing.T, hub *sse.Hub, position *sse.EventID) func() {

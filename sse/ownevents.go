@@ -10,9 +10,8 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timestamp() string { return time.Now().UTC().Format(timeLayout) }
 
-// The server events about a socket itself. All other events are made by the packages
-// that deliver them. Their fields are those of the table "Server events" in
-// docs/protocol.md.
+// The server events about a socket itself. Other packages make all other events. The
+// fields are those of the table "Server events" in docs/protocol.md.
 
 type connected struct {
 	Type              string          `json:"type"`

@@ -8,7 +8,7 @@ import (
 // answerBody is the body of a poll's answer. It is put together only while it is written.
 type answerBody struct {
 	events []*event
-	end    []byte // the text behind the events
+	end    []byte // the text after the events
 }
 
 const answerHead = `{"events":[`
@@ -41,8 +41,8 @@ func (b answerBody) writeTo(w io.Writer) error {
 	return err
 }
 
-// maxPiece is how many bytes are written under one deadline. So a client on a slow link is
-// not cut off within a large event, and a client that reads nothing is.
+// maxPiece is how many bytes are written under one deadline. So a client on a slow link
+// is not cut off within a large event. A client that reads nothing is still cut off.
 const maxPiece = 32 << 10
 
 // pieceWriter writes to a connection in pieces. Each piece has a timeout of its own. One

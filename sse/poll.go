@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// poll is the reader of one request for what stands behind a position. It takes what is
-// there, or waits until there is something, and is done. Between its polls, the only
-// thing that the server keeps of a client is its socket.
+// poll is the reader of one request for the events after a position. It takes the
+// events that are there, or waits for one, and then it is done. Between its polls, the
+// only thing that the server keeps of a client is its socket.
 type poll struct {
 	// set once
 	socket   *socket
@@ -70,8 +70,8 @@ func (p *poll) end(skip bool, lastWord *event, limit time.Duration) {
 }
 
 // close gives the connection back to net/http. After a whole answer the connection has no
-// deadline: it may carry the next request. After any other, net/http still writes the
-// response's end, and has the write timeout for it.
+// deadline: it may carry the next request. After any other answer, net/http still writes
+// the response's end, and has the write timeout for it.
 func (p *poll) close() {
 	var at time.Time
 	if !p.answered {
@@ -86,8 +86,9 @@ func (p *poll) isStalled() bool { return errors.Is(p.failed, os.ErrDeadlineExcee
 func (p *poll) gone() <-chan struct{} { return p.done }
 
 // await returns true when there is something to answer, or when the wait is over. It
-// returns false if the client has gone before. The connection has no write deadline
-// meanwhile: an HTTP/2 stream would end by it even if nothing is being written.
+// returns false if the client goes first. The connection has no write deadline
+// meanwhile: an HTTP/2 stream would end at the deadline even if nothing is being
+// written.
 func (p *poll) await(ctx context.Context, wait time.Duration) bool {
 	p.deadline.set(time.Time{})
 	timer := time.NewTimer(wait)
@@ -101,8 +102,8 @@ func (p *poll) await(ctx context.Context, wait time.Duration) bool {
 	return true
 }
 
-// answer writes what there is. If it cannot be written, its events count as unsent: they
-// are there for the next reader.
+// answer writes the events that are there. If that fails, they do not count as written,
+// and stay in the outbox for the next reader.
 func (p *poll) answer() {
 	body, taken := p.take()
 	header := p.response.Header()

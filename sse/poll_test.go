@@ -16,7 +16,8 @@ import (
 	"signaling-server/sse"
 )
 
-// poll asks for what is behind a position or, if that is nil, for a new socket.
+// poll asks for the events after a position or, if the position is nil, for a new
+// socket.
 func poll(t *testing.T, hub *sse.Hub, position *sse.EventID, wait time.Duration) *client {
 	return request(t, httptest.NewRequest(http.MethodGet, "/events/poll", nil), func(*client) {}, func(w http.ResponseWriter, r *http.Request) error {
 		return hub.ServePoll(w, r, position, wait, sse.Client{IP: "192.0.2.2", UserAgent: "poller"})
@@ -58,7 +59,7 @@ func (a answer) data() []string {
 	return texts
 }
 
-// hello returns what connected says, which must be the only event of the answer.
+// hello returns what connected says. It must be the only event of the answer.
 func (a answer) hello(t *testing.T) (socketID string, resumed bool) {
 	t.Helper()
 	require.Len(t, a.Events, 1)
@@ -103,7 +104,7 @@ func TestAPollTakesWhatIsThereOrWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestAPollThatWaitedInVainIsAnsweredWithoutEvents(t *testing.T) {
+func TestAPollWhoseWaitIsOverIsAnsweredWithoutEvents(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
 		started := time.Now()
@@ -115,7 +116,8 @@ func TestAPollThatWaitedInVainIsAnsweredWithoutEvents(t *testing.T) {
 	})
 }
 
-// The outbox forgets only the events that the next poll says have arrived.
+// An answer alone does not make the outbox forget its events. Only the next poll says
+// that they have arrived.
 func TestAnAnswerThatWasLostIsRepeated(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
@@ -153,7 +155,7 @@ func TestAPollsAnswerIsBoundedAndTheNextGoesOn(t *testing.T) {
 
 // If an answer is lost, the next one must hold the same events. So no answer holds more
 // than is retained.
-func TestALostAnswerIsNeverAGap(t *testing.T) {
+func TestALostAnswerNeverLeavesAGap(t *testing.T) {
 	few := sse.OutboxLimits{UnsentEvents: 100, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: few}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()
@@ -261,8 +263,8 @@ func TestAPollWhoseClientIsGoneTakesNothing(t *testing.T) {
 func TestAPollThatCannotResumeOpensANewSocketAndEndsTheOld(t *testing.T) {
 	few := sse.OutboxLimits{UnsentEvents: 10, UnsentBytes: 1 << 20, RetainedEvents: 2, RetainedBytes: 1 << 20}
 	for name, position := range map[string]func(old *sse.EventID) *sse.EventID{
-		"a gap":                    func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token} },
-		"a cursor from the future": func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token, Sequence: 1000} },
+		"a gap":                      func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token} },
+		"a position from the future": func(old *sse.EventID) *sse.EventID { return &sse.EventID{Token: old.Token, Sequence: 1000} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, sse.Options{Outbox: few}, func(t *testing.T, hub *sse.Hub, ended *ends) {

@@ -109,8 +109,9 @@ func TestIfTheWindowIsShorterASocketEndsWithoutBeingAway(t *testing.T) {
 	})
 }
 
-// A client's connection takes nothing for as long as one write may last. The client can
-// still come back. If it does not, it was too slow, not gone.
+// A client's connection takes nothing for as long as one write may last. The client may
+// still resume. If it does not, the reason is "slow consumer" and not "transport
+// close".
 func TestAClientThatReadNothingEndsAsASlowConsumer(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)

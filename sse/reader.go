@@ -12,9 +12,9 @@ import (
 //
 // The methods of the first group are called with the socket's lock held.
 type reader interface {
-	// start makes the reader read what is behind a position.
+	// start makes the reader read the events after a position.
 	start(position uint64)
-	// advance makes the reader take what it waits for, if that is there.
+	// advance makes the reader take the next thing to write, if there is one.
 	advance()
 	// beat makes the reader send a heartbeat if it has been silent for too long.
 	beat(now time.Time)
@@ -37,7 +37,7 @@ type reader interface {
 // errOvertaken: the client has confirmed more than this request says. So the request was
 // held up on the way, and the client has gone on with another one. The socket must not
 // suffer from it.
-var errOvertaken = errors.New("sse: the client has read on behind this position")
+var errOvertaken = errors.New("sse: the client has confirmed more than this position")
 
 // lastWordTime is how long a reader that must stop may take for the write under way and
 // for its last word.
@@ -96,7 +96,7 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 	if err != nil {
 		r.close()
 		if errors.Is(err, ErrGone) {
-			h.End(s.id, TransportClose) // it could not be resumed: no ghost of it may stay in its room
+			h.End(s.id, TransportClose) // the client gets a new socket, so the old one must not stay in its room
 		}
 		return r, nil, err
 	}
@@ -109,7 +109,8 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 }
 
 // firstReader makes a reader of a new socket. A request with a position that cannot be
-// resumed costs as much as one without: it must not be a cheaper way to open sockets.
+// resumed costs as much as a request without a position: it must not be a cheaper way
+// to open sockets.
 func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed bool) R) (r R, err error) {
 	if err := h.options.MayOpen(c.Network); err != nil {
 		return r, err

@@ -7,9 +7,9 @@ import (
 )
 
 // Refuse answers the request for a stream that cannot be served now. The status is 200,
-// because an EventSource gives up for good after any other (WHATWG HTML, 9.2.3). The only
-// event is disconnected. It has no id, so the client keeps its position. It sets the time
-// after which the client comes back.
+// because an EventSource gives up for good after any other status (WHATWG HTML, 9.2.3).
+// The only event is disconnected. The event has no id, so the client keeps its position.
+// It sets the time after which the client comes back.
 func Refuse(w http.ResponseWriter, reason string, retryAfter time.Duration) {
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")

@@ -27,8 +27,8 @@ const (
 	reliefInterval = 50 * time.Millisecond
 	// enoughRetained is how many bytes a socket keeps for a resume when memory is short.
 	enoughRetained = 64 << 10
-	// littleUnread is how many unread bytes never end a socket, whatever the budget says:
-	// its end would free next to nothing.
+	// littleUnread is how many bytes a socket may have unread and still never end when
+	// memory is short: its end would free next to nothing.
 	littleUnread = 64 << 10
 )
 

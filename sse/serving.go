@@ -8,9 +8,9 @@ import (
 // ServeStream serves one stream of the socket that position names. It opens a new
 // socket if position is nil or cannot be resumed. It returns when the stream has ended.
 //
-// The error is [ErrDraining], [ErrAtCapacity], [ErrTooMany], [ErrOutOfBudget] or one of
-// [Options].MayOpen or MayRead. With an error nothing was written. While the stream
-// runs, the request has no header.
+// The error is [ErrDraining], [ErrAtCapacity], [ErrTooMany], [ErrOutOfBudget] or an
+// error of [Options].MayOpen or MayRead. If there is an error, nothing was written. A
+// request whose stream has begun has no header any more.
 func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
 	st, err := openReader(h, position, c, func(s *socket, resumed bool) *stream { return newStream(s, w, r, resumed) })
 	if err != nil {
@@ -28,12 +28,12 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 // ServePoll answers one poll of the socket that position names. It opens a new socket
 // if position is nil or cannot be resumed. The first event of a new socket is connected.
 //
-// The answer is {"events": […], "lastEventId": "…"}. It holds the events behind the
+// The answer is {"events": […], "lastEventId": "…"}. It holds the events after the
 // position, as many as one answer may hold. If none is there, ServePoll waits for one,
 // and answers with an empty list when the wait is over.
 //
 // The errors are those of [Hub.ServeStream], and the error of the request's context if
-// the client has gone. With an error nothing was written.
+// the client has gone. If there is an error, nothing was written.
 func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request, position *EventID, wait time.Duration, c Client) error {
 	p, err := openReader(h, position, c, func(s *socket, resumed bool) *poll { return newPoll(s, w, resumed) })
 	if err != nil {

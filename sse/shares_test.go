@@ -73,7 +73,8 @@ func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 	})
 }
 
-// The unsent events of one network have a bound in all outboxes together.
+// The bytes of unsent events that one network causes have a bound, over all outboxes
+// together.
 func TestTheUnsentBytesOfOneNetworkAreBounded(t *testing.T) {
 	inBubble(t, sse.Options{UnsentPerNetwork: 1000}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		sender := connectFrom(t, hub, here, nil)
@@ -100,8 +101,8 @@ func TestTheUnsentBytesOfOneNetworkAreBounded(t *testing.T) {
 	})
 }
 
-// A member that reads too slowly for any room does not hold up broadcasts. It ends when its
-// outbox is full.
+// A member that reads too slowly holds up broadcasts for a while only. Then it receives
+// them too, and ends when its outbox is full.
 func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Hour}, func(t *testing.T, hub *sse.Hub, ended *ends) {
@@ -163,7 +164,7 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrTheFirst(t *testing.T) {
 	})
 }
 
-// An event that a reader has taken is on its way. The next event with its key comes behind
+// An event that a reader has taken is on its way. The next event with its key comes after
 // it.
 func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
@@ -206,7 +207,7 @@ func TestARequestThatCannotResumeCostsAsMuchAsOneThatOpens(t *testing.T) {
 		synctest.Wait()
 		behind, position := &sse.EventID{Token: c.position().Token}, c.position()
 		c.disconnect()
-		again := connectFrom(t, hub, here, position) // it confirms both events
+		again := connectFrom(t, hub, here, position) // this confirms both events
 		require.True(t, again.resumed())
 		require.Equal(t, []int{1, 1}, []int{opened, read})
 
@@ -428,8 +429,8 @@ func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
 	})
 }
 
-// Something else uses up the budget. To end a socket with little unread would free next to
-// nothing, so it lives on.
+// Something else uses up the budget. A socket with little unread lives on, because its
+// end would free next to nothing.
 func TestASocketWithLittleUnreadLivesOnAtTheBudget(t *testing.T) {
 	inBubbleWithin(t, 1<<20, sse.Options{ResumeWindow: time.Minute}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)

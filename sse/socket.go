@@ -22,7 +22,7 @@ const (
 type Transport string
 
 // The transports. A socket that is away has had no reader for a while, and may still
-// resume. Before it is away, it has the transport of its latest reader.
+// resume. Until then, a socket without a reader has the transport of its latest reader.
 const (
 	OverStream Transport = "stream"
 	OverPoll   Transport = "poll"
@@ -85,13 +85,13 @@ func newSocket(h *Hub, token Token) *socket {
 	}
 }
 
-// attach makes r the socket's reader of what stands behind position. Everything up to
-// there counts as confirmed. If the socket has a reader already, that one must end: attach
+// attach makes r the socket's reader of the events after position. Everything up to there
+// counts as confirmed. If the socket has a reader already, that one must end: attach
 // returns it, so that the caller can wait. It also returns whether the socket was away.
 //
-// The error is [ErrGone] if the socket has ended or no longer holds everything behind
+// The error is [ErrGone] if the socket has ended or no longer holds all events after
 // position. It is errOvertaken if the client has confirmed more than position. It is
-// [ErrDraining] if the server stops and nothing stands behind position.
+// [ErrDraining] if the server stops and there is no event after position.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,8 +136,9 @@ func (s *socket) detach(r reader) {
 	}
 }
 
-// end ends the socket, and returns false if it had ended already. If the server has
-// ended it, the client receives the reason and the detail in disconnected.
+// end ends the socket, and returns false if it had ended already. If the reason is
+// SlowConsumer or Kicked, the client receives the reason and the detail in
+// disconnected.
 func (s *socket) end(reason Reason, detail string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +185,7 @@ func (s *socket) isOwed() bool {
 
 // tick does what is due. It sends a heartbeat after silence, notes that the socket is
 // away, or ends the socket if its resume window has run out. The results report whether
-// it did one of the last two.
+// it did the second or the third of these.
 func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // is the retry field of connected.
 const reconnectionTime = 2 * time.Second
 
-// stream is the reader of one open response.
+// stream is the reader that writes one response for as long as the response stays open.
 type stream struct {
 	// set once
 	socket  *socket
