@@ -18,8 +18,8 @@
 //
 // # Locks
 //
-// They are taken in this order: a seat (one socket's operations, one after the
-// other), the room, the courier's own locks. A goroutine that holds one of them
-// waits for nothing but the next. Two rooms are never locked at once. The register's
-// lock is held for look-ups only, and nothing else is locked under it.
+// The locks are taken in this order: a seat (one socket's operations, one after the
+// other), the room, the courier's own locks. A goroutine that holds one of them waits
+// for nothing but the next. Two rooms are never locked at once. The register's lock
+// is held for look-ups only, and nothing else is locked under it.
 package rooms

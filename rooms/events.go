@@ -27,7 +27,7 @@ type roomJoined struct {
 	RoomID    string `json:"roomId"`
 	UserID    string `json:"userId"`
 	Timestamp string `json:"timestamp"`
-	Users     []int  `json:"users"` // always empty, and last: [roomJoinedData] writes the users behind it
+	Users     []int  `json:"users"` // always empty here, and last: [roomJoinedData] writes the users into it
 }
 
 type roomLeft struct {

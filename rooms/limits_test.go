@@ -24,7 +24,7 @@ func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
 }
 
 // The bytes of a room's roster have a bound, and not only the number of its members.
-func TestARoomIsFullWhenItsRosterIs(t *testing.T) {
+func TestARoomIsFullWhenItsRosterIsFull(t *testing.T) {
 	rs, box := newLimitedRooms(rooms.Limits{RosterBytes: 1000})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 300) + `"}`)
 	require.NoError(t, rs.Join("a", "room", "A", large, rooms.Permit{}))
@@ -60,7 +60,7 @@ func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
 
 // The cost of an event to a whole room grows with the number of its receivers and with
 // its size.
-func TestWhatGoesToARoomHasARate(t *testing.T) {
+func TestEventsToAWholeRoomHaveARate(t *testing.T) {
 	var told []int
 	tooMuch := errors.New("too much")
 	refuse := false

@@ -21,7 +21,7 @@ func (l Listed) Exists() bool {
 func (l Listed) Info() (Info, bool) { return l.room.info() }
 
 // Each lists the rooms that exist when the list is first read, in no order. No lock
-// is held between two of them. Some may have no members yet, or none any more.
+// is held between two rooms. Some may have no members yet, or none any more.
 func (rs *Rooms) Each() iter.Seq[Listed] {
 	return func(yield func(Listed) bool) {
 		for _, r := range rs.snapshot() {

@@ -67,9 +67,9 @@ func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
 	return s.room.welcome(s.member, rs.courier)
 }
 
-// mayJoin asks whether the events of a join may be sent. Their receivers are the members
-// of the room, the members of the joiner's former room, and the joiner, which receives
-// the roster.
+// mayJoin returns an error if the events of a join may not be sent. Their receivers are
+// the members of the room, the members of the joiner's former room, and the joiner,
+// which receives the roster.
 func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 	leaving := 0
 	if s.room != nil && s.room != r {
@@ -116,8 +116,8 @@ func (rs *Rooms) Remove(socketID, reason string) {
 
 // Observe sends user-away or user-back to the other members of a socket's room, if
 // the courier's answer to IsAway is not what they heard last. Call it whenever that
-// answer changes. Any goroutine may: each call asks the courier anew, so the last
-// call reports what holds.
+// answer changes. Any goroutine may call it: each call asks the courier anew, so the
+// last call reports what is true.
 func (rs *Rooms) Observe(socketID string) {
 	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {
@@ -150,8 +150,8 @@ func (rs *Rooms) leave(s *seat, reason string) {
 	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
 }
 
-// evict takes the members that must go out of their room. It skips a member that has
-// left the room meanwhile.
+// evict takes each of these members out of its room if mustGo says so. It skips a
+// member that has left the room meanwhile.
 func (rs *Rooms) evict(members []*member, reason string, mustGo func(Permit) bool) {
 	for _, m := range members {
 		s, err := rs.lockOccupiedSeat(m.socketID)

@@ -39,8 +39,8 @@ func (rs *Rooms) SetLocked(roomID string, locked bool) error {
 }
 
 // Close takes all members out of a room. Each receives room-left with the reason
-// "room closed", and its socket lives on. A socket that joins while Close runs stays:
-// it counts as one that joined afterwards. The error is ErrNoRoom.
+// "room closed", and its socket lives on. A socket that joins while Close runs stays,
+// as if it had joined afterwards. The error is ErrNoRoom.
 func (rs *Rooms) Close(roomID string) error {
 	r := rs.find(roomID)
 	if r == nil {

@@ -10,8 +10,8 @@ import (
 // never expires.
 type Permit struct {
 	NoSignals  bool      // the member may send no signals: offers, answers, candidates and others
-	NoChat     bool      // the member may send no chat messages, nor that it is typing
-	MaxMembers int       // the join fails if the room would then have more members; 0: only the server's own limit holds
+	NoChat     bool      // the member may send neither chat messages nor typing events
+	MaxMembers int       // the join fails if the room would then have more members; 0: there is only the server's own limit
 	Expires    time.Time // when the permit runs out; zero: never. See [Rooms.Run]
 
 	// Network is the network that the member comes from. Rooms that the member makes,

@@ -9,7 +9,7 @@ import (
 	"signaling-server/rooms"
 )
 
-func TestTheOthersHearWhoIsAwayAndBack(t *testing.T) {
+func TestTheOthersReceiveUserAwayAndUserBack(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b", "c")
 	join(t, rs, box, "another room", "x")
@@ -32,8 +32,8 @@ func TestTheOthersHearWhoIsAwayAndBack(t *testing.T) {
 	}
 }
 
-// State, not history: a joiner finds in the roster which members are away. It receives
-// no event for each of them.
+// A joiner finds in the roster which members are away. It receives no user-away for
+// them.
 func TestAJoinerFindsInTheRosterWhoIsAway(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
@@ -86,7 +86,7 @@ func TestAMemberThatLeavesWhileAwayIsNotBack(t *testing.T) {
 
 // Calls of Observe for one socket may overtake each other. Even so,
 // user-away and user-back alternate, and the last of them is true.
-func TestAwayAndBackAlternateAndEndWithWhatHolds(t *testing.T) {
+func TestAwayAndBackAlternateAndTheLastIsTrue(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	var observers sync.WaitGroup

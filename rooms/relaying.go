@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// Relay is an event that one member sends to others as it was written.
+// Relay is an event that reaches other members as its sender wrote it, with the
+// sender added.
 type Relay struct {
 	// Kind is the event's type.
 	Kind string
-	// Members are the event's further members, as compact JSON without the enclosing
-	// braces: `"target":"x","offer":{…}`. It may be empty.
+	// Members is the JSON of the event without type and from, compact and without the
+	// enclosing braces: `"target":"x","offer":{…}`. It may be empty.
 	Members []byte
 }
 
@@ -81,8 +82,8 @@ func (rs *Rooms) Chat(socketID, message string) error {
 	})
 }
 
-// Typing sends user-typing to the other members of the socket's room: its user is
-// typing, or has stopped. The errors are those of [Rooms.SignalAll].
+// Typing sends user-typing to the other members of the socket's room: the sender's
+// user is typing, or has stopped. The errors are those of [Rooms.SignalAll].
 func (rs *Rooms) Typing(socketID string, isTyping bool) error {
 	return rs.broadcast(socketID, Permit.mayChat, toOthers, func(_ *room, sender *member) Event {
 		return Event{
@@ -125,7 +126,7 @@ func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, to audience, 
 }
 
 // weight is what an event costs its sender's rate: 1 for each receiver, and 1 more
-// for each further 4 KiB that the receiver gets.
+// for each full 4 KiB of the event.
 func weight(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
 
 func (rs *Rooms) mayTell(m *member, weight int) error {

@@ -30,7 +30,7 @@ type room struct {
 	closed   bool               // the room is empty and out of the register
 }
 
-// places are what members take up of a room's limits.
+// places are the members and bytes that count against a room's limits.
 type places struct{ members, bytes int }
 
 func (p *places) take(m *member) {
@@ -49,7 +49,7 @@ type member struct {
 	socketID string
 	userID   string
 	joinedAt time.Time
-	entry    json.RawMessage // its text in the users of room-joined, serialised once
+	entry    json.RawMessage // the member's entry in the users of room-joined, serialised once
 	metadata json.RawMessage // the part of entry that is the metadata, or nil
 
 	permit    Permit    // guarded by the seat's lock
@@ -66,9 +66,9 @@ func newRoom(id string, founder netip.Prefix) *room {
 	return r
 }
 
-// newMember makes a member and charges its memory. The charge ends when the collector
-// frees the member, so it lasts as long as any event names it. The error is
-// ErrOutOfMemory.
+// newMember makes a member and charges its memory. The charge ends when the garbage
+// collector frees the member. So it lasts for as long as an event in an outbox names
+// the member. The error is ErrOutOfMemory.
 func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, permit Permit) (*member, error) {
 	m := &member{socketID: socketID, userID: userID, permit: permit, joinedAt: time.Now()}
 	m.entry, m.metadata = newEntry(userID, socketID, metadata)
@@ -82,8 +82,8 @@ func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, pe
 	return m, nil
 }
 
-// newEntry serialises a member's text in users. It also returns the part of the text
-// that is the metadata, so that the metadata is in memory only once.
+// newEntry serialises a member's entry in users. It also returns the part of the
+// entry that is the metadata, so that the metadata is in memory only once.
 func newEntry(userID, socketID string, metadata json.RawMessage) (entry, own json.RawMessage) {
 	bare := encode(User{userID, socketID, nil})
 	if metadata == nil {
@@ -137,7 +137,7 @@ func (r *room) admit(m *member, connected Event, courier Courier) error {
 }
 
 // welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
-// that one is enough: the events since then stand behind it in the outbox.
+// that one is enough: the events since then follow it in the outbox.
 func (r *room) welcome(m *member, courier Courier) error {
 	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true, IsBarrier: true})
 }

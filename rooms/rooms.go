@@ -26,7 +26,8 @@ var (
 	ErrRoomLocked = errors.New("the room is locked")
 	// ErrTooManyRooms: the server has as many rooms as it may have.
 	ErrTooManyRooms = errors.New("there are too many rooms")
-	// ErrTooManyRoomsOfNetwork: as many rooms exist as the joiner's network may make.
+	// ErrTooManyRoomsOfNetwork: the joiner's network has made as many rooms as it may
+	// have at once.
 	ErrTooManyRoomsOfNetwork = errors.New("there are too many rooms of one network")
 	// ErrNotPermitted: the member's permit does not allow the operation.
 	ErrNotPermitted = errors.New("the member's permit does not allow this")
@@ -65,10 +66,10 @@ type Limits struct {
 	RoomsPerNetwork int // how many rooms may exist that the same network has made; 0: no bound
 
 	// MayTell is called before an event goes to a room. The weight is 1 for each
-	// receiver, and 1 more for each further 4 KiB that it receives. An error refuses the
-	// event, and is returned to the caller of the operation. Any goroutine may call
-	// MayTell, with locks of this package held: it must not block or call back into this
-	// package. Nil: nothing is refused.
+	// receiver, and 1 more for each full 4 KiB of the event. An error refuses the event,
+	// and is returned to the caller of the operation. Any goroutine may call MayTell,
+	// with locks of this package held: it must not block or call back into this package.
+	// Nil: nothing is refused.
 	MayTell func(network netip.Prefix, socketID string, weight int) error
 	// Account is charged for members. Nil: nothing is charged.
 	Account Account

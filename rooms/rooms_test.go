@@ -218,7 +218,7 @@ func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
 	box.one(t, "c", "new-message")
 }
 
-func TestRepeatingAJoinTellsTheJoinerAlone(t *testing.T) {
+func TestARepeatedJoinReachesTheJoinerAlone(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}))
@@ -273,7 +273,7 @@ func TestARoomEndsWithItsLastMember(t *testing.T) {
 	box.none(t, "a", "b")
 }
 
-func TestTheOthersHearWhyASocketIsGone(t *testing.T) {
+func TestTheOthersLearnWhyASocketIsGone(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
 	rs.Remove("a", "transport close")
@@ -367,10 +367,10 @@ func TestOnlyAMemberCanSaySomething(t *testing.T) {
 	box.none(t, "a")
 }
 
-// Sockets join, change rooms, leave and end at random, all at once. Of any two members
-// of a room, the earlier received user-connected for the later exactly once, or the later
-// found the earlier in users. It is never neither and never both. When all sockets have
-// ended, no room is left.
+// Sockets join, change rooms, leave and end at random, all at once. Of any two members of
+// a room, the earlier received user-connected for the later exactly once, or the later
+// found the earlier in users. Exactly one of the two holds. When all sockets have ended,
+// no room is left.
 func TestOfTwoMembersExactlyOneHearsOfTheOther(t *testing.T) {
 	rs, box := newRooms(1000)
 	const sockets, steps = 24, 300

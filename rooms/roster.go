@@ -110,7 +110,7 @@ func (r roster) size() int { return r.length + max(0, r.members-1) }
 // roomJoinedData is the [Data] of an event room-joined: its beginning, and the roster
 // as it was when the event was made. It is set once and shared by goroutines.
 type roomJoinedData struct {
-	head  []byte // up to the bracket that opens users, and with it
+	head  []byte // up to the bracket that opens users, which it includes
 	users roster
 }
 
