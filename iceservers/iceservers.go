@@ -28,7 +28,7 @@ type Server struct {
 // Provider gives clients their servers. The zero Provider has none. Several goroutines
 // may call its methods at once.
 type Provider struct {
-	// Static are given to every client, unchanged. See [Parse].
+	// Static are the servers that every client gets, unchanged. See [Parse].
 	Static []Server
 	// TURN are the URLs of TURN servers that know Secret. See [ParseURLs].
 	TURN []string
@@ -59,7 +59,7 @@ func (p Provider) IsEmpty() bool { return len(p.Static) == 0 && len(p.TURN) == 0
 var errForm = errors.New(`it is a JSON array such as [{"urls": "stun:stun.example.com"}, {"urls": ["turn:turn.example.com"], "username": "u", "credential": "c"}]`)
 
 // Parse reads a JSON array of RTCIceServers, as RTCPeerConnection accepts it. The error
-// repeats nothing that may be a secret.
+// may repeat a wrong URL, but never a username or a credential.
 func Parse(text string) ([]Server, error) {
 	var read []struct {
 		URLs       urls   `json:"urls"`
@@ -97,7 +97,8 @@ func (u *urls) UnmarshalJSON(text []byte) error {
 }
 
 // ParseURLs returns the URLs of TURN servers (RFC 7065) without spaces around them. The
-// error is about the first text that is not such a URL. ParseURLs changes texts.
+// error is about the first text that is not the URL of a TURN server. ParseURLs changes
+// texts.
 func ParseURLs(texts []string) ([]string, error) {
 	for i, text := range texts {
 		texts[i] = strings.TrimSpace(text)
@@ -115,8 +116,8 @@ func ParseURLs(texts []string) ([]string, error) {
 // form matches the URL of a STUN (RFC 7064) or TURN server (RFC 7065).
 var form = regexp.MustCompile(`^(?:stuns?|(turns?)):(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:\?transport=(?:udp|tcp))?$`)
 
-// check reports whether any of the URLs is that of a TURN server, or returns an error
-// for a wrong URL: a browser throws on it, and then no call would begin.
+// check reports whether any of the URLs names a TURN server. It returns an error for a
+// wrong URL: a browser throws on a wrong URL, and then no call would begin.
 func check(urls []string) (hasTURN bool, err error) {
 	if len(urls) == 0 {
 		return false, errForm

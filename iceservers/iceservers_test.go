@@ -10,7 +10,7 @@ import (
 	"signaling-server/iceservers"
 )
 
-func TestParseReadsWhatRTCPeerConnectionTakes(t *testing.T) {
+func TestParseReadsWhatRTCPeerConnectionAccepts(t *testing.T) {
 	servers, err := iceservers.Parse(`[{"urls": "stun:stun.example.com"},
 		{"urls": ["turn:192.0.2.1:3478?transport=udp", "turns:[2001:db8::1]:443?transport=tcp"], "username": "u", "credential": "c"}]`)
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestParseReadsWhatRTCPeerConnectionTakes(t *testing.T) {
 }
 
 // A browser throws on each of these, and then no call would begin.
-func TestParseRefusesWhatBrowsersRefuseAndKeepsSecretsToItself(t *testing.T) {
+func TestParseRefusesWhatBrowsersRefuseAndRepeatsNoSecret(t *testing.T) {
 	for _, text := range []string{
 		``, `{}`, `"stun:a"`, `[1]`, `[{}]`, `[{"urls": []}]`, `[{"urls": null}]`, `[{"urls": "https://a"}]`, `[{"urls": "stun:"}]`, `[{"urls": "stun://a"}]`,
 		`[{"urls": "stun:a b"}]`, `[{"urls": "turn:a?transport=sctp", "username": "u", "credential": "hush"}]`, `[{"urls": "turn:a"}]`,
@@ -46,7 +46,7 @@ func TestParseRefusesWhatBrowsersRefuseAndKeepsSecretsToItself(t *testing.T) {
 
 // The expected credential is what the draft's own recipe gives for the username:
 // printf 946688400:Ada | openssl dgst -sha1 -hmac secret -binary | base64
-func TestCredentialsAreTheSocketsOwnAndRunOut(t *testing.T) {
+func TestEachSocketHasItsOwnCredentialsAndTheyExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // its clock begins with the year 2000
 		p := iceservers.Provider{
 			Static: []iceservers.Server{{URLs: []string{"stun:a"}}},

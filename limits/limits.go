@@ -45,8 +45,8 @@ func Names() []Name {
 	}
 }
 
-// Rates say how often each thing may be done in a second, on average. Unused rate is
-// saved up for at most [Burst], so a short burst may be faster. Zero means no limit.
+// Rates say how often a client may do each thing in a second, on average. Unused rate
+// is saved up for at most [Burst], so a short burst may be faster. Zero means no limit.
 type Rates struct {
 	Opens  int // streams and polls that begin
 	Posts  int // requests that send events
@@ -58,8 +58,8 @@ type Rates struct {
 // Burst is the time for which unused rate is saved up.
 const Burst = 5 * time.Second
 
-// Rates that are not settings, because no honest client needs more: in a second, on
-// average.
+// Rates in a second, on average. They are not settings, because no honest client needs
+// more.
 const (
 	guesses    = 2 // wrong secrets from one network
 	iceServers = 2 // requests for ICE servers from one socket
@@ -74,8 +74,8 @@ const maxRemembered = 1 << 15
 type Options struct {
 	PerAddress Rates // of one network: see clientip.Network
 	PerSocket  Rates
-	// MonitoringPerAddress is how much one network may ask of the monitoring in a
-	// second, in the cost of [Limits.Monitor].
+	// MonitoringPerAddress is how many monitoring answers one network may get in a
+	// second. A long list counts as several: see [Limits.Monitor].
 	MonitoringPerAddress int
 	// RequestsPerAddress is how many requests one network may have under way, without
 	// streams and polls.
@@ -121,7 +121,7 @@ func New(o Options) *Limits {
 func newCache[K comparable]() *lru.Cache[K, *buckets] {
 	cache, err := lru.New[K, *buckets](maxRemembered)
 	if err != nil {
-		panic(err) // the size is not positive
+		panic(err) // only if the size is not positive
 	}
 	return cache
 }
@@ -129,7 +129,7 @@ func newCache[K comparable]() *lru.Cache[K, *buckets] {
 // Exceeded is the error for a client that asked too much.
 type Exceeded struct {
 	Limit      Name
-	RetryAfter time.Duration // until the same would be allowed; 0 if that is unknown
+	RetryAfter time.Duration // until the same request would be allowed; 0 if that is unknown
 }
 
 // Error implements error.
@@ -164,7 +164,7 @@ func (l *Limits) Send(network netip.Prefix, socketID string, events int) error {
 }
 
 // Guess asks whether a network may try a secret. Only a wrong secret counts. After too
-// many wrong ones, even the right secret is refused.
+// many wrong secrets, even the right secret is refused.
 func (l *Limits) Guess(network netip.Prefix, isRight bool) error {
 	return l.ofNetwork(network).guesses.ask(1, !isRight, GuessesPerAddress)
 }
@@ -189,7 +189,7 @@ func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates)
 	}
 	b := newBuckets(rates)
 	if before, ok, _ := cache.PeekOrAdd(key, b); ok {
-		return before // another request was faster
+		return before // another request has just added it
 	}
 	return b
 }
@@ -211,8 +211,8 @@ func newBucket(perSecond int) bucket {
 	return bucket{rate.NewLimiter(rate.Limit(perSecond), perSecond*int(Burst/time.Second))}
 }
 
-// take takes this many tokens. More than a full bucket holds would never be allowed, so
-// for them it takes a full bucket.
+// take takes this many tokens. If a full bucket holds fewer, take takes a full bucket:
+// otherwise the request would never be allowed.
 func (b bucket) take(count int, limit Name) error { return b.ask(count, true, limit) }
 
 // ask asks whether the bucket holds this many tokens, and takes them if take is true.

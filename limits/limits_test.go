@@ -49,7 +49,8 @@ func TestABurstIsGrantedAndThenTheRate(t *testing.T) {
 	})
 }
 
-// A refusal costs nothing: a client that keeps asking is let in all the same.
+// A refusal costs nothing: a client that was refused many times is admitted as soon as
+// any other client.
 func TestARefusalIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{PerAddress: limits.Rates{Posts: 1}})
@@ -76,8 +77,8 @@ func TestABatchCountsByItsEvents(t *testing.T) {
 	})
 }
 
-// More than a full bucket holds would never be granted.
-func TestWhatIsLargerThanTheLimitPassesByAFullBucket(t *testing.T) {
+// Otherwise a batch that is larger than a full bucket would never be allowed.
+func TestABatchLargerThanTheLimitNeedsAFullBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{PerSocket: limits.Rates{Events: 1}})
 		require.NoError(t, l.Send(here, "Ada", 64))
@@ -88,7 +89,7 @@ func TestWhatIsLargerThanTheLimitPassesByAFullBucket(t *testing.T) {
 	})
 }
 
-func TestWhatIsToldToARoomCountsForEachReceiver(t *testing.T) {
+func TestAnEventToARoomCountsForEachReceiver(t *testing.T) {
 	l := limits.New(limits.Options{PerSocket: limits.Rates{Tellings: 100}, PerAddress: limits.Rates{Tellings: 150}})
 	require.NoError(t, l.Tell(here, "Ada", 500))
 	require.Equal(t, limits.TellingsPerSocket, exceeded(t, l.Tell(here, "Ada", 10)).Limit)
@@ -116,8 +117,8 @@ func TestBytesAreCountedWhileTheyAreHeld(t *testing.T) {
 	unbounded.Release()
 }
 
-// Guessing is slow. After too many wrong guesses even the right one is refused:
-// otherwise a guesser would recognize it by its answer.
+// Guessing is slow. After too many wrong guesses even the right secret is refused:
+// otherwise the answer would show that the guess was right.
 func TestGuessesRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{})

@@ -6,12 +6,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxWatchers is how many networks have a bucket for monitoring. Few are enough:
+// maxWatchers is how many networks have a bucket for monitoring. Few are enough: the
 // requests of strangers are refused before they count here.
 const maxWatchers = 1 << 12
 
-// watchers are the buckets of the networks that read the monitoring. They are separate
-// because no other network needs this bucket. Both fields are set once.
+// watchers are the buckets of the networks that read the monitoring. These buckets are
+// separate, because most networks never need one. Both fields are set once.
 type watchers struct {
 	perSecond int
 	networks  *lru.Cache[netip.Prefix, bucket]
@@ -20,7 +20,7 @@ type watchers struct {
 func newWatchers(perSecond int) watchers {
 	networks, err := lru.New[netip.Prefix, bucket](maxWatchers)
 	if err != nil {
-		panic(err) // the size is not positive
+		panic(err) // only if the size is not positive
 	}
 	return watchers{perSecond, networks}
 }
@@ -31,13 +31,13 @@ func (w watchers) bucketOf(network netip.Prefix) bucket {
 	}
 	b := newBucket(w.perSecond)
 	if before, ok, _ := w.networks.PeekOrAdd(network, b); ok {
-		return before // another request was faster
+		return before // another request has just added it
 	}
 	return b
 }
 
-// Monitor asks whether a network may have an answer of the monitoring at this cost: 1 for
-// a short answer, more for a long list.
+// Monitor asks whether a network may get a monitoring answer. Its cost is 1 for a short
+// answer, and more for a long list.
 func (l *Limits) Monitor(network netip.Prefix, cost int) error {
 	return l.watchers.bucketOf(network).take(cost, MonitoringPerAddress)
 }

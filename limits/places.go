@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Places are places for something that lasts, for example a slow answer. One network may
-// have only a share of them, so that it cannot keep all others out. Several goroutines
-// may call the methods at once.
+// Places bound how many things that last, for example slow answers, there are at once.
+// One network may have only a share of them, so that it cannot keep all others out.
+// Several goroutines may call the methods at once.
 type Places struct {
 	// Set once.
 	inAll, share     int

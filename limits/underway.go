@@ -52,8 +52,8 @@ func (l *Limits) Begin(kind Kind, network netip.Prefix) (count int, err error) {
 // End stops counting a request that Begin has counted.
 func (l *Limits) End(kind Kind, network netip.Prefix) { l.underWay[kind].remove(network) }
 
-// tally counts for each network, up to a limit. Every request changes it twice, so it
-// must be cheap; [Places] is not, because it allocates a closure.
+// tally counts the requests of each network, up to a limit. Every request changes it
+// twice, so it must be cheap. [Places] is not cheap, because it allocates a closure.
 type tally struct {
 	most int // set once; 0 means no limit
 
@@ -63,8 +63,8 @@ type tally struct {
 
 func newTally(most int) *tally { return &tally{most: most, by: make(map[netip.Prefix]int)} }
 
-// add counts one more for a network, unless that has reached the limit. It returns how
-// many the network has.
+// add counts one more request of a network, unless the network has reached the limit.
+// It returns how many the network has.
 func (t *tally) add(network netip.Prefix) (count int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"signaling-server/sse"
 )
 
-// courier puts the events of rooms into the outboxes of sockets. Package rooms and package
-// sse do not know each other.
+// courier puts the events of rooms into the outboxes of sockets. It is here because
+// package rooms and package sse do not import each other.
 type courier struct{ hub *sse.Hub }
 
 // Deliver implements [rooms.Courier].

@@ -29,8 +29,8 @@ type Options struct {
 	// Limits bound what clients may do and hold. The zero Limits: the default.
 	Limits Limits
 	// ClientMemory is how many bytes may be held for all clients together. At the limit
-	// newcomers are refused, and the sockets with the most unread events are
-	// ended. 0: no limit.
+	// newcomers are refused, and the sockets with the most unread events are ended. 0:
+	// no limit.
 	ClientMemory int64
 
 	// Access checks access tokens. With it, join-room needs an access token. The caller
@@ -64,9 +64,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Limits bound what clients may do and hold. A rate is per second; what was not used of it
-// for [limits.Burst] may be used at once. An address is an IPv4 address or an IPv6 /64. In
-// most fields 0 means that there is no limit, in the others the comment says what it means.
+// Limits bound what clients may do and hold. A rate is per second. What a client leaves
+// unused is saved up for [limits.Burst], and may then be used at once. An address is an
+// IPv4 address or an IPv6 /64. 0 means that there is no limit, unless the field's comment
+// says something else.
 type Limits struct {
 	MaxSockets           int // sockets at once; 0: the default
 	MaxSocketsPerAddress int // sockets at once from one address
@@ -90,12 +91,12 @@ type Limits struct {
 	MaxBatch               int // events in one batch; less than 64 counts as 64
 	RequestsPerAddress     int // requests under way at once, without streams and polls
 
-	// OutboxEvents is how many events may wait for one client. As many are kept, after
-	// they were sent, for the client to resume. 0: the default.
+	// OutboxEvents is how many events may wait for one client. The server also keeps up
+	// to this many sent events, from which the client can resume. 0: the default.
 	OutboxEvents int
-	// OutboxBytes is the maximum size in bytes of the events that wait for one client. A
-	// quarter as much is kept, after it was sent, for the client to resume. 0: the
-	// default.
+	// OutboxBytes is the maximum size in bytes of the events that wait for one client.
+	// The server also keeps up to a quarter of this in sent events, from which the
+	// client can resume. 0: the default.
 	OutboxBytes int
 	// OutboxBytesPerAddress is the maximum size in bytes of the events from one address
 	// that wait for all clients together. It is never more than a quarter of
@@ -103,7 +104,8 @@ type Limits struct {
 	OutboxBytesPerAddress int
 }
 
-// DefaultOptions returns the defaults. The settings of cmd/signaling-server have the same.
+// DefaultOptions returns the defaults. The settings of cmd/signaling-server have the same
+// defaults.
 func DefaultOptions() Options {
 	sockets := sse.DefaultOptions()
 	return Options{
@@ -199,8 +201,8 @@ func (o Options) parts() Parts {
 	return p
 }
 
-// outbox returns the limits of one socket's outbox. A resume needs less than a stream
-// that has stalled: what is kept for it has been sent, and most of it has arrived.
+// outbox returns the limits of one socket's outbox. What is kept for a resume needs
+// less room than what waits: it was sent already, and most of it has arrived.
 func (l Limits) outbox() sse.OutboxLimits {
 	return sse.OutboxLimits{
 		UnsentEvents: l.OutboxEvents, UnsentBytes: l.OutboxBytes,
@@ -209,7 +211,7 @@ func (l Limits) outbox() sse.OutboxLimits {
 }
 
 // outboxBytesPerAddress returns the limit for one address, given the memory for clients.
-// For both, 0 means that there is no limit.
+// In the argument and in the result, 0 means that there is no limit.
 func (l Limits) outboxBytesPerAddress(memory int64) int {
 	quarter := int(memory / 4)
 	if quarter == 0 || l.OutboxBytesPerAddress == 0 {
@@ -226,7 +228,7 @@ func (l Limits) rates() limits.Options {
 
 		MonitoringPerAddress: l.MonitoringPerAddress,
 		RequestsPerAddress:   l.RequestsPerAddress,
-		ReadingPerAddress:    2 * l.MaxSocketsPerAddress, // while a socket is taken over it has two readers
+		ReadingPerAddress:    2 * l.MaxSocketsPerAddress, // a socket that is being taken over has two readers
 		BytesPerAddress:      l.RequestBytesPerAddress,
 	}
 }

@@ -111,8 +111,8 @@ func Join(p Parts) (*Server, error) {
 // socket cannot get back into a room.
 //
 // The order is: first the room, because its members wait for user-disconnected. Then the
-// answers that are kept for repeated requests of the socket. Then the metrics:
-// a socket that they count has left nothing behind.
+// answers that are kept for repeated requests of the socket. Then the metrics, so that
+// nothing is left of a socket that they count as ended.
 func (s *Server) socketEnded(socketID string, reason sse.Reason) {
 	if s.observe != nil {
 		s.observe(socketID)
@@ -143,8 +143,8 @@ func (s *Server) Handler() http.Handler { return s.api }
 func (s *Server) Hub() *sse.Hub { return s.hub }
 
 // Guard returns a guard for the program's listener: it bounds how many connections there
-// are, and closes connections that wait for too long. Budget, Exempt and OnClosed of the
-// options are set by Guard.
+// are, and closes connections that wait for too long. Guard sets Budget, Exempt and
+// OnClosed of the options.
 //
 // A program may do without a guard. If it uses a guard, it calls Guard once, before Run,
 // and connects the guard with its listener and its http.Server: see package conns.
@@ -164,8 +164,8 @@ func (s *Server) ClientMemory() (used, limit int64) { return s.budget.Used(), s.
 // sockets when their resume window is over, removes members whose access token has
 // expired, and closes overdue connections of the guard.
 //
-// Run is called once, before the first request. It returns when no goroutine of it is
-// left.
+// Run is called once, before the first request. It returns when all goroutines that it
+// started have ended.
 func (s *Server) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()

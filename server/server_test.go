@@ -18,7 +18,7 @@ import (
 	"signaling-server/sse"
 )
 
-// patience is how long a test waits for what should happen at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 20 * time.Second
 
 // run runs a server until the test has ended.
