@@ -49,8 +49,8 @@ func TestOurServerKeepsAllRules(t *testing.T) {
 	require.Equal(t, all, cases)
 }
 
-// A tool that finds nothing proves nothing. Each of these servers breaks a rule, and
-// the report must name it.
+// A tool that never finds a fault proves nothing. Each of these servers breaks a
+// rule, and the report must name that rule.
 func TestTheReportNamesWhatABrokenServerBreaks(t *testing.T) {
 	always := func(*http.Request) bool { return true }
 	isStream := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == "/events" }
@@ -177,7 +177,8 @@ func header(name, value string) func(http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// frames changes each frame of a stream, whatever pieces it is written in.
+// frames changes each frame of a stream. The server may write a frame in several
+// pieces.
 func frames(change func(string) string) func(http.ResponseWriter) http.ResponseWriter {
 	return func(w http.ResponseWriter) http.ResponseWriter {
 		var begun string

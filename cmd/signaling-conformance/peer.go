@@ -20,7 +20,7 @@ type peer struct {
 	token    string
 	socketID string
 	hello    map[string]any // the data of connected
-	stream   *stream        // nil if it polls
+	stream   *stream        // nil if the peer polls
 	lastID   string
 }
 
@@ -28,7 +28,7 @@ type peer struct {
 type stream struct {
 	header http.Header
 	status int
-	frames chan frame // closed at its end
+	frames chan frame // closed at the end of the stream
 	hangUp context.CancelFunc
 }
 
@@ -90,7 +90,8 @@ func (t *trial) do(method, path string, headers map[string]string, body string) 
 	}
 }
 
-// ask makes a request. The trial fails if there is no answer, or if it is a 5xx.
+// ask makes a request. The trial fails if there is no answer, or if the answer is a
+// 5xx.
 func (t *trial) ask(method, path string, headers map[string]string, body string) answer {
 	a, err := t.do(method, path, headers, body)
 	if err != nil {
@@ -164,7 +165,8 @@ func (f *frame) take(line string) {
 	}
 }
 
-// frame waits for the next frame. At the end of the stream open is false.
+// frame waits for the next frame. At the end of the stream, it returns false for
+// open.
 func (t *trial) frame(s *stream, waitingFor string) (f frame, open bool) {
 	select {
 	case f, open = <-s.frames:
@@ -230,7 +232,7 @@ func (p *peer) next(kinds ...string) frame {
 	}
 }
 
-// gone reads user-disconnected, before which user-away may come.
+// gone reads user-disconnected. user-away may come before it.
 func (p *peer) gone() frame {
 	for {
 		if f := p.next("user-disconnected", "user-away"); f.event == "user-disconnected" {
@@ -252,7 +254,7 @@ func (p *peer) ended() {
 	}
 }
 
-// quiet checks that no event is on its way: the pong of a ping comes after all others.
+// quiet checks that no event is on its way: if there is one, it comes before the pong.
 func (p *peer) quiet() {
 	p.send(`{"type":"ping"}`)
 	p.next("pong")
@@ -341,5 +343,5 @@ func (p *peer) polled(query string) (found []map[string]any, lastID string) {
 	return found, lastID
 }
 
-// sequence returns the part of an event id behind the dot.
+// sequence returns the part of an event id after the dot.
 func sequence(id string) string { return id[strings.LastIndex(id, ".")+1:] }

@@ -12,7 +12,8 @@ import (
 )
 
 // The page that defines the protocol has each sentence that this command prints, in
-// the section that it prints, with the rule's ID behind it; and it has no other IDs.
+// the section that the command prints, and then the rule's ID. The page has no other
+// IDs.
 func TestTheProtocolHasEachRuleWithItsID(t *testing.T) {
 	page, err := os.ReadFile("../../docs/protocol.md")
 	require.NoError(t, err)
@@ -39,7 +40,7 @@ var (
 	markdownLink = regexp.MustCompile(`\[([^][]*)\]\([^()]*\)`)
 )
 
-// plain is a page without its marks for code, links and emphasis.
+// plain returns a page without its marks for code, links and emphasis.
 func plain(page string) string {
 	page = codeBlock.ReplaceAllString(page, "")
 	page = markdownLink.ReplaceAllString(page, "$1")

@@ -46,8 +46,8 @@ type result struct {
 	took    time.Duration
 }
 
-// trial tries one rule. All that it opens ends with it. Its methods must be called
-// by the goroutine of the trial, like those of testing.T.
+// trial tries one rule. Everything that it opens ends with it. Its methods must be
+// called by the goroutine of the trial, like those of testing.T.
 type trial struct {
 	ctx      context.Context
 	settings settings
@@ -68,7 +68,7 @@ func try(ctx context.Context, s settings, r rule) result {
 	t := &trial{ctx: ctx, settings: s, http: &http.Client{Transport: transport, CheckRedirect: neverFollow}, result: &res}
 	began := time.Now()
 	done := make(chan struct{})
-	go func() { // ends by itself or by Goexit; whatever it waits for ends with ctx
+	go func() { // ends with the trial, or by Goexit; everything that the trial waits for ends with ctx
 		defer close(done)
 		defer t.leave()
 		r.try(t)

@@ -38,7 +38,7 @@ var monitoringRules = []rule{
 	}},
 }
 
-// shape returns a trial that a path of the monitoring is answered with these members.
+// shape returns a trial of a monitoring path: the answer must have these members.
 func shape(path string, members ...string) func(*trial) {
 	return func(t *trial) {
 		headers := map[string]string{}

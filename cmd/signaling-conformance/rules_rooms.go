@@ -87,13 +87,14 @@ func concurrentJoins(t *trial) {
 	}
 	var joining sync.WaitGroup
 	for i, p := range peers {
-		joining.Go(func() { // a join that fails is noticed below
+		joining.Go(func() { // if a join fails, the checks below notice it
 			_, _ = t.do(http.MethodPost, "/events", p.bearer("Content-Type", "application/json"), fmt.Sprintf(`{"type":"join-room","roomId":%q,"userId":"user-%d"}`, room, i))
 		})
 	}
 	joining.Wait()
-	// All members see one order, and a pong comes after all that was accepted before.
-	// So a peer that has its pong has heard of every other.
+	// All members see one order, and a pong comes after all events that were accepted
+	// before the ping. So a peer that has its pong has received the names of all
+	// other peers.
 	type pair struct{ earlier, later string }
 	told, found := make(map[pair]int), make(map[pair]int)
 	for _, p := range peers {

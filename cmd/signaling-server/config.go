@@ -19,7 +19,7 @@ import (
 
 // config holds all settings. The tags of a field are the only source for its
 // variable, for what is allowed, and for what -h and docs/configuration.md say about
-// it. The value of a field with the tag secret appears in no message.
+// it. No message shows the value of a field with the tag secret.
 type config struct {
 	Port            int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
 	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address or host name to listen on. Empty: all addresses of this machine."`
@@ -32,8 +32,8 @@ type config struct {
 
 	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"File with the TLS certificate chain. The server then speaks HTTPS and HTTP/2. The file is read again when it changes. Empty: no TLS, unless ACME_DOMAINS is set."`
 	TLSKey         string   `env:"TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with TLS_CERT" help:"File with the private key of TLS_CERT. The file is read again when it changes."`
-	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Host names to get Let's Encrypt certificates for. Setting it accepts Let's Encrypt's terms of service. PORT must be reachable as 443. Empty: no such certificates."`
-	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Where Let's Encrypt writes to when something is wrong with a certificate. Empty: nowhere."`
+	ACMEDomains    []string `env:"ACME_DOMAINS" validate:"excluded_with=TLSCertificate,dive,fqdn" allowed:"a comma-separated list of host names, without TLS_CERT" help:"Host names to get Let's Encrypt certificates for. Setting it accepts Let's Encrypt's terms of service. The internet must reach PORT as port 443. Empty: no such certificates."`
+	ACMEEmail      string   `env:"ACME_EMAIL" validate:"omitempty,email" allowed:"an email address" help:"Email address that Let's Encrypt writes to if something is wrong with a certificate. Empty: none."`
 	ACMECache      string   `env:"ACME_CACHE" envDefault:"acme" allowed:"the path of a folder" help:"Folder that keeps the certificates of ACME_DOMAINS. It must outlive the server, because Let's Encrypt limits how many certificates it issues."`
 	H2C            bool     `env:"H2C" envDefault:"false" allowed:"true or false" help:"Speak HTTP/2 without TLS too, for a proxy that speaks it."`
 
@@ -82,12 +82,12 @@ type limitSettings struct {
 	RequestBytesPerAddress int `env:"REQUEST_BYTES_PER_ADDRESS" validate:"eq=0|gtefield=MaxBody" allowed:"a number of bytes from MAX_BODY, 0 for no limit" help:"Maximum size in bytes of the bodies of all requests under way from one address together."`
 	MaxBatch               int `env:"MAX_BATCH" validate:"min=64,max=1024" allowed:"a whole number from 64 to 1024" help:"Maximum number of events in one batch."`
 	RequestsPerAddress     int `env:"REQUESTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of requests under way at once from one address, without streams and polls."`
-	OutboxEvents           int `env:"OUTBOX_EVENTS" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Maximum number of events that wait for one client to read them. As many are kept, after they were sent, for it to resume."`
-	OutboxBytes            int `env:"OUTBOX_BYTES" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Maximum size in bytes of the events that wait for one client. One sender may use a quarter of it, one address half of it. A quarter as much is kept, after it was sent, for the client to resume."`
+	OutboxEvents           int `env:"OUTBOX_EVENTS" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Maximum number of events that wait for one client to read them. The server also keeps up to this many sent events, from which the client can resume."`
+	OutboxBytes            int `env:"OUTBOX_BYTES" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Maximum size in bytes of the events that wait for one client. One sender may use a quarter of it, one address half of it. The server also keeps up to a quarter of it in sent events, from which the client can resume."`
 	OutboxBytesPerAddress  int `env:"OUTBOX_BYTES_PER_ADDRESS" validate:"min=0" allowed:"a number of bytes, 0 for a quarter of the memory for clients" help:"Maximum size in bytes of the events from one address that wait for all clients together. It is never more than a quarter of the memory for clients."`
 }
 
-// defaultConfig returns the defaults that package server has. All other defaults stand
+// defaultConfig returns the defaults that package server has. All other defaults are
 // in the tags.
 func defaultConfig() config {
 	d := server.DefaultOptions()
@@ -125,7 +125,7 @@ func loadConfig(environment []string) (config, error) {
 	}
 	var wrong validator.ValidationErrors
 	if errors.As(configValidator().Struct(c), &wrong) {
-		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // the field of a list is followed by the item, as in "CORSOrigins[1]"
+		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // for an item of a list, the name ends with its index, as in "CORSOrigins[1]"
 		return config{}, notAllowed(name, set)
 	}
 	if c.Environment == "" {

@@ -12,7 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/configuration.md")
 
-// sections are the headings of docs/configuration.md, and the first setting of each.
+// sections are the headings of docs/configuration.md, by the first setting below each
+// heading.
 var sections = map[string]string{
 	"PORT":               "The process",
 	"TLS_CERT":           "TLS",
@@ -35,7 +36,7 @@ func TestTheConfigurationPageIsGenerated(t *testing.T) {
 	require.True(t, settingTables(t) == tables, "docs/configuration.md is out of date: run go test ./cmd/signaling-server -run Configuration -update")
 }
 
-// settingTables is all settings in Markdown.
+// settingTables returns all settings in Markdown.
 func settingTables(t *testing.T) string {
 	var text strings.Builder
 	headings := 0

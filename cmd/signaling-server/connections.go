@@ -2,13 +2,14 @@ package main
 
 import "signaling-server/httpapi/conns"
 
-// connections are how many TCP connections there may be, and how many more for operators
-// and probes.
+// connections says how many TCP connections there may be, and how many more are reserved
+// for operators and probes.
 type connections struct{ inAll, reserve int }
 
 // connectionsOf returns how many connections a number of file descriptors allows. Some
-// descriptors are left for files and for connections of the server's own, to key
-// servers for example. If the number is 0, there is no limit, and the result is zero.
+// descriptors are left for files, and for connections that the server opens itself,
+// for example to key servers. If the number is 0, there is no limit, and the result is
+// zero.
 func connectionsOf(descriptors int) connections {
 	if descriptors <= 0 {
 		return connections{}

@@ -14,7 +14,7 @@ import (
 const idleTimeout = 2 * time.Minute
 
 // newHTTPServer returns an http.Server that bounds what a client may take. Its
-// time-outs suit short requests: streams and polls set deadlines of their own.
+// timeouts suit short requests: streams and polls set deadlines of their own.
 func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Guard, logger *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

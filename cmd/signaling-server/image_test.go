@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The image is built from the files that .dockerignore lets through. A package that
-// is missing there breaks the build of the image, and of nothing else.
+// The image is built from the files that .dockerignore lets through. If a package is
+// missing there, only the build of the image breaks.
 func TestTheImageIsBuiltFromAllFilesOfTheServer(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)

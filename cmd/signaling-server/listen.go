@@ -13,20 +13,20 @@ import (
 const (
 	// deadLinkTimeout is how long sent data may stay unacknowledged before the
 	// connection counts as dead. The protocol promises that a peer whose network
-	// vanished is reported within 30 s: this time-out, the heartbeat interval and the
+	// vanished is reported within 30 s: this timeout, the heartbeat interval and the
 	// resume window together take less.
 	deadLinkTimeout = 8 * time.Second
 
 	// sendBuffer is how many bytes the kernel may accept for a client that does not
-	// read. Without a bound the buffer grows to megabytes. Nobody counts that memory,
-	// and an outbox keeps less than that for a resume: a client whose link stalled and
-	// then dropped could not get all that it missed.
+	// read. Without a bound the buffer grows to megabytes. Nobody counts that memory.
+	// And an outbox keeps fewer bytes than that for a resume. So a client whose link
+	// stalled and then dropped could not get all that it missed.
 	sendBuffer = 64 << 10
 )
 
-// probes find a dead link on which no data is on its way, such as the link of a waiting
-// poll. They begin when a stream would get its heartbeat, and take as long as
-// deadLinkTimeout to give up.
+// probes find a dead link while no data is on its way, for example during a poll that
+// waits. The first probe is sent when a stream would get its heartbeat. The probes give
+// up after as long as deadLinkTimeout.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
 // listen opens the server's port. Accepted connections inherit its options. The error

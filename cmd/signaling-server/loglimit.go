@@ -19,7 +19,7 @@ import (
 // that never stops fills 260 MB a day.
 const (
 	logRate  = 20   // lines per second
-	logBurst = 1000 // lines at once: a school has one address, and all its pupils arrive together
+	logBurst = 1000 // lines at once: all pupils of a school arrive together, from one address
 
 	// leftOutInterval is how long lines are left out before a line reports their number.
 	leftOutInterval = 10 * time.Second
@@ -35,7 +35,8 @@ const (
 // A line belongs to the address in its attribute ip. Without ip, it belongs to the
 // address from which its socketId was last read. Any other line belongs to the
 // beginning of its message, so all lines of one kind from net/http have one share.
-// Warnings and errors have shares of their own, so no flood of other lines hides them.
+// Warnings and errors have shares of their own, so that a flood of other lines cannot
+// hide them.
 //
 // The lines about operators are never left out. Neither are lines at the level debug:
 // an operator who sets that level wants every request.
@@ -94,7 +95,7 @@ func (s logSharer) report(ctx context.Context, due []leftOut) {
 	for _, one := range due {
 		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines left out", 0)
 		r.AddAttrs(slog.Int("count", one.count), slog.String("of", one.owner.String()), slog.String("since", one.since.UTC().Format(time.RFC3339)))
-		_ = s.Handler.Handle(ctx, r) // a log that fails has nowhere to say so
+		_ = s.Handler.Handle(ctx, r) // if the log fails, there is no other place to report it
 	}
 }
 
@@ -113,7 +114,7 @@ func (o logOwner) String() string {
 	return o.message
 }
 
-// maxLogMessage is how many bytes of a message are its kind.
+// maxLogMessage is how many bytes at the beginning of a message name its kind.
 const maxLogMessage = 24
 
 // kindOf returns the beginning of a message. It is a copy: a share that keeps it does
@@ -188,8 +189,8 @@ func (s *logShares) take(owner logOwner, ip, socketID, message string, isFree bo
 	return false, due
 }
 
-// networkOf returns the network that a line belongs to. If the line has an ip, that is
-// remembered for its socket.
+// networkOf returns the network that a line belongs to. If the line has an ip and a
+// socketId, it remembers the network of that socket.
 func (s *logShares) networkOf(ip, socketID string) netip.Prefix {
 	address, err := netip.ParseAddr(ip)
 	if err != nil {

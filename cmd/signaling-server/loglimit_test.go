@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newSharedLog returns a logger at a level, and the logbook that it writes to.
+// newSharedLog returns a logger with this level, and the logbook that it writes to.
 func newSharedLog(level string) (*slog.Logger, *logbook) {
 	book := &logbook{line: make(chan string)}
 	return newLogger(book, config{LogLevel: level, Environment: "production"}), book
@@ -68,8 +68,8 @@ func TestAnAddressHasItsShareOfTheLogAndAllOthersHaveTheirs(t *testing.T) {
 	})
 }
 
-// Rooms do not know addresses. The lines about a client in a room belong to the share of
-// its address nevertheless, even after its socket has ended.
+// Rooms do not know addresses. Even so, a line about a client in a room belongs to the
+// share of the client's address, also after its socket has ended.
 func TestLinesOfASocketBelongToItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("info")
@@ -108,7 +108,7 @@ func TestLinesWithoutAnAddressAreSharedByTheirKind(t *testing.T) {
 	})
 }
 
-func TestNoFloodHidesWhatOperatorsDoNorWarnings(t *testing.T) {
+func TestNoFloodHidesOperatorsCommandsOrWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("debug")
 		for range 2000 {
@@ -126,7 +126,7 @@ func TestNoFloodHidesWhatOperatorsDoNorWarnings(t *testing.T) {
 	})
 }
 
-func TestALoggerThatHasTheAddressSharesByIt(t *testing.T) {
+func TestLinesOfALoggerWithAnAddressBelongToThatAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("info")
 		for range 2000 {
@@ -158,7 +158,7 @@ func TestTheMemoryOfSharesIsBoundedWhateverTheNumberOfAddresses(t *testing.T) {
 	runtime.KeepAlive(shares)
 }
 
-func TestSharesOfWhichLinesAreLeftOutAreBoundedToo(t *testing.T) {
+func TestTheNumberOfOwnersWithLinesLeftOutIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, book := newSharedLog("info")
 		const owners = maxLeftOut + 10

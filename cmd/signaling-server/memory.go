@@ -15,16 +15,17 @@ import (
 	"signaling-server/server"
 )
 
-// ownMemory is how many bytes the process takes without any client: for its code, its
+// ownMemory is how many bytes the process takes without any client, for its code, its
 // pages and the contract.
 const ownMemory = 48 << 20
 
 // memory is how many bytes the process may take, and how many of them are for clients.
 type memory struct{ limit, forClients int64 }
 
-// newMemory divides the memory that the process may take. Clients get three fifths of
-// what the process does not need for itself. The garbage collector needs the rest to
-// keep pace. The Go runtime gets a limit too, unless GOMEMLIMIT sets one.
+// newMemory divides the memory that the process may take. The process needs ownMemory
+// for itself. Clients get three fifths of the rest, and the garbage collector needs
+// what is left to keep pace. The Go runtime gets a limit too, unless GOMEMLIMIT sets
+// one.
 func newMemory(c config) (memory, error) {
 	limit := c.MemoryLimit
 	if limit == 0 {
@@ -52,7 +53,8 @@ func (m memory) announce(c config, logger *slog.Logger) {
 	logger.Log(context.Background(), level, message, "processLimit", inMiB(m.limit), "forClients", inMiB(m.forClients), "atWorst", inMiB(worst))
 }
 
-// worstCase returns how many bytes clients take if each uses all that it may.
+// worstCase returns how many bytes clients take if each client uses all that it may
+// use.
 func (c config) worstCase() int64 {
 	const (
 		perEvent  = 32        // in an outbox, beside its data
@@ -76,8 +78,8 @@ const (
 )
 
 // giveBack returns memory to the operating system after a rush, until ctx is done.
-// Without it an idle process would collect its garbage only after two minutes, and
-// return the memory even later.
+// Without giveBack, an idle process would collect its garbage only after two minutes,
+// and return the memory even later.
 func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	ticker := time.NewTicker(giveBackInterval)
 	defer ticker.Stop()
@@ -91,7 +93,7 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 			excess := excessOver(used)
 			switch {
 			case used >= limit:
-				runtime.GC() // what is charged until it is collected may be garbage already
+				runtime.GC() // some memory is charged until it is collected, and may be garbage already
 			case excess > enoughExcess && !now.Before(next):
 				debug.FreeOSMemory()
 				if used, _ := s.ClientMemory(); excessOver(used) < excess/2 {
@@ -106,8 +108,8 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 }
 
 // excessOver returns how many bytes the process holds from the operating system beyond
-// its need. It needs what it holds when idle, what it holds for clients, and as much
-// again as that for the garbage collector.
+// its need. It needs what it holds when idle, and twice what it holds for clients: the
+// garbage collector needs as much as the clients.
 func excessOver(used int64) int64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)

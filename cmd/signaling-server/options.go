@@ -63,8 +63,9 @@ func (c config) accessKeys() (keys access.Keys, any bool, err error) {
 	return keys, c.AccessSecret != "" || c.AccessPublicKey != "" || c.AccessJWKSURL != "", nil
 }
 
-// readPEM returns the content of the file that text names or, if there is none, the
-// text. Files of variables cannot contain line breaks, so people write \n instead.
+// readPEM returns the content of the file that text names or, if that file does not
+// exist, the text itself. A file of environment variables cannot contain line breaks
+// in a value, so people write \n instead.
 func readPEM(text string) []byte {
 	if !strings.HasPrefix(text, "-----BEGIN") {
 		if content, err := os.ReadFile(text); err == nil {

@@ -117,8 +117,8 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 }
 
 // stop lets every client receive the events that were accepted for it, and then stops
-// the server, all within the time-out. A second signal stops it at once. While streams
-// still write, the server answers all other requests.
+// the server, all within the timeout. A second signal stops it at once. While streams
+// still write, the server goes on to answer all other requests.
 func stop(web *http.Server, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
 	var listening sync.WaitGroup
 	defer listening.Wait()

@@ -58,11 +58,11 @@ func (l *logbook) String() string {
 
 var address = regexp.MustCompile(`address=(https?://\S+)`)
 
-// patience is how long a test waits before it takes the server for hung. No claim
-// about time depends on it.
+// patience is how long a test waits before it fails because the server hangs. No
+// assertion about time depends on it.
 const patience = time.Minute
 
-// outOfTime is what the log says if the end of the streams was not waited for.
+// outOfTime is what the log says if the server stopped before all streams had ended.
 const outOfTime = "some streams did not end in time"
 
 func start(t *testing.T, variables ...string) *started {
@@ -134,7 +134,7 @@ func (s *started) post(t *testing.T, token, body string) int {
 	return response.StatusCode
 }
 
-func TestTheLogTellsWhereToLookAndWhoComesAndGoes(t *testing.T) {
+func TestTheLogSaysWhereToLookAndWhichClientsComeAndGo(t *testing.T) {
 	s := start(t)
 	_, _, token := s.open(t)
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"room 1","userId":"Ada"}`))
@@ -165,7 +165,7 @@ func TestALogLineCannotBeForged(t *testing.T) {
 	require.NotContains(t, log.String(), "\x1b[31m")
 }
 
-func TestATakenPortIsToldInOneSentence(t *testing.T) {
+func TestATakenPortIsReportedInOneSentence(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -176,7 +176,7 @@ func TestATakenPortIsToldInOneSentence(t *testing.T) {
 	require.Equal(t, "signaling-server: port "+port+" of 127.0.0.1 is in use by another program: stop that program, or set PORT to a free port.\n", stderr.String())
 }
 
-func TestAnInvalidValueIsToldInOneSentence(t *testing.T) {
+func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 	for variable, want := range map[string]string{
 		"PORT=http":                       `PORT is "http", but must be a port number from 0 (any free port) to 65535`,
 		"PORT=65536":                      `PORT is "65536", but must be a port number from 0 (any free port) to 65535`,
@@ -249,7 +249,7 @@ func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
 	require.Contains(t, stdout.String(), "default: 3002")
 }
 
-func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
+func TestOnASignalEveryStreamReceivesServerShutdownAndTheServerEnds(t *testing.T) {
 	s := start(t, "OPENS_PER_ADDRESS=0", "SHUTDOWN_TIMEOUT=30s")
 	var streams []*bufio.Reader
 	for range 1000 {
@@ -268,7 +268,8 @@ func TestOnASignalEveryStreamIsToldAndTheServerIsGone(t *testing.T) {
 	}
 }
 
-// The stream would last for three minutes.
+// The doctor's silent stream would last for three minutes. The server ends it when it
+// stops.
 func TestASilentStreamDoesNotKeepTheServerFromStopping(t *testing.T) {
 	s := start(t, "SHUTDOWN_TIMEOUT=30s")
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -316,8 +317,8 @@ func TestAFrozenClientDoesNotKeepTheServerFromStopping(t *testing.T) {
 }
 
 // Batches are under way when the signal comes. The events that were accepted arrive, in
-// order, and no others; after them comes server-shutdown.
-func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
+// order, and no others. Then server-shutdown arrives.
+func TestEventsAcceptedBeforeASignalArrive(t *testing.T) {
 	s := start(t)
 	_, stream, receiver := s.open(t)
 	_, _, token := s.open(t)
@@ -365,21 +366,22 @@ func TestWhatWasAcceptedBeforeASignalArrives(t *testing.T) {
 	t.Logf("accepted %d of %d", len(accepted), number)
 }
 
-// A written event is not yet received. The server still has the events that the kernel
-// accepted for a client, if the client did not read them before its connection was reset.
-func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
+// A written event is not yet received. The kernel accepted events for a client, but the
+// client did not read them before its connection was reset. The server still has them,
+// and the client can resume.
+func TestEventsInTheKernelsBufferCanBeResumed(t *testing.T) {
 	s := start(t, "EVENTS_PER_SOCKET=0", "POSTS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0")
 	stalled, _, stalledToken := s.open(t)
 	_, _, token := s.open(t)
 	require.Equal(t, http.StatusAccepted, s.post(t, stalledToken, `{"type":"join-room","roomId":"r","userId":"stalled"}`))
 	require.Equal(t, http.StatusAccepted, s.post(t, token, `{"type":"join-room","roomId":"r","userId":"u"}`))
 	message := `{"type":"signal","data":"` + strings.Repeat("x", 1500) + `"}`
-	const count = 600 // fit into a sender's share of an outbox
+	const count = 600 // these fit into a sender's share of an outbox
 	for range count {
 		require.Equal(t, http.StatusAccepted, s.post(t, token, message))
 	}
 	require.NoError(t, stalled.(*net.TCPConn).SetLinger(0))
-	require.NoError(t, stalled.Close()) // by a reset: the kernel discards what was not read
+	require.NoError(t, stalled.Close()) // this resets the connection: the kernel discards what was not read
 
 	r, err := http.NewRequest(http.MethodGet, s.url+"/events", nil)
 	require.NoError(t, err)
@@ -400,7 +402,7 @@ func TestWhatTheKernelTookCanBeResumed(t *testing.T) {
 	require.Zero(t, s.stop(t))
 }
 
-// Clients may go at any time: that must not alarm an operator.
+// Clients may go at any time. The log must not warn an operator about it.
 func TestAClientThatResetsItsConnectionIsNotAnError(t *testing.T) {
 	s := start(t, "MAX_CONNECTIONS=10", "MEMORY_LIMIT=1099511627776") // a limit that clients cannot exceed
 	for range 20 {
@@ -419,7 +421,7 @@ func TestAClientThatResetsItsConnectionIsNotAnError(t *testing.T) {
 
 // At the start the log says how much memory clients may take at worst. It warns if that
 // is more than there is.
-func TestTheStartSaysWhatClientsMayHoldAtWorst(t *testing.T) {
+func TestTheLogSaysAtTheStartHowMuchClientsMayHoldAtWorst(t *testing.T) {
 	for settings, want := range map[string]string{
 		"MAX_CONNECTIONS=10 MEMORY_LIMIT=1099511627776": "INF memory for clients",
 		"MAX_CONNECTIONS=20000 MEMORY_LIMIT=268435456":  "WRN the limits allow more than the memory for clients",
@@ -440,7 +442,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	require.Contains(t, s.log.String(), outOfTime, "the server did not wait until the client ended as a slow consumer")
 }
 
-func TestHealthcheckTellsByItsExitCode(t *testing.T) {
+func TestHealthcheckReportsByItsExitCode(t *testing.T) {
 	s := start(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
 	require.NoError(t, err)

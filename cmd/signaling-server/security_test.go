@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// SECURITY.md names a test for each promise. If the test is gone, nothing checks the
+// SECURITY.md names a test for each promise. If a test is gone, nothing checks its
 // promise any more.
 func TestSecurityDocumentNamesTestsAndPackagesThatExist(t *testing.T) {
 	const root = "../.."

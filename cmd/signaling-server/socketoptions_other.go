@@ -2,5 +2,6 @@
 
 package main
 
-// setSocketOptions does nothing on this system, whose own time-outs find dead links.
+// setSocketOptions does nothing on this system: the system's own timeouts find dead
+// links.
 func setSocketOptions(uintptr) error { return nil }

@@ -37,15 +37,15 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 }
 
 // certificate is a TLS certificate in files, which are read again when they change. A
-// certificate is renewed every few weeks, and that must not need a restart. If the new
-// files cannot be read, the previous certificate stays in use.
+// certificate is renewed every few weeks, and a new certificate must not need a
+// restart. If the new files cannot be read, the previous certificate stays in use.
 type certificate struct {
 	certFile, keyFile string
 	logger            *slog.Logger
 
 	mu      sync.Mutex // guards what follows; held while the files are read
 	looked  time.Time  // when the files were last checked
-	changed time.Time  // when the newer of the files had been written at the last try to read them
+	changed time.Time  // the modification time of the newer file when the files were last read, or could not be read
 	current *tls.Certificate
 }
 
@@ -83,7 +83,7 @@ func (c *certificate) reload() {
 // load reads the files. The caller holds mu, or no other goroutine has the certificate
 // yet.
 func (c *certificate) load() error {
-	changed, err := c.lastChange() // before reading, so that a change meanwhile is noticed later
+	changed, err := c.lastChange() // before the files are read: a change during the read is then noticed later
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func newFiles(t *testing.T) files {
 
 func (f files) settings() []string { return []string{"TLS_CERT=" + f.certificate, "TLS_KEY=" + f.key} }
 
-// write writes a new certificate for localhost with a serial number.
+// write writes a new certificate for localhost with this serial number.
 func (f files) write(t *testing.T, number int64) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestACertificateIsReadAgainWhenItsFilesHaveChanged(t *testing.T) {
 	})
 }
 
-func TestACertificateThatCannotBeUsedIsToldInOneSentence(t *testing.T) {
+func TestACertificateThatCannotBeUsedIsReportedInOneSentence(t *testing.T) {
 	var stderr bytes.Buffer
 	code := run(process{environment: []string{"PORT=0", "TLS_CERT=/nowhere/cert.pem", "TLS_KEY=/nowhere/key.pem"}, stdout: io.Discard, stderr: &stderr})
 	require.Equal(t, 1, code)
@@ -194,7 +194,7 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 	for name, way := range map[string]struct {
 		settings  []string
 		cleartext bool
-		many      int // streams; a proxy carries those of many clients
+		many      int // streams; a proxy carries the streams of many clients
 	}{"TLS": {f.settings(), false, 200}, "h2c": {[]string{"H2C=true"}, true, 500}} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, append(way.settings, noLimits...)...)
@@ -222,8 +222,9 @@ func TestManyStreamsShareOneHTTP2Connection(t *testing.T) {
 	}
 }
 
-// Streams share a connection, but each has flow control of its own (RFC 9113, 5.2): a
-// stream that is not read is held back, and ends as a slow consumer. Its neighbours go on.
+// Streams share a connection, but each has flow control of its own (RFC 9113, 5.2). A
+// stream that is not read is held back, and ends as a slow consumer. The other streams go
+// on.
 func TestAnUnreadHTTP2StreamStallsNoNeighbour(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, 1)

@@ -8,7 +8,7 @@ import (
 )
 
 // versionText returns the output of -version. If Go found the repository when it built
-// the binary, the text has the revision, and says whether files were modified since.
+// the binary, the text has the revision, and says whether files differed from it.
 func versionText(build *debug.BuildInfo) string {
 	text := "signaling-server " + signalingserver.Version
 	if build == nil {

@@ -11,7 +11,7 @@ import (
 	signalingserver "signaling-server"
 )
 
-func TestTheBinaryTellsItsVersionAndRevision(t *testing.T) {
+func TestTheBinaryPrintsItsVersionAndRevision(t *testing.T) {
 	for _, flag := range []string{"-version", "--version", "version"} {
 		var stdout bytes.Buffer
 		require.Zero(t, run(process{args: []string{flag}, environment: []string{"PORT=wrong"}, stdout: &stdout, stderr: io.Discard}))
