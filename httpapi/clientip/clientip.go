@@ -15,11 +15,11 @@ import (
 type Proxies []netip.Prefix
 
 // Of returns the client's address: the peer's own or, if the peer is a trusted proxy,
-// the right-most untrusted address in X-Forwarded-For or Forwarded (RFC 7239). If the
-// chain breaks off, because an entry is hidden or not an address, it is the address of
-// the last proxy before that. If both headers are present and disagree, it is the
-// peer's: we cannot know which one the proxy wrote. It is the zero address if the
-// connection has none, as on a Unix socket.
+// the right-most untrusted address in X-Forwarded-For or Forwarded (RFC 7239). Of reads
+// the entries from the right. If it comes to an entry that is hidden or not an address,
+// it returns the address of the proxy that added this entry. If both headers are present
+// and disagree, it returns the peer's: we cannot know which one the proxy wrote. It
+// returns the zero address if the connection has none, as on a Unix socket.
 func (p Proxies) Of(r *http.Request) netip.Addr {
 	peer := parse(r.RemoteAddr)
 	if !p.Trust(peer) {
@@ -37,8 +37,8 @@ func (p Proxies) Of(r *http.Request) netip.Addr {
 	return peer
 }
 
-// follow returns how far the chain of hops can be believed. It starts at the address at,
-// and goes back as long as each hop is a trusted proxy that names the hop before it.
+// follow goes back from an address, hop by hop, as long as each hop is a trusted proxy
+// that names the hop before it. It returns the last address that it reaches.
 func (p Proxies) follow(at netip.Addr, hops []string) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
 		before := parse(hop)
@@ -84,8 +84,8 @@ func parse(text string) netip.Addr {
 }
 
 // forwardedFor returns the parameter “for” of each element of Forwarded, or "" for an
-// element without it. It splits at every comma, also inside quotes. That is safe: an
-// address in quotes never contains a comma, so a comma there names nothing we believe.
+// element without it. It splits at every comma, also inside quotes. That is safe, because
+// an address in quotes never contains a comma: what it splits there is not an address.
 func forwardedFor(values []string) []string {
 	hops := split(values)
 	for i, element := range hops {

@@ -48,7 +48,7 @@ func TestOfBelievesTrustedProxiesOnly(t *testing.T) {
 		{"IPv4 as IPv6", "[::ffff:10.0.0.1]:5", []string{"::ffff:192.0.2.1"}, nil, "192.0.2.1"},
 		{"the standard", "10.0.0.1:5", nil, []string{`for=198.51.100.7, For="[2001:db8::1]:443";proto=https;by=10.0.0.1`}, "2001:db8::1"},
 		{"the standard, hidden", "10.0.0.1:5", nil, []string{`for=198.51.100.7, for=_secret`}, "10.0.0.1"},
-		{"the standard, for left out", "10.0.0.1:5", nil, []string{`for=198.51.100.7, proto=https`}, "10.0.0.1"},
+		{"the standard, without “for”", "10.0.0.1:5", nil, []string{`for=198.51.100.7, proto=https`}, "10.0.0.1"},
 		{"both, which agree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"}, "192.0.2.1"},
 		{"both, which disagree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=198.51.100.7"}, "10.0.0.1"},
 	} {

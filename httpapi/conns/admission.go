@@ -22,8 +22,9 @@ type victim struct {
 	reason Reason
 }
 
-// end counts the connection and closes it, in this order: a client that sees its
-// connection closed finds it counted. The guard's mu must not be held.
+// end reports the reason and closes the connection, in this order: when a client sees
+// that its connection is closed, the metrics already count it. The guard's mu must not be
+// held.
 func (v victim) end() {
 	v.conn.guard.closed(v.reason)
 	if v.reason == IdleTimeout {

@@ -42,7 +42,8 @@ func (c *conn) Close() error {
 	return err
 }
 
-// CloseWrite lets net/http end the answer to a request that it does not read to its end.
+// CloseWrite lets net/http end the answer to a request whose body it does not read to the
+// end.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -74,8 +75,8 @@ func ours(connection net.Conn) *conn {
 	}
 }
 
-// addressOf returns the address of a connection's other end, or the zero address if that
-// has none.
+// addressOf returns the address of a connection's other end, or the zero address if the
+// other end has none, as on a Unix socket.
 func addressOf(c net.Conn) netip.Addr {
 	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap().WithZone("")

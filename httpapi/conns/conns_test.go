@@ -69,8 +69,9 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 	return s
 }
 
-// answer is the handler. It answers whether the connection is in the reserve. It keeps a
-// request to /hold until its client is gone.
+// answer is the handler. Its answer says whether the connection is in the reserve. A
+// request to /hold stays under way until its client is gone, and a request to /hijack takes
+// the connection over.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/hold" {
 		_ = http.NewResponseController(w).Flush()
@@ -154,7 +155,7 @@ func (s *server) idlers(t *testing.T, count int, from string) (all []*client) {
 		c := s.dial(t, from)
 		require.Equal(t, "false", c.mustAsk(t, "/"))
 		all = append(all, c)
-		s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 }) // or a later one could be idle first
+		s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 }) // or a later connection could become idle before this one
 	}
 	return all
 }
@@ -217,7 +218,7 @@ func TestATrustedProxyHasNoBoundOfItsOwn(t *testing.T) {
 
 // Connections without a request may be half of what an address may have. An honest
 // client is among the newest of them.
-func TestConnectionsThatAskNothingTakeNoMoreThanTheirShare(t *testing.T) {
+func TestConnectionsWithoutARequestTakeNoMoreThanTheirShare(t *testing.T) {
 	s := newServer(t, conns.Options{PerAddress: 8})
 	var silent []*client
 	for range 4 {
@@ -230,7 +231,8 @@ func TestConnectionsThatAskNothingTakeNoMoreThanTheirShare(t *testing.T) {
 	require.Equal(t, 1, s.count(conns.Unserved))
 }
 
-// Before there was a bound, 3,000 idle connections took all of 2,000 descriptors.
+// Before there was a bound, one address with 3,000 idle connections took all 2,000 file
+// descriptors of the process.
 func TestOneAddressLeavesHalfOfAllConnectionsToStrangers(t *testing.T) {
 	s := newServer(t, conns.Options{PerAddress: 4000, InAll: 200, Reserve: 8})
 	require.Equal(t, 100, s.guard.PerAddress())
@@ -242,7 +244,7 @@ func TestOneAddressLeavesHalfOfAllConnectionsToStrangers(t *testing.T) {
 	require.LessOrEqual(t, s.guard.Counts().Idle, 200)
 
 	for range 10 {
-		require.Equal(t, "false", s.dial(t, elsewhere).mustAsk(t, "/"), "a newcomer takes the place of an idle one")
+		require.Equal(t, "false", s.dial(t, elsewhere).mustAsk(t, "/"), "a newcomer takes the place of an idle connection")
 	}
 }
 
@@ -271,12 +273,13 @@ func TestIfAllConnectionsAreInUseTheReserveIsLeft(t *testing.T) {
 	require.Equal(t, "true", s.dial(t, elsewhere).mustAsk(t, "/"))
 }
 
-func TestACrowdHasLessTimeThanAFew(t *testing.T) {
+func TestIdleConnectionsOfACrowdHaveLessTime(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newServer(t, conns.Options{InAll: 4000, IdleTimeout: time.Minute, HeaderTimeout: time.Minute})
 	few := s.idlers(t, 64, there)
 	s.idlers(t, 1280, here)
-	// Each of 1,280 connections has 64/1280 of the minute. The last 64 have all of it.
+	// While there are 1,280 of them, each has 64/1280 of the minute. The last 64 have the
+	// whole minute.
 	s.becomes(t, func(conns.Counts) bool { return s.count(conns.IdleTimeout) > 300 })
 	for _, c := range few {
 		c.mustAsk(t, "/")
@@ -291,11 +294,11 @@ func TestHandshakesOfACrowdHaveLessTime(t *testing.T) {
 		s.dial(t, here)
 	}
 	s.becomes(t, func(conns.Counts) bool { return s.count(conns.HeaderTimeout) > 100 })
-	require.Less(t, time.Since(began), 20*time.Second, "each has a tenth of that")
+	require.Less(t, time.Since(began), 20*time.Second, "while there are 640, each has a tenth of that")
 	s.CloseClientConnections()
 }
 
-func TestABudgetThatIsFullLeavesTheReserve(t *testing.T) {
+func TestIfTheBudgetIsUsedUpTheReserveIsLeft(t *testing.T) {
 	b := budget.New(16 * conns.Cost)
 	s := newServer(t, conns.Options{PerAddress: 100, Reserve: 2, Budget: b})
 	require.Equal(t, 4, s.guard.PerAddress(), "a quarter of the budget for one address")
@@ -366,7 +369,7 @@ func TestShutdownClosesIdleConnectionsAndWaitsForOthers(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-func TestManyClientsAtOnceAreCountedRightly(t *testing.T) {
+func TestManyClientsAtOnceAreCountedCorrectly(t *testing.T) {
 	s := newServer(t, conns.Options{PerAddress: 20, InAll: 50, Reserve: 5, IdleTimeout: time.Second})
 	var all sync.WaitGroup
 	for n := range 8 {

@@ -29,7 +29,7 @@ const (
 	AddressFull   Reason = "address full"   // it was new, and all others of its address are in use
 	ReserveFull   Reason = "reserve full"   // the reserve had no room for it, or needed its place
 	MadeRoom      Reason = "made room"      // it was idle, and made room for a new connection
-	Unserved      Reason = "unserved"       // it had no request yet, and made room for a new one of its address
+	Unserved      Reason = "unserved"       // it had no request yet, and made room for a new connection of its address
 	HeaderTimeout Reason = "header timeout" // its first request did not arrive in time
 	IdleTimeout   Reason = "idle timeout"   // its next request did not arrive in time
 )
@@ -82,7 +82,7 @@ type Guard struct {
 
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	owners  map[netip.Prefix]*owner
-	crowds  map[*owner]struct{} // owners with more than few connections that are fresh, or idle
+	crowds  map[*owner]struct{} // the owners with more fresh connections, or more idle connections, than few
 	queues  [states]queue       // all connections outside the reserve
 	reserve queue
 }

@@ -17,20 +17,20 @@ const (
 	// maxDepth is how deep JSON may be nested. Another client must be able to read it, and
 	// in some languages parsers give up at a few hundred levels.
 	maxDepth = 100
-	// maxMembers is how many members an event may have, without the members of its
-	// members. While it is read, each takes more memory than it has bytes.
+	// maxMembers is how many members an event may have at its top level. While an event
+	// is read, each of them takes more memory than its text has bytes.
 	maxMembers = 64
 )
 
 // asWritten accepts all that is JSON, also repeated members: they are the sender's
-// business. It refuses text that is not Unicode.
+// business, unless bind knows them. It refuses text that is not Unicode.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
 // Document is a JSON value that is known to be valid, without white space around it. It
 // shares the memory of the body.
 type Document struct {
 	text      jsontext.Value
-	isCompact bool // there is not any white space between the tokens
+	isCompact bool // there is no white space between the tokens
 }
 
 // ParseDocument checks that a body is one JSON value, in UTF-8 and nested at most 100
@@ -41,7 +41,7 @@ func ParseDocument(body []byte) (Document, error) {
 	case depth > maxDepth:
 		return Document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	case open > 0:
-		return Document{}, incomplete() // the decoder would copy the names on the way to the end
+		return Document{}, incomplete() // the decoder would read up to the end to find this, and copy each member's name
 	}
 	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
 		return Document{}, malformed(err)
@@ -59,8 +59,8 @@ func (*anyValue) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return err
 }
 
-// malformed returns the problem of a body that is not JSON: it says where, if the
-// decoder knows it.
+// malformed returns the problem of a body that is not JSON. Its detail names the byte
+// at which it goes wrong, if the decoder knows it.
 func malformed(err error) *problem.Problem {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
@@ -90,7 +90,7 @@ type object struct {
 // memberLists holds lists for the members of objects, to be used again.
 var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
 
-// mustBeObject is what is wrong with any other value.
+// mustBeObject is the error for a value that is not an object.
 var mustBeObject = problem.Field("", "object", "must be a JSON object")
 
 // asObject calls do with the document as an object. It returns the error of do or, if
@@ -151,8 +151,8 @@ func (o object) text(name string) (text string) {
 	return text
 }
 
-// appendBut appends the object as JSON, without white space and without the members
-// that have a name.
+// appendBut appends the object as JSON, without white space. It leaves out each member
+// that has the given name.
 func (o object) appendBut(line []byte, name string) []byte {
 	line = append(line, '{')
 	start := len(line)

@@ -28,8 +28,8 @@ var OperatorEvents = Vocabulary{"announcement": newType[Announcement]("announcem
 type (
 	// A normalizer brings its fields into one form before they are validated.
 	normalizer interface{ normalize() }
-	// A traveller goes on to other members as it was written, and keeps its members
-	// for that.
+	// A traveller goes on to other members of the room as it was written. It keeps its
+	// JSON members for that.
 	traveller interface{ keep(object) }
 	// An open event may have members that the protocol does not know.
 	open interface{ isOpen() }
@@ -39,7 +39,7 @@ type (
 type JoinRoom struct {
 	RoomID      string         `json:"roomId" validate:"required,max=128,name"`
 	UserID      string         `json:"userId" validate:"required,max=128,name"`
-	Metadata    jsontext.Value `json:"metadata" validate:"omitempty,object,max=4096"` // compact; nil: there is none
+	Metadata    jsontext.Value `json:"metadata" validate:"omitempty,object,max=4096"` // compact; nil if there is none
 	AccessToken string         `json:"accessToken"`
 }
 
@@ -48,12 +48,12 @@ func (e *JoinRoom) normalize() { e.Metadata = compact(e.Metadata) }
 // LeaveRoom is the event leave-room.
 type LeaveRoom struct{}
 
-// posted is a part of each event that travels on as it was written.
+// posted is embedded in each event that goes on to other clients as it was written.
 type posted struct{ members []byte }
 
-// Members returns the members of the event in the order in which they were written,
-// without white space and braces. "type" is not among them. Neither is "from": only the
-// server may say from whom an event comes.
+// Members returns the JSON members of the event in the order in which they were written,
+// without white space and braces. It leaves out "type". It leaves out "from" too, because
+// only the server may say which socket sent an event.
 func (p *posted) Members() []byte { return p.members }
 
 func (p *posted) keep(o object) {
@@ -80,8 +80,8 @@ func (p *posted) keep(o object) {
 	}
 }
 
-// relayed is an event to one other member. Applications may add members of their
-// own to the protocol's: they travel along.
+// relayed is embedded in each event to one other member of the room. An application may
+// add JSON members of its own, and the target receives them too.
 type relayed struct {
 	posted
 	Target string `json:"target" validate:"required"` // a socket ID
@@ -89,8 +89,8 @@ type relayed struct {
 
 func (*relayed) isOpen() {}
 
-// The descriptions of offers and answers are RTCSessionDescriptionInit each
-// (WebRTC, 4.8). The server does not look into the SDP: it stays JSON.
+// The description in an offer or an answer is an RTCSessionDescriptionInit (WebRTC, 4.8).
+// The server does not look into the SDP: it stays JSON.
 
 // Offer is the event offer.
 type Offer struct {

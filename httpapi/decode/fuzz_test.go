@@ -12,8 +12,8 @@ import (
 	"signaling-server/httpapi/problem"
 )
 
-// Decoding ends with a problem of the client's, or with an event. An event that is relayed
-// makes one line of valid JSON.
+// Decoding returns a 4xx problem or an event. An event that is relayed makes one line of
+// valid JSON.
 func FuzzDecodeEvent(f *testing.F) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `null`, `{"type":"ping"}`, `{"type":"join-room","roomId":"r","userId":"u","metadata":{"a":1}}`,
@@ -35,7 +35,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			var p *problem.Problem
 			if !errors.As(err, &p) || p.Status < 400 || p.Status >= 500 {
-				t.Fatalf("%v is not a problem of the client's", err)
+				t.Fatalf("%v is not a 4xx problem", err)
 			}
 			return
 		}

@@ -92,8 +92,8 @@ func bracketEnd(text []byte, at int) int {
 	}
 }
 
-// stringLength returns the length of a string without its opening quote. The closing
-// quote is counted.
+// stringLength returns the length of a string whose opening quote is cut off. The closing
+// quote counts.
 func stringLength(text []byte) int {
 	for i := 0; ; {
 		quote := bytes.IndexByte(text[i:], '"')
@@ -113,7 +113,7 @@ func stringLength(text []byte) int {
 
 // survey returns how deep JSON is nested, how many bytes of white space are between its
 // tokens, and how many brackets are still open at its end. For text that is not JSON the
-// numbers mean nothing: such text is refused later.
+// numbers may be wrong. That does no harm, because the text is refused anyway.
 func survey(text []byte) (depth, spaces, open int) {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {

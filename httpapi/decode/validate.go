@@ -63,8 +63,8 @@ func isCandidate(value jsontext.Value) bool {
 
 // CandidateMembers are the members of an RTCIceCandidateInit (WebRTC, 4.8.1), each with a
 // function that reports whether a value is valid for it. A browser's toJSON() writes null
-// for a member that it does not know. The candidate itself may be absent, but not null:
-// strict receivers could not read it.
+// for a member whose value it does not know. The member "candidate" may be absent, but not
+// null: strict receivers could not read that.
 var CandidateMembers = map[string]func(jsontext.Value) bool{
 	"candidate":        isString,
 	"sdpMid":           orNull(isString),
@@ -111,7 +111,7 @@ func fieldPath(b validator.FieldError) string {
 	return strings.Join(path, ".")
 }
 
-// ruleMessage returns what a field must be. The field has broken a rule.
+// ruleMessage returns the message about a broken rule: what the field must be.
 func ruleMessage(b validator.FieldError) string {
 	switch b.Tag() {
 	case "required":

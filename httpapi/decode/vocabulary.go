@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Vocabulary is all types of events that may be posted to one place, by their names.
+// Vocabulary holds all types of events that may be posted to one endpoint, by their names.
 type Vocabulary map[string]Type
 
 // Decode reads one event from a body, and returns the name of its type.
@@ -76,14 +76,14 @@ type Type struct {
 	IsOpen bool       // an event may have members that the type does not know
 
 	fields       map[string]knownField // by their names in JSON; "type" is among them
-	noSuchMember string                // the message about other members
+	noSuchMember string                // the message about a member that is not in fields
 }
 
 // knownField is a member that events of a type may have.
 type knownField struct {
 	name  string
-	index []int            // as reflect finds it; nil: it is in the Go type itself
-	bit   uint64           // a different one for each member
+	index []int            // for reflect's FieldByIndex; nil for "type", which has no field
+	bit   uint64           // each member has its own bit
 	inner map[string][]int // its own fields by their names, if it is an object
 }
 
@@ -140,8 +140,8 @@ func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 	return wrong
 }
 
-// longestFold is how many bytes a letter may have that differs only in case from a
-// letter of one byte. The Kelvin sign, a K, has three.
+// longestFold is the greatest length in bytes of a letter that differs only in case from
+// an ASCII letter. The Kelvin sign has three bytes, and differs only in case from k.
 const longestFold = 3
 
 // isLookalike reports whether a name differs only in case from a name of the protocol.

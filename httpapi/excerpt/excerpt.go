@@ -27,8 +27,8 @@ func isTooLong(text string) bool {
 	return len(text) > maxLength && utf8.RuneCountInString(text) > maxLength
 }
 
-// shorten cuts the middle out of a text that is too long. Of its end it keeps tail
-// characters.
+// shorten cuts the middle out of a text that is too long. It keeps the last tail
+// characters, and as many of the first as then fit.
 func shorten(text string, tail int) string {
 	return firstRunes(text, maxLength-1-tail) + "…" + lastRunes(text, tail)
 }

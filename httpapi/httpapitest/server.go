@@ -39,8 +39,8 @@ type Meddler func(w http.ResponseWriter, r *http.Request) bool
 // meddler.
 func (s *Server) Between(m Meddler) { s.meddle.Store(&m) }
 
-// Run runs a server without a listener until the test ends. Cleanups that are registered
-// later run before that.
+// Run runs a server without a listener until the test ends. Cleanups that the test
+// registers later run before the server stops.
 func Run(t testing.TB, p server.Parts) *server.Server {
 	s, err := server.Join(p)
 	require.NoError(t, err)

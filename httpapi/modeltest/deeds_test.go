@@ -67,22 +67,22 @@ func canResume(m *machine, c *modelClient) bool {
 }
 
 // canTryToResume reports whether a client may try to resume now. It may not if the result
-// would depend on chance. Its user-back could fill the outbox of another member, which then
-// ends. The event for that could fill the client's own outbox, before or after the client
-// has received what it came for.
+// would depend on chance. The user-back could overflow the outbox of another member and so
+// end its socket. The user-disconnected for that could overflow the client's own outbox,
+// before or after the client has received its events.
 func canTryToResume(m *machine, c *modelClient) bool {
 	return hasSocket(m, c) && (!c.socket.away || m.oracle.hasSpaceFor(mostAtOnce))
 }
 
-// canBatch reports whether a client may post a batch now. It may not if the batch can fill
-// an outbox. Then the room would receive an event for that in the middle of the batch, at a
-// moment that depends on chance.
+// canBatch reports whether a client may post a batch now. It may not if the batch can
+// overflow an outbox. That would end a socket, and chance decides at which event of the
+// batch the room would receive the user-disconnected for it.
 func canBatch(m *machine, c *modelClient) bool {
 	return hasSocket(m, c) && m.oracle.hasSpaceFor(m.maxBatch()*mostAtOnce)
 }
 
-// drawDeed draws a deed even if it cannot be done now. So when rapid shortens a failing run
-// by leaving out steps, the other steps stay the same.
+// drawDeed draws from all deeds, also from those that cannot be done now. So when rapid
+// shortens a failing run by leaving out steps, the other steps stay the same.
 var drawDeed = rapid.SampledFrom(weighed(deeds))
 
 func weighed(deeds []deed) (names []string) {

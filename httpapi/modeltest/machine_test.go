@@ -65,11 +65,11 @@ type machine struct {
 type modelClient struct {
 	name   string
 	socket *oracleSocket   // the client's latest socket; nil before the first
-	former []*oracleSocket // the client's sockets before
+	former []*oracleSocket // the client's earlier sockets
 	line   *line           // the latest request for events; nil when it is over
 	asked  int             // the position in that request
 	seen   int             // the sequence number of the last event seen
-	posts  []sent          // the last 64 posts of this socket with a key
+	posts  []sent          // the last 64 POSTs of this socket that had a key
 	belief belief
 }
 
@@ -142,8 +142,8 @@ func (m *machine) mustBe(want, got []string, format string, args ...any) {
 	m.t.FailNow()
 }
 
-// offBeat keeps the clients' steps between the server's ticks, because all durations are
-// whole milliseconds.
+// offBeat keeps the clients' steps between the server's ticks: the ticks come at whole
+// milliseconds, because all durations are whole milliseconds.
 const offBeat = time.Millisecond / 2
 
 // settle waits until the server has done all that it can do now. Then it tells the oracle

@@ -123,8 +123,8 @@ func (o *oracle) mayJoin(s *oracleSocket, room *oracleRoom) bool {
 	return o.admits(s.id, s)
 }
 
-// join takes a socket out of its room and into another. If it is in that room already, as
-// the same user, it only receives room-joined again.
+// join takes a socket out of its room and into another. If it is in that room already, with
+// the same user ID and metadata, it only receives room-joined again.
 func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) string {
 	room := o.room(roomID)
 	own := s.room != nil && s.room == room
@@ -160,8 +160,8 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 	return accepted
 }
 
-// welcome sends room-joined to a socket, with the members of its room. It says which of the
-// others are away.
+// welcome sends room-joined to a socket, with the members of its room. The event says which
+// of the others are away.
 func (o *oracle) welcome(s *oracleSocket) (refusal string) {
 	users := make([]fact, len(s.room.members))
 	for i, m := range s.room.members {

@@ -81,7 +81,7 @@ func (o *oracle) timestamp() string { return timestamp(o.now) }
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// hasSpaceFor reports whether each outbox has space for so many more events.
+// hasSpaceFor reports whether each outbox has space for count more events.
 func (o *oracle) hasSpaceFor(count int) bool {
 	return !slices.ContainsFunc(o.sockets, func(s *oracleSocket) bool {
 		return len(s.events)-s.written+count > o.limits().UnsentEvents
@@ -190,7 +190,7 @@ func (o *oracle) disconnected(reason sse.Reason) fact {
 
 func (o *oracle) shutdown() fact { return fact{"type": "server-shutdown", "timestamp": o.timestamp()} }
 
-// cause says why the server sent an event, and when.
+// cause says which socket caused an event, and when.
 type cause struct {
 	from     string    // the ID of the socket that caused it; "" for the server
 	ofOrigin bool      // the socket lived at that time, so the event counts against its address
@@ -295,7 +295,7 @@ func (o *oracle) advance(s *oracleSocket) {
 }
 
 // wrote records that all events up to the reader's position were written. It forgets the
-// oldest if the server retains no more.
+// oldest events, which the server no longer retains.
 func (o *oracle) wrote(s *oracleSocket) {
 	r := s.reader
 	if r.silent {

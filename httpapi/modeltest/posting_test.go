@@ -62,8 +62,9 @@ func (m *machine) drawPosting(c *modelClient) posting {
 	return posting{kind, e, jsonOf(e), ""}
 }
 
-// drawRoom draws the room that a client joins. If that may fill an outbox, it does not draw
-// the client's own room: when the other members receive the events depends on chance.
+// drawRoom draws the room that a client joins. If an outbox may become full, it does not
+// draw the client's own room. The client would leave it and join it again, and chance
+// decides when the other members read the events for that.
 func (m *machine) drawRoom(s *oracleSocket) string {
 	rooms := []string{"blue", "blue", "green", "red", "blue"}
 	if s.room != nil && !m.oracle.hasSpaceFor(mostAtOnce) {
@@ -112,7 +113,7 @@ type sent struct {
 	answer                               string // the answer that the oracle predicts
 }
 
-// asJSON makes a POST like a client that can set headers.
+// asJSON returns a POST of a client that can set headers.
 func asJSON(path, token, body string) sent {
 	return sent{path: path, contentType: "application/json", bearer: token, body: body}
 }
@@ -140,7 +141,7 @@ func (m *machine) disconnect(c *modelClient) {
 	m.send(c, "posts "+goodbye.name, asJSON("/events", c.socket.token, goodbye.body), goodbye)
 }
 
-// beacon makes a client post one event like a page that unloads.
+// beacon makes a client post one event as a page does when it unloads.
 func (m *machine) beacon(c *modelClient) {
 	p := goodbye
 	if rapid.Bool().Draw(m.t, "stays") {
@@ -157,7 +158,7 @@ func (m *machine) batch(c *modelClient) {
 	for n := range rapid.IntRange(1, m.maxBatch()).Draw(m.t, "events") {
 		p := m.drawPosting(c)
 		if n == 0 && rapid.IntRange(0, 9).Draw(m.t, "goodbye") == 1 {
-			p = goodbye // only as the first event: how much a stream still writes of the events before it depends on chance
+			p = goodbye // only as the first event: chance decides whether a stream still writes the events before it
 		}
 		all = append(all, p)
 		bodies = append(bodies, p.body)

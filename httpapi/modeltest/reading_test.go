@@ -133,7 +133,7 @@ func (m *machine) drawPoll(token string, position int) way {
 func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
-	waits := s != nil && s.reader != nil && s.reader.silent // the new one waits until the server gives up the old connection
+	waits := s != nil && s.reader != nil && s.reader.silent // the new request waits until the server gives up the old connection
 	l := m.server.ask(w.request)
 	l.client, l.reader = c, w.reader
 	m.lines = append(m.lines, l)
@@ -213,7 +213,7 @@ func (m *machine) useForeignID(c *modelClient) {
 }
 
 // drawOtherToken draws a client, and returns its token if it is another client with a
-// socket.
+// socket. If it is not, it returns otherwise.
 func (m *machine) drawOtherToken(c *modelClient, otherwise string) string {
 	other := m.drawClient("other")
 	if other == c || other.socket == nil {

@@ -25,7 +25,7 @@ type modelServer struct {
 	hub     *sse.Hub
 
 	mu      sync.Mutex // guards the fields below
-	touched []string   // the IDs of the sockets that ended, went away or came back, in this order
+	touched []string   // the IDs of the sockets that ended, went away or came back, oldest first
 }
 
 // startModelServer starts a server that stops at the end of the check.

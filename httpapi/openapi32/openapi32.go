@@ -65,7 +65,7 @@ func typeStreams(node any, schemas yaml.MapSlice, frames map[string]yaml.MapSlic
 	case yaml.MapSlice:
 		for _, member := range node {
 			if member.Key == "text/event-stream" {
-				media, _ := member.Value.(yaml.MapSlice) // null has no schema either
+				media, _ := member.Value.(yaml.MapSlice) // nil if it is null, which typeStream refuses
 				if err := typeStream(media, schemas, frames); err != nil {
 					return err
 				}

@@ -46,13 +46,13 @@ func TestTheContractInOpenAPI32TypesItsStreams(t *testing.T) {
 
 func TestADocumentWhoseStreamsCannotBeTypedIsRefused(t *testing.T) {
 	for name, document := range map[string]string{
-		"no YAML":     "a: [",
+		"not YAML":    "a: [",
 		"no schemas":  "openapi: 3.1.1",
 		"no mapping":  "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {schema: {$ref: '#/components/schemas/A'}}}}}}",
-		"no union":    "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {schema: {type: string}}}}}}",
+		"not a union": "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {schema: {type: string}}}}}}",
 		"no schema":   "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: {}}}}}",
 		"no media":    "components: {schemas: {A: {type: object}}, responses: {S: {content: {text/event-stream: null}}}}",
-		"no document": "",
+		"empty":       "",
 	} {
 		_, err := openapi32.From31([]byte(document))
 		require.Error(t, err, name)

@@ -49,7 +49,7 @@ func (p *Problem) Error() string { return p.Name + ": " + p.Detail }
 
 // FieldError names one thing that is wrong in a request.
 type FieldError struct {
-	Field   string `json:"field"`   // its path, or "" for the whole
+	Field   string `json:"field"`   // its path, or "" for the whole request
 	Rule    string `json:"rule"`    // the rule that it breaks
 	Message string `json:"message"` // what it must be
 }
@@ -57,12 +57,12 @@ type FieldError struct {
 // Field returns a [FieldError].
 func Field(path, rule, message string) FieldError { return FieldError{path, rule, message} }
 
-// MaxFieldErrors is how many wrong fields a response names.
+// MaxFieldErrors is how many wrong fields a response names at most.
 const MaxFieldErrors = 20
 
-// Invalid is the problem of a request in which something is wrong. It keeps the
-// first [MaxFieldErrors], and only an excerpt of each field's name: the client
-// chose it.
+// Invalid returns the problem of a request in which something is wrong. It keeps
+// the first [MaxFieldErrors] errors. Of each field's name it keeps only an excerpt,
+// because the client chose the name.
 func Invalid(wrong ...FieldError) *Problem {
 	p := ValidationFailed.With("See errors for what to change.")
 	p.Errors = wrong[:min(len(wrong), MaxFieldErrors)]

@@ -5,7 +5,7 @@ import "net/http"
 // The table of problems, in the order in which the protocol lists them.
 var (
 	MalformedJSON = Type{"malformed-json", http.StatusBadRequest, "The body is not valid JSON",
-		"The body of the request is not one JSON value in UTF-8 (RFC 8259). The detail names the byte at which it goes wrong. JSON that is nested more than 100 levels deep and unpaired surrogates in strings are refused too, because many receivers cannot read them."}
+		"The body of the request is not one JSON value in UTF-8 (RFC 8259). The detail names the byte at which it goes wrong. The server also refuses JSON that is nested more than 100 levels deep, and strings with unpaired surrogates: many receivers cannot read them."}
 	UnknownSession = Type{"unknown-session", http.StatusUnauthorized, "The session is not known",
 		"The request needs the session token from the event “connected”, as “Authorization: Bearer <token>”. The token is missing or malformed, or its socket has ended: it disconnected, or it stayed away longer than the resume window. Open a new stream (GET /events), take the token from its first event, and join the room again."}
 	UnknownOperator = Type{"unknown-operator", http.StatusUnauthorized, "This is for the operators of the server",
@@ -25,7 +25,7 @@ var (
 	NotInRoom = Type{"not-in-room", http.StatusConflict, "You are not in a room",
 		"This event is for the members of a room, and the socket is not in a room. Send join-room first. A client that could not resume has a new socket, and must join again."}
 	RoomFull = Type{"room-full", http.StatusConflict, "The room is full",
-		"The room has as many members as this server allows, or their metadata is as large as a room may hold. The detail says which. Try again when someone has left, join with less metadata, or use another room."}
+		"The room has as many members as this server allows, or its members have as much metadata as one room may hold. The detail says which. Try again when someone has left, join with less metadata, or use another room."}
 	RoomLocked = Type{"room-locked", http.StatusConflict, "The room is locked",
 		"An operator has locked this room: nobody else can join it. Its members stay. Try again later, or use another room."}
 	PayloadTooLarge = Type{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large",
@@ -37,7 +37,7 @@ var (
 	RateLimited = Type{"rate-limited", http.StatusTooManyRequests, "Too many requests",
 		"Wait as long as the header Retry-After says. Then send less often."}
 	TargetOverflow = Type{"target-overflow", http.StatusTooManyRequests, "Your share of the target's outbox is used up",
-		"A receiver has not yet read what you sent to it. Each sender has a share of a receiver's outbox. Yours is full, so the server did not accept this event; events that it accepted before will arrive. Send less often, and try again after the time in the header Retry-After. One slow member is enough to refuse an event to the whole room."}
+		"A receiver has not yet read what you sent to it. Each sender has a share of a receiver's outbox. Yours is full, so the server did not accept this event; events that it accepted before will arrive. Send less often, and try again after the time in the header Retry-After. The server refuses an event that is for the whole room even if only one member is slow."}
 	ShuttingDown = Type{"shutting-down", http.StatusServiceUnavailable, "The server is shutting down",
 		"The server is stopping and accepts nothing more. The event “server-shutdown” told every stream when to reconnect. The header Retry-After says it too."}
 	AtCapacity = Type{"at-capacity", http.StatusServiceUnavailable, "The server is at capacity",
