@@ -31,8 +31,8 @@ var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reaso
 // maxLoggedParameters is how many parameters of a query are logged.
 const maxLoggedParameters = 16
 
-// loggedQuery returns a query for the log. Unknown names are hidden, and so are
-// values that are not numbers: people put tokens into the wrong place.
+// loggedQuery returns a query for the log. It hides unknown names and all values that
+// are not numbers, because people put tokens into the wrong place.
 func loggedQuery(raw string) string {
 	values, _ := url.ParseQuery(raw) // a parameter that cannot be parsed is left out
 	var shown []string

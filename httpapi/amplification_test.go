@@ -225,8 +225,8 @@ func takenMemory() (held, taken int) {
 	return int(m.HeapAlloc + m.StackInuse), int(m.TotalAlloc)
 }
 
-// violation says which part of the law a request breaks; "" if none. The memory that even
-// the smallest request takes to be read is the server's own, and does not count.
+// violation says which part of the law a request breaks; "" if none. The memory that it
+// takes to read even the smallest request is the server's own, and does not count.
 func (m measured) violation(a asked, smallest measured) string {
 	n := a.size()
 	if most := heldPerByte*n + heldFixed + amplifiedReceivers*heldPerReceiver; m.held > most {
@@ -271,7 +271,7 @@ func drawWorst(rt *rapid.T) string {
 	}
 }
 
-// drawEvent draws an event by its type's schema, and makes it worse.
+// drawEvent draws an event by its type's schema, and then makes parts of it expensive.
 func drawEvent(rt *rapid.T, schema *openapi3.Schema, target string) string {
 	var members []string
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
@@ -348,7 +348,7 @@ func (s *amplified) smallest(t *testing.T) (most measured) {
 }
 
 // The server holds at most a few times the size of what a client sends, even if all its
-// receivers read nothing. Reading it does not take much more.
+// receivers read nothing. It also allocates at most a few times that size to read it.
 func TestNoEventMakesTheServerHoldMuchMoreThanItsSize(t *testing.T) {
 	c := must(theContract())
 	s := newAmplified(t)

@@ -48,7 +48,7 @@ type Options struct {
 	ICEServers iceservers.Provider
 
 	// AdminToken is the secret that an operator sends. If it is empty, nobody is an
-	// operator in production, and everybody is elsewhere.
+	// operator in the environment [Production]. In any other, everybody is an operator.
 	AdminToken string
 
 	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.

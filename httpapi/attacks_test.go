@@ -370,8 +370,8 @@ func TestAttackPathTraversal(t *testing.T) {
 	}
 }
 
-// A proxy and the server may disagree about the end of one of these requests. Then bytes
-// that are a body to the proxy are a request of somebody else to the server, or the reverse
+// A proxy and the server may disagree about the end of one of these requests. Then the
+// server may take the rest of a body for the request of another client, or the proxy may
 // (RFC 9112, 11.2).
 func TestAttackRequestSmuggling(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: time.Second}, 100) // a heartbeat shows a stream that its client is gone

@@ -39,9 +39,9 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	})
 }
 
-// result processes one event of a batch, and returns its problem, nil if the event is
-// accepted. An earlier event may have ended the socket. The error is a failure of the
-// server, which is not a problem of the event.
+// result processes one event of a batch. It returns the event's problem, or nil if the
+// event is accepted. If an earlier event of the batch has ended the socket, that is the
+// problem. The error is a failure of the server.
 func (a *API) result(socketID string, event decode.Document) (*problem.Problem, error) {
 	if _, alive := a.hub.Info(socketID); !alive {
 		return sessionEnded, nil

@@ -11,7 +11,7 @@ import (
 	"signaling-server/sse"
 )
 
-// beacon posts like navigator.sendBeacon.
+// beacon posts as navigator.sendBeacon does.
 func (s *server) beacon(t *testing.T, body string) (status int) {
 	t.Helper()
 	status, _ = s.beaconWith(t, body, nil)
@@ -87,8 +87,8 @@ func TestABeaconsTokenIsCheckedLikeTheAuthorizationHeader(t *testing.T) {
 	a.quiet()
 }
 
-// A client that can set Authorization can set Content-Type too. It has only forgotten to,
-// and the problem says so.
+// A client that can set Authorization can set Content-Type too. So a client that sends
+// both Authorization and plain text has forgotten the type, and the problem says so.
 func TestABodyOfPlainTextIsABeaconOnlyWithoutAuthorization(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	a := s.join(t, "room", "Ada")

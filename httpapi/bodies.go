@@ -48,9 +48,9 @@ func (a *API) newIntake(r *http.Request) *intake {
 // errNoMemory is the error of a request whose body does not fit into the budget.
 var errNoMemory = errors.New("the memory for requests is used up")
 
-// take takes memory for that many more bytes of the body. The first part is granted
-// even if the budget is used up: so every connected client can send an event, and
-// the clients that hold the most make room.
+// take takes memory for more bytes of the body. It grants the first part even if the
+// budget is used up, so that every connected client can send an event. The hub then frees
+// memory of the sockets that hold the most.
 func (in *intake) take(bytes int) error {
 	if err := in.share.Take(bytes); err != nil {
 		return err
@@ -165,9 +165,9 @@ func hurryBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// withoutBody wraps a handler whose requests have no body. A body that comes all the
-// same is not read. Then net/http cannot see that the client is gone before something
-// is written to it: a stream notices at its next heartbeat.
+// withoutBody wraps a handler whose requests have no body. If a body comes all the
+// same, it is not read. While a body is unread, net/http does not notice that the client
+// is gone: a stream notices when it writes its next heartbeat.
 func withoutBody(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, p params) error {
 		if r.ContentLength == 0 {

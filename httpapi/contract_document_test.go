@@ -15,7 +15,7 @@ import (
 	signalingserver "signaling-server"
 )
 
-// contract is openapi.yaml, with what it takes to hold a server to it.
+// contract is openapi.yaml, prepared for checking a server's traffic against it.
 type contract struct {
 	document *openapi3.T
 	strict   *judge
@@ -215,8 +215,8 @@ func unionOf(operation *openapi3.Operation) string {
 	return schemaName(operation.Responses.Value("200").Value.Content["text/event-stream"].Schema.Ref)
 }
 
-// kindsOf lists the answers that a documented response stands for: one for each media
-// type, and for problems one for each type among the examples.
+// kindsOf lists the kinds of answers that a documented response stands for. A media type
+// is one kind. Of problems, each type in the examples is one kind.
 func kindsOf(response *openapi3.Response) (kinds []string) {
 	for mediaType, content := range response.Content {
 		if mediaType != "application/problem+json" {
@@ -233,7 +233,7 @@ func kindsOf(response *openapi3.Response) (kinds []string) {
 	return kinds
 }
 
-// kindHeard returns which of the kinds of kindsOf an answer is.
+// kindHeard returns the kind of an answer, as kindsOf lists it.
 func kindHeard(documented *openapi3.Response, answer *http.Response, body any) string {
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch {

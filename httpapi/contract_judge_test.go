@@ -16,11 +16,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// judge holds requests, answers and events to the document. Its schemas are judged
-// by JSON Schema 2020-12, which is what OpenAPI 3.1 uses.
+// judge checks requests, answers and events against the document. It reads the
+// document's schemas as JSON Schema 2020-12, which OpenAPI 3.1 uses.
 type judge struct {
 	document *openapi3.T
-	isStrict bool // objects to all names that the document does not have, even if it allows others
+	isStrict bool // objects to all names that the document does not have, even if it allows other names
 
 	mu       sync.Mutex // guards the fields below
 	compiler *jsonschema.Compiler
@@ -56,7 +56,7 @@ func (j *judge) add(name string, part json.Marshaler) error {
 	return j.compiler.AddResource(name, root)
 }
 
-// shut makes every schema that names members refuse all others. The schemas of data and
+// shut makes every schema that names members refuse all other members. The schemas of data and
 // metadata stay open: these belong to the application, and name no members. The schema of
 // the OpenAPI document stays open too. All schemas allow callId, which only these tests
 // send, to see that it is relayed.

@@ -79,7 +79,7 @@ func memoryIsUsedUp(t *testing.T, w *witness) {
 	used := budget.New(1)
 	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = used })
 	p := s.connect(t)
-	p.send(`{"type":"ping"}`) // a small body is always granted
+	p.send(`{"type":"ping"}`) // a small body gets memory even if the budget is used up
 	p.next("pong")
 	large := fmt.Sprintf(`{"type":"send-message","message":%q}`, strings.Repeat("x", 3000))
 	p.refuse(http.StatusServiceUnavailable, "at-capacity", large)

@@ -21,12 +21,12 @@ import (
 // notYet lists the facts of the contract that nothing can cause yet, and what will cause
 // them.
 var notYet = map[string]string{
-	"event user-disconnected reason server shutdown": "several nodes: one that stops takes all its rooms along",
+	"event user-disconnected reason server shutdown": "several nodes: a node that stops takes all its rooms along",
 	"event user-disconnected reason node lost":       "several nodes",
 }
 
 // Together, the scenarios make the server say everything that the contract allows. In each
-// scenario a witness holds all traffic to the contract.
+// scenario a witness checks all traffic against the contract.
 var scenarios = []struct {
 	name string
 	run  func(*testing.T, *witness)

@@ -21,8 +21,8 @@ import (
 	"signaling-server/sse"
 )
 
-// witness stands between the clients and the servers of a test. It holds all their traffic
-// to the contract, and remembers the facts that it heard.
+// witness stands between the clients and the servers of a test. It checks all their traffic
+// against the contract, and remembers the facts that it heard.
 type witness struct {
 	*contract
 	isStrict bool           // objects to all names that the document does not have
@@ -47,7 +47,8 @@ func newWitness(t *testing.T, c *contract) *witness {
 }
 
 // newListener makes a witness for one server of a test. It judges what the test reads. It
-// allows names that the document is open for, for example members that are relayed.
+// is not strict: it allows members that the document permits without naming them, for
+// example members that are relayed.
 func newListener(t testing.TB) *witness {
 	if _, isTest := t.(*testing.T); !isTest {
 		return nil // a benchmark measures the server alone
@@ -98,7 +99,7 @@ func (w *witness) soFar() []string {
 	return slices.Clone(w.wrong)
 }
 
-// wire is the transport to one server, past a witness.
+// wire is the transport to one server. A witness checks all that goes through it.
 type wire struct {
 	*http.Transport
 	witness *witness
@@ -270,8 +271,8 @@ func (w *witness) judge() *judge {
 	return w.open
 }
 
-// wrongWithEvent holds an event's data to the schema of its type, and then to the union of
-// all types. The schema comes first because its errors say more.
+// wrongWithEvent checks an event's data against the schema of its type, and then against the
+// union of all types. The schema comes first because its errors say more.
 func (w *witness) wrongWithEvent(unionName, kind string, data any) []string {
 	union := w.document.Components.Schemas[unionName]
 	one, known := union.Value.Discriminator.Mapping[kind]
@@ -284,7 +285,7 @@ func (w *witness) wrongWithEvent(unionName, kind string, data any) []string {
 	return w.judge().wrongWithValue(unionName, union, data)
 }
 
-// wrongWith holds a value to one of the document's schemas.
+// wrongWith checks a value against one of the document's schemas.
 func (w *witness) wrongWith(name string, value any) []string {
 	return w.judge().wrongWithValue(name, w.document.Components.Schemas[name], value)
 }

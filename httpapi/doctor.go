@@ -81,8 +81,8 @@ func forwardedFor(header http.Header) []string {
 	return chain
 }
 
-// headerFields lists the fields of a header, sorted by name. Of each text it shows what
-// the function show returns.
+// headerFields lists the fields of a header, sorted by name. The function show returns
+// what is listed of each name and value.
 func headerFields(header http.Header, show func(string) string) []headerField {
 	fields := []headerField{}
 	for name, values := range header {
@@ -103,8 +103,9 @@ func headerFields(header http.Header, show func(string) string) []headerField {
 // whole shows all of a text: the server's own texts are short.
 func whole(text string) string { return text }
 
-// secretWords are parts of the names of header fields that prove an identity. Gateways
-// add fields of their own, and people send their reports to others.
+// secretWords are parts of the names of header fields that prove an identity. We cannot
+// list whole names, because gateways add fields of their own. And people send the
+// doctor's report to others.
 var secretWords = []string{"auth", "cookie", "token", "secret", "jwt", "assertion", "api-key", "apikey", "password", "session", "oidc", "credential"}
 
 // isSecret reports whether the value of a header field must be hidden. Last-Event-ID

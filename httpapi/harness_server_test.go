@@ -31,8 +31,8 @@ type setup struct {
 // witness, or with traffic that a witness cannot read.
 func unheard(u *setup) { u.unheard = true }
 
-// hasty gives a server a short ReadTimeout, for tests that must take longer than it. Other
-// servers have a long one, so that it does not end a request on a busy machine.
+// hasty gives a server a short ReadTimeout, for tests in which a request must outlast the
+// timeout. Other servers have a long timeout, which ends no request even on a busy machine.
 func hasty(u *setup) { u.http = func(server *http.Server) { server.ReadTimeout = time.Second } }
 
 // newServer starts a server that stops with the test. The functions in others may change

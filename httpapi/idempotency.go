@@ -23,9 +23,9 @@ const (
 	maxKeyLength = 64
 	// keyCost is how many bytes a key takes, together with the shortest answer.
 	keyCost = 512
-	// maxAnswers is how many bytes all answers may take together, beside their keys.
+	// maxAnswers is how many bytes all answers may take together, without their keys.
 	maxAnswers = 64 << 10
-	// answerExcess is how many bytes an answer may be larger than its request.
+	// answerExcess is by how many bytes an answer may exceed the size of its request.
 	answerExcess = 1 << 10
 )
 
@@ -88,23 +88,24 @@ type socketKeys struct {
 	budget  *budget.Budget
 	network netip.Prefix
 
-	mu       sync.Mutex // guards what follows; held for look-ups only
-	first    map[string]*attempt
-	order    []string // oldest first; a POST under way is never forgotten
-	answers  int      // bytes of the answers, without the cost of their keys
-	isForgot bool     // the socket has ended: nothing is charged for it any more
+	mu          sync.Mutex // guards what follows; held for look-ups only
+	first       map[string]*attempt
+	order       []string // oldest first; a POST under way is never forgotten
+	answers     int      // bytes of the answers, without the cost of their keys
+	isForgotten bool     // the socket has ended: nothing is charged for it any more
 }
 
 // attempt is the first POST with a key.
 type attempt struct {
 	content [sha256.Size]byte // set once
 	done    chan struct{}     // closed when there is a reply
-	reply   reply             // may be read after done
+	reply   reply             // may be read once done is closed
 	size    int               // of the remembered reply; guarded by socketKeys.mu
 }
 
-// answerOnce answers a POST with the reply of do. If the Idempotency-Key was used
-// before, it answers as the first POST was answered, and waits for that if need be.
+// answerOnce answers a POST with the reply of do. If its Idempotency-Key was used before,
+// it does not call do: it sends the answer to the first POST with the key. If that POST
+// is still under way, it waits for the answer.
 func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
 	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
 		return do().send(w)
@@ -177,13 +178,14 @@ func (rs *repeats) forget(socketID string) {
 func (k *socketKeys) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.isForgot {
-		k.isForgot = true
+	if !k.isForgotten {
+		k.isForgotten = true
 		k.budget.ChargeFor(k.network, -k.answers-len(k.order)*keyCost)
 	}
 }
 
-// attempt returns the first attempt with a key, and reports whether it is this one.
+// attempt returns the first attempt with a key. If there was none before, it makes one,
+// and isFirst is true.
 func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *attempt, isFirst bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -201,7 +203,7 @@ func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *atte
 
 // charge charges bytes to the budget while the socket lives.
 func (k *socketKeys) charge(bytes int) {
-	if !k.isForgot {
+	if !k.isForgotten {
 		k.budget.ChargeFor(k.network, bytes)
 	}
 }
@@ -221,7 +223,7 @@ func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) rep
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	size := answer.size()
-	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgot || k.budget.TakeFor(k.network, size)) {
+	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgotten || k.budget.TakeFor(k.network, size)) {
 		k.answers += size
 		first.size = size
 		return answer
@@ -234,7 +236,7 @@ func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) rep
 }
 
 // makeRoom forgets the oldest answered key if there are as many keys as may be
-// remembered. While the network has used up its share of the budget, those are fewer.
+// remembered: maxKeys, or fewKeys while the network has used up its share of the budget.
 func (k *socketKeys) makeRoom() {
 	if len(k.order) < maxKeys && (len(k.order) < fewKeys || k.budget.HasShare(k.network)) {
 		return

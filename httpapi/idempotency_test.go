@@ -122,7 +122,7 @@ func TestTheLast64KeysAreRemembered(t *testing.T) {
 	require.Equal(t, 0.0, b.next("signal").json["data"])
 }
 
-// The first answers are at least six times as large as their requests, so the server may
+// The first answers are at least six times as large as their requests, so the server must
 // not keep them whole. The repeated answers have the same statuses and types.
 func TestAnAnswerMuchLargerThanItsRequestIsRememberedShortened(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)

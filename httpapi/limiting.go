@@ -10,8 +10,8 @@ import (
 	"signaling-server/sse"
 )
 
-// The limits that are not rates. Other code enforces them. Their names are for the
-// metrics.
+// These limits are not in package limits, because other packages enforce them. Their
+// names are for the metrics.
 const (
 	connections       limits.Name = "connections"
 	socketsPerAddress limits.Name = "sockets per address"

@@ -12,9 +12,9 @@ import (
 )
 
 // list is a list that operators read in pages. An answer needs little memory, however
-// long the list is: the ranks of maxRanks items, and one piece of text.
+// long the list is: at most twice maxRanks ranks, and one piece of text.
 type list struct {
-	total, items string // names of members of the answer: the number of items, and the items
+	total, items string // the names of the answer's members for the number of items and for the items
 
 	// find yields the items that contain a text, in any order.
 	find func(sought) iter.Seq[rank]
@@ -79,10 +79,11 @@ func (l list) describeAll(answer *pieces, page []rank, isEmpty bool) bool {
 	return isEmpty
 }
 
-// Each answer of the monitoring costs one. A list costs one more for so many entries.
+// Each answer of the monitoring counts as 1 against the limit of its network. A list
+// counts as 1 more for each of these numbers of entries.
 const (
-	entriesForOne  = 1000 // that are written
-	searchedForOne = 4000 // that are searched
+	entriesForOne  = 1000 // entries that are written
+	searchedForOne = 4000 // entries that are searched
 )
 
 // payFor charges a list to the limit of its network, before any work is done for it.

@@ -241,7 +241,7 @@ func TestUnknownPathsAndWrongMethodsAreProblems(t *testing.T) {
 	}
 }
 
-// A person at a terminal can copy the header from the problem.
+// The problem shows the header that is missing, so a person at a terminal can copy it.
 func TestProblemsAreWrittenForPeople(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	response, err := s.Client().Post(s.URL+"/events", "application/json", strings.NewReader(`{"type":"ping"}`))

@@ -20,7 +20,7 @@ type operators struct {
 }
 
 func newOperators(token string, isProduction bool) operators {
-	machine, _ := os.Hostname() // without a name, only the addresses of the machine count
+	machine, _ := os.Hostname() // without it, the server has only the name localhost, and IP addresses
 	return operators{token != "", sha256.Sum256([]byte(token)), !isProduction, machine}
 }
 
@@ -66,8 +66,8 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 
 // checkPage protects a server without a token from pages of other origins: a browser on
 // the operator's machine could reach the server for any page. A page may also make its
-// own host name lead to this machine (DNS rebinding). The browser then takes the server
-// for the page's own, so the name decides.
+// own host name lead to this machine (DNS rebinding). To the browser, the server then has
+// the page's own origin. So checkPage accepts only a Host that no such page can have.
 func (o operators) checkPage(r *http.Request) error {
 	switch {
 	case isForPage(r):

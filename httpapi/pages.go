@@ -32,8 +32,8 @@ type file struct {
 	etag    string
 }
 
-// newFile makes a file of its content. The first client that asks for it has it
-// compressed, for all that follow.
+// newFile makes a file of its content. The content is compressed once, when the first
+// client asks for it.
 func newFile(content []byte) file {
 	return file{
 		plain:   func() ([]byte, error) { return content, nil },

@@ -29,9 +29,9 @@ type terms struct {
 }
 
 // rank is the position of an item in a sorted list. Sockets are sorted by their age,
-// then by their ID. Rooms are sorted only by their ID; their age is not set.
+// then by their ID. Rooms are sorted only by their ID.
 type rank struct {
-	at int64 // Unix time in nanoseconds
+	at int64 // when the socket was opened, as Unix time in nanoseconds; 0 for a room
 	id string
 }
 

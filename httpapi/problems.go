@@ -16,13 +16,13 @@ var refusals = []struct {
 	err      error
 	limit    limits.Name
 	problem  problem.Type
-	canRetry bool // the problem says when
+	canRetry bool // the problem says when to try again
 	detail   string
 }{
 	{rooms.ErrNotInRoom, "", problem.NotInRoom, false, "Join a room before you send this."},
 	{rooms.ErrTargetNotFound, "", problem.TargetNotFound, false, "No other member of your room has this socket ID."},
 	{rooms.ErrRoomFull, membersPerRoom, problem.RoomFull, true, "The room has as many members as it may have (MAX_ROOM_MEMBERS, or your access token)."},
-	{rooms.ErrRosterFull, rosterSize, problem.RoomFull, true, "The members' metadata is as large as a room may hold (ROOM_BYTES). Join with less, or when someone has left."},
+	{rooms.ErrRosterFull, rosterSize, problem.RoomFull, true, "The members have as much metadata as one room may hold (ROOM_BYTES). Join with less metadata, or when someone has left."},
 	{rooms.ErrRoomLocked, "", problem.RoomLocked, false, "An operator has locked this room: nobody else can join it."},
 	{rooms.ErrTooManyRooms, roomsInAll, problem.AtCapacity, true, "The server has as many rooms as it may have (MAX_ROOMS). Join one that exists, or try again after the time given."},
 	{rooms.ErrTooManyRoomsOfNetwork, roomsPerAddress, problem.AtCapacity, true, "Your address has made as many rooms as one address may (MAX_ROOMS_PER_ADDRESS). Join one that exists, or try again after the time given."},

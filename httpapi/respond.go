@@ -83,7 +83,7 @@ func writeProblem(w http.ResponseWriter, p *problem.Problem) {
 	_, _ = io.WriteString(w, "\n")
 }
 
-// problemOf is [problemFor], and counts the refusal.
+// problemOf returns the problem of [problemFor], and counts the refusal.
 func (a *API) problemOf(err error) *problem.Problem {
 	p, limit := problemFor(err)
 	if p != nil {

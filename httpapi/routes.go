@@ -72,7 +72,7 @@ func (a *API) allRoutes() []route {
 // newRouter makes the handler of all routes.
 func (a *API) newRouter() http.Handler {
 	router := httprouter.New()
-	router.RedirectTrailingSlash = false // an almost right path is wrong
+	router.RedirectTrailingSlash = false // a path that is almost right is wrong
 	router.RedirectFixedPath = false
 	router.NotFound = a.serve(withoutBody(func(http.ResponseWriter, *http.Request, params) error {
 		return problem.NotFound.With("GET / lists what there is.")
@@ -110,7 +110,7 @@ func isReading(path string) bool {
 	return path == "/events" || path == "/events/poll" || path == "/silence"
 }
 
-// hasEscapedSlash reports whether a path has an escaped slash. That one does not
+// hasEscapedSlash reports whether a path has an escaped slash. An escaped slash does not
 // separate parts of the path.
 func hasEscapedSlash(r *http.Request) bool {
 	return r.URL.RawPath != "" && strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F")

@@ -99,8 +99,8 @@ func namesEventStream(r *http.Request) bool {
 	return false
 }
 
-// refuseEventSource refuses a stream so that an EventSource tries again: any other
-// status than 200 would stop it for good.
+// refuseEventSource refuses a stream by an event, with status 200. After any other
+// status, an EventSource would never try again.
 func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
 	reason, p := "at capacity", a.problemOf(err)
 	switch p.Name {

@@ -18,7 +18,7 @@ import (
 	"signaling-server/sse"
 )
 
-// Each test is a trap: a case in which a server that works nearly always may break its
+// Each test is a trap: a rare case, in which a server that otherwise works may break its
 // promises.
 
 // resume opens a stream after an event's id.

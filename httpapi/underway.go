@@ -38,7 +38,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 	kind, network = kindOf(r), a.networkOf(r)
 	inReserve := conns.InReserve(r.Context())
 	if inReserve {
-		w.Header().Set("Connection", "close") // the next request of this client must find a free connection, too
+		w.Header().Set("Connection", "close") // the client's next request must come over another connection, if one is free by then
 		refusal = errNoConnection
 	} else {
 		var count int
@@ -125,8 +125,8 @@ func hurry(w http.ResponseWriter, r *http.Request, count int) {
 	_ = control.SetWriteDeadline(at.Add(shareOfTime(write, count, minWriteTimeout)))
 }
 
-// shareOfTime divides a time-out among requests, if there are more than fewRequests. No
-// share is shorter than least, unless the whole time-out is.
+// shareOfTime divides a time-out among requests, if there are more than fewRequests. A
+// share is shorter than least only if the whole time-out is shorter than least.
 func shareOfTime(timeout time.Duration, count int, least time.Duration) time.Duration {
 	return max(timeout*fewRequests/time.Duration(max(count, fewRequests)), min(timeout, least))
 }

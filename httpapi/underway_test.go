@@ -111,8 +111,8 @@ func (w *closedWindow) seen() (headers, resets int) {
 }
 
 // get asks for a path, and sends a header field of 256 bytes several times. Only the first
-// takes its full size on the wire. Each other takes one byte, because the field is in the
-// server's header table.
+// time it takes its full size on the wire. After that it takes one byte, because it is in
+// the server's header table.
 func (w *closedWindow) get(t testing.TB, path string, fields int) {
 	t.Helper()
 	block := append([]byte{0x82, 0x86, 0x04, byte(len(path))}, path...)

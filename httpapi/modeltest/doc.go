@@ -1,4 +1,4 @@
-// Package modeltest holds the server to a model of the protocol. Clients do whatever
+// Package modeltest compares the server with a model of the protocol. Clients do whatever
 // clients can do, in any order and in fake time. An oracle predicts what each client must
 // receive.
 package modeltest
