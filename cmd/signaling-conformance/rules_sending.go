@@ -30,7 +30,7 @@ var sendingRules = []rule{
 			}
 		}
 	}},
-	{sending, "from-cannot-be-forged", "from is set by the server, and a from that the sender wrote is dropped.", func(t *trial) {
+	{sending, "from-cannot-be-forged", "from is set by the server, and a from that the sender wrote in an offer, answer or ice-candidate is dropped.", func(t *trial) {
 		a, b := t.pair()
 		a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"},"from":%q}`, b.socketID, unknownSocket))
 		f := b.next("offer")
