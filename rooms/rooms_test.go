@@ -367,11 +367,10 @@ func TestOnlyAMemberCanSaySomething(t *testing.T) {
 	box.none(t, "a")
 }
 
-// Sockets join, change rooms, leave and end at random, all at once. Of any two members of
-// a room, the earlier received user-connected for the later exactly once, or the later
-// found the earlier in users. Exactly one of the two holds. When all sockets have ended,
-// no room is left.
-func TestOfTwoMembersExactlyOneHearsOfTheOther(t *testing.T) {
+// Sockets join, change rooms, leave and end at random, all at once. Each member learns of
+// each other member of its room exactly once: from user-connected if it was there first,
+// or from users if it came later. When all sockets have ended, no room is left.
+func TestEachMemberLearnsOfEachOtherMemberOnce(t *testing.T) {
 	rs, box := newRooms(1000)
 	const sockets, steps = 24, 300
 	var working sync.WaitGroup

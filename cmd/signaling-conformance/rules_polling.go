@@ -31,7 +31,7 @@ var pollingRules = []rule{
 		none, _ := p.polled("?wait=0&after=" + sequence(lastID))
 		t.expect("events after the last", 0, len(none))
 	}},
-	{polling, "stream-and-poll-are-one-queue", "Stream and poll read one queue: a client may change between them at any moment, and neither loses nor repeats an event.", func(t *trial) {
+	{polling, "stream-and-poll-are-one-queue", "Streams and polls read the same outbox: a client may change between them at any moment, and neither loses nor repeats an event.", func(t *trial) {
 		a, b := t.pair()
 		var seen []any
 		count := 0

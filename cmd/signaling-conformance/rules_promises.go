@@ -64,7 +64,7 @@ var promiseRules = []rule{
 			t.fail("user-disconnected\nexpected: at once\nseen:     after %v", took)
 		}
 	}},
-	{promises, "no-input-brings-a-server-error", "No input, however malformed, brings a 5xx or harms another socket.", func(t *trial) {
+	{promises, "no-input-brings-a-server-error", "No input, however malformed, causes a 5xx or harms another socket.", func(t *trial) {
 		a, b := t.pair()
 		for _, body := range []string{
 			`null`, `[]`, `7`, `"x"`, `{"type":null}`, `{"type":{}}`, `{"type":"join-room","roomId":{},"userId":[]}`, `{"type":"offer","target":{},"offer":null}`,

@@ -15,7 +15,7 @@ var roomRules = []rule{
 		a.send(`{"type":"signal","data":1}`)
 		b.quiet()
 	}},
-	{rooms, "signals-stay-in-the-room", "A member may signal the other members of its own room, and no other socket; a socket elsewhere is answered as one that does not exist.", func(t *trial) {
+	{rooms, "signals-stay-in-the-room", "A member may signal the other members of its own room, and no other socket; a target elsewhere is answered as if it did not exist.", func(t *trial) {
 		a, _ := t.pair()
 		b, _ := t.pair()
 		offer := `{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"}}`
@@ -37,7 +37,7 @@ var roomRules = []rule{
 			t.expect("users", names, seen)
 		}
 	}},
-	{rooms, "earlier-and-later-find-each-other-once", "Of any two members, the earlier receives user-connected for the later exactly once, and the later finds the earlier in users exactly once: never neither, never both.", concurrentJoins},
+	{rooms, "earlier-and-later-find-each-other-once", "Of any two members, the earlier receives user-connected for the later exactly once, and the later finds the earlier in users exactly once, so each learns of the other once.", concurrentJoins},
 	{rooms, "leaving-is-reported", "A member that leaves receives room-left, and the others receive user-disconnected, both with the reason left.", func(t *trial) {
 		a, b := t.pair()
 		b.send(`{"type":"leave-room"}`)

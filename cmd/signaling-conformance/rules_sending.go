@@ -14,7 +14,7 @@ var sendingRules = []rule{
 		p.send(`{"type":"ping"}`)
 		p.next("pong")
 	}},
-	{sending, "unknown-members-are-refused-by-name", "An event is refused by name if it has a member that the table does not list, except in offer, answer and ice-candidate, where such a member travels along.", func(t *trial) {
+	{sending, "unknown-members-are-refused-by-name", "An event with a member that the table does not list is refused, and the problem names the member; in offer, answer and ice-candidate the member is relayed instead.", func(t *trial) {
 		p := t.connect()
 		a := p.refused(http.StatusUnprocessableEntity, "validation-failed", `{"type":"ping","extra":1}`)
 		if !strings.Contains(a.text, `"extra"`) {
@@ -54,7 +54,7 @@ var sendingRules = []rule{
 			}
 		}
 	}},
-	{sending, "a-repeated-key-does-nothing-again", "A repeat of a key is answered as the first was, and does nothing again; with another body it is answered 422 validation-failed.", func(t *trial) {
+	{sending, "a-repeated-key-does-nothing-again", "A request that repeats a key is answered as the first request was, and does nothing again; with another body it is answered 422 validation-failed.", func(t *trial) {
 		a, b := t.pair()
 		const body = `{"type":"signal","data":1}`
 		for range 3 {
@@ -113,7 +113,7 @@ var clientEventRules = []rule{
 		a.quiet()
 		b.quiet()
 	}},
-	{clientEvents, "disconnect-ends-at-once", "disconnect ends the socket at once, and its token and ids are worth nothing afterwards.", func(t *trial) {
+	{clientEvents, "disconnect-ends-at-once", "disconnect ends the socket at once, and its token and ids are not valid afterwards.", func(t *trial) {
 		a, b := t.pair()
 		b.send(`{"type":"disconnect"}`)
 		t.expect("the reason", "client disconnect", a.next("user-disconnected").json["reason"])

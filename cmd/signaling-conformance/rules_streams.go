@@ -100,7 +100,7 @@ var streamRules = []rule{
 			t.expect("type, in the data of "+kind, kind, b.next(kind).json["type"])
 		}
 	}},
-	{streams, "silence-brings-heartbeats", "After each heartbeatInterval (10 s) of silence comes a heartbeat, which repeats the last id and so never moves the client's position.", func(t *trial) {
+	{streams, "silence-brings-heartbeats", "After each heartbeatInterval (10 s) of silence the server sends a heartbeat, which repeats the last id and so never moves the client's position.", func(t *trial) {
 		p := t.connect()
 		interval := p.interval("heartbeatInterval")
 		if interval > t.settings.timeout/3 {
@@ -168,7 +168,7 @@ var streamRules = []rule{
 			t.expect("resumed, with the id "+shortened(id), false, p.hello["resumed"])
 		}
 	}},
-	{streams, "a-gap-ends-the-old-socket", "A socket that cannot be resumed without a gap ends at once, so that no ghost of it stays in its room.", func(t *trial) {
+	{streams, "a-gap-ends-the-old-socket", "A socket that cannot be resumed without a gap ends at once, so that it does not stay in its room.", func(t *trial) {
 		a, b := t.pair()
 		b.hangUp()
 		ahead := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.token + ".4000000"}))
