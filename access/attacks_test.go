@@ -99,7 +99,7 @@ func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
 	}
 }
 
-func TestSignaturesAreOfThisTokenOnly(t *testing.T) {
+func TestASignatureIsValidForItsTokenOnly(t *testing.T) {
 	tokens := map[string]string{
 		"secret": signedBySecret(t, saying("")),
 		"RSA":    signed(t, jwt.SigningMethodRS256, rsaKey(), `{"alg":"RS256"}`, saying("")),
@@ -147,9 +147,9 @@ func TestSignaturesAreOfThisTokenOnly(t *testing.T) {
 	}
 }
 
-// A token has only one form. A program that records tokens, to accept none of them
-// twice, can therefore compare their text.
-func TestTokensAreWrittenInOneWay(t *testing.T) {
+// A token has only one form. So a program that accepts each token only once can
+// record the text of the tokens that it has seen.
+func TestATokenHasOneForm(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	token := signedBySecret(t, saying(""))
 	last := token[len(token)-1]
@@ -174,7 +174,7 @@ func TestTokensAreWrittenInOneWay(t *testing.T) {
 	requireDenied(t, Missing, err)
 }
 
-func TestWhatIsTooLongIsNotRead(t *testing.T) {
+func TestATokenThatIsTooLongIsNotRead(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	fitting := func(size int) string {
 		n := size * 3 / 4
@@ -192,22 +192,22 @@ func TestWhatIsTooLongIsNotRead(t *testing.T) {
 	require.Greater(t, len(longer), maxTokenSize)
 	_, err = v.Verify(longer, room, user)
 	requireDenied(t, Invalid, err)
-	// The limit of size also bounds the nesting.
+	// The limit on the size also bounds the nesting.
 	_, err = v.Verify(signedBySecret(t, saying(`,"x":`+strings.Repeat("[", 2800)+strings.Repeat("]", 2800))), room, user)
 	require.NoError(t, err)
 }
 
-func TestClaimsThatCannotBeAreInvalid(t *testing.T) {
+func TestImpossibleClaimsAreInvalid(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	exp := time.Now().Add(time.Hour).Unix()
 	of := func(members string) string { return fmt.Sprintf(`{%s,"exp":%d}`, members, exp) }
 	for _, payload := range []string{
-		// A token without an end would be valid forever.
+		// A token without exp would be valid forever.
 		`{"sub":"Ada","room":"lobby"}`, until("null"),
-		// An end that only some libraries can read, or that is not a time.
+		// An exp that only some libraries can read, or that is not a time.
 		until(fmt.Sprintf("%q", fmt.Sprint(exp))), until(`"tomorrow"`), until("true"), until("[]"), until("{}"), until(`""`),
 		until("1e300"), until("1e999"), until("-1e300"), until("-1"), until("9223372036854775808"), until("253402300800"), until("NaN"), until("Infinity"),
-		// The same for the beginning.
+		// The same for nbf and iat.
 		saying(`,"nbf":"0"`), saying(`,"nbf":null`), saying(`,"nbf":-1`), saying(`,"nbf":1e300`), saying(`,"iat":"0"`), saying(`,"iat":[]`), saying(`,"iat":1e300`),
 		// An empty or impossible user or room.
 		of(`"room":"lobby"`), of(`"sub":"","room":"lobby"`), of(`"sub":null,"room":"lobby"`), of(`"sub":1,"room":"lobby"`), of(`"sub":["Ada"],"room":"lobby"`),
@@ -229,7 +229,7 @@ func TestClaimsThatCannotBeAreInvalid(t *testing.T) {
 	}
 }
 
-func TestReasonsAreToldOnlyOfSignedTokens(t *testing.T) {
+func TestReasonsAreGivenOnlyForSignedTokens(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	past, future := time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix()
 	for _, c := range []struct {
@@ -254,13 +254,13 @@ func TestReasonsAreToldOnlyOfSignedTokens(t *testing.T) {
 
 var otherSecret = []byte("of thirty-two bytes, or some less")
 
-func TestHeadersNameNoKeysOfTheirOwn(t *testing.T) {
+func TestATokensHeaderCannotChooseItsKey(t *testing.T) {
 	v := verifierOf(t, Keys{PublicKey: edKey.Public()})
 	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q}`, base64.RawURLEncoding.EncodeToString(otherKey[32:]))
 	for _, header := range []string{
 		// A token that carries the key for its own signature.
 		`{"alg":"EdDSA","jwk":` + jwk + `}`, `{"alg":"EdDSA","x5c":["MIIB"]}`,
-		// A token that names a URL for its key. Nothing listens there, and nothing asks.
+		// A token that names a URL for its key. The verifier does not ask there.
 		`{"alg":"EdDSA","jku":"http://127.0.0.1:1/jwks"}`, `{"alg":"EdDSA","x5u":"http://127.0.0.1:1/cert"}`,
 		// Key IDs that some verifiers took for files, queries or commands.
 		`{"alg":"EdDSA","kid":"../../../../dev/null"}`, `{"alg":"EdDSA","kid":"/proc/sys/kernel/randomize_va_space"}`,
@@ -297,7 +297,7 @@ func TestTheOtherSignatureOfECDSAGrantsNothingMore(t *testing.T) {
 	require.Equal(t, Observe, granted.Can)
 }
 
-func TestADenialTellsNothingOfTheTokenOrTheKeys(t *testing.T) {
+func TestADenialRevealsNothingOfTheTokenOrTheKeys(t *testing.T) {
 	v := verifierOf(t, Keys{Secret: secret})
 	for _, token := range []string{
 		signed(t, jwt.SigningMethodHS256, otherSecret, `{"alg":"HS256","kid":"canary"}`, saying(`,"x":"canary"`)),

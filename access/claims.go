@@ -21,9 +21,9 @@ type claims struct {
 	Can        Capabilities `json:"can"`
 }
 
-// UnmarshalJSON reads the claims for package jwt. The JSON reader of package jwt is too
-// generous: of two members with the same name it takes the last, and it takes “SUB”
-// for “sub”.
+// UnmarshalJSON reads the claims for package jwt. The JSON reader of package jwt
+// accepts too much: it takes the last of two members with the same name, and it reads
+// “SUB” as “sub”.
 func (c *claims) UnmarshalJSON(text []byte) error {
 	type plain claims
 	read := plain{Can: Signal | Chat}
@@ -91,7 +91,7 @@ func (p roomPattern) matches(roomID string) bool {
 	return roomID == string(p)
 }
 
-// The claims as package jwt asks for them (jwt.Claims).
+// These methods implement jwt.Claims.
 
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt.claim() }
 func (c *claims) GetNotBefore() (*jwt.NumericDate, error)      { return c.NotBefore.claim() }

@@ -14,8 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// For any text, Verify returns a denial, or a grant for a text that the key has really
-// signed. The test checks the signature without package jwt.
+// For any text, Verify returns a denial. It returns a grant only if the key has really
+// signed the text. The test checks the signature without package jwt.
 func FuzzVerify(f *testing.F) {
 	const forever = `{"sub":"Ada","room":"lobby","exp":4102444800}`
 	bySecret := signedBySecret(f, forever)
@@ -47,8 +47,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// For any signed payload, Verify returns a denial, or a grant that another JSON reader
-// finds in the payload too.
+// For any signed payload, Verify returns a denial, or a grant. Another JSON reader
+// must find that grant in the payload too.
 func FuzzVerifySigned(f *testing.F) {
 	for _, payload := range []string{
 		`{"sub":"Ada","room":"lobby","exp":4102444800}`, `{"sub":"Ada","room":"l*","exp":4102444800.5,"max":4,"can":["chat"]}`,

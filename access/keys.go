@@ -78,7 +78,7 @@ func checkURL(text string) error {
 }
 
 // methodOf returns the algorithm that a public key is for: each type of key has exactly
-// one. The error says why the key cannot check tokens.
+// one algorithm. The error says why the key cannot check tokens.
 func methodOf(key crypto.PublicKey) (jwt.SigningMethod, error) {
 	switch key := key.(type) {
 	case *rsa.PublicKey:

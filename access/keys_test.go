@@ -50,7 +50,7 @@ func TestKeysThatProtectNothingAreRefused(t *testing.T) {
 	}
 }
 
-func TestASecretIsTheVerifiersOwn(t *testing.T) {
+func TestAVerifierKeepsItsOwnCopyOfTheSecret(t *testing.T) {
 	shared := []byte(string(secret))
 	v := verifierOf(t, Keys{Secret: shared})
 	clear(shared)

@@ -19,7 +19,7 @@ import (
 type pace struct {
 	refresh time.Duration // from a fetch that succeeded to the next
 	retry   time.Duration // from a fetch that failed to the next
-	pause   time.Duration // from a fetch to the next that a token may cause
+	pause   time.Duration // the shortest time from a fetch to a fetch that a token causes
 	timeout time.Duration // of one fetch
 }
 
@@ -97,7 +97,7 @@ func (s *keySet) keepFetching(err error) {
 	}
 }
 
-// fetch replaces the keys with those at the URL.
+// fetch replaces the keys with the keys at the URL.
 func (s *keySet) fetch() error {
 	s.fetching.Lock()
 	defer s.fetching.Unlock()
@@ -140,7 +140,8 @@ func (s *keySet) keyOf(token *jwt.Token) (any, error) {
 	return s.find(token)
 }
 
-// knowsKeyOf reports whether there is no need to fetch the set for this token.
+// knowsKeyOf reports whether the set can stay as it is for this token: it has the
+// token's key, or a fetch would not help.
 func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
 	kid, named := token.Header["kid"]
 	if !named {
@@ -149,7 +150,7 @@ func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
 	}
 	name, isText := kid.(string)
 	if !isText {
-		return true // a fetch does not help: this is not a name
+		return true // this is not a key's name, so a fetch would not help
 	}
 	_, err := s.keys.KeyRead(s.ctx, name)
 	return err == nil
@@ -158,8 +159,9 @@ func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
 // publicKeys is a storage that keeps only keys for access tokens.
 type publicKeys struct{ jwkset.Storage }
 
-// KeyReplaceAll replaces the keys with those among given that are for access tokens.
-// If there are none, it returns an error and leaves the keys as they are.
+// KeyReplaceAll replaces the keys with the given keys that are for access tokens. If
+// no given key is for access tokens, it returns an error and leaves the keys as they
+// are.
 func (p publicKeys) KeyReplaceAll(ctx context.Context, given []jwkset.JWK) error {
 	if len(given) > maxKeysInKeySet {
 		return fmt.Errorf("the set has %d keys, but may have at most %d", len(given), maxKeysInKeySet)
@@ -187,8 +189,8 @@ func isForTokens(key jwkset.JWK) bool {
 		(said.USE == "" || said.USE == jwkset.UseSig)
 }
 
-// newKeySetClient returns a client that follows no redirect, keeps no connection open,
-// and reads no more than a key set may have.
+// newKeySetClient returns a client that follows no redirect and keeps no connection
+// open. It reads no more bytes than a key set may have.
 func newKeySetClient() *http.Client {
 	return &http.Client{
 		Transport: shortAnswers{&http.Transport{
@@ -212,8 +214,8 @@ func (s shortAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// hostOf returns the part of a URL that may appear in the log: its path or its query
-// may be a secret.
+// hostOf returns the part of a URL that may appear in the log. The path and the query
+// may contain a secret.
 func hostOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -56,7 +56,7 @@ func keys(jwks ...string) http.HandlerFunc {
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Keys in the form of a JWK Set, with further members.
+// These functions return keys in the form of a JWK Set, with further members.
 
 func edJWK(key []byte, more string) string {
 	return fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q%s}`, base64url(key[32:]), more)
@@ -186,7 +186,7 @@ func TestAKeySetTakesNoSecretsAndNoOtherAlgorithms(t *testing.T) {
 	}
 }
 
-func TestTokensHaveNothingFetchedFromElsewhere(t *testing.T) {
+func TestATokenCannotMakeTheVerifierFetchFromElsewhere(t *testing.T) {
 	elsewhere := newKeyServer(t, keys(edJWK(otherKey, kid("k"))))
 	s := newKeyServer(t, keys(edJWK(edKey, kid("k"))))
 	v, _ := keySetVerifier(t, s.URL, eager)
@@ -249,8 +249,9 @@ func TestInventedKeyIDsCauseNoRequests(t *testing.T) {
 	requireGranted(t, v, signedAs(t, "k", edKey))
 }
 
-// ill returns answers without keys, as a broken endpoint gives them.
-func ill(t testing.TB) map[string]http.HandlerFunc {
+// brokenAnswers returns answers that a broken endpoint gives. They must not replace
+// the keys.
+func brokenAnswers(t testing.TB) map[string]http.HandlerFunc {
 	many := make([]string, maxKeysInKeySet+1)
 	for i := range many {
 		many[i] = edJWK(otherKey, kid("new"))
@@ -287,7 +288,7 @@ func ill(t testing.TB) map[string]http.HandlerFunc {
 }
 
 func TestABrokenEndpointIsLoggedAndAskedAgain(t *testing.T) {
-	for name, answer := range ill(t) {
+	for name, answer := range brokenAnswers(t) {
 		t.Run(name, func(t *testing.T) {
 			s := newKeyServer(t, answer)
 			v, logged := keySetVerifier(t, s.URL+"/hunter2", eager)
@@ -338,7 +339,7 @@ func hanging() (answer http.HandlerFunc, asked chan struct{}) {
 	}, asked
 }
 
-func TestASlowServerIsNotWaitedForForever(t *testing.T) {
+func TestTheVerifierDoesNotWaitForASlowServerForever(t *testing.T) {
 	slow, _ := hanging()
 	s := newKeyServer(t, slow)
 	impatient := eager
@@ -361,7 +362,7 @@ func TestTokensOfKnownKeysDoNotWaitForASlowServer(t *testing.T) {
 	}()
 	<-asked
 	requireGranted(t, v, signedAs(t, "k", edKey))
-	v.Close() // this ends the waiting, too
+	v.Close() // this ends the waiting Verify, too
 	requireDenied(t, Invalid, <-done)
 }
 

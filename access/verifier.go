@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxTokenSize bounds the work that anybody can cause with a token before its
-	// signature is checked.
+	// maxTokenSize bounds the work that a token causes before its signature is
+	// checked: anybody can send a token.
 	maxTokenSize = 8 << 10 // bytes
 
 	// leeway is how far the issuer's clock may be ahead of ours: nbf and iat may be this
@@ -21,8 +21,8 @@ const (
 	leeway = 30 * time.Second
 )
 
-// Verifier checks access tokens. Several goroutines may use it at once: its fields are
-// set once.
+// Verifier checks access tokens. Several goroutines may use it at once, because its
+// fields are set once.
 type Verifier struct {
 	parser *jwt.Parser
 	keys   jwt.Keyfunc
@@ -33,9 +33,9 @@ type Verifier struct {
 // the keys, and repeats nothing of them.
 //
 // With a JWKS URL it fetches the keys first, which takes some seconds at most. It then
-// fetches them again from time to time, until ctx ends or Close is called. If the keys
-// cannot be fetched, that is not an error: it is logged and tried again, and all tokens
-// are denied until there are keys. A nil logger logs nothing.
+// fetches them again from time to time, until ctx ends or Close is called. A fetch that
+// fails is not an error: it is logged and tried again. All tokens are denied until
+// there are keys. A nil logger logs nothing.
 func NewVerifier(ctx context.Context, keys Keys, logger *slog.Logger) (*Verifier, error) {
 	return newVerifier(ctx, keys, logger, usualPace)
 }
@@ -103,8 +103,8 @@ func withoutExtensions(keys jwt.Keyfunc) jwt.Keyfunc {
 }
 
 // Verify returns what a token grants to a user who wants to join a room (RFC 7519, 7.2).
-// The error is always a *Denial. If several reasons apply, it has the first of them, in
-// the order of the constants. With a JWKS URL, a token with an unknown key may wait some
+// The error is always a *Denial. If several reasons apply, it has the reason that comes
+// first among the constants. With a JWKS URL, a token with an unknown key may wait some
 // seconds while the keys are fetched again.
 func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	if token == "" {
@@ -126,9 +126,9 @@ func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	return Grant{said.ExpiresAt.Time, int(said.MaxMembers), said.Can}, nil
 }
 
-// read returns the claims of a token if its signature is valid and it is valid now.
-// Package jwt checks the times last: an error about them means that the signature is
-// valid.
+// read returns the claims of a token if its signature is valid and the token is valid
+// now. Package jwt checks the times last: an error about them means that the
+// signature is valid.
 func (v *Verifier) read(token string) (*claims, error) {
 	// Decoding base64 skips line ends: with them, one token could have many forms.
 	if len(token) > maxTokenSize || strings.ContainsAny(token, "\r\n") {

@@ -41,7 +41,7 @@ func TestCapabilitiesAreASet(t *testing.T) {
 	require.False(t, Signal.Has(Signal|Chat))
 }
 
-func TestEveryKindOfKeyTakesTokensOfItsOwn(t *testing.T) {
+func TestEachKindOfKeyAcceptsItsOwnTokens(t *testing.T) {
 	for _, kind := range []struct {
 		method  jwt.SigningMethod
 		public  crypto.PublicKey
@@ -100,16 +100,16 @@ func TestATokenIsForOneUser(t *testing.T) {
 	token := signedBySecret(t, saying(""))
 	for _, other := range []string{
 		"", "Bob", "ada", "ADA", "Ada ", " Ada", "Ad", "Adaa", "Ada\x00",
-		"Аda",                // a Cyrillic А looks the same
-		"\uff21\uff44\uff41", // full width folds to the same under NFKC
-		"Ada\u200b",          // a space without width is invisible
-		"\u202eadA",          // written backwards, it is shown the same
+		"Аda",                // the Cyrillic А looks the same
+		"\uff21\uff44\uff41", // NFKC turns full-width letters into these
+		"Ada\u200b",          // a zero-width space is invisible
+		"\u202eadA",          // with a right-to-left override it looks the same
 		"A\u0308da", "\xffA", // a combining mark, and bytes that are not UTF-8
 	} {
 		_, err := v.Verify(token, room, other)
 		requireDenied(t, OtherUser, err)
 	}
-	// Two JSON spellings of one name are the same name.
+	// A name is the same name if JSON escapes a letter of it.
 	_, err := v.Verify(signedBySecret(t, strings.Replace(saying(""), "Ada", `\u0041da`, 1)), room, user)
 	require.NoError(t, err)
 	// A letter with an accent differs from a letter and a combining accent.
@@ -120,7 +120,7 @@ func TestATokenIsForOneUser(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestATokenHasItsTime(t *testing.T) {
+func TestATokenIsValidFromNbfToExp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := verifierOf(t, Keys{Secret: secret})
 		in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
