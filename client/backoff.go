@@ -10,8 +10,8 @@ import (
 type backoff struct{ tries int }
 
 // next returns no wait at first, then about half a second, then twice as long each
-// time, up to half a minute. Jitter keeps the clients of a server that was gone from
-// coming back all at once.
+// time, up to half a minute. The jitter spreads the clients of a server that was
+// gone, so that they do not come back all at once.
 func (b *backoff) next() time.Duration {
 	b.tries++
 	if b.tries == 1 {

@@ -17,15 +17,16 @@ var ErrClosed = errors.New("the client has ended")
 
 // Options configure a client. The zero value is ready to use.
 type Options struct {
-	// HTTP makes the requests. If it is nil, the client makes one of its own, and
-	// closes its connections when the client ends. It must not have a Timeout, which
-	// would cut streams: they have no end.
+	// HTTP makes the requests. If it is nil, the client makes an http.Client of its
+	// own, and closes that client's connections at the end. It must not have a
+	// Timeout: that would cut streams, which have no end.
 	HTTP *http.Client
 	// Polling fetches events by long polling from the start. It is for networks that
 	// are known to hold back streams.
 	Polling bool
-	// Patience is how long a new stream may bring nothing before the client takes it
-	// for held back, and polls instead. Zero means five seconds.
+	// Patience is how long a new stream may bring nothing. After that, the client
+	// polls: it assumes that something on the way holds streams back. Zero means five
+	// seconds.
 	Patience time.Duration
 }
 
@@ -40,7 +41,7 @@ type Client struct {
 	patience    time.Duration
 	ctx         context.Context // ends with the client
 	cancel      context.CancelFunc
-	hearing     context.Context // ends before ctx: Close still sends, but no socket is opened any more
+	hearing     context.Context // ends before ctx: Close still sends then, but no socket is opened any more
 	stopHearing context.CancelFunc
 
 	outgoing chan *outgoing // to the goroutine of post
@@ -115,11 +116,11 @@ func (c *Client) SocketID() string {
 	return socketID
 }
 
-// Close ends the socket and the client; the socket's room learns of it at once.
+// Close ends the socket and the client. The room receives user-disconnected at once.
 // Close waits for everything that belongs to the client, also for a request that is
 // under way. A loop over the events ends, and may itself call Close. An error means
-// that the server could not be reached: it then notices by itself that the client
-// is gone.
+// that the server could not be reached. The server then ends the socket when its
+// resume window has run out.
 func (c *Client) Close() error {
 	c.stopHearing()
 	if c.ctx.Err() != nil {
@@ -139,7 +140,7 @@ func (c *Client) Close() error {
 
 // end ends everything that belongs to the client.
 func (c *Client) end() {
-	c.cancel() // this ends the source of events too; a loop that still runs closes it
+	c.cancel() // the source of events ends too; if a loop still runs, the loop closes it
 	c.sender.Wait()
 	if c.reading.TryLock() {
 		c.reader.close()

@@ -90,7 +90,7 @@ func TestAClientEndsWithItsContext(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-func TestEventsAreReadByOneAtATimeAndGoOnWhereTheyWereLeft(t *testing.T) {
+func TestOneLoopAtATimeReadsEventsAndTheNextLoopGoesOn(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	c, err := client.Dial(t.Context(), s.URL)
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestARefusalIsAProblem(t *testing.T) {
 	require.Equal(t, "not-in-room", problem.Name())
 }
 
-func TestDialTellsWhatIsWrong(t *testing.T) {
+func TestDialSaysWhatIsWrong(t *testing.T) {
 	_, err := client.Dial(t.Context(), "localhost:3002")
 	require.ErrorContains(t, err, "not an http or https URL")
 	_, err = client.Dial(t.Context(), "http://127.0.0.1:1")
@@ -169,8 +169,8 @@ func TestDialTellsWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "draining")
 }
 
-// Messages that wait for a request to end share the next one.
-func TestWhatIsSentMeanwhileGoesTogetherAndInOrder(t *testing.T) {
+// Messages that are sent while a request is under way share the next request.
+func TestMessagesSentDuringARequestGoTogetherAndInOrder(t *testing.T) {
 	s := newServer(t, sse.Options{})
 	a, b := s.dial(t, client.Options{}), s.dial(t, client.Options{})
 	a.join("room", "Ada")
@@ -233,11 +233,11 @@ func TestEventsArriveOnceAndInOrderOverABadNetwork(t *testing.T) {
 				}
 				lost.Add(1)
 				if r.Method == http.MethodPost && rand.N(2) == 0 {
-					panic(http.ErrAbortHandler) // lost on its way there
+					panic(http.ErrAbortHandler) // the request is lost
 				}
 				ctx, cancel := context.WithTimeout(r.Context(), time.Duration(rand.N(20))*time.Millisecond)
 				defer cancel()
-				*r = *r.WithContext(ctx) // cut on its way back, perhaps
+				*r = *r.WithContext(ctx) // the answer may be cut
 				return false
 			})
 			const count = 300
@@ -292,7 +292,7 @@ func TestEventsComeByPollingIfStreamsAreHeldBack(t *testing.T) {
 	}
 }
 
-// A silent stream is dead, even if its connection still stands.
+// A silent stream is dead, even if its connection is still open.
 func TestAStreamThatFallsSilentIsOpenedAgain(t *testing.T) {
 	s := newServer(t, sse.Options{HeartbeatInterval: 100 * time.Millisecond})
 	a := s.dial(t, client.Options{Patience: 200 * time.Millisecond})

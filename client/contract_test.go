@@ -19,7 +19,7 @@ var messages = []Message{
 
 // The types of this package are written by hand, because that reads better. They
 // cannot drift from openapi.yaml: this test compares each of their members with it.
-func TestTheTypesAreThoseOfTheContract(t *testing.T) {
+func TestTheTypesMatchTheContract(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
 	require.NoError(t, err)
 	union := func(name string) map[string]openapi3.MappingRef {

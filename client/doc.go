@@ -31,8 +31,8 @@
 // # What it leaves to you
 //
 // A socket that was away for longer than the resume window has ended, and has left
-// its room. The client then opens a new socket and returns a [ConnectedEvent]. Join
-// there, as above, and a bot comes back by itself.
+// its room. The client then opens a new socket and returns a [ConnectedEvent]. Join a
+// room when you get that event, as above: then a bot comes back by itself.
 //
 // Only your loop over Events reads the stream. If you stop ranging, the stream stalls
 // and the server ends it as a slow consumer.

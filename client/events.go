@@ -16,7 +16,7 @@ type Event interface{ isEvent() }
 type ConnectedEvent struct {
 	SocketID          string      `json:"socketId"`
 	Token             string      `json:"token"`             // a secret: it authenticates the socket
-	Resumed           bool        `json:"resumed"`           // always false: the client keeps a resumption to itself
+	Resumed           bool        `json:"resumed"`           // always false: the client does not report that a socket was resumed
 	HeartbeatInterval int         `json:"heartbeatInterval"` // milliseconds
 	ResumeWindow      int         `json:"resumeWindow"`      // milliseconds
 	ICEServers        []ICEServer `json:"iceServers,omitempty"`
@@ -172,7 +172,8 @@ type ServerShutdownEvent struct {
 	ReconnectAfter int       `json:"reconnectAfter"`
 }
 
-// heartbeatEvent shows that the stream is alive. The client keeps it to itself.
+// heartbeatEvent shows that the stream is alive. The loop over the events does not
+// get it.
 type heartbeatEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
@@ -227,9 +228,9 @@ func decode[E Event](data []byte) (Event, error) {
 // extra holds the members that an event has but its type does not name.
 type extra = map[string]json.RawMessage
 
-// decodeWithExtra returns a decoder of events with further members, which go into
-// the map that field returns. An event's own members are its payload, and the
-// members that all events between clients have.
+// decodeWithExtra returns a decoder of events with further members, which go into the
+// map that field returns. The payload, and the members that all events between
+// clients have, are not further members.
 func decodeWithExtra[E Event](payload string, field func(*E) *extra) func(data []byte) (Event, error) {
 	return func(data []byte) (Event, error) {
 		var e E

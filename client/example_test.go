@@ -109,8 +109,8 @@ func ExampleProblem() {
 	// validation-failed [{roomId required is required}]
 }
 
-// startServer runs a signaling server on a loopback port, with something before it that
-// requests must pass. Your clients just need the URL of a server.
+// startServer runs a signaling server on a loopback port, with a handler before it that
+// all requests pass. Your clients need only the URL of a server.
 func startServer(before func(signaling http.Handler) http.Handler) (web *httptest.Server, stop func()) {
 	signaling, err := server.New(server.Options{})
 	if err != nil {

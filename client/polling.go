@@ -18,7 +18,7 @@ const (
 	maxPollSize = 64 << 20         // bytes of an answer
 )
 
-// polling brings events by one long poll after the other.
+// polling is a source that makes one long poll after the other.
 type polling struct{ client *Client }
 
 // close implements source. There is nothing to close: a poll ends with its read.
@@ -57,8 +57,8 @@ func (p *polling) read(time.Duration) ([]received, error) {
 	return receivedOf(answer.Events, answer.LastEventID), nil
 }
 
-// receivedOf returns the events of an answer. The answer has one position, which is
-// behind the last event.
+// receivedOf returns the events of an answer. The answer has one position. It belongs
+// to the last event.
 func receivedOf(events []json.RawMessage, lastID string) []received {
 	got := make([]received, len(events))
 	for i, data := range events {

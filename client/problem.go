@@ -13,9 +13,9 @@ import (
 
 // Problem says why the server refused a request or an event (RFC 9457).
 type Problem struct {
-	Type   string       `json:"type"`   // stable: decide by it, or by Name
+	Type   string       `json:"type"`   // does not change: let your code decide by it, or by Name
 	Title  string       `json:"title"`  // for people, as is Detail
-	Status int          `json:"status"` // of HTTP
+	Status int          `json:"status"` // the HTTP status
 	Detail string       `json:"detail"`
 	Errors []FieldError `json:"errors,omitempty"`
 
@@ -64,8 +64,8 @@ func errorOf(response *http.Response) error {
 	return problem
 }
 
-// strangeAnswer is an answer that the protocol does not have. Either something on the
-// way gave it, or there is no signaling server at this address.
+// strangeAnswer is an answer that a signaling server does not give. Something on the
+// way gave it, or the server at this address is not a signaling server.
 type strangeAnswer struct {
 	status    int
 	mediaType string

@@ -9,8 +9,8 @@ import (
 
 const (
 	defaultPatience = 5 * time.Second
-	// steady is how long a source must bring events to count as working. When it fails
-	// after that, the failure counts as the first one.
+	// steady is how long a source must have brought events to count as working. If it
+	// fails after that, the failure counts as a first failure.
 	steady = 5 * time.Second
 )
 
@@ -21,15 +21,15 @@ var ErrReading = errors.New("another loop is already reading the events of this 
 type reader struct {
 	source source     // nil while there is none
 	unread []received // events that have arrived but were not taken yet
-	lastID string     // the position behind the event that was taken last
-	met    Event      // the event that Dial has taken; the first loop gets it
+	lastID string     // the position after the event that was taken last
+	met    Event      // the first event, which Dial has taken; the first loop gets it
 
-	polls    bool // the source is polling, since streams bring nothing here
+	polls    bool // the source is polling, because streams bring nothing here
 	streamed bool // a stream has brought something
 	isOver   bool // the server does not accept this client any more
 
-	silence      time.Duration // how long a live stream is silent at most
-	resumeWindow time.Duration // how long a socket waits for its next source
+	silence      time.Duration // the longest silence of a stream that works
+	resumeWindow time.Duration // how long the server keeps the socket without a source
 	openedAt     time.Time     // when the source was opened
 	heardAt      time.Time     // when the source brought something; zero if it has not
 	backoff      backoff
@@ -44,8 +44,8 @@ type source interface {
 	close()
 }
 
-// received is an event and the position behind it. An empty id leaves the position
-// as it was.
+// received is an event and the position after it. An empty id leaves the position as
+// it was.
 type received struct {
 	id   string
 	data []byte
@@ -60,8 +60,8 @@ func (r *reader) close() {
 
 // Events returns the events that the server sends, in order and each once. The loop
 // over them ends when the client ends, or when a [DisconnectedEvent] says that the
-// server does not accept this client any more. If you break off and range again
-// later, the new loop begins with the next event.
+// server does not accept this client any more. If you break out of the loop and range
+// again later, the new loop begins with the next event.
 //
 // An error says that no events arrive at the moment, or that an event could not be
 // decoded. If the loop goes on after an error, so does the client: it tries to resume
@@ -105,7 +105,7 @@ func (c *Client) meet() error {
 	return nil
 }
 
-// next waits for an event, and skips those that concern only the client itself.
+// next waits for an event. It skips events that concern only the client itself.
 func (c *Client) next() (Event, error) {
 	if met := c.reader.met; met != nil {
 		c.reader.met = nil
@@ -157,7 +157,7 @@ func (c *Client) notice(event Event) bool {
 }
 
 // receive waits for an event, from one source after the other. It returns no error
-// for a first failure: the next source may repair that at once. It returns the error
+// for a first failure, because the next source may work at once. It returns the error
 // of each further failure.
 func (c *Client) receive() (received, error) {
 	r := &c.reader
@@ -181,8 +181,8 @@ func (c *Client) receive() (received, error) {
 	return first, nil
 }
 
-// ensureSource opens a source if there is none. It first waits for the pause that
-// the last source, or the server, has asked for.
+// ensureSource opens a source if there is none. It first waits as long as the server
+// asked for, or as the last failure demands.
 func (c *Client) ensureSource() error {
 	r := &c.reader
 	if r.source != nil {
@@ -209,9 +209,9 @@ func (c *Client) patienceNow() time.Duration {
 	return c.reader.silence
 }
 
-// lost closes a source that failed, and says how long to wait before the next. If no
-// stream has ever brought anything, the next source polls. lost returns the error if
-// the caller should get it.
+// lost closes a source that failed, and sets the pause before the next source. If no
+// stream has ever brought anything, and something may hold streams back, the next
+// source polls. lost returns the error if the caller should get it.
 func (c *Client) lost(err error) error {
 	r := &c.reader
 	r.close()

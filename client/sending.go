@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxOutgoing    = 256      // messages that wait for their request; Send waits if there are more
+	maxOutgoing    = 256      // messages that wait for a request; if there are more, Send waits
 	maxBatch       = 64       // events of one request: the server accepts no more
 	maxBatchBytes  = 60 << 10 // bytes of those events; a larger event has a request of its own
 	maxAnswer      = 1 << 20  // bytes of an answer to a POST
@@ -38,7 +38,8 @@ func (c *Client) Join(ctx context.Context, roomID, userID string) error {
 // Send sends a message, and returns when the server has accepted it. The server then
 // delivers accepted messages in the order in which it accepted them. The error is a
 // [*Problem] if the server refused the message, and [ErrClosed] if the client has
-// ended. If ctx ends first, the message may have been accepted, or may still be.
+// ended. If ctx ends first, the server may have accepted the message, or may still
+// accept it.
 //
 // Messages that several goroutines send at once share a request. A request that fails
 // on its way is repeated until ctx ends; the server does nothing twice.
@@ -87,9 +88,9 @@ func (c *Client) post() {
 	}
 }
 
-// gather returns a message and those that wait behind it, as many as fit into one
-// request. It drops a message if nobody waits for its result any more. It returns
-// the first message that did not fit as held.
+// gather returns a batch: a message and the messages that wait after it, as many as
+// fit into one request. If a message does not fit, gather returns it as held, for the
+// next request. It drops a message if nobody waits for its result any more.
 func (c *Client) gather(first *outgoing) (batch []*outgoing, held *outgoing) {
 	size := 0
 	for next := first; ; {
@@ -135,9 +136,9 @@ func joined(batch []*outgoing) []byte {
 	return append(append([]byte(`{"events":[`), bytes.Join(bodies, []byte(","))...), `]}`...)
 }
 
-// insist repeats a request that got lost, with the same Idempotency-Key, while anybody
-// waits for it. A request that was refused as rate-limited gets a new key: for the old
-// key the server would only repeat its refusal.
+// insist repeats a request that got lost, with the same Idempotency-Key, while a
+// caller waits for it. A request that was refused as rate-limited gets a new key: for
+// the old key the server would only repeat its refusal.
 func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []error, err error) {
 	// All tries use the token of one socket: a repeat for another socket would be a new
 	// request.
@@ -167,7 +168,7 @@ func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []
 	}
 }
 
-// isAwaited reports whether anybody still waits for a message of the batch.
+// isAwaited reports whether a caller still waits for a message of the batch.
 func isAwaited(batch []*outgoing) bool {
 	for _, o := range batch {
 		if o.ctx.Err() == nil {
@@ -202,7 +203,7 @@ func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]e
 	return nil, errorOf(response)
 }
 
-// readResults reads the answer to a batch of so many events.
+// readResults reads the answer to a batch with this many events.
 func readResults(body io.Reader, events int) ([]error, error) {
 	var answer struct {
 		Results []Problem `json:"results"`

@@ -16,7 +16,7 @@ import (
 // patience is how long a test waits for something that should come at once.
 const patience = 20 * time.Second
 
-// testServer is a server on a loopback port, and makes bots for a test.
+// testServer is a server on a loopback port. It makes bots for a test.
 type testServer struct{ *httpapitest.Server }
 
 func newServer(t *testing.T, options sse.Options) testServer {
@@ -49,7 +49,7 @@ func (s testServer) dial(t *testing.T, options client.Options) *bot {
 		}
 	})
 	t.Cleanup(func() {
-		_ = c.Close() // the test may have done so, or have ended the socket
+		_ = c.Close() // the test may have closed it, or ended its socket
 		reading.Wait()
 	})
 	next[client.ConnectedEvent](b)

@@ -17,8 +17,8 @@ const maxEvent = 8 << 20
 // errSilent ends a stream that has brought nothing for too long.
 var errSilent = errors.New("the stream was silent for too long")
 
-// stream is one answer to GET /events. Only the goroutine that reads events uses it. The
-// exception is cancel, which the timer for silence also calls.
+// stream is one answer to GET /events. Only the goroutine that reads events uses it,
+// except that the timer for silence calls cancel.
 type stream struct {
 	client *Client
 	ctx    context.Context // of the request
@@ -120,9 +120,9 @@ func (s *stream) frame() (received, error) {
 	return received{}, io.EOF
 }
 
-// isHeldBack reports whether something on the way may have stopped a stream that a
-// poll would pass: the stream brought nothing, ended early, or got an answer that is
-// not from the server.
+// isHeldBack reports whether something on the way may hold streams back, so that
+// polling would work. Then the stream brought nothing, ended early, or got an answer
+// that is not from the server.
 func isHeldBack(err error) bool {
 	var strange *strangeAnswer
 	return errors.Is(err, errSilent) || errors.Is(err, io.EOF) || errors.As(err, &strange)
