@@ -1,10 +1,10 @@
 // Package budget counts the memory that the server keeps for its clients, against one
 // bound for the whole process.
 //
-// A holder of memory charges what it keeps, and gives the charge back when it lets go.
-// Holders are outboxes, rosters, remembered answers, connections and requests under way.
-// The sum estimates the live heap and the stacks. It is not measured: the garbage
-// collector's figures come late, and the sum is right at once.
+// A holder of memory charges what it keeps, and gives the charge back when it frees the
+// memory. Holders are outboxes, rosters, remembered answers, connections and requests
+// under way. The sum estimates the live heap and the stacks. It is not measured: the
+// garbage collector's figures come late, and the sum is right at once.
 package budget
 
 import (
@@ -123,7 +123,7 @@ func (b *Budget) Limit() int64 {
 }
 
 // Exceeded returns a channel that receives a value after a charge has exceeded the limit.
-// One goroutine should listen, and make holders let go.
+// One goroutine should listen, and make holders free memory.
 func (b *Budget) Exceeded() <-chan struct{} {
 	if b == nil {
 		return nil

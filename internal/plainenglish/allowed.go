@@ -14,7 +14,7 @@ var allowedText string
 // allowed is an entry of allowed.txt.
 type allowed struct {
 	line        int
-	path, piece string // the file, and a piece of a sentence with the match in it
+	path, piece string // the file, and a piece of a sentence that contains the phrase
 	isUsed      bool   // it has allowed a finding
 }
 

@@ -64,7 +64,7 @@ func passagesOfGo(content []byte) (all []passage) {
 	var s scanner.Scanner
 	s.Init(file, content, nil, scanner.ScanComments)
 
-	var block, literal strings.Builder // comments, and literals, that belong together
+	var block, literal strings.Builder // the comments, and the literals, that belong together
 	var blockLine, literalLine int     // where they begin
 	flush := func(b *strings.Builder, line int) {
 		all = append(all, passagesOfText(b.String(), line)...)

@@ -9,7 +9,7 @@ import (
 // rule is a phrase, and what to write instead.
 type rule struct {
 	pattern *regexp.Regexp // if it has groups, the group is the phrase
-	except  *regexp.Regexp // a match that matches this too is right; may be nil
+	except  *regexp.Regexp // a phrase that matches this too is right; may be nil
 	advice  string
 }
 
@@ -54,7 +54,8 @@ var rules = []rule{
 }
 
 // maxWords is how many words a sentence may have. Our rule is about 25 words. The check
-// finds only sentences that are far longer, and none with code, tables or drawings.
+// finds only sentences that are far longer. It skips sentences with code, tables or
+// drawings.
 const maxWords = 35
 
 var notProse = regexp.MustCompile("[{}=<│─|]|\\w\\(|;$|```")

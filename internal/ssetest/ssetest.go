@@ -1,10 +1,10 @@
 // Package ssetest reads event streams in tests.
 //
-// It splits lines and fields as WHATWG HTML does (section 9.2.6, "Interpreting an
-// event stream"), so that a test sees the same events as a browser. It is
-// stricter than a browser in one way: what a browser would ignore or join is an
-// error here, since the server never means it. A line break that got into the
-// data, for example, makes a line that is not a field.
+// It splits lines and fields as WHATWG HTML does (section 9.2.6, "Interpreting an event
+// stream"), so that a test sees the same events as a browser. It is stricter than a
+// browser in one way: what a browser would ignore or join is an error here, because the
+// server never writes it on purpose. A line break that got into the data, for example,
+// makes a line that is not a field.
 package ssetest
 
 import (
@@ -22,24 +22,24 @@ type Event struct {
 	ID, Type, Data, Retry string
 }
 
-// ErrStrange is the error of a stream with something in it that a browser would
+// ErrStrange is the error of a stream that contains something that a browser would
 // ignore or join.
 var ErrStrange = errors.New("this has no place in a stream of this server")
 
 // Reader reads the events of one stream. One goroutine at a time may use it.
 type Reader struct {
 	from  *bufio.Reader
-	isOld bool // the stream has begun: a byte order mark has no place any more
+	isOld bool // the first line was read: a byte order mark has no place any more
 	wasCR bool // the last line ended with CR, so that a LF belongs to it
 }
 
 // NewReader returns a Reader of a body.
 func NewReader(body io.Reader) *Reader { return &Reader{from: bufio.NewReader(body)} }
 
-// Next returns the next event as soon as the blank line after it has come. The
-// error is io.EOF if the stream ends after an event, and io.ErrUnexpectedEOF if
-// it ends within one. It wraps ErrStrange if a line has no place in the stream.
-// Any other error is the body's.
+// Next returns the next event as soon as the blank line after it has come. The error is
+// io.EOF if the stream ends after an event, and io.ErrUnexpectedEOF if it ends within
+// an event. It wraps ErrStrange if a line has no place in the stream. Any other error
+// is the body's.
 func (r *Reader) Next() (Event, error) {
 	var e Event
 	seen := make(map[string]bool)
@@ -62,8 +62,8 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
-// line reads up to a line's end, which is CR, LF or both. It waits for no byte
-// after a CR.
+// line reads up to a line's end, which is CR, LF or both. After a CR it returns at
+// once: it does not wait for a LF.
 func (r *Reader) line() (string, error) {
 	var line []byte
 	for {
@@ -117,8 +117,7 @@ func (e *Event) take(line string, seen map[string]bool) error {
 	return nil
 }
 
-// ReadAll reads the events of a body to its end, which must come after an
-// event.
+// ReadAll reads the events of a body to its end, which must come after an event.
 func ReadAll(body io.Reader) (all []Event, err error) {
 	for r := NewReader(body); ; {
 		e, err := r.Next()

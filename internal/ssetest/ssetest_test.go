@@ -54,8 +54,8 @@ func TestWhatABrowserWouldIgnoreIsAnError(t *testing.T) {
 	}
 }
 
-// A reader that waited for the byte after a blank line would see each event
-// only when the next one comes.
+// If a reader waited for the byte after a blank line, it would see each event only when
+// the next event comes.
 func TestAnEventIsReadAsSoonAsItIsWhole(t *testing.T) {
 	for _, end := range []string{"\n\n", "\r\n\r\n", "\r\r"} {
 		body, stream := io.Pipe()
