@@ -145,7 +145,8 @@ func (e *event) addUnsent() {
 	}
 }
 
-// removeUnsent counts one outbox less in which the event is unsent.
+// removeUnsent counts one outbox less in which the event is unsent. After the last of
+// them, the sender's network gets the charge back.
 func (e *event) removeUnsent() {
 	if e.origin != nil && e.unsentIn.Add(-1) == 0 {
 		e.origin.unsent.Add(int64(-e.size))

@@ -12,10 +12,10 @@ import (
 // a healthy client could resume from. Written does not mean received: more must be
 // retained than the connection itself can hold.
 //
-// The unsent bounds are divided into shares. All other sockets together have three
-// quarters, one sender has a quarter, and all senders of one network have a half. The
-// last quarter is for what the server itself has to say. So no sender can end the socket
-// of another.
+// The unsent bounds are divided into shares. All other sockets together may use three
+// quarters, one sender a quarter, and all senders of one network a half. The last
+// quarter is for what the server itself has to say. So no sender can end another
+// client's socket.
 type OutboxLimits struct {
 	UnsentEvents   int // how many events may wait to be written
 	UnsentBytes    int // how many bytes these events may have; a single event may have more

@@ -62,7 +62,8 @@ func (h *Hub) relieve() {
 	}
 }
 
-// trim makes the socket forget what was written, except the newest bytes.
+// trim makes the socket forget the oldest written events, until no more than this many
+// bytes are retained.
 func (s *socket) trim(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
