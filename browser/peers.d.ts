@@ -5,9 +5,9 @@ export interface RoomOptions extends JoinOptions {
   userId: string;
   /** The stream to send to all peers. */
   stream?: MediaStream | null;
-  /** Call the other members at once, and not only after `call()`. Their calls are always answered. Default: true. */
+  /** Call the other members at once, not only after `call()`. Their calls are always answered. Default: true. */
   connect?: boolean;
-  /** Default: those that the server gave the socket. */
+  /** Default: the ICE servers that the server gave the socket. */
   iceServers?: RTCIceServer[];
 }
 

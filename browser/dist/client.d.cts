@@ -58,7 +58,7 @@ export interface ServerEvents {
 
 /** The events of the client itself. A session is the client's socket on the server. */
 export interface SocketEvents {
-  /** The client has a session. `recovered` reports whether it is the same one as before. */
+  /** The client has a session. `recovered` reports whether it is the same session as before. */
   "connect": () => void;
   /** The session has ended or is lost. A stream that drops and resumes in time does not cause this. */
   "disconnect": (reason: "io client disconnect" | "io server disconnect" | "transport close" | "transport error") => void;
@@ -103,7 +103,7 @@ type Listener<K> =
   K extends keyof ServerEvents ? (event: ServerEvents[K]) => void :
   never;
 
-/** socket.io-client has its Manager here. This one has only its events, and the name of the transport. */
+/** Stands for the Manager of socket.io-client, but has only its events and the name of the transport. */
 export interface Manager {
   on<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
   once<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
@@ -134,7 +134,7 @@ export class Socket {
   readonly disconnected: boolean;
   /** Whether it reconnects by itself. */
   readonly active: boolean;
-  /** Whether the last `connect` resumed the session from before, with its room. */
+  /** Whether the last `connect` resumed the earlier session, with its room. */
   readonly recovered: boolean;
   /** For `new RTCPeerConnection({ iceServers })`, as the server gave them. */
   readonly iceServers: RTCIceServer[];

@@ -178,7 +178,7 @@ export class Peer extends Emitter {
   }
 
   async #candidate(candidate) {
-    // It belongs to the offer that was ignored. New candidates come with the answer.
+    // The candidate belongs to the offer that was ignored. New candidates come with the answer.
     if (this.#ignoreOffer) return;
     if (!this.connection.remoteDescription) this.#candidates.push(candidate);
     else await this.#addCandidate(candidate);

@@ -3,8 +3,8 @@
 import { Emitter } from "./emitter.js";
 import { Peer } from "./peer.js";
 
-// Of two members, the earlier one calls the later one when it joins. If the earlier one does
-// not want to call, the later one calls after this time (ms).
+// When a member joins, the members that are in the room call it. If one of them does not want
+// to call, the new member calls that one after this time (ms).
 const LATER_CALLS_AFTER = 2000;
 
 const SIGNALS = ["offer", "answer", "ice-candidate"];
@@ -179,8 +179,9 @@ export class Room extends Emitter {
     this.#left.signal.addEventListener("abort", () => this.#socket.off(type, listener));
   }
 
-  // The answer is ignored. A member may leave while a signal is on its way to it: then
-  // user-disconnected follows. The socket's "error" reports every other refusal.
+  // The answer is ignored, because the socket's "error" reports a refusal. A member may leave
+  // while a signal is on its way to it. The server refuses that signal, and user-disconnected
+  // follows.
   #emit({ type, ...members }) {
     this.#socket.emit(type, members, () => {});
   }

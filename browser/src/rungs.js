@@ -1,6 +1,6 @@
-// The rungs: three ways to read the server's events. Each takes the session, a signal that ends
-// it, and receive(event, position). It resolves if the server ends it, and rejects if it ends for
-// any other reason.
+// The rungs: three ways to read the server's events. Each takes the session, a signal that stops
+// the reading, and receive(event, position). It resolves if the server has ended a stream, or
+// after one short poll. It rejects if the reading fails.
 
 import { readEvents } from "./event-stream.js";
 import { readProblem } from "./problem.js";

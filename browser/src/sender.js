@@ -7,8 +7,8 @@ import { backoff, pause } from "./pause.js";
 const MAX_BATCH = 64; // events
 const MAX_BYTES = 60_000; // the server accepts 64 KiB
 const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
-const ATTEMPTS = 12; // if a proxy answers for the server; without any answer it tries for ever
-const PARTING_ATTEMPTS = 3; // after close
+const ATTEMPTS = 12; // if a proxy answers in place of the server; without any answer it tries for ever
+const PARTING_ATTEMPTS = 3; // after close, in either case
 
 const size = (text) => new Blob([text]).size;
 
@@ -64,7 +64,7 @@ export class Sender {
   async #run() {
     if (this.#running) return;
     this.#running = true;
-    await null; // events that are sent in one go leave as one batch
+    await null; // events that are emitted together leave as one batch
     while (this.#token && this.#waiting.length) await this.#post(this.#take());
     this.#running = false;
   }

@@ -9,7 +9,7 @@ const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
 const BARE = /^(leave-room|typing-.*|ping)$/;
 
 /**
- * Makes a client event, as the contract has it, of the arguments of emit.
+ * Makes a client event of the contract from the arguments of emit.
  * @param {string} type
  * @param {any[]} args
  */

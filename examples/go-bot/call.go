@@ -133,7 +133,7 @@ func (m *mirror) reflect(remote *webrtc.TrackRemote) {
 		if err != nil {
 			return // the track has ended
 		}
-		packet.Extension, packet.Extensions = false, nil // their numbers are the caller's own
+		packet.Extension, packet.Extensions = false, nil // the numbers of extensions have a meaning only in the caller's connection
 		if err := m.track.WriteRTP(packet); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 			slog.Debug("a packet was not sent back", "error", err)
 		}
@@ -141,7 +141,8 @@ func (m *mirror) reflect(remote *webrtc.TrackRemote) {
 }
 
 // watch reads the caller's reports on the media that was sent back. If the caller misses
-// a picture, watch asks the caller for a whole new one, because the caller makes them.
+// a picture, watch asks the caller for a whole new one, because the caller makes the
+// pictures.
 func (m *mirror) watch(sender *webrtc.RTPSender) {
 	for {
 		packets, _, err := sender.ReadRTCP()

@@ -85,8 +85,9 @@ func call(ctx context.Context, url string) error {
 	}
 	fmt.Println("Answered:", answered.Answer.Sdp)
 
-	// A refusal is an error with a type. ogen does not even send an event that breaks a
-	// rule of the document's schemas. The document limits this text only in words.
+	// A refusal is an error with a type. ogen does not send an event that breaks a rule of
+	// the document's schemas. It sends this text, because the schemas do not limit its
+	// length: the document does so only in words.
 	long := generated.ChatMessage{Type: "send-message", Message: strings.Repeat("x", 5000)}
 	err = caller.send(ctx, generated.NewChatMessageClientEvent(long))
 	var refused *refusal
@@ -166,7 +167,7 @@ func (p *peer) send(ctx context.Context, event generated.ClientEvent) error {
 }
 
 // next waits for the next event of a type. ogen's stream reconnects by itself once
-// and then ends (1.24.0), so we open the next one, with the id of the last event.
+// and then ends (1.24.0). So we open the next stream, with the id of the last event.
 func next[E any](ctx context.Context, p *peer, get func(generated.ServerEvent) (E, bool)) (found E, err error) {
 	for ctx.Err() == nil {
 		if p.stream == nil {

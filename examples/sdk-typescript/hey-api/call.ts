@@ -22,7 +22,8 @@ class Peer {
   }
 
   // If the generated stream is cut, it reconnects by itself, with the id of its last
-  // event. If the server ends it, it ends, and we open the next stream with that id.
+  // event. If the server ends the stream, the loop ends, and we open the next stream
+  // with that id.
   private async *listen(): AsyncGenerator<ServerEvent> {
     let lastEventId = '';
     while (!this.stopping.signal.aborted) {
