@@ -9,7 +9,7 @@ import { INTERVAL, Meter, Samples } from "./samples.js";
 import { endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
 
 const LIST_INTERVAL = 5000;
-const SUMMARY_INTERVAL = 10_000; // to hear it more often would be a nuisance
+const SUMMARY_INTERVAL = 10_000; // a screen reader reads the summaries aloud, so they must not come often
 const LONGEST_WAIT = 30_000;
 
 const samples = new Samples();
@@ -74,7 +74,7 @@ function readLists(time = Date.now()) {
 }
 
 function miss(time, error) {
-  console.info("The server was not read:", error.message);
+  console.info("The server could not be read:", error.message);
   failures++;
   outageSince ??= time;
   listsRead = 0;

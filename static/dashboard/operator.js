@@ -14,7 +14,7 @@ function keep(text) {
   else sessionStorage.removeItem(KEY);
 }
 
-// Hides everything, and shows why. It asks for a token if one would help.
+// Hides everything, and shows why. It asks for a token if a token would help.
 export function showGate({ status, message, retryAfter }) {
   const wasShut = "gated" in document.body.dataset;
   const tried = token();

@@ -89,7 +89,7 @@ export class Plots {
     return [times, ...PLOTS[name].lines.map((line) => this.#samples.column(line.name))];
   }
 
-  // All plots have the same range, so that points one above the other are of the same time.
+  // All plots have the same range, so that points above each other have the same time.
   #range() {
     const end = (this.#samples.times.at(-1) ?? Date.now()) / 1000;
     return [end - this.#span / 1000, end];

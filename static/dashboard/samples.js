@@ -94,8 +94,8 @@ export class Samples {
     return this.column(name).at(-1) ?? null;
   }
 
-  // Returns how much a value has changed from the earliest one in this time to the latest, and the
-  // milliseconds between them. It is null if one of them is missing.
+  // Returns by how much a value has changed from the earliest sample in this time to the latest, and
+  // the milliseconds between the two. It is null if there are not two samples with the value.
   change(name, milliseconds) {
     const begin = this.times.at(-1) - milliseconds;
     const column = this.column(name);

@@ -1,5 +1,5 @@
 // The call: the peers of a room, the camera that is sent to them, and the messages of their data
-// channels. Besides chat, these report which side is muted, and how long a message takes.
+// channels. The messages carry the chat, which side is muted, and pings that measure the latency.
 
 import { openMedia } from "./media.js";
 
@@ -17,7 +17,7 @@ export class Call extends EventTarget {
   #attempt = 0;
   #details = new WeakMap(); // by peer: { media, latency, pinger }
 
-  // From now on the call is in this room. With null it is in none.
+  // From now on the call is in this room. With null it is not in a room.
   enter(room) {
     this.#stop();
     this.#room = room;

@@ -102,8 +102,8 @@ function incomingText(callers, withCamera) {
   const names = new Intl.ListFormat("en").format(callers);
   const verb = callers.length === 1 ? "is" : "are";
   return withCamera
-    ? `${names} ${verb} calling. You already see and hear them. Answer turns on your camera.`
-    : `${names} ${verb} calling. Answer to connect with everybody here.`;
+    ? `${names} ${verb} calling. You already see and hear them. Press Answer to turn on your camera.`
+    : `${names} ${verb} calling. Press Answer to connect with everybody here.`;
 }
 
 function stateText(peer) {

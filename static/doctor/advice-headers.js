@@ -33,8 +33,8 @@ function adviseOnRequest(request, address) {
   return finding("good", "Request headers arrive as sent", "Nothing to change.");
 }
 
-// nginx takes out this header when it obeys it.
-const isHeeded = ({ name }) => name === "x-accel-buffering";
+// nginx obeys this header, and then takes it out.
+const isObeyed = ({ name }) => name === "x-accel-buffering";
 
 function adviseOnResponse(response, address) {
   const { added, removed, changed } = response;
@@ -54,12 +54,12 @@ function adviseOnResponse(response, address) {
     return finding("warn", "Cache-Control is changed on the way",
       `Ask your administrator to leave Cache-Control of ${address} as it is, because it keeps streams out of caches and buffers.`);
   }
-  if (lost.some((field) => !isHeeded(field))) {
+  if (lost.some((field) => !isObeyed(field))) {
     return finding("warn", "Response headers are changed on the way",
-      `Ask your administrator to leave ${names(lost.filter((field) => !isHeeded(field)))} in answers of ${address} as they are.`);
+      `Ask your administrator to leave ${names(lost.filter((field) => !isObeyed(field)))} in answers of ${address} as they are.`);
   }
   if (lost.length) {
-    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out when it obeys it and turns off its buffering.");
+    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out after it has turned off its own buffering.");
   }
   if (added.length) {
     return finding("info", `${plural(added.length, "response header")} added on the way`, "Nothing to change: proxies do this to name themselves.");

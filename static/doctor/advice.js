@@ -70,7 +70,7 @@ function adviseOnSilence(silence, exchange, address) {
   const borne = harmlessSilence(silence);
   const text = silence.cutAfter !== null
     ? `An idle stream was cut after ${seconds(silence.cutAfter)}.`
-    : `An idle stream was dead after ${seconds(silence.muteBy)}, although nothing closed it; ${silence.lasted ? `another was still open after ${seconds(silence.lasted)}` : "less was not tested"}.`;
+    : `An idle stream was dead after ${seconds(silence.muteBy)}, although nothing closed it; ${silence.lasted ? `another was still open after ${seconds(silence.lasted)}` : "no shorter time was tested"}.`;
   if (borne <= heartbeat) {
     return finding("bad", "Idle streams are cut", text,
       `Ask your administrator to raise the idle timeout for ${address} to 60 s or more (nginx: proxy_read_timeout), or ask the operator of the server to set HEARTBEAT_INTERVAL well below ${seconds(borne)}.`);
@@ -110,13 +110,13 @@ function adviseOnProtocol({ browserProtocol, serverProtocol, pageIsSecure, pageI
 
 function adviseOnClock({ clockDifference, roundTrip }) {
   const off = Math.abs(clockDifference);
-  const sure = `give or take ${duration(roundTrip / 2)}`;
+  const sure = `to within ${duration(roundTrip / 2)}`;
   const text = off <= roundTrip / 2
     ? `This device's clock agrees with the server's, ${sure}.`
     : `This device's clock is ${duration(off)} ${clockDifference > 0 ? "behind" : "ahead of"} the server's, ${sure}.`;
   if (off < 5000) return { id: "clock", level: "good", title: "The clocks agree", text, advice: "Nothing to change." };
   return {
     id: "clock", level: off < 60_000 ? "info" : "warn", title: "The clocks differ", text,
-    advice: "Set this device's clock by the network (or the server's, if other devices see the same), because credentials with a time limit, such as those of TURN servers, may be refused.",
+    advice: "Set this device's clock by the network, or the server's clock if other devices see the same difference, because credentials with a time limit, such as those of TURN servers, may be refused.",
   };
 }

@@ -26,8 +26,8 @@ function nothingYet() {
   return { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
 }
 
-// Measures everything. All but the silence ends within about fifteen seconds, even if much of it
-// fails. The silence begins after the other streams, because a browser has six connections to a
+// Measures everything. Everything except the silence ends within about fifteen seconds, even if much
+// of it fails. The silence begins after the other streams, because a browser has six connections to a
 // host: silent streams would take some of them from the other tests.
 async function examine() {
   const own = nothingYet();
@@ -48,7 +48,7 @@ async function examine() {
 
   showLane("post", "testing");
   const rungs = await measureRungs({ onChange: showRung, onConnected });
-  onConnected([]); // if no rung has brought any
+  onConnected([]); // has no effect if a rung has brought ICE servers
   results.posts = await judgePosts(rungs);
   results.rungs = rungs;
   showPosts(results.posts);

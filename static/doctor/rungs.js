@@ -48,7 +48,7 @@ async function measureRung(rung, open, onConnected) {
     rung.failure = { reason: failure.reason ?? "failed", status: failure.status ?? null };
   } finally {
     if (token && open === openPolls) await endPolls(events, token);
-    reading.abort(); // the only way to end it if a proxy holds back the token
+    reading.abort(); // if a proxy holds back the token, nothing else ends the socket
     if (token) leave(token);
   }
 }
@@ -177,8 +177,8 @@ async function post(token, event, options = {}) {
   }
 }
 
-// Sums up the POSTs of all rungs. If no rung got a token, there were none. Then a POST with a wrong
-// token shows whether the server can be reached: the server refuses it with 401.
+// Sums up the POSTs of all rungs. If no rung got a token, there were no POSTs. Then a POST with a
+// wrong token shows whether the server can be reached: the server refuses it with 401.
 export async function judgePosts(rungs) {
   const posts = Object.values(rungs).flatMap((rung) => rung.posts);
   if (posts.length === 0) {

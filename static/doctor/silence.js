@@ -1,6 +1,7 @@
 // Measures how long a stream may be silent before something on the way cuts it. Several streams of
-// different lengths run at once. A stream that is cut shows after how long. If streams go dead
-// without being closed, the limit is above the longest stream that came to its end.
+// different lengths run at once. A stream that is closed shows the limit itself. A stream that goes
+// dead, and is not closed, shows only that the limit is below its length. A stream that comes to its
+// end shows that the limit is above its length.
 
 import { isEventStream, readEvents } from "./event-stream.js";
 

@@ -3,7 +3,7 @@
 // apart the events left. So it does not matter what delayed their requests on the way up.
 
 const TOGETHER = 100; // ms; events that are closer arrived together
-const COMPRESSED = 400; // ms; events are a lump if they arrived in so much less time than they left in
+const COMPRESSED = 400; // ms; events are a lump if they arrived in a time that is this much shorter than the time in which they left
 
 // Returns the size of the largest lump (1 if there is none), how many events are in lumps, and how
 // much longer the slowest event took than the fastest.
@@ -18,7 +18,7 @@ export function judgeSpacing(arrivals) {
   };
 }
 
-// A lost packet may cause one lump. A proxy that collects events makes one after the other.
+// A lost packet may cause one lump. A proxy that collects events makes one lump after the other.
 export const isLumpy = ({ inLumps }, count) => inLumps > 0 && inLumps >= count / 2;
 
 function clusters(arrivals) {
