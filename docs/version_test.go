@@ -30,6 +30,13 @@ func TestTheVersionIsTheSameEverywhere(t *testing.T) {
 	var npm struct{ Version string }
 	require.NoError(t, json.Unmarshal([]byte(read("browser/package.json")), &npm))
 	assert.Equal(t, version, npm.Version, "browser/package.json")
+	var lock struct {
+		Version  string
+		Packages map[string]struct{ Version string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(read("browser/package-lock.json")), &lock))
+	assert.Equal(t, version, lock.Version, "browser/package-lock.json, at its top")
+	assert.Equal(t, version, lock.Packages[""].Version, "browser/package-lock.json, among its packages")
 	for _, match := range regexp.MustCompile(`(?m)^ +version: (\d[\d.]+)$`).FindAllStringSubmatch(read("openapi.yaml"), -1) {
 		assert.Equal(t, version, match[1], "openapi.yaml, its examples included")
 	}
@@ -40,5 +47,8 @@ func TestTheVersionIsTheSameEverywhere(t *testing.T) {
 	require.NotEmpty(t, history)
 	contract := version[:strings.LastIndex(version, ".")]
 	assert.Equal(t, contract, first(protocol, `^# The wire protocol, version ([\d.]+)`), "the title of docs/protocol.md")
-	assert.Equal(t, contract+".0", history[len(history)-1][1], "the version history of docs/protocol.md")
+	assert.Equal(t, contract+".0", history[len(history)-1][1], "the version history of docs/protocol.md: a patch release has no row")
+
+	released := first(read("e2e/testdata/released.yaml"), `(?m)^ +version: (\d[\d.]+)$`)
+	assert.Regexp(t, `(?m)^## `+regexp.QuoteMeta(released)+` \(\d{4}-\d\d-\d\d\)$`, read("CHANGELOG.md"), "the released version has a date")
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"signaling-server/httpapi/decode"
+	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 
@@ -40,7 +41,11 @@ func TestTheTypesOfClientEventsMatchTheContract(t *testing.T) {
 
 // Each client event that can be decoded is performed, or refused with a problem.
 func TestEveryClientEventIsPerformed(t *testing.T) {
-	a := &API{hub: sse.NewHub(sse.Options{}), rooms: rooms.New(nobody{}, rooms.Limits{}, slog.New(slog.DiscardHandler))}
+	a := &API{
+		hub:    sse.NewHub(sse.Options{}),
+		rooms:  rooms.New(nobody{}, rooms.Limits{}, slog.New(slog.DiscardHandler)),
+		limits: limits.New(limits.Options{}), // an event may have a limit of its own
+	}
 	for kind, of := range decode.ClientEvents {
 		if err := a.perform("no socket", kind, of.New()); err != nil {
 			p, _ := problemFor(err)

@@ -27,6 +27,24 @@ func TestTheClientKnowsEveryServerEvent(t *testing.T) {
 	require.ElementsMatch(t, types, known)
 }
 
+// A client event without members is sent without the arguments of emit, as
+// socket.io-client's emit("ping") would be. For that the client lists these events.
+func TestTheClientKnowsTheEventsWithoutMembers(t *testing.T) {
+	text, err := os.ReadFile("../browser/src/socket.js")
+	require.NoError(t, err)
+	list := regexp.MustCompile(`const BARE = /(.*)/;`).FindSubmatch(text)
+	require.NotNil(t, list)
+	bare := regexp.MustCompile(string(list[1]))
+
+	contract, events := eventsOf(t, "ClientEvent")
+	for _, name := range events {
+		if name != "disconnect" { // the client has a method for it
+			hasMembers := len(contract.event("ClientEvent", name)) > 1 // beside type
+			require.Equal(t, !hasMembers, bare.MatchString(name), name)
+		}
+	}
+}
+
 // The client's TypeScript types have the events of the contract and no others. Each event
 // has the contract's members and no others. Each member has the contract's type, and is
 // optional if it is optional in the contract.

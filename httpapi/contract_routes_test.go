@@ -106,6 +106,16 @@ func TestTheDocumentHasTheProtocolsServerEventsAndNoOthers(t *testing.T) {
 	}, slices.Collect(maps.Keys(unionOf(t, readDocument(t), "ServerEvent"))))
 }
 
+// A developer sees what each event looks like.
+func TestTheDocumentHasAnExampleOfEachServerEvent(t *testing.T) {
+	document := readDocument(t)
+	shown := make(map[string]bool)
+	for _, example := range document.Components.Responses["EventStream"].Value.Content["text/event-stream"].Examples {
+		shown[example.Value.Value.(map[string]any)["type"].(string)] = true
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(unionOf(t, document, "ServerEvent"))), slices.Collect(maps.Keys(shown)))
+}
+
 // unionOf returns a union's schemas by their types. It checks that oneOf, the mapping and
 // the type in each schema agree.
 func unionOf(t *testing.T, document *openapi3.T, name string) map[string]*openapi3.Schema {
