@@ -40,6 +40,7 @@ import (
 	"context"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -47,6 +48,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"signaling-server/client"
+	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 )
 
@@ -65,7 +67,15 @@ func showLesson(http.ResponseWriter, *http.Request) {}
 
 func embed() error {
 ` + codeBlock(t, "deployment.md", "embed") + `
-	return http.ListenAndServe(":3002", routes)
+	return serve(signaling, routes)
+}
+
+func serve(signaling *server.Server, routes http.Handler) error {
+	listener, err := net.Listen("tcp", ":3002")
+	if err != nil {
+		return err
+	}
+` + codeBlock(t, "deployment.md", "guard") + `
 }
 
 ` + codeBlock(t, "clients.md", "go") + "\n" + codeBlock(t, "access-tokens.md", "token-go")
