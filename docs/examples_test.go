@@ -21,7 +21,7 @@ func codeBlock(t *testing.T, path, name string) string {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)<!-- test:"+name+" -->\\s*```\\w+\n(.*?)```").FindAllSubmatch(text, -1)
-	require.Len(t, blocks, 1, "blocks behind <!-- test:%s --> in %s", name, path)
+	require.Len(t, blocks, 1, "blocks after <!-- test:%s --> in %s", name, path)
 	return string(blocks[0][1])
 }
 

@@ -78,7 +78,7 @@ func orIndex(path string) string {
 	return path
 }
 
-// anchors are what may stand behind # in a link to a document.
+// anchors are what may stand after # in a link to a document.
 func anchors(t *testing.T, path string) (names []string) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

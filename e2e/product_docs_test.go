@@ -29,7 +29,7 @@ func codeBlocks(t *testing.T, name string) (blocks []string) {
 			blocks = append(blocks, string(match[1]))
 		}
 	}
-	require.NotEmpty(t, blocks, "no document has a block of code behind <!-- test:%s -->", name)
+	require.NotEmpty(t, blocks, "no document has a block of code after <!-- test:%s -->", name)
 	return blocks
 }
 

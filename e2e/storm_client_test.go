@@ -258,7 +258,7 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 		step = 0
 	}
 	if e.ID != eventID(c.token, c.position+step) {
-		c.broken(fmt.Sprintf("%s has the id %s behind %d", e.Type, e.ID, c.position))
+		c.broken(fmt.Sprintf("%s has the id %s after %d", e.Type, e.ID, c.position))
 	}
 	c.position = sequence(e.ID)
 	c.hear(e)

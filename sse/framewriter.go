@@ -113,7 +113,7 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 }
 
 // write writes a frame: the lines before its data, the data, and the rest.
-func (w *frameWriter) write(before, behind []byte) error {
+func (w *frameWriter) write(before, after []byte) error {
 	w.pieces = pieceWriter{w.ResponseWriter, &w.deadline, w.timeout, maxPiece}
 	if _, err := w.pieces.Write(before); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (w *frameWriter) write(before, behind []byte) error {
 	if err := w.event.writeTo(&w.pieces); err != nil {
 		return err
 	}
-	_, err := w.pieces.Write(behind)
+	_, err := w.pieces.Write(after)
 	return err
 }
 

@@ -247,9 +247,9 @@ func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since tim
 	}
 }
 
-// isBehind reports whether a reader at this position asks for events that its client has
+// isOvertaken reports whether a reader at this position asks for events that its client has
 // confirmed already.
-func (o *outbox) isBehind(position uint64) bool { return position < o.confirmed }
+func (o *outbox) isOvertaken(position uint64) bool { return position < o.confirmed }
 
 // confirm forgets the events that the client says have arrived. They count as written,
 // even if the reader that wrote them has failed.

@@ -96,7 +96,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.ended == "" && s.outbox.isBehind(position):
+	case s.ended == "" && s.outbox.isOvertaken(position):
 		return nil, false, errOvertaken
 	case s.ended != "" || !s.outbox.holds(position):
 		return nil, false, ErrGone
