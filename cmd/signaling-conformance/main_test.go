@@ -102,6 +102,19 @@ func TestTheReportSaysWhatCouldNotBeTried(t *testing.T) {
 	require.Contains(t, stdout.String(), "not tried: monitoring needs the operators' token: set -admin-token")
 }
 
+func TestTheUsageDoesNotShowTheOperatorsToken(t *testing.T) {
+	const token = "operators-token-1"
+	t.Setenv("ADMIN_TOKEN", token)
+	var stdout, stderr bytes.Buffer
+	run(t.Context(), []string{"-h"}, &stdout, &stderr)
+	require.Contains(t, stderr.String(), "-admin-token")
+	require.NotContains(t, stdout.String()+stderr.String(), token)
+
+	s, err := parse(nil, &stderr)
+	require.NoError(t, err)
+	require.Equal(t, token, s.adminToken)
+}
+
 func TestEachRuleHasAnIDOfItsOwn(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, r := range allRules() {
