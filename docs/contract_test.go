@@ -16,8 +16,8 @@ import (
 	signalingserver "signaling-server"
 )
 
-// The tables of the protocol and the contract name the same members with the same types,
-// and agree on the optional ones among them.
+// The tables of the protocol and the contract name the same members with the same types.
+// The same members are optional.
 func TestTheProtocolAndTheContractNameTheSameMembers(t *testing.T) {
 	contract, page := readContract(t), readPage(t, "protocol.md")
 	for _, direction := range []struct{ section, column, union string }{
@@ -39,7 +39,7 @@ func TestTheProtocolAndTheContractNameTheSameMembers(t *testing.T) {
 	}
 }
 
-// All other objects of the protocol, which its tables call by their names in the
+// The same is true for all other objects, which the protocol calls by their names in the
 // contract.
 func TestTheProtocolAndTheContractNameTheSameObjects(t *testing.T) {
 	contract, page := readContract(t), readPage(t, "protocol.md")

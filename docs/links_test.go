@@ -68,7 +68,7 @@ func TestAllLinksLeadSomewhere(t *testing.T) {
 	require.Greater(t, count, 100)
 }
 
-// orIndex returns a file that is there if a path is a folder that is there.
+// orIndex returns the path or, if it is a folder, the path of a file in the folder.
 func orIndex(path string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
@@ -100,7 +100,7 @@ func slug(heading string) string {
 	return strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(text), ""), " ", "-")
 }
 
-// A front page is read at one sitting, and a decision at a glance.
+// README.md must be short enough to be read at once, and a decision must be far shorter.
 func TestShortPagesStayShort(t *testing.T) {
 	bounds := map[string]int{filepath.Join(root, "README.md"): 180}
 	decisions, err := filepath.Glob("decisions/[0-9]*.md")

@@ -41,7 +41,7 @@ func TestTheProtocolShowsASessionAsItGoesOverTheWire(t *testing.T) {
 
 var byChance = regexp.MustCompile(`[A-Za-z0-9_-]{22}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 
-// withoutChance blots out what is another in each run.
+// withoutChance replaces what differs from run to run.
 func withoutChance(text string) string { return byChance.ReplaceAllString(text, "…") }
 
 func recordSession(t *testing.T) string {

@@ -14,7 +14,7 @@ import (
 	signalingserver "signaling-server"
 )
 
-// What a release changes, it changes everywhere.
+// A release changes the version at all places.
 func TestTheVersionIsTheSameEverywhere(t *testing.T) {
 	read := func(path string) string {
 		text, err := os.ReadFile(filepath.Join(root, path))
