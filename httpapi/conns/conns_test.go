@@ -258,12 +258,12 @@ func TestIfAllConnectionsAreInUseTheReserveIsLeft(t *testing.T) {
 	require.Equal(t, "true", first.mustAsk(t, "/"))
 	s.becomes(t, func(c conns.Counts) bool { return c == conns.Counts{Active: 4, Reserve: 1} })
 	for range 10 {
-		require.Equal(t, "true", s.dial(t, here).mustAsk(t, "/"))
+		s.visitReserve(t, here)
 	}
 	require.True(t, first.isClosed(t, patience))
 	require.Equal(t, 9, s.count(conns.ReserveFull), "one address has half of the reserve")
 	for range 2 {
-		require.Equal(t, "true", s.dial(t, there).mustAsk(t, "/"))
+		s.visitReserve(t, there)
 	}
 	require.Equal(t, 9, s.count(conns.ReserveFull))
 	for range 2 {
@@ -271,6 +271,15 @@ func TestIfAllConnectionsAreInUseTheReserveIsLeft(t *testing.T) {
 	}
 	s.refuses(t, there)
 	require.Equal(t, "true", s.dial(t, elsewhere).mustAsk(t, "/"))
+}
+
+// visitReserve sends a request from the reserve. It waits until the server has noted that
+// the connection is idle, which it does after the client has the answer: only an idle
+// connection makes room for another.
+func (s *server) visitReserve(t *testing.T, from string) {
+	t.Helper()
+	require.Equal(t, "true", s.dial(t, from).mustAsk(t, "/"))
+	require.Eventually(t, func() bool { return s.guard.ActiveInReserve() == 0 }, patience, time.Millisecond)
 }
 
 func TestIdleConnectionsOfACrowdHaveLessTime(t *testing.T) {
