@@ -29,17 +29,7 @@ func openTabs(t *testing.T, url string, count int) []*tab {
 	first := openTab(t, "tab 1", url+"&name=1")
 	tabs := []*tab{first}
 	for n := 2; n <= count; n++ {
-		p := &tab{t: t, name: fmt.Sprintf("tab %d", n)}
-		ctx, cancel := chromedp.NewContext(first.ctx, chromedp.WithListener(p.listen))
-		p.ctx = ctx
-		t.Cleanup(func() {
-			p.finish()
-			cancel()
-		})
-		// Not a deadline: the page lives as long as the context of this call.
-		tooLate := time.AfterFunc(within, cancel)
-		require.NoError(t, chromedp.Do(ctx))
-		tooLate.Stop()
+		p := newTab(t, fmt.Sprintf("tab %d", n), first.ctx)
 		p.do(chromedp.Navigate(fmt.Sprintf("%s&name=%d", url, n)))
 		tabs = append(tabs, p)
 	}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -16,10 +15,9 @@ import (
 type friends struct {
 	// set once
 	siege  *siege
-	client *http.Client // of the phone
+	phone  *poller
 	friend *signaling
 	id     string // the phone's socket
-	token  string
 
 	stop    context.CancelFunc
 	talking sync.WaitGroup
@@ -27,7 +25,6 @@ type friends struct {
 	// each known to one goroutine of talking, and afterwards to judge
 	said  int // signals that were accepted
 	heard int // numbers that came, from 0
-	after int // the phone's position
 }
 
 // phones is a resume window in which even a busy machine polls again.
@@ -43,11 +40,10 @@ func (s *siege) befriend(room string) *friends {
 	s.t.Helper()
 	transport := &http.Transport{DialContext: dialAt(roommateAddress)}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	f := &friends{siege: s, client: &http.Client{Transport: transport}}
-	hello, err := f.poll()
-	require.NoError(s.t, err)
-	f.token, f.id = hello[0].Token, hello[0].SocketID
-	require.NoError(s.t, post(bounded(s.t), f.client, s.url, f.token, fields{"type": "join-room", "roomId": room, "userId": "phone"}))
+	f := &friends{siege: s, phone: &poller{t: s.t, client: &http.Client{Transport: transport}, url: s.url}}
+	hello := f.phone.poll(0).Events[0]
+	f.phone.token, f.id = hello.Token, hello.SocketID
+	f.phone.post(fields{"type": "join-room", "roomId": room, "userId": "phone"})
 	f.friend = connectBy(s.t, &http.Transport{DialContext: dialAt(roommateAddress)}, s.url)
 	f.friend.join(room, "friend")
 
@@ -94,20 +90,17 @@ func (f *friends) listen(ctx context.Context) {
 	}
 }
 
-// toThePhone is an event that the phone receives.
-type toThePhone struct {
-	Type, Token, SocketID, From string
-	Data                        json.RawMessage
-}
-
 // catchUp polls until an answer is empty. The friend's numbers must come in order.
 func (f *friends) catchUp() error {
+	ctx, cancel := context.WithTimeout(context.Background(), within) // the test may have failed, and ended its own
+	defer cancel()
 	for {
-		events, err := f.poll()
-		if err != nil || len(events) == 0 {
+		got, err := f.phone.tryPoll(ctx, 0)
+		if err != nil || len(got.Events) == 0 {
 			return err
 		}
-		for _, e := range events {
+		f.phone.after = sequence(got.LastEventID)
+		for _, e := range got.Events {
 			switch {
 			case e.Type == "connected" || e.Type == "disconnected":
 				return fmt.Errorf("its socket has ended: %s", e.Type)
@@ -119,35 +112,6 @@ func (f *friends) catchUp() error {
 			}
 		}
 	}
-}
-
-func (f *friends) poll() ([]toThePhone, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/events/poll?wait=0&after=%d", f.siege.url, f.after), nil)
-	if err != nil {
-		return nil, err
-	}
-	if f.token != "" {
-		request.Header.Set("Authorization", "Bearer "+f.token)
-	}
-	response, err := f.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the poll was answered with %s", response.Status)
-	}
-	var answer struct {
-		Events      []toThePhone
-		LastEventID string
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return nil, err
-	}
-	f.after = sequence(answer.LastEventID)
-	return answer.Events, nil
 }
 
 // judge lets the friends finish. The phone must then have heard all that was accepted

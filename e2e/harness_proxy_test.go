@@ -16,10 +16,52 @@ type proxy struct {
 	upstream string
 	listener net.Listener
 	running  sync.WaitGroup
+	open     openConnections
+}
 
-	mu   sync.Mutex // guards what follows
-	open map[net.Conn]bool
-	down bool // new connections are cut at once while it is true
+// openConnections can be cut together. Several goroutines may use them at once.
+type openConnections struct {
+	mu    sync.Mutex // guards what follows
+	all   map[net.Conn]bool
+	isCut bool // new connections are cut as well
+}
+
+// add reports whether the connections may be used. If not, it has cut them.
+func (o *openConnections) add(connections ...net.Conn) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range connections {
+		if o.isCut {
+			reset(c)
+		} else {
+			o.all[c] = true
+		}
+	}
+	return !o.isCut
+}
+
+func (o *openConnections) forget(connections ...net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range connections {
+		delete(o.all, c)
+	}
+}
+
+// cut cuts all connections, and every new one until restore is called.
+func (o *openConnections) cut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.isCut = true
+	for c := range o.all {
+		reset(c)
+	}
+}
+
+func (o *openConnections) restore() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.isCut = false
 }
 
 // startProxy opens a proxy to the server at the address.
@@ -31,12 +73,12 @@ func startProxy(t *testing.T, serverURL string) *proxy {
 		url:      "http://" + listener.Addr().String(),
 		upstream: strings.TrimPrefix(serverURL, "http://"),
 		listener: listener,
-		open:     make(map[net.Conn]bool),
+		open:     openConnections{all: make(map[net.Conn]bool)},
 	}
 	p.running.Go(p.accept) // ends with the listener
 	t.Cleanup(func() {
 		listener.Close()
-		p.goDown()
+		p.open.cut()
 		p.running.Wait()
 	})
 	return p
@@ -60,10 +102,10 @@ func (p *proxy) pass(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	if !p.register(client, server) {
+	if !p.open.add(client, server) {
 		return
 	}
-	defer p.forget(client, server)
+	defer p.open.forget(client, server)
 
 	var copying sync.WaitGroup
 	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
@@ -76,42 +118,10 @@ func (p *proxy) pass(client net.Conn) {
 	copying.Wait()
 }
 
-func (p *proxy) register(connections ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range connections {
-		if p.down {
-			reset(c)
-			continue
-		}
-		p.open[c] = true
-	}
-	return !p.down
-}
-
-func (p *proxy) forget(connections ...net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range connections {
-		delete(p.open, c)
-	}
-}
-
 // goDown cuts all connections, and every new one until comeBack is called.
-func (p *proxy) goDown() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.down = true
-	for c := range p.open {
-		reset(c)
-	}
-}
+func (p *proxy) goDown() { p.open.cut() }
 
-func (p *proxy) comeBack() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.down = false
-}
+func (p *proxy) comeBack() { p.open.restore() }
 
 // reset ends a connection by RST, as a network does that fails.
 func reset(c net.Conn) {

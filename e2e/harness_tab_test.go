@@ -44,13 +44,11 @@ const rememberConnections = `
 		}
 	};`
 
-// openTab opens a page in a new browser context. Camera and microphone are allowed:
-// without them a browser hides the addresses that peers need.
-func openTab(t *testing.T, name, url string) *tab {
+// newTab makes a tab without a page, in the browser of a context.
+func newTab(t *testing.T, name string, in context.Context, options ...chromedp.ContextOption) *tab {
 	t.Helper()
-	parent := sharedBrowser.context(t)
 	p := &tab{t: t, name: name}
-	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	ctx, cancel := chromedp.NewContext(in, append(options, chromedp.WithListener(p.listen))...)
 	p.ctx = ctx
 	t.Cleanup(func() {
 		p.finish()
@@ -60,12 +58,19 @@ func openTab(t *testing.T, name, url string) *tab {
 	tooLate := time.AfterFunc(within, cancel)
 	require.NoError(t, chromedp.Do(ctx))
 	tooLate.Stop()
+	return p
+}
 
+// openTab opens a page in a new browser context. Camera and microphone are allowed:
+// without them a browser hides the addresses that peers need.
+func openTab(t *testing.T, name, url string) *tab {
+	t.Helper()
+	p := newTab(t, name, sharedBrowser.context(t), chromedp.WithNewBrowserContext())
 	for _, device := range []string{"camera", "microphone"} {
-		_, err := chromedp.CallBrowser(ctx, browser.SetPermission, browser.SetPermissionParams{
+		_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{
 			Permission:       &browser.PermissionDescriptor{Name: device},
 			Setting:          browser.PermissionSettingGranted,
-			BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
+			BrowserContextID: chromedp.FromContext(p.ctx).BrowserContextID,
 		})
 		require.NoError(t, err)
 	}

@@ -27,11 +27,8 @@ type faultyProxy struct {
 	running  sync.WaitGroup
 	healed   chan struct{} // closed when nothing fails any more
 
+	open    openConnections
 	figures faultFigures
-
-	mu   sync.Mutex // guards what follows
-	open map[net.Conn]bool
-	shut bool
 }
 
 // faultFigures counts what happened to the connections.
@@ -62,12 +59,12 @@ func startFaultyProxy(t *testing.T, serverURL string, seed uint64) *faultyProxy 
 		seed:     seed,
 		listener: listener,
 		healed:   make(chan struct{}),
-		open:     make(map[net.Conn]bool),
+		open:     openConnections{all: make(map[net.Conn]bool)},
 	}
 	p.running.Go(p.accept) // ends with the listener
 	t.Cleanup(func() {
 		listener.Close()
-		p.cutAll()
+		p.open.cut()
 		p.running.Wait()
 	})
 	return p
@@ -83,7 +80,7 @@ func (p *faultyProxy) accept() {
 			return
 		}
 		p.figures.connections.Add(1)
-		p.running.Go(func() { p.pass(client.(*net.TCPConn), number) }) // ends with the connection, or cutAll
+		p.running.Go(func() { p.pass(client.(*net.TCPConn), number) }) // ends with the connection, or when all are cut
 	}
 }
 
@@ -96,10 +93,10 @@ func (p *faultyProxy) pass(client *net.TCPConn, number uint64) {
 	}
 	defer dialed.Close()
 	server := dialed.(*net.TCPConn)
-	if !p.register(client, server) {
+	if !p.open.add(client, server) {
 		return
 	}
-	defer p.forget(client, server)
+	defer p.open.forget(client, server)
 
 	up := &pipe{proxy: p, from: client, to: server, mean: meanBytesUp, dice: rand.New(rand.NewPCG(p.seed, 2*number))}
 	down := &pipe{proxy: p, from: server, to: client, mean: meanBytesDown, dice: rand.New(rand.NewPCG(p.seed, 2*number+1))}
@@ -107,32 +104,6 @@ func (p *faultyProxy) pass(client *net.TCPConn, number uint64) {
 	copying.Go(up.run)
 	copying.Go(down.run)
 	copying.Wait()
-}
-
-func (p *faultyProxy) register(connections ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range connections {
-		p.open[c] = true
-	}
-	return !p.shut
-}
-
-func (p *faultyProxy) forget(connections ...net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range connections {
-		delete(p.open, c)
-	}
-}
-
-func (p *faultyProxy) cutAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shut = true
-	for c := range p.open {
-		reset(c)
-	}
 }
 
 // pipe is one direction of a connection. One goroutine runs it.
