@@ -24,7 +24,7 @@ var payloads = []string{
 	`{{constructor.constructor("window.pwned=1")()}}`,
 }
 
-// isUnharmed makes sure that nothing that the page was given has become a part of it.
+// isUnharmed makes sure that no text that the page received has become markup.
 // It is not enough that nothing ran: the policy would have stopped that, and the policy
 // is the second line of defence.
 func (p *tab) isUnharmed(shown string) {

@@ -29,7 +29,7 @@ func listed(p *tab, list, column string) []string {
 	return evaluate[[]string](p, fmt.Sprintf(`[...document.querySelectorAll('#%s [data-field=%q]')].map((each) => each.textContent)`, list, column))
 }
 
-func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
+func TestTheDashboardShowsTheTrueCounts(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t, "AWAY_AFTER=1s", "RESUME_WINDOW=1m")
 	ada, bob := connect(t, url), connect(t, url)
@@ -57,7 +57,7 @@ func TestTheDashboardTellsTheTrueCounts(t *testing.T) {
 // over is the place in the page where the plot of events is drawn.
 const over = `document.querySelector("#plot-events .u-over").getBoundingClientRect()`
 
-func TestTheDashboardTellsEventsAndTheirLatency(t *testing.T) {
+func TestTheDashboardShowsEventsAndTheirLatency(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
 	ada, bob := connect(t, url), connect(t, url)
@@ -181,7 +181,7 @@ func TestTheDashboardShowsNamesAsTheyAre(t *testing.T) {
 	require.False(t, evaluate[bool](p, `Boolean(window.attacked || document.querySelector("main img"))`))
 }
 
-func TestTheDashboardSaysWhatToDoWhereThereIsNothing(t *testing.T) {
+func TestTheDashboardSaysWhatToDoIfThereIsNothing(t *testing.T) {
 	takesTurns(t)
 	p := openDashboard(t, startServer(t))
 	p.until("saying how a room comes into being", `document.querySelector("#room-list [data-part=note]").innerText.includes("No rooms yet")`)
@@ -190,7 +190,7 @@ func TestTheDashboardSaysWhatToDoWhereThereIsNothing(t *testing.T) {
 	p.shows("note-latency", "no events in 10 s")
 }
 
-func TestTheDashboardTellsOfAServerThatIsGoneAndComesBackToIt(t *testing.T) {
+func TestTheDashboardReportsAServerThatIsGoneAndComesBackToIt(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
 	network := startProxy(t, url)
@@ -329,7 +329,7 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	p.gate()
 	require.Zero(t, evaluate[int](p, `sessionStorage.length`))
 
-	// All guesses are sent at the same time, since new ones are allowed as time passes.
+	// All guesses are sent at the same time, since new guesses are allowed as time passes.
 	p.write("#gate-token", "guess")
 	evaluate[any](p, `Promise.all(Array.from({ length: 40 }, () => fetch("/stats", { headers: { "Authorization": "Bearer guess" } })))
 		.then(() => document.querySelector("#gate-form").requestSubmit())`)

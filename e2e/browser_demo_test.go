@@ -112,7 +112,7 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 }
 
 // Both make an offer, and one of them must give way.
-func TestTheDemoConnectsTwoWhoCallAtOnce(t *testing.T) {
+func TestTheDemoConnectsTwoPeersThatCallAtOnce(t *testing.T) {
 	url := startServer(t)
 	ada := openDemo(t, url, "glare", "Ada")
 	bob := openDemo(t, url, "glare", "Bob")

@@ -38,7 +38,7 @@ type middlebox struct {
 	tokens map[string]bool
 }
 
-// startMiddlebox puts a middlebox before a server, and returns the middlebox's address.
+// startMiddlebox puts a middlebox in front of a server, and returns the middlebox's address.
 func startMiddlebox(t *testing.T, serverURL string, m *middlebox) string {
 	t.Helper()
 	var err error
@@ -389,7 +389,7 @@ const allWell = `({
 })`
 
 // The advice is a pure function: each case changes one thing, and names the finding
-// that must come of it.
+// that must result from it.
 func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "advice", servePage(t, startServer(t), blankPage)+"/page.html")
@@ -456,9 +456,9 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 	}
 }
 
-// A proxy collected events if they left the server one by one and arrived together.
-// When they were asked for does not matter.
-func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
+// A proxy collected events if they left the server one by one and arrived together. It
+// does not matter when the page asked for them.
+func TestTheDoctorDistinguishesLumpsFromEventsThatLeftTogether(t *testing.T) {
 	takesTurns(t)
 	p := openTab(t, "spacing", servePage(t, startServer(t), blankPage)+"/page.html")
 	for _, c := range []struct {
@@ -469,10 +469,10 @@ func TestTheDoctorTellsLumpsFromEventsThatLeftTogether(t *testing.T) {
 		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 250, 500, 750, 1000]`, true},
 		{`[505, 506, 507, 1005, 1006]`, `[0, 250, 500, 750, 1000]`, true},
 		{`[1005, 1006, 1007, 1008, 1009]`, `[1000, 1001, 1002, 1003, 1004]`, false}, // the requests were held up on their way to the server
-		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 5, 500, 505, 510]`, true},           // the requests were held up, but the events as well
+		{`[1005, 1006, 1007, 1008, 1009]`, `[0, 5, 500, 505, 510]`, true},           // the requests were held up, and so were the events
 		{`[5, 65, 125, 185, 245, 305, 365, 425]`, `[0, 60, 120, 180, 240, 300, 360, 420]`, false},
 		{`[5, 755, 756, 757, 1005, 1255, 1505, 1755]`, `[0, 250, 500, 750, 1000, 1250, 1500, 1750]`, false}, // a lost packet
-		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},                                   // once is chance
+		{`[305, 306, 505, 755, 1005]`, `[0, 250, 500, 750, 1000]`, false},                                   // a single lump may be chance
 		{`[]`, `[]`, false},
 	} {
 		require.Equal(t, c.lumpy, evaluate[bool](p, `import("/doctor/spacing.js").then(({ isLumpy, judgeSpacing }) => {

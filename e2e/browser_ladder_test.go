@@ -10,7 +10,7 @@ import (
 )
 
 // signalingPage is a page that exchanges numbered signals with the other page in its
-// room, and keeps account of them.
+// room, and records them.
 const signalingPage = `<!doctype html>
 <title>Signals</title>
 <script type="module">
@@ -66,7 +66,7 @@ func openPair(t *testing.T, url string) pair {
 	return p
 }
 
-// exchange has both pages send at the same time, spread over a duration. It waits until
+// exchange makes both pages send at the same time, spread over a duration. It waits until
 // each has heard everything once and in order.
 func (p pair) exchange(t *testing.T, count int, over time.Duration) {
 	t.Helper()
@@ -197,8 +197,8 @@ func TestTheClientJoinsAgainWhenItsSessionIsLost(t *testing.T) {
 		other := pages[1-i]
 		require.True(t, evaluate[bool](page, `heard.every((n, index) => !index || n > heard[index - 1])`), "in order, and nothing twice")
 		heard := evaluate[[]int](page, `heard`)
-		// What was accepted for a socket that has ended is void. What was accepted
-		// after the return is not.
+		// Events that were accepted for a socket that has ended may be lost. Events
+		// that were accepted after the return may not.
 		last := evaluate[int](other, `Math.max(0, ...refused.map(([n]) => n))`)
 		for _, n := range evaluate[[]int](other, `accepted`) {
 			if n > last {

@@ -71,8 +71,8 @@ func TestEightTabsOfOneBrowserShareItsConnections(t *testing.T) {
 	speakAll(t, left, 2)
 }
 
-// speakAll has every tab speak twenty times, and waits until all other tabs have heard
-// it in order.
+// speakAll makes every tab send twenty signals, and waits until all other tabs have
+// received them in order.
 func speakAll(t *testing.T, tabs []*tab, round int) {
 	t.Helper()
 	for _, p := range tabs {

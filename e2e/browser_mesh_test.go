@@ -114,7 +114,8 @@ func TestAMeshConnectsAllMembersOfARoom(t *testing.T) {
 	require.Zero(t, evaluate[int](cleo, `room.peers.size + room.members.size`))
 }
 
-// A connection finds another way without a word to the server.
+// When the browser reports another network, the page restarts ICE, and the connection
+// goes on.
 func TestAMeshLooksForAnotherWayWhenTheNetworkChanges(t *testing.T) {
 	takesTurns(t)
 	url := servePage(t, startServer(t), meshPage)

@@ -24,8 +24,8 @@ func openReference(t *testing.T, url, part string) *tab {
 }
 
 // The reference is a program of other authors. Only this test shows that it runs under
-// the page's policy, knows what is in the contract, and sends the requests that one
-// tries.
+// the page's policy, knows what is in the contract, and sends the requests that people
+// try.
 func TestTheReferenceShowsTheContractAndSendsRequests(t *testing.T) {
 	takesTurns(t)
 	p := openReference(t, startServer(t), "#tag/monitoring/GET/health")

@@ -7,7 +7,7 @@ import (
 )
 
 // socketIOPage is a page that was written for the earlier server, which used Socket.IO.
-// Only the address of its script is another.
+// Only the address of its script has changed.
 const socketIOPage = `<!doctype html>
 <title>A page of before</title>
 <ul id="users"></ul>

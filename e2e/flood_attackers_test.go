@@ -146,8 +146,8 @@ func (a *asker) ask(request string) (status int, body []byte) {
 
 func (s *siege) asker() *asker { return &asker{siege: s, address: attackerAddress} }
 
-// each calls do for all numbers below n, from as many askers at the same time as it is
-// given. It stops when the attack is over.
+// each calls do for all numbers below n. The given number of askers share the work. It
+// stops when the attack is over.
 func (s *siege) each(n, askers int, do func(a *asker, i int)) {
 	var working sync.WaitGroup
 	for from := range askers {

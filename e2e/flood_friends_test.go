@@ -35,7 +35,7 @@ const (
 	friendRests = 20 * time.Millisecond
 )
 
-// befriend has two friends enter a room.
+// befriend lets two friends enter a room.
 func (s *siege) befriend(room string) *friends {
 	s.t.Helper()
 	transport := &http.Transport{DialContext: dialAt(roommateAddress)}
@@ -55,7 +55,7 @@ func (s *siege) befriend(room string) *friends {
 	return f
 }
 
-// talk sends signals to the phone. The attacker must not get in their way.
+// talk sends signals to the phone. The attacker must not cause a refusal of them.
 func (f *friends) talk(ctx context.Context) {
 	for ; ctx.Err() == nil; rest(ctx, friendRests) {
 		limit, cancel := context.WithTimeout(context.Background(), within)

@@ -154,9 +154,9 @@ func (s *siege) retreat() {
 	s.running.Wait()
 }
 
-// lift ends the attack and judges it. The server stayed within its container, gave its
-// memory back, kept its promises to the honest pair, and refused the attacker by one of
-// these problems, if any is given.
+// lift ends the attack and judges it. The server must have stayed within its container,
+// given its memory back, and kept its promises to the honest pair. If problems are given,
+// it must have refused the attacker by one of them.
 func (s *siege) lift(refusedBy ...string) {
 	s.t.Helper()
 	if s.killed.Load() {

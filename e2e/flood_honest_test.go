@@ -134,7 +134,7 @@ func (p *honestPair) listen(ctx context.Context, h *honest) {
 	}
 }
 
-// honestVerdict is how a pair fared.
+// honestVerdict is the result of an honest pair.
 type honestVerdict struct {
 	count int
 	worst time.Duration
@@ -144,7 +144,7 @@ func (v honestVerdict) String() string {
 	return fmt.Sprintf("%d honest signals took %v at most", v.count, v.worst.Round(time.Millisecond))
 }
 
-// end lets the pair finish, and returns how it fared.
+// end lets the pair finish, and returns its result.
 func (p *honestPair) end() (verdict honestVerdict) {
 	p.t.Helper()
 	p.stop()
@@ -164,7 +164,7 @@ func (p *honestPair) end() (verdict honestVerdict) {
 	return verdict
 }
 
-// letStrangersIn has new clients come one after the other, from an address of their
+// letStrangersIn lets new clients come one after the other, from an address of their
 // own, until the attack is over. Each opens a stream and waits for its first event.
 func (s *siege) letStrangersIn() {
 	s.running.Go(func() {
@@ -178,7 +178,7 @@ func (s *siege) letStrangersIn() {
 					s.t.Log("a stranger did not get in:", err)
 				}
 			}
-			s.worstWait.Store(max(s.worstWait.Load(), int64(time.Since(started)))) // the end of the attack may have cut the last one off
+			s.worstWait.Store(max(s.worstWait.Load(), int64(time.Since(started)))) // the end of the attack may have cut off the last visit
 			rest(s.attack, 200*time.Millisecond)
 		}
 	})

@@ -14,7 +14,8 @@ import (
 // Attacks by what the server must deliver, to the attacker's own sockets and to those
 // of others.
 
-// Almost as many bytes as metadata, and as the data of a signal, may have.
+// Metadata may be only a little longer than large. The data of a signal may be only a
+// little longer than largest.
 var (
 	large   = strings.Repeat("m", 3900)
 	largest = strings.Repeat("x", 65_000)
@@ -26,7 +27,7 @@ func signal(token string) string {
 	return `{"type":"signal","target":"` + base64.RawURLEncoding.EncodeToString(digest[:16]) + `","data":"` + largest + `"}`
 }
 
-// joinTwice has all sockets join the same room, and then join it again.
+// joinTwice makes all sockets join the same room, and then join it again.
 func (s *siege) joinTwice(tokens []string, metadata string) {
 	s.each(2*len(tokens), 4, func(a *asker, i int) {
 		n := i % len(tokens)
@@ -176,7 +177,7 @@ func (s *siege) settle() {
 	}
 }
 
-// enter has sockets join a room.
+// enter makes sockets join a room.
 func (s *siege) enter(sockets []streaming, room string) {
 	s.each(len(sockets), 4, func(a *asker, i int) { a.ask(send("/events", sockets[i].token, "", joining(room, i, ""))) })
 }

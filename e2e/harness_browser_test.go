@@ -38,12 +38,12 @@ func (b *browserProcess) context(t *testing.T) context.Context {
 	return b.ctx
 }
 
-// turns bounds how many tests use the browser at the same time. Pages measure and time
-// out, and would do so wrongly if far more of them ran than there are processors.
+// turns bounds how many tests use the browser at the same time. Pages measure times, and
+// have time-outs. If far more pages ran than there are processors, both would be wrong.
 var turns = make(chan struct{}, 3)
 
-// takesTurns lets a test that uses the browser run beside others, and beside only a few
-// of its kind.
+// takesTurns lets a test that uses the browser run beside other tests, but beside only a
+// few that use the browser.
 func takesTurns(t *testing.T) {
 	t.Parallel()
 	turns <- struct{}{}
@@ -58,7 +58,7 @@ func (b *browserProcess) start() {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // a container has none
+		chromedp.NoSandbox, // the browser's sandbox does not work in a container
 		chromedp.Flag("allow-loopback-in-peer-connection", true),
 		// Few frames a second: six videos at a time are a lot for two processors.
 		chromedp.Flag("use-fake-device-for-media-stream", "fps=10"),

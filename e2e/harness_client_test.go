@@ -37,7 +37,7 @@ type signaling struct {
 	t      *testing.T
 	url    string
 	client *http.Client
-	events chan event // all but heartbeats; closed when the client is
+	events chan event // all but heartbeats; closed when the client is closed
 
 	mu          sync.Mutex // guards what follows
 	token       string
@@ -58,7 +58,7 @@ func connect(t *testing.T, url string) *signaling {
 	return connectBy(t, &http.Transport{}, url)
 }
 
-// connectBy is connect over a transport of the caller's.
+// connectBy is connect over the given transport.
 func connectBy(t *testing.T, transport http.RoundTripper, url string) *signaling {
 	t.Helper()
 	s := &signaling{
@@ -189,8 +189,9 @@ func (s *signaling) connected(e event) {
 	s.socketID, s.token = hello.SocketID, hello.Token
 }
 
-// checkOrder compares an event's sequence with that of the event before. The next event
-// has the next number. An event that belongs to the stream alone repeats the number.
+// checkOrder compares an event's sequence with the sequence of the previous event. The
+// next event has the next number. An event that belongs to the stream alone repeats the
+// number.
 func (s *signaling) checkOrder(e event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -76,14 +76,14 @@ var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_
 var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(http://[^\s"]+)`) // the log is text, or in production JSON
 
 // startServer runs a server for this test, and returns its address. The server must end
-// well when the test is over: with exit code 0, as a detected race would change it, and
+// well when the test is over: with exit code 0, which a detected race would change, and
 // without an error in its log, such as an answer 5xx.
 func startServer(t *testing.T, settings ...string) string {
 	t.Helper()
 	return startServerBy(t, nil, settings...)
 }
 
-// startServerBy is startServer by another program that starts the server, if it is not
+// startServerBy is startServer, but the program starter starts the server, unless it is
 // nil.
 func startServerBy(t *testing.T, starter []string, settings ...string) string {
 	t.Helper()
@@ -173,7 +173,7 @@ func (l *serverLog) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// bounded returns the test's context with the limit that everything has.
+// bounded returns the test's context with the time limit within.
 func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)

@@ -34,8 +34,8 @@ const (
 	delay    = 300 * time.Millisecond
 )
 
-// shapingProxy is an HTTP proxy before the server, as companies and virus scanners have
-// them. Its shape can change at any time, for all later requests. It also serves the
+// shapingProxy is an HTTP proxy in front of the server, as companies and virus scanners
+// use them. Its shape can change at any time, for all later requests. It also serves the
 // test's own pages, so they have the server's origin.
 type shapingProxy struct {
 	// set once
@@ -224,7 +224,7 @@ func delayed(body io.ReadCloser) io.ReadCloser {
 		for p := range parts {
 			time.Sleep(time.Until(p.due))
 			if len(p.bytes) > 0 {
-				in.Write(p.bytes) // nobody may read the pipe any more
+				in.Write(p.bytes) // an error means that nobody reads the pipe any more
 			}
 			if p.err != nil {
 				in.CloseWithError(p.err)

@@ -28,7 +28,7 @@ type tab struct {
 
 	mu       sync.Mutex // guards what follows
 	console  []string   // all of the console's lines
-	problems []string   // those that are errors
+	problems []string   // the lines that are errors
 	offline  bool       // failed requests are expected
 	closed   bool
 }

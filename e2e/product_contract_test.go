@@ -72,7 +72,7 @@ func TestClientsOfTheLastReleaseSurviveOrTheVersionSaysSo(t *testing.T) {
 }
 
 // The check that finds breaking changes must itself be right.
-func TestChangesThatBreakClientsAreToldFromOthers(t *testing.T) {
+func TestChangesThatBreakClientsAreDistinguishedFromOthers(t *testing.T) {
 	schema := func(d *openapi3.T, name string) *openapi3.Schema { return d.Components.Schemas[name].Value }
 	const breaks, adds, nothing = "2.0.0", "1.1.0", "1.0.0"
 	for name, step := range map[string]struct {

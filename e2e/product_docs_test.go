@@ -41,8 +41,8 @@ func codeBlock(t *testing.T, name string) string {
 	return blocks[0]
 }
 
-// All that the documents say to type into a terminal with curl, one block after the
-// other in one shell, against a server on another port than the documents name.
+// All blocks of the documents that use curl run in one shell, one after the other. The
+// server has another port than the documents name.
 func TestFiveMinutesWithCurl(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("set -m\n") // jobs, as in a terminal

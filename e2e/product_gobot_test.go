@@ -20,7 +20,7 @@ import (
 
 var builtBot = binary{folder: "../examples/go-bot", program: "."}
 
-// bot is the example of that name, at work.
+// bot is a running examples/go-bot.
 type bot struct {
 	t        *testing.T
 	command  *exec.Cmd
@@ -179,7 +179,7 @@ func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
 	ada.await("user-connected", nil)
 }
 
-func TestTheBotEndsWhereOperatorsPutItOut(t *testing.T) {
+func TestTheBotEndsIfAnOperatorRemovesIt(t *testing.T) {
 	t.Parallel()
 	const token = "no-operator-but-me"
 	url := startServer(t, "ADMIN_TOKEN="+token)

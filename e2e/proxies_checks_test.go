@@ -83,7 +83,7 @@ func (c *proxyCheck) quietStream(t *testing.T) {
 	defer cancel()
 	client := &http.Client{Transport: c.way.transport(t)}
 	var interval, worst time.Duration
-	var arrived time.Time // when the event before arrived
+	var arrived time.Time // when the previous event arrived
 	var posted <-chan error
 	beats := 0
 	started := time.Now()
@@ -106,7 +106,7 @@ func (c *proxyCheck) quietStream(t *testing.T) {
 			worst = max(worst, time.Since(beat.Timestamp))
 			beats++
 			if beats > 1 { // the first heartbeat follows connected at once
-				require.True(t, arrived.Before(beat.Timestamp), "the event before came only with this heartbeat")
+				require.True(t, arrived.Before(beat.Timestamp), "the previous event came only with this heartbeat")
 			}
 		}
 		arrived = time.Now()
@@ -224,7 +224,7 @@ func (c *proxyCheck) streamByPOST(t *testing.T) {
 }
 
 // departure closes a client's connection without a word, and measures how long the room
-// takes it for present.
+// still counts the client as present.
 func (c *proxyCheck) departure(t *testing.T) {
 	long(t)
 	watcher := connect(t, c.server)
@@ -244,8 +244,8 @@ const (
 )
 
 // crowd opens many streams at the same moment. Each stream that opens must get a socket
-// of its own. Nothing then happens on the first stream, whose server sends no
-// heartbeats, for as long as the proxy keeps it open.
+// of its own. After that the server sends nothing on the first stream, not even
+// heartbeats: crowd measures how long the proxy keeps it open.
 func (c *proxyCheck) crowd(t *testing.T) {
 	client := &http.Client{Transport: c.way.transport(t)}
 	sockets := make(chan string, crowdSize)

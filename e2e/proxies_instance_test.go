@@ -35,8 +35,8 @@ func (p product) installed(t *testing.T) (version string) {
 }
 
 // start runs an instance that leads to the server until the test ends, and returns the
-// way through it. If it is mended, the lines that are not stock are in its
-// configuration.
+// way through it. If mended is true, its configuration contains the lines that are not
+// stock.
 func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	t.Helper()
 	folder := openFolder(t)
@@ -158,7 +158,7 @@ func (p product) stop(t *testing.T, folder string, pid int, ended <-chan struct{
 	syscall.Kill(pid, syscall.SIGTERM)
 	select {
 	case <-ended:
-	case <-time.After(2 * time.Second): // some programs wait for their connections to end, which the test need not
+	case <-time.After(2 * time.Second): // some programs wait for their connections to end, but the test does not
 	}
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("ending %s: %v", p.name, err)

@@ -10,7 +10,7 @@ type product struct {
 	lines   string   // the file in proxies/ with the added lines, if any
 	edits   []edit   // what turns both into the configuration of an instance
 	env     []string
-	forward bool // people set it in their clients; all other proxies are before the server
+	forward bool // users set it in their clients; all other proxies are in front of the server
 }
 
 // edit replaces a part of a configuration. That part must be there exactly once, so the
@@ -20,7 +20,7 @@ type product struct {
 type edit struct{ old, new string }
 
 // The edits give an instance its own port and folder, and remove what only root may do.
-// They leave all settings that concern the traffic.
+// They change no setting that concerns the traffic.
 var (
 	nginx = product{
 		name: "nginx", pkg: "nginx",

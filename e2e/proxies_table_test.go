@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// column is one of the table of proxies, in the order of docs/deployment.md.
+// column is a column of the table of proxies, in the order of docs/deployment.md.
 type column int
 
 const (
@@ -75,7 +75,7 @@ func (table *proxyTable) markdown() string {
 	return text.String()
 }
 
-// requireToBeIn compares the table with that of a document, which may name other
+// requireToBeIn compares the table with the table in a document, which may name other
 // versions.
 func (table *proxyTable) requireToBeIn(t *testing.T, document string) {
 	text, err := os.ReadFile(document)

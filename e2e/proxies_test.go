@@ -11,7 +11,7 @@ import (
 type setup struct {
 	product
 	mended   bool     // with the lines of proxies/ that are not stock
-	settings []string // of the server, if they are part of the mending
+	settings []string // of the server, if the lines that are not stock need them
 	tunnel   bool     // clients use the proxy by CONNECT, as for https
 	before   *product // another proxy, between this one and the server
 }

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// dialTunnel dials through a proxy by CONNECT. Usually TLS passes such a tunnel, which
-// the proxy cannot read. Here the proxy does not read it either.
+// dialTunnel dials through a proxy by CONNECT. Usually there is TLS in such a tunnel, so
+// the proxy cannot read the traffic. Here there is no TLS, but the proxy does not read the
+// traffic either.
 func dialTunnel(proxy string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var dialer net.Dialer

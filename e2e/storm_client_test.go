@@ -22,8 +22,8 @@ import (
 // time, and repeats it under the same key until it is answered. It needs no more than
 // that to hear everything once and in order, however the network fails.
 //
-// It drops no repeated event and sorts nothing, and neither does a browser: it hears
-// exactly what the server sent.
+// Like a browser, it drops no repeated event and sorts nothing: it hears exactly what
+// the server sent.
 type steadyClient struct {
 	// set once
 	url     string
@@ -94,8 +94,8 @@ func (c *steadyClient) read(ctx context.Context) {
 	}
 }
 
-// begin starts a turn, whose events count from now on. The turn before it may still
-// run: this turn also reads what that one reads from now on.
+// begin starts a turn. From now on only its events count. The previous turn may still
+// run, but the events that it reads now belong to the new turn, which reads them too.
 func (c *steadyClient) begin(ctx context.Context, turns *sync.WaitGroup) *turn {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &turn{habit: c.habit(), cancel: cancel, ended: make(chan struct{})}
@@ -337,8 +337,8 @@ func (c *steadyClient) post(ctx context.Context, events ...fields) ([]int, error
 	}
 }
 
-// attempt makes one request. It returns an error if there was no answer, or none that
-// settles anything.
+// attempt makes one request. It returns an error if there was no answer, or if the answer
+// does not say what became of the events.
 func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byte) ([]int, error) {
 	c.figures.posts.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, c.answers)
@@ -363,7 +363,7 @@ func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byt
 	case response.Header.Get("Retry-After") != "":
 		return nil, errors.New(response.Status)
 	case response.StatusCode == http.StatusBadRequest:
-		return nil, errors.New("the server had but a part of it") // the request was valid JSON
+		return nil, errors.New("the server received only a part of the request") // the request was valid JSON
 	case response.StatusCode != http.StatusOK:
 		return []int{response.StatusCode}, nil
 	}

@@ -47,7 +47,7 @@ func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 			running.Go(func() { v.chatter(ctx, 200*time.Millisecond, 4000) }) // ends with ctx
 		}
 	}
-	time.Sleep(3 * time.Second) // nothing is awaited here: the victims' last sign of life shall be as old as possible
+	time.Sleep(3 * time.Second) // nothing is awaited here: the victims' last sign of life must be as old as possible
 	hosts.drop(t)
 	dropped := time.Now()
 	for _, v := range victims {
@@ -219,7 +219,8 @@ func (v *victim) chatter(ctx context.Context, every time.Duration, length int) {
 	}
 }
 
-// watch keeps what a client hears about another's going, and drops everything else.
+// watch keeps what a client hears about the end of another client, and drops everything
+// else.
 type watch struct {
 	ended      chan struct{} // closed when the other is gone
 	away, gone notice        // read them only after ended is closed

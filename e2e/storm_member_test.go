@@ -162,8 +162,8 @@ func (m *member) something(peers []string) (fields, saying) {
 	}
 }
 
-// hearOut waits for everything that the server still owes the member. The answer to a
-// ping comes after all that was accepted before it.
+// hearOut waits until the member has heard everything that was accepted for it. The answer
+// to a ping comes after all that was accepted before it.
 func (m *member) hearOut(ctx context.Context) {
 	if _, err := m.client.post(ctx, fields{"type": "ping"}); err != nil {
 		m.t.Errorf("%s: %v", m.name, err)
@@ -248,7 +248,7 @@ func (m *member) peers() []string {
 // latencies are how long each of several events took.
 type latencies []time.Duration
 
-// quantile returns within which time the given part of them came.
+// quantile returns the time within which the given part of them came.
 func (l latencies) quantile(part float64) time.Duration {
 	if len(l) == 0 {
 		return 0

@@ -100,7 +100,7 @@ func (h twoHosts) rule(verb, chain string) string {
 func dialFrom(namespace string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (connection net.Conn, err error) {
 		dialed := make(chan struct{})
-		go func() { // ends with the dial, and so does its thread, which can never leave the namespace
+		go func() { // ends with the dial; its thread ends as well, because it can never leave the namespace
 			defer close(dialed)
 			runtime.LockOSThread()
 			if err = enter(namespace); err == nil {

@@ -16,8 +16,8 @@ import (
 
 // faultyProxy passes TCP connections on to the server, as a network does that fails in
 // every way. At random bytes, in both directions, it cuts the connection, holds it up,
-// or swallows the rest. It does not know HTTP: requests arrive in half, and the answers
-// to what the server did get lost.
+// or swallows the rest. It does not know HTTP: only half of a request arrives, or the
+// server does what a request asks, and the answer is lost.
 type faultyProxy struct {
 	// set once
 	url      string

@@ -15,9 +15,9 @@ import (
 )
 
 // The server promises that an accepted event reaches its peer exactly once and in
-// order. Clients that do only what the protocol asks of them hold the server to that,
-// through a network that fails at random bytes. The resume window is so long that no
-// socket may be lost. So whatever is lost was lost by the server.
+// order. Clients that do only what the protocol asks of them check that, through a
+// network that fails at random bytes. The resume window is so long that no socket may be
+// lost. So whatever is lost was lost by the server.
 func TestWhatIsAcceptedArrivesOnceAndInOrderThroughAFaultyNetwork(t *testing.T) {
 	plan := readFaultPlan(t)
 	server := startServer(t, append(noLimits, "HEARTBEAT_INTERVAL=1s", "RESUME_WINDOW=5m")...)
@@ -79,7 +79,7 @@ func readFaultPlan(t *testing.T) faultPlan {
 	return plan
 }
 
-// newCrowd makes members in rooms of 5 to 10. The last room takes all who are left.
+// newCrowd makes members in rooms of 5 to 10. The last room takes all that are left.
 func newCrowd(t *testing.T, url string, plan faultPlan, figures *clientFigures) []*member {
 	dice := rand.New(rand.NewPCG(plan.seed, 0))
 	var crowd []*member

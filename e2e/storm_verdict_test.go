@@ -14,7 +14,7 @@ type verdict struct {
 	Reordered     int // heard after an event that was accepted later
 	Uninvited     int // heard but not accepted
 	ChatDiffers   int // members that heard the room's messages in another order than the first member
-	Introductions int // pairs of members whose earlier one was not told of the later one once, or whose later one did not find the earlier one once
+	Introductions int // pairs of members in which the earlier did not receive user-connected for the later exactly once, or the later did not find the earlier in room-joined exactly once
 	Disappeared   int // how often user-disconnected came
 }
 
@@ -42,7 +42,7 @@ func judge(crowd []*member) verdict {
 	return v
 }
 
-// saidTo returns the numbers of the events that the other member shall hear.
+// saidTo returns the numbers of the events that the other member must hear.
 func (m *member) saidTo(other *member) (numbers []int) {
 	for _, s := range m.said {
 		if s.target == "" || s.target == other.client.id() {
