@@ -60,7 +60,7 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	}
 	joined := httpapitest.Run(t, u.Parts)
 	s := &server{httptest.NewUnstartedServer(joined.Handler()), joined.Hub()}
-	s.Config.ReadTimeout = 10 * time.Second
+	s.Config.ReadTimeout = patience
 	s.Config.IdleTimeout = time.Minute
 	u.http(s.Config)
 	s.Start()
