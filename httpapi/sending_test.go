@@ -295,6 +295,26 @@ func TestMalformedBodiesAreRefused(t *testing.T) {
 	p.quiet()
 }
 
+func TestAMalformedBodySaysWhereItGoesWrong(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	for body, want := range map[string]string{
+		"":                    "The JSON value is incomplete.",
+		" ":                   "The JSON value is incomplete.",
+		"nul":                 "The JSON value is incomplete.",
+		`"ping`:               "The JSON value is incomplete.",
+		`{"type":"ping"`:      "The JSON value is incomplete.",
+		`{"type":"ping",}`:    "At byte 15: ",
+		`{'type':"ping"}`:     "At byte 1: ",
+		`{"type":"ping"} {}`:  "At byte 16: ",
+		`{"type":"\ud800"}`:   "At byte 9: ",
+		"{\"type\":\"\xff\"}": "At byte 9: ",
+	} {
+		problem := p.refuse(http.StatusBadRequest, "malformed-json", body)
+		require.True(t, strings.HasPrefix(problem["detail"].(string), want), "%q: %s", body, problem["detail"])
+	}
+}
+
 func TestLargeBodiesAreRefused(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.join(t, "room", "Ada")

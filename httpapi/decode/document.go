@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"signaling-server/httpapi/excerpt"
@@ -60,10 +61,10 @@ func (*anyValue) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 }
 
 // malformed returns the problem of a body that is not JSON. Its detail names the byte
-// at which it goes wrong, if the decoder knows it.
+// at which it goes wrong, unless the body only ends too early.
 func malformed(err error) *problem.Problem {
 	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
+	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return problem.MalformedJSON.With(fmt.Sprintf("At byte %d: %s.", syntax.ByteOffset, excerpt.Of(syntax.Err.Error())))
 	}
 	return incomplete()
