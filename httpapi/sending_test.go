@@ -56,6 +56,10 @@ func TestEventsAreRelayedAsTheyWereWritten(t *testing.T) {
 		want := fmt.Sprintf(`{"type":%q,"from":%q,"callId":7,%s,"target":%q,"x":[1,2],"x":"again"}`, kind, a.socketID, payload, b.socketID)
 		require.Equal(t, want, b.next(kind).data)
 	}
+	for event, payload := range map[string]string{"offer": `"offer":{"type":"offer","sdp":5,"sdp":"x"}`, "ice-candidate": `"candidate":{"candidate":5,"candidate":"x"}`} {
+		a.send(fmt.Sprintf(`{"type":%q,"target":%q,%s}`, event, b.socketID, payload))
+		require.Contains(t, b.next(event).data, payload, "the last of a repeated member counts")
+	}
 	a.send(`{"type":"signal","data":{"n":1.50,"s":"\u00e9<"}}`)
 	require.Equal(t, fmt.Sprintf(`{"type":"signal","from":%q,"data":{"n":1.50,"s":"\u00e9<"}}`, a.socketID), b.next("signal").data)
 	a.send(fmt.Sprintf(`{"type":"signal","data":null,"target":%q}`, b.socketID))
@@ -224,6 +228,8 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		`{"type":"ice-candidate","target":"t","candidate":{"candidate":5}}`:               "candidate candidate",
 		`{"type":"ice-candidate","target":"t","candidate":{"candidate":null}}`:            "candidate candidate",
 		`{"type":"ice-candidate","target":"t","candidate":{"sdpMLineIndex":-1}}`:          "candidate candidate",
+
+		`{"type":"ice-candidate","target":"t","candidate":{"candidate":"","candidate":5}}`: "candidate candidate",
 
 		`{"type":"signal"}`:                        "data required",
 		`{"type":"signal","target":"","data":1}`:   "target min",

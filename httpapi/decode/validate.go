@@ -48,17 +48,24 @@ func IsName(text string) bool {
 func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value) > len(`""`) }
 
 // isCandidate reports whether a value is an RTCIceCandidateInit, or null, which ends the
-// candidates.
+// candidates. Of a repeated candidate only the last counts, as of a repeated sdp: most
+// receivers read that one.
 func isCandidate(value jsontext.Value) bool {
 	if value.Kind() != '{' {
 		return value.Kind() == 'n'
 	}
+	isLastValid := true
 	for rawName, inner := range membersOf(value) {
-		if isValid, isKnown := CandidateMembers[string(unquoted(rawName))]; isKnown && !isValid(inner) {
+		name := unquoted(rawName)
+		isValid, isKnown := CandidateMembers[string(name)]
+		switch {
+		case string(name) == "candidate":
+			isLastValid = isValid(inner)
+		case isKnown && !isValid(inner):
 			return false
 		}
 	}
-	return true
+	return isLastValid
 }
 
 // CandidateMembers are the members of an RTCIceCandidateInit (WebRTC, 4.8.1), each with a
