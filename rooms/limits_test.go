@@ -153,8 +153,8 @@ func TestAMemberIsChargedUntilItsMemoryIsFree(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 }
 
-// If many sockets join and none of them reads, the memory that waits grows with the
-// number of members, not with its square.
+// If many sockets join and none of them reads, the memory of their unsent events grows
+// with the number of members, not with its square.
 func TestAThousandJoinsShareTheirRosters(t *testing.T) {
 	rs, box := newLimitedRooms(rooms.Limits{})
 	metadata := json.RawMessage(`{"x":"` + strings.Repeat("x", 1000) + `"}`)

@@ -2,8 +2,8 @@ package rooms
 
 import "iter"
 
-// Listed is a room in a list that is being read. Do not keep it: it holds all that
-// the room holds. To describe the room later, call [Rooms.Room] with its ID.
+// Listed is a room in a list that is being read. Do not keep a Listed: it keeps the
+// whole room in memory. To describe the room later, call [Rooms.Room] with its ID.
 type Listed struct{ room *room }
 
 // RoomID returns the room's ID.

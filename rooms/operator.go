@@ -22,8 +22,8 @@ func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
 }
 
 // SetLocked locks a room or unlocks it. A locked room admits no new members. Its
-// members stay, and may join it again, also as other users. The lock goes with the
-// room when the last member leaves. The error is ErrNoRoom.
+// members stay, and may join it again, also as other users. The lock ends
+// with the room, when the last member leaves. The error is ErrNoRoom.
 func (rs *Rooms) SetLocked(roomID string, locked bool) error {
 	r := rs.find(roomID)
 	if r == nil {

@@ -125,7 +125,7 @@ func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, to audience, 
 	return rs.courier.Tell(receivers, e)
 }
 
-// weight is what an event costs its sender's rate: 1 for each receiver, and 1 more
+// weight is what an event costs its sender's rate. Each receiver counts 1, and 1 more
 // for each full 4 KiB of the event.
 func weight(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
 

@@ -108,8 +108,8 @@ func (m *member) presence(kind string, at time.Time) Event {
 		Data: encode(presence{kind, m.userID, m.socketID, timestamp(at)})}
 }
 
-// taken returns the places that are taken or held. The place of a joiner that is a
-// member already does not count: the joiner leaves it first.
+// taken returns the places that are taken or held. If the joiner is a member already,
+// its place does not count: the joiner leaves it first.
 func (r *room) taken(own *seat) places {
 	taken := places{len(r.members) + r.reserved.members, r.roster.size() + r.reserved.bytes}
 	if own.room == r {
@@ -137,7 +137,7 @@ func (r *room) admit(m *member, connected Event, courier Courier) error {
 }
 
 // welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
-// that one is enough: the events since then follow it in the outbox.
+// no second one is added: the events since then follow the first in the outbox.
 func (r *room) welcome(m *member, courier Courier) error {
 	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true, IsBarrier: true})
 }

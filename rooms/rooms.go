@@ -65,11 +65,11 @@ type Limits struct {
 	Rooms           int // how many rooms may exist; 0: no bound, but each room needs a socket
 	RoomsPerNetwork int // how many rooms may exist that the same network has made; 0: no bound
 
-	// MayTell is called before an event goes to a room. The weight is 1 for each
-	// receiver, and 1 more for each full 4 KiB of the event. An error refuses the event,
-	// and is returned to the caller of the operation. Any goroutine may call MayTell,
-	// with locks of this package held: it must not block or call back into this package.
-	// Nil: nothing is refused.
+	// MayTell is called before an event goes to a room. In the weight each receiver counts
+	// 1, and 1 more for each full 4 KiB of the event. An error refuses the event, and is
+	// returned to the caller of the operation. Any goroutine may call MayTell, with locks
+	// of this package held: it must not block or call back into this package. Nil: nothing
+	// is refused.
 	MayTell func(network netip.Prefix, socketID string, weight int) error
 	// Account is charged for members. Nil: nothing is charged.
 	Account Account

@@ -110,7 +110,7 @@ func (r roster) size() int { return r.length + max(0, r.members-1) }
 // roomJoinedData is the [Data] of an event room-joined: its beginning, and the roster
 // as it was when the event was made. It is set once and shared by goroutines.
 type roomJoinedData struct {
-	head  []byte // up to the bracket that opens users, which it includes
+	head  []byte // from the start of the text to the bracket that opens users, bracket included
 	users roster
 }
 

@@ -47,7 +47,7 @@ type Message struct {
 	From string
 	// Key marks events that replace each other: an event takes the place of an unsent
 	// event with an equal key. With KeepsFirst the unsent event stays, and the new
-	// one is dropped. Nil: the event has no key.
+	// event is dropped. Nil: the event has no key.
 	Key        any
 	KeepsFirst bool
 	// IsBarrier says that the events before this one stay: no later event takes the

@@ -59,7 +59,7 @@ type outbox struct {
 	barrier   uint64 // sequence of the newest event with Message.IsBarrier
 
 	unsent   tally  // of the events after written
-	offered  tally  // of those that other sockets caused
+	offered  tally  // of the unsent events that other sockets caused
 	retained int    // bytes of the events up to written
 	crowd    *crowd // counts the unsent events by sender; nil while few are unsent
 }

@@ -34,9 +34,9 @@ type reader interface {
 	gone() <-chan struct{}
 }
 
-// errOvertaken: the client has confirmed more than this request says. So the request was
-// held up on the way, and the client has gone on with another one. The socket must not
-// suffer from it.
+// errOvertaken: the client has confirmed more than this request says. So this request
+// was held up on the way, and the client has gone on with another request. The socket
+// must live on.
 var errOvertaken = errors.New("sse: the client has confirmed more than this position")
 
 // lastWordTime is how long a reader that must stop may take for the write under way and
@@ -96,7 +96,7 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 	if err != nil {
 		r.close()
 		if errors.Is(err, ErrGone) {
-			h.End(s.id, TransportClose) // the client gets a new socket, so the old one must not stay in its room
+			h.End(s.id, TransportClose) // the client gets a new socket, so the old socket must not stay in its room
 		}
 		return r, nil, err
 	}

@@ -86,8 +86,9 @@ func newSocket(h *Hub, token Token) *socket {
 }
 
 // attach makes r the socket's reader of the events after position. Everything up to there
-// counts as confirmed. If the socket has a reader already, that one must end: attach
-// returns it, so that the caller can wait. It also returns whether the socket was away.
+// counts as confirmed. If the socket has a reader already, that reader must end:
+// attach returns it, so that the caller can wait. It also returns whether the socket
+// was away.
 //
 // The error is [ErrGone] if the socket has ended or no longer holds all events after
 // position. It is errOvertaken if the client has confirmed more than position. It is
