@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allKinds returns a verifier for each kind of key but a JWK Set.
+// allKinds returns a verifier for each kind of key, except for a JWK Set.
 func allKinds(t testing.TB) map[string]*Verifier {
 	return map[string]*Verifier{
 		"secret": verifierOf(t, Keys{Secret: secret}),

@@ -18,7 +18,7 @@
 //		}
 //	}
 //
-// # What it takes off your hands
+// # What it does for you
 //
 // Events arrive once each and in order. If a stream drops, or is silent for two and
 // a half heartbeats, the client opens it again and continues after the last event.

@@ -11,7 +11,7 @@ import (
 type Event interface{ isEvent() }
 
 // ConnectedEvent says which socket the client has. It comes first, and again whenever
-// the client opened a new socket because the old one could not be resumed. A new
+// the client opened a new socket because its old socket could not be resumed. A new
 // socket is not in a room yet.
 type ConnectedEvent struct {
 	SocketID          string      `json:"socketId"`

@@ -216,7 +216,7 @@ func unionOf(operation *openapi3.Operation) string {
 }
 
 // kindsOf lists the kinds of answers that a documented response stands for. A media type
-// is one kind. Of problems, each type in the examples is one kind.
+// is one kind. But problems have one kind for each type in the examples.
 func kindsOf(response *openapi3.Response) (kinds []string) {
 	for mediaType, content := range response.Content {
 		if mediaType != "application/problem+json" {

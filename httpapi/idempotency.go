@@ -194,7 +194,7 @@ func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *atte
 	}
 	k.makeRoom()
 	first = &attempt{content: content, done: make(chan struct{}), reply: reply{err: errUnanswered}}
-	key = strings.Clone(key) // the text may be a part of a whole request
+	key = strings.Clone(key) // the key may share memory with a whole request, which would then be kept
 	k.first[key] = first
 	k.order = append(k.order, key)
 	k.charge(keyCost)

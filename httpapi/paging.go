@@ -62,7 +62,7 @@ func (l list) readTerms(query url.Values) (terms, error) {
 	return t, nil
 }
 
-// sought is a search text in lower case. Every text contains the empty one.
+// sought is a search text in lower case. Every text contains the empty search text.
 type sought string
 
 func (s sought) isIn(text string) bool { return strings.Contains(strings.ToLower(text), string(s)) }
@@ -79,9 +79,9 @@ func (l list) linkNext(w http.ResponseWriter, r *http.Request, limit int, last r
 	w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", r.URL.Path, next.Encode()))
 }
 
-// firstAfter returns the first ranks after another one (nil: from the start), sorted,
-// and at most count of them. It also returns how many ranks there are in all. It never
-// holds more than 2·count of them.
+// firstAfter returns the first ranks after a rank (nil: from the start), sorted, and at
+// most count of them. It also returns how many ranks there are in all. It never holds
+// more than 2·count ranks.
 func firstAfter(after *rank, all iter.Seq[rank], count int) (first []rank, total int) {
 	var kept []rank
 	var last *rank // the largest rank that is kept, once there are enough

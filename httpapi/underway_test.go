@@ -166,7 +166,7 @@ func TestAnAnswerIsCountedUntilItIsSent(t *testing.T) {
 	require.Eventually(t, func() bool { headers, resets := w.seen(); return headers == 8+64 && resets == 200-8-64 }, patience, time.Millisecond)
 	w.Close()
 	require.Eventually(t, func() bool {
-		response, err := s.Client().Get(s.URL + "/doctor.json") // it may still be reset
+		response, err := s.Client().Get(s.URL + "/doctor.json") // the server may still reset this request
 		if err != nil {
 			return false
 		}

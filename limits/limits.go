@@ -1,6 +1,6 @@
 // Package limits bounds what clients may ask of the server. Token buckets, for each
 // network and each socket, bound how much they ask in a second. Counts for each network
-// bound how much of it is under way at once.
+// bound how many requests, and how many bytes of them, are under way at once.
 package limits
 
 import (
@@ -52,7 +52,7 @@ type Rates struct {
 	Posts  int // requests that send events
 	Events int // events in those requests
 
-	Tellings int // receivers of events to whole rooms
+	Tellings int // receivers of events to whole rooms; a large event counts as several: see [Limits.Tell]
 }
 
 // Burst is the time for which unused rate is saved up.

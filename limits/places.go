@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Places bound how many things that last, for example slow answers, there are at once.
+// Places bound how many lasting things, for example slow answers, exist at once.
 // One network may have only a share of them, so that it cannot keep all others out.
 // Several goroutines may call the methods at once.
 type Places struct {
@@ -15,7 +15,7 @@ type Places struct {
 
 	mu    sync.Mutex // guards what follows; held for look-ups only
 	taken int
-	by    map[netip.Prefix]int // places taken, by networks that have any
+	by    map[netip.Prefix]int // how many places each network has; a network without places is not in it
 }
 
 // NewPlaces returns places: inAll of them, and at most share for one network. A refusal

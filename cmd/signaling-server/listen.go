@@ -25,8 +25,8 @@ const (
 )
 
 // probes find a dead link while no data is on its way, for example during a poll that
-// waits. The first probe is sent when a stream would get its heartbeat. The probes give
-// up after as long as deadLinkTimeout.
+// waits. The first probe is sent when a stream would get its heartbeat. If no probe is
+// answered for deadLinkTimeout after that, the connection counts as dead.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
 // listen opens the server's port. Accepted connections inherit its options. The error

@@ -92,7 +92,7 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	case g.isFull():
 		return victim{g.leastMissed(), MadeRoom}, true
 	case g.isShortOfMemory():
-		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few connections never pays for this
+		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few connections loses none because of it
 	}
 	return victim{}, true
 }

@@ -155,7 +155,7 @@ func (s *server) idlers(t *testing.T, count int, from string) (all []*client) {
 		c := s.dial(t, from)
 		require.Equal(t, "false", c.mustAsk(t, "/"))
 		all = append(all, c)
-		s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 }) // or a later connection could become idle before this one
+		s.becomes(t, func(c conns.Counts) bool { return c.Active == 0 }) // otherwise a later connection could become idle before this connection
 	}
 	return all
 }
@@ -273,9 +273,9 @@ func TestIfAllConnectionsAreInUseTheReserveIsLeft(t *testing.T) {
 	require.Equal(t, "true", s.dial(t, elsewhere).mustAsk(t, "/"))
 }
 
-// visitReserve sends a request from the reserve. It waits until the server has noted that
-// the connection is idle, which it does after the client has the answer: only an idle
-// connection makes room for another.
+// visitReserve sends a request from the reserve, and waits until the server has noted
+// that the connection is idle. The client may have the answer before that. Only an idle
+// connection makes room for another connection.
 func (s *server) visitReserve(t *testing.T, from string) {
 	t.Helper()
 	require.Equal(t, "true", s.dial(t, from).mustAsk(t, "/"))

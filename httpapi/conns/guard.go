@@ -26,7 +26,7 @@ type Reason string
 
 // The reasons.
 const (
-	AddressFull   Reason = "address full"   // it was new, and all others of its address are in use
+	AddressFull   Reason = "address full"   // it was new, and all other connections of its address were in use
 	ReserveFull   Reason = "reserve full"   // the reserve had no room for it, or needed its place
 	MadeRoom      Reason = "made room"      // it was idle, and made room for a new connection
 	Unserved      Reason = "unserved"       // it had no request yet, and made room for a new connection of its address

@@ -194,7 +194,7 @@ func (o *oracle) shutdown() fact { return fact{"type": "server-shutdown", "times
 type cause struct {
 	from     string    // the ID of the socket that caused it; "" for the server
 	ofOrigin bool      // the socket lived at that time, so the event counts against its address
-	at       time.Time // when the event was put into the outbox; later, when it was written
+	at       time.Time // when the event was put into the outbox or, once it is written, when it was written
 }
 
 // deliver puts an event that the server causes into a socket's outbox. It returns the reason
