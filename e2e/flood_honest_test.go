@@ -48,7 +48,7 @@ type honestPair struct {
 type honest struct {
 	client *signaling
 	sent   atomic.Int64  // signals that were accepted
-	heard  chan struct{} // closed when all that the other has sent is heard
+	heard  chan struct{} // closed when all that the other side has sent was heard
 
 	worst time.Duration // the longest time from before the POST to the event; read it after heard
 	count int

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attacks by what the server must deliver, to the attacker's own sockets and to those
-// of others.
+// Attacks by what the server must deliver, to the attacker's own sockets and to other
+// clients' sockets.
 
 // Metadata may be only a little longer than large. The data of a signal may be only a
 // little longer than largest.

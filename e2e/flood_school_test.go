@@ -19,8 +19,8 @@ import (
 // Honest use of the default settings at the size that they are made for: a whole school
 // shares the limits of one address.
 
-// pupil is one of many clients behind one address. It only counts what it reads: a
-// thousand readers that parse every event would measure themselves.
+// pupil is one of many clients behind one address. It only counts what it reads: if
+// a thousand readers parsed every event, their own work would slow the measurement.
 type pupil struct {
 	token string
 

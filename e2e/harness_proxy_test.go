@@ -48,7 +48,7 @@ func (o *openConnections) forget(connections ...net.Conn) {
 	}
 }
 
-// cut cuts all connections, and every new one until restore is called.
+// cut cuts all connections, and every new connection until restore is called.
 func (o *openConnections) cut() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

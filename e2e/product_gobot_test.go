@@ -119,7 +119,7 @@ func TestPionPeersAreEchoedByTheBot(t *testing.T) {
 	await(t, ada.complete, "end of the bot's candidates")
 }
 
-// A server that accepts no new client at the moment is asked again.
+// If the server accepts no new client at the moment, the bot asks again.
 func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, "MAX_CONNECTIONS=2", "RESUME_WINDOW=1s")

@@ -53,7 +53,7 @@ type habit struct {
 	polls  bool
 	wait   int           // seconds that a poll waits
 	change time.Duration // when it changes; 0: only if it must
-	leave  bool          // the next reader takes over; otherwise this one ends first
+	leave  bool          // the next reader takes over; otherwise the previous reader ends first
 }
 
 // clientFigures counts what happened to clients.

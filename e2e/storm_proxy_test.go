@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// faultyProxy passes TCP connections on to the server, as a network does that fails in
+// faultyProxy passes TCP connections on to the server, like a network that fails in
 // every way. At random bytes, in both directions, it cuts the connection, holds it up,
 // or swallows the rest. It does not know HTTP: only half of a request arrives, or the
 // server does what a request asks, and the answer is lost.

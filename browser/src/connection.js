@@ -1,5 +1,5 @@
 // Reads the server's events until it is stopped. If a rung of the ladder stays silent, the next
-// one is tried. If a reader is cut, another one resumes the session.
+// rung is tried. If a reader is cut, another reader resumes the session.
 //
 // A session is this client's socket on the server: its token, and the position in its events.
 

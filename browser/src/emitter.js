@@ -30,8 +30,8 @@ export class Emitter {
     return this.on(type, only);
   }
 
-  // Without a listener it removes all listeners of the type. Without a type it removes those of
-  // all types.
+  // Without a listener it removes all listeners of the type. Without a type it removes the
+  // listeners of all types.
   off(type, listener) {
     if (type === undefined) this.#listeners.clear();
     else {

@@ -1,5 +1,5 @@
 // The rungs in order, best first. The rung that worked is remembered for the next visit. After
-// a day the better ones are tried again, because networks change.
+// a day the better rungs are tried again, because networks change.
 
 import { byGet, byPoll, byPost } from "./rungs.js";
 

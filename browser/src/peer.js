@@ -156,7 +156,7 @@ export class Peer extends Emitter {
     this.#ignoreOffer = !this.#settings.polite && collision;
     if (this.#ignoreOffer) return;
 
-    // setRemoteDescription rolls back the own offer. In Chromium this may break the first
+    // setRemoteDescription rolls back our own offer. In Chromium this may break the first
     // negotiation: no candidates are gathered, or SCTP does not start. Nothing uses the
     // connection yet, so a new one answers instead.
     if (collision && !currentRemoteDescription) {

@@ -3,8 +3,8 @@
 import { Emitter } from "./emitter.js";
 import { Peer } from "./peer.js";
 
-// When a member joins, the members that are in the room call it. If one of them does not want
-// to call, the new member calls that one after this time (ms).
+// When a member joins, the members that are in the room call it. The new member waits for this
+// time (ms), and then calls each member that has not called.
 const LATER_CALLS_AFTER = 2000;
 
 const SIGNALS = ["offer", "answer", "ice-candidate"];

@@ -3,7 +3,7 @@
 // apart the events left. So it does not matter what delayed their requests on the way up.
 
 const TOGETHER = 100; // ms; events that are closer arrived together
-const COMPRESSED = 400; // ms; events are a lump if they arrived in a time that is this much shorter than the time in which they left
+const COMPRESSED = 400; // ms; events that arrived together are a lump if sending them took this much longer than their arrival
 
 // Returns the size of the largest lump (1 if there is none), how many events are in lumps, and how
 // much longer the slowest event took than the fastest.

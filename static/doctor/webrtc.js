@@ -56,7 +56,7 @@ async function connectPair() {
   try {
     for (const [from, to] of [[a, b], [b, a]]) {
       from.addEventListener("icecandidate", ({ candidate }) => {
-        to.addIceCandidate(candidate).catch(() => {}); // of a connection that is closed meanwhile
+        to.addIceCandidate(candidate).catch(() => {}); // fails if the connection was closed meanwhile
       });
     }
     const channel = a.createDataChannel("doctor");
