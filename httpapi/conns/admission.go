@@ -81,7 +81,8 @@ func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
 }
 
 // makeRoom returns the connection that must be closed before an owner can have a new
-// one, if any. isWelcome reports whether the owner may have a new one at all.
+// connection, if any. isWelcome reports whether the owner may have a new connection at
+// all.
 func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	isBounded := g.perAddress > 0 && !o.isExempt
 	switch {

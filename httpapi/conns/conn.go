@@ -42,8 +42,8 @@ func (c *conn) Close() error {
 	return err
 }
 
-// CloseWrite lets net/http end the answer to a request whose body it does not read to the
-// end.
+// CloseWrite closes the sending half. net/http calls it after an answer if it has not
+// read the request's body to the end.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -287,8 +287,8 @@ func TestIdleConnectionsOfACrowdHaveLessTime(t *testing.T) {
 	s := newServer(t, conns.Options{InAll: 4000, IdleTimeout: time.Minute, HeaderTimeout: time.Minute})
 	few := s.idlers(t, 64, there)
 	s.idlers(t, 1280, here)
-	// While there are 1,280 of them, each has 64/1280 of the minute. The last 64 have the
-	// whole minute.
+	// While there are 1,280 connections, each has 64/1280 of the minute. The last 64 have
+	// the whole minute.
 	s.becomes(t, func(conns.Counts) bool { return s.count(conns.IdleTimeout) > 300 })
 	for _, c := range few {
 		c.mustAsk(t, "/")

@@ -24,7 +24,7 @@ const (
 // Reason is why the guard closed a connection.
 type Reason string
 
-// The reasons.
+// The reasons. In their comments “it” is the connection that the guard closed.
 const (
 	AddressFull   Reason = "address full"   // it was new, and all other connections of its address were in use
 	ReserveFull   Reason = "reserve full"   // the reserve had no room for it, or needed its place
