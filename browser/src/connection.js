@@ -41,7 +41,7 @@ export class Connection {
     this.#run();
   }
 
-  // Ends it. No callback is called afterwards.
+  // Ends the connection. No callback is called afterwards.
   stop() {
     this.#stop.abort();
     this.#reading.abort("stopped");

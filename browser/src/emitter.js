@@ -55,7 +55,7 @@ export class Emitter {
     return this.#listeners.get(type) ?? [];
   }
 
-  // Calls the listeners of a type. Those of onAny hear only what the server sent.
+  // Calls the listeners of a type. The listeners of onAny hear only what the server sent.
   tell(type, ...args) {
     for (const listener of this.listeners(type)) call(listener, args);
   }

@@ -15,8 +15,8 @@ export class Peer extends Emitter {
   /** @type {MediaStream | null} */
   stream = null; // what the other side sends
 
-  // Signals of a connection that was hung up may still be on their way when the next one
-  // begins. So each end has an ID, and drops signals for any other ID.
+  // Signals of a connection that was hung up may still be on their way when the next
+  // connection begins. So each end has an ID, and drops signals for any other ID.
   connectionId = randomId();
   remoteConnectionId = null;
 
@@ -40,7 +40,7 @@ export class Peer extends Emitter {
     this.#settings = settings;
     this.#open();
 
-    // A connection fails only after it has tried candidates. Without any it would wait for ever.
+    // A connection fails only after it has tried candidates. Without candidates it would wait for ever.
     this.#reviver = setInterval(() => {
       const { signalingState, remoteDescription } = this.connection;
       const waiting = ["new", "connecting"].includes(this.state);
@@ -158,7 +158,7 @@ export class Peer extends Emitter {
 
     // setRemoteDescription rolls back our own offer. In Chromium this may break the first
     // negotiation: no candidates are gathered, or SCTP does not start. Nothing uses the
-    // connection yet, so a new one answers instead.
+    // connection yet, so a new connection answers instead.
     if (collision && !currentRemoteDescription) {
       this.connection.close();
       this.#open();

@@ -98,7 +98,7 @@ export class Room extends Emitter {
   #joined({ users }) {
     const { id } = this.#socket;
     if (id !== this.#ownId) {
-      // The socket is new, so the others have dropped the member that it was before.
+      // The socket is new: the others have dropped this member's former socket.
       for (const socketId of [...this.peers.keys()]) this.#drop(socketId, "rejoined");
     }
     this.#ownId = id;

@@ -7,8 +7,8 @@ import { backoff, pause } from "./pause.js";
 const MAX_BATCH = 64; // events
 const MAX_BYTES = 60_000; // the server accepts 64 KiB
 const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
-const ATTEMPTS = 12; // if a proxy answers in place of the server; without any answer it tries for ever
-const PARTING_ATTEMPTS = 3; // after close, in either case
+const ATTEMPTS = 12; // if a proxy answers in place of the server; if nothing answers, it tries for ever
+const PARTING_ATTEMPTS = 3; // after close, whether a proxy answers or nothing does
 
 const size = (text) => new Blob([text]).size;
 
