@@ -99,8 +99,7 @@ func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
 			proxy := startShapingProxy(t, server.url, pages)
 			var tabs []*tab
 			for n := range 5 {
-				p := openTab(t, fmt.Sprint("browser ", n), proxy.url+"/page.html")
-				p.expectFailedRequests()
+				p := openFailingTab(t, fmt.Sprint("browser ", n), proxy.url+"/page.html")
 				p.until("in the room", `joined === 4`)
 				tabs = append(tabs, p)
 			}

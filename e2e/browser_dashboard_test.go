@@ -307,8 +307,7 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	ada := connect(t, url)
 	ada.join("guarded", "Ada")
 
-	p := openTab(t, "the guarded dashboard", url+"/dashboard/")
-	p.expectFailedRequests()
+	p := openFailingTab(t, "the guarded dashboard", url+"/dashboard/")
 	p.gate()
 	require.Empty(t, evaluate[string](p, `document.querySelector("#gate-problem").textContent`))
 	p.isAccessible("the form for the token")
@@ -339,8 +338,7 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 func TestInProductionTheDashboardSaysWhatToSet(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t, "ENVIRONMENT=production")
-	p := openTab(t, "the closed dashboard", url+"/dashboard/")
-	p.expectFailedRequests()
+	p := openFailingTab(t, "the closed dashboard", url+"/dashboard/")
 	p.until("closed", `document.querySelector("#gate-text").textContent.includes("set ADMIN_TOKEN")`)
 	require.False(t, evaluate[bool](p, `document.querySelector("#gate-form").checkVisibility()`))
 }

@@ -57,8 +57,7 @@ type pair [2]*tab
 func openPair(t *testing.T, url string) pair {
 	var p pair
 	for i, name := range []string{"Ada", "Bob"} {
-		p[i] = openTab(t, name, url+"/page.html?name="+name)
-		p[i].expectFailedRequests()
+		p[i] = openFailingTab(t, name, url+"/page.html?name="+name)
 	}
 	for _, page := range p {
 		page.until("aware of the other", `window.peer`)

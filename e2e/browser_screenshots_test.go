@@ -83,8 +83,7 @@ func shootDoctor(t *testing.T, url, dir string) {
 		},
 		onResponse: func(h http.Header) { h.Set("Cache-Control", "private") },
 	})
-	busy := openTab(t, "busy", box+"/doctor/")
-	busy.expectFailedRequests()
+	busy := openFailingTab(t, "busy", box+"/doctor/")
 	busy.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
 	busy.save(chromedp.CaptureScreenshot(), filepath.Join(dir, "doctor-measuring.png"))
 	ill := seeDoctor(t, box, 20, (*tab).expectFailedRequests)

@@ -65,6 +65,23 @@ func newTab(t *testing.T, name string, in context.Context, options ...chromedp.C
 // without them a browser hides the addresses that peers need.
 func openTab(t *testing.T, name, url string) *tab {
 	t.Helper()
+	p := newBlankTab(t, name)
+	p.do(chromedp.Navigate(url))
+	return p
+}
+
+// openFailingTab opens a page whose requests fail from the beginning.
+func openFailingTab(t *testing.T, name, url string) *tab {
+	t.Helper()
+	p := newBlankTab(t, name)
+	p.expectFailedRequests()
+	p.do(chromedp.Navigate(url))
+	return p
+}
+
+// newBlankTab makes a tab that may use camera and microphone.
+func newBlankTab(t *testing.T, name string) *tab {
+	t.Helper()
 	p := newTab(t, name, sharedBrowser.context(t), chromedp.WithNewBrowserContext())
 	for _, device := range []string{"camera", "microphone"} {
 		_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{
@@ -79,7 +96,6 @@ func openTab(t *testing.T, name, url string) *tab {
 			page.AddScriptToEvaluateOnNewDocumentParams{Source: rememberConnections})
 		return err
 	}))
-	p.do(chromedp.Navigate(url))
 	return p
 }
 
@@ -119,7 +135,8 @@ func (p *tab) note(bad bool, format string, values ...any) {
 	}
 }
 
-// expectFailedRequests is for tests that cut the page's connections.
+// expectFailedRequests lets requests fail from now on, for tests that cut the page's
+// connections.
 func (p *tab) expectFailedRequests() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
