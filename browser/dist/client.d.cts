@@ -24,7 +24,7 @@ export interface User {
   away?: boolean;
 }
 
-/** An offer, an answer or a candidate may have other members of your own. They travel along. */
+/** An offer, an answer or a candidate may have other members of your own. They are relayed too. */
 type Extra = Record<string, unknown>;
 
 /** The events of the server, by type. `timestamp` is RFC 3339, except in `pong`. */
