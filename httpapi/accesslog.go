@@ -18,7 +18,7 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 	answer := &recordedAnswer{ResponseWriter: w}
 	defer func() {
 		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
-			slog.String("method", excerpt.Of(r.Method)), slog.String("path", excerpt.Of(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
+			slog.String("method", excerpt.Of(r.Method)), slog.String("path", loggedPath(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
 			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
 			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
 	}()
@@ -52,6 +52,22 @@ func loggedQuery(raw string) string {
 		shown = append(shown[:maxLoggedParameters], "…")
 	}
 	return strings.Join(shown, "&")
+}
+
+// leastSecret is how many characters the shortest of all tokens and secrets has: it is
+// the least length of ADMIN_TOKEN.
+const leastSecret = 16
+
+// loggedPath returns a path for the log. It hides each part that is long enough to be a
+// token, because people put tokens into the wrong place.
+func loggedPath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if len(part) >= leastSecret {
+			parts[i] = "[hidden]"
+		}
+	}
+	return excerpt.Of(strings.Join(parts, "/"))
 }
 
 // recordedAnswer remembers the status and the size of an answer.

@@ -105,6 +105,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// returned, net/http would send an empty 200, and the client would believe it.
 		panic(http.ErrAbortHandler)
 	}
-	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", excerpt.Of(r.URL.Path), "error", err)
+	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", loggedPath(r.URL.Path), "error", err)
 	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }
