@@ -30,9 +30,9 @@
 //	          through a network that fails in every way, and     iptables
 //	          a network that vanishes is noticed in time
 //
-// The times are those of one group alone on two cores, with warm caches. Groups
-// overlap, since most tests wait most of the time: all of them take about six
-// minutes. The files harness_ are what several groups share: the server, a small
+// The times are those of one group alone on two cores that also did other work, with
+// warm caches. Groups overlap, since most tests wait most of the time: all of them take
+// about eight minutes. The files harness_ are what several groups share: the server, a small
 // client, the browser and its pages, and proxies that fail.
 //
 // Variables:
