@@ -10,15 +10,14 @@ import (
 	"strings"
 	"testing"
 
-	"signaling-server/httpapi/decode"
-	"signaling-server/limits"
-	"signaling-server/rooms"
-	"signaling-server/sse"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	signalingserver "signaling-server"
+	"signaling-server/httpapi/decode"
+	"signaling-server/limits"
+	"signaling-server/rooms"
+	"signaling-server/sse"
 )
 
 // The Go types that decode client events have the members and the rules of the contract's

@@ -9,13 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"signaling-server/httpapi/decode"
-	"signaling-server/httpapi/problem"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	signalingserver "signaling-server"
+	"signaling-server/httpapi/decode"
+	"signaling-server/httpapi/problem"
 )
 
 func readDocument(t *testing.T) *openapi3.T {

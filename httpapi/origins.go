@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strings"
 
-	"signaling-server/httpapi/problem"
-
 	"github.com/rs/cors"
+
+	"signaling-server/httpapi/problem"
 )
 
 // isPreflight reports whether a browser asks what a page of another origin may do

@@ -5,9 +5,9 @@ import (
 	"net/url"
 	"strings"
 
-	"signaling-server/httpapi/problem"
-
 	"github.com/julienschmidt/httprouter"
+
+	"signaling-server/httpapi/problem"
 )
 
 // handler answers a request, or returns why it cannot.

@@ -7,11 +7,11 @@ import (
 	"io"
 	"sync"
 
-	"signaling-server/httpapi/excerpt"
-	"signaling-server/httpapi/problem"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"signaling-server/httpapi/excerpt"
+	"signaling-server/httpapi/problem"
 )
 
 const (

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"unicode"
 
-	"signaling-server/httpapi/problem"
-
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
+
+	"signaling-server/httpapi/problem"
 )
 
 var validator10 = newValidator()

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"signaling-server/httpapi/excerpt"
 	"signaling-server/httpapi/problem"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Vocabulary holds all types of events that may be posted to one endpoint, by their names.
