@@ -29,8 +29,8 @@ type Extra = Record<string, unknown>;
 
 /** The events of the server, by type. `timestamp` is RFC 3339, except in `pong`. */
 export interface ServerEvents {
-  "room-joined": { type: "room-joined"; roomId: string; userId: string; users: User[]; timestamp: string };
-  "room-left": { type: "room-left"; roomId: string; reason: "left" | "kicked" | "room closed"; timestamp: string };
+  "room-joined": { type: "room-joined"; roomId: string; userId: string; users: User[]; requestId?: string; timestamp: string };
+  "room-left": { type: "room-left"; roomId: string; reason: "left" | "kicked" | "room closed"; requestId?: string; timestamp: string };
   "user-connected": { type: "user-connected"; userId: string; socketId: string; metadata?: Record<string, unknown>; timestamp: string };
   "user-disconnected": {
     type: "user-disconnected"; userId: string; socketId: string; timestamp: string;
@@ -83,10 +83,15 @@ export interface JoinOptions {
   accessToken?: string;
 }
 
+export interface RequestOptions {
+  /** Names the request: the `room-joined` or `room-left` that answers it bears the same. 1 to 64 visible ASCII characters. */
+  requestId?: string;
+}
+
 /** The arguments of `emit` after the type. */
 export interface ClientEvents {
-  "join-room": [roomId: string, userId: string, options?: JoinOptions] | [join: { roomId: string; userId: string } & JoinOptions];
-  "leave-room": [];
+  "join-room": [roomId: string, userId: string, options?: JoinOptions & RequestOptions] | [join: { roomId: string; userId: string } & JoinOptions & RequestOptions];
+  "leave-room": [options?: RequestOptions];
   "offer": [{ target: string; offer: RTCSessionDescriptionInit } & Extra];
   "answer": [{ target: string; answer: RTCSessionDescriptionInit } & Extra];
   "ice-candidate": [{ target: string; candidate: RTCIceCandidateInit | null } & Extra];

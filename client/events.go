@@ -36,6 +36,7 @@ type RoomJoinedEvent struct {
 	RoomID    string     `json:"roomId"`
 	UserID    string     `json:"userId"`
 	Users     []RoomUser `json:"users"`
+	RequestID string     `json:"requestId,omitempty"` // of the [JoinRoomMessage] that this event answers
 	Timestamp time.Time  `json:"timestamp"`
 }
 
@@ -54,6 +55,7 @@ type RoomUser struct {
 type RoomLeftEvent struct {
 	RoomID    string    `json:"roomId"`
 	Reason    string    `json:"reason"`
+	RequestID string    `json:"requestId,omitempty"` // of the [LeaveRoomMessage] that this event answers
 	Timestamp time.Time `json:"timestamp"`
 }
 

@@ -20,10 +20,13 @@ type JoinRoomMessage struct {
 	UserID      string         `json:"userId"`
 	Metadata    map[string]any `json:"metadata,omitempty"`
 	AccessToken string         `json:"accessToken,omitempty"`
+	RequestID   string         `json:"requestId,omitempty"` // the RequestID of the [RoomJoinedEvent] that answers
 }
 
 // LeaveRoomMessage leaves the room that the client is in.
-type LeaveRoomMessage struct{}
+type LeaveRoomMessage struct {
+	RequestID string `json:"requestId,omitempty"` // the RequestID of the [RoomLeftEvent] that answers
+}
 
 // OfferMessage offers a WebRTC connection to another member of the room.
 type OfferMessage struct {

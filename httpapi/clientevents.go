@@ -18,9 +18,15 @@ func (a *API) perform(socketID, kind string, event any) error {
 		if err != nil {
 			return err
 		}
-		return a.rooms.Join(socketID, e.RoomID, e.UserID, []byte(e.Metadata), permit)
+		return a.rooms.Join(socketID, rooms.JoinRequest{
+			RoomID:    e.RoomID,
+			UserID:    e.UserID,
+			Metadata:  []byte(e.Metadata),
+			Permit:    permit,
+			RequestID: textOf(e.RequestID),
+		})
 	case *decode.LeaveRoom:
-		return a.rooms.Leave(socketID)
+		return a.rooms.Leave(socketID, textOf(e.RequestID))
 	case *decode.Offer:
 		return a.rooms.Signal(socketID, e.Target, rooms.Relay{Kind: kind, Members: e.Members()})
 	case *decode.Answer:
@@ -46,6 +52,14 @@ func (a *API) perform(socketID, kind string, event any) error {
 		return nil
 	}
 	return fmt.Errorf("httpapi: nothing performs the event %q", kind)
+}
+
+// textOf returns an optional text, or "" if it is absent.
+func textOf(optional *string) string {
+	if optional == nil {
+		return ""
+	}
+	return *optional
 }
 
 // permit returns what an access token lets a socket do in the room that it wants

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
 	"signaling-server/internal/budget"
 	"signaling-server/sse"
@@ -143,8 +144,7 @@ func contentOf(path string, body []byte) (sum [sha256.Size]byte) {
 
 // isKey reports whether a text may be an Idempotency-Key.
 func isKey(text string) bool {
-	isVisible := func(r rune) bool { return r > ' ' && r < 0x7f }
-	return text != "" && len(text) <= maxKeyLength && strings.IndexFunc(text, func(r rune) bool { return !isVisible(r) }) < 0
+	return text != "" && len(text) <= maxKeyLength && decode.IsVisible(text)
 }
 
 // of returns the keys of a socket. If the socket has ended meanwhile, it forgets them

@@ -9,13 +9,21 @@ import (
 // Data is the text of an event: one JSON object on one line. It is in one piece, or
 // in many pieces that events share. It never changes, and any goroutine may call its
 // methods.
-type Data interface {
+type Data = interface {
 	// Len returns how many bytes WriteTo writes.
 	Len() int
 	// Held returns how many bytes of memory are kept for this event alone.
 	Held() int
 	// WriteTo writes the text, piece by piece. It implements [io.WriterTo].
 	WriteTo(w io.Writer) (int64, error)
+}
+
+// Amendment is the [Data] of an event that amends an unsent event with an equal key,
+// instead of taking its place.
+type Amendment interface {
+	Data
+	// Amend returns what the unsent event says from now on.
+	Amend(unsent Data) Data
 }
 
 // Event is a server event for one socket or for many. It is serialised once, however
@@ -25,10 +33,9 @@ type Event struct {
 	Data Data   // its text, which names the type as well
 	From string // ID of the socket that causes the event; empty: the server or an operator
 	// Key marks events that replace each other: an event takes the place of an unsent
-	// event with an equal key. With KeepsFirst the unsent event stays, and the new
-	// event is dropped. Nil: the event has no key.
-	Key        any
-	KeepsFirst bool
+	// event with an equal key. If Data is an [Amendment], the unsent event stays and is
+	// amended. Nil: the event has no key.
+	Key any
 	// IsBarrier says that the events before this one stay: no later event takes the
 	// place of any of them. A member that reads this event begins anew.
 	IsBarrier bool

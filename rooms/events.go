@@ -27,18 +27,20 @@ type roomJoined struct {
 	RoomID    string `json:"roomId"`
 	UserID    string `json:"userId"`
 	Timestamp string `json:"timestamp"`
-	Users     []int  `json:"users"` // always empty here, and last: [roomJoinedData] writes the users into it
+	Users     []int  `json:"users"` // always empty here: [roomJoinedData] writes the users into it
+	RequestID string `json:"requestId,omitempty"`
 }
 
 type roomLeft struct {
 	Type      string `json:"type"`
 	RoomID    string `json:"roomId"`
 	Reason    string `json:"reason"`
+	RequestID string `json:"requestId,omitempty"`
 	Timestamp string `json:"timestamp"`
 }
 
-func newRoomLeft(roomID, reason string) Event {
-	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, timestamp(time.Now())})}
+func newRoomLeft(roomID, reason, requestID string) Event {
+	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, requestID, timestamp(time.Now())})}
 }
 
 type userConnected struct {

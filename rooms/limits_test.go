@@ -27,34 +27,34 @@ func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
 func TestARoomIsFullWhenItsRosterIsFull(t *testing.T) {
 	rs, box := newLimitedRooms(rooms.Limits{RosterBytes: 1000})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 300) + `"}`)
-	require.NoError(t, rs.Join("a", "room", "A", large, rooms.Permit{}))
-	require.NoError(t, rs.Join("b", "room", "B", large, rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A", Metadata: large}))
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B", Metadata: large}))
 	box.take("a")
-	require.ErrorIs(t, rs.Join("c", "room", "C", large, rooms.Permit{}), rooms.ErrRosterFull)
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C", Metadata: large}), rooms.ErrRosterFull)
 	box.none(t, "a", "c")
-	require.NoError(t, rs.Join("d", "room", "D", nil, rooms.Permit{}), "a smaller member still fits")
-	require.NoError(t, rs.Join("b", "room", "another B", large, rooms.Permit{}), "a member that joins again leaves its own place first")
+	require.NoError(t, rs.Join("d", rooms.JoinRequest{RoomID: "room", UserID: "D"}), "a smaller member still fits")
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "another B", Metadata: large}), "a member that joins again leaves its own place first")
 
-	require.NoError(t, rs.Leave("b"))
-	require.NoError(t, rs.Join("c", "room", "C", large, rooms.Permit{}))
+	require.NoError(t, rs.Leave("b", ""))
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C", Metadata: large}))
 	huge := json.RawMessage(`{"x":"` + strings.Repeat("x", 2000) + `"}`)
-	require.NoError(t, rs.Join("e", "another", "E", huge, rooms.Permit{}), "the first member of a room always fits")
+	require.NoError(t, rs.Join("e", rooms.JoinRequest{RoomID: "another", UserID: "E", Metadata: huge}), "the first member of a room always fits")
 }
 
 func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
 	rs, _ := newLimitedRooms(rooms.Limits{RoomsPerNetwork: 2})
 	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 	join := func(socketID, roomID string, network netip.Prefix) error {
-		return rs.Join(socketID, roomID, "user", nil, rooms.Permit{Network: network})
+		return rs.Join(socketID, rooms.JoinRequest{RoomID: roomID, UserID: "user", Permit: rooms.Permit{Network: network}})
 	}
 	require.NoError(t, join("a", "one", here))
 	require.NoError(t, join("b", "two", here))
 	require.ErrorIs(t, join("c", "three", here), rooms.ErrTooManyRoomsOfNetwork)
 	require.NoError(t, join("c", "one", here), "it may join a room that exists")
 	require.NoError(t, join("d", "three", there))
-	require.NoError(t, rs.Leave("b"))
+	require.NoError(t, rs.Leave("b", ""))
 	require.NoError(t, join("b", "four", here), "a room that has ended no longer counts")
-	require.NoError(t, rs.Leave("a"))
+	require.NoError(t, rs.Leave("a", ""))
 	require.ErrorIs(t, join("a", "five", here), rooms.ErrTooManyRoomsOfNetwork, "its room lives on without it, and counts")
 }
 
@@ -80,7 +80,7 @@ func TestEventsToAWholeRoomHaveARate(t *testing.T) {
 	require.NoError(t, rs.Signal("a", "b", rooms.Relay{Kind: "signal", Members: []byte(`"data":1`)}))
 	require.Equal(t, []int{3, 3, 9}, told, "one for each receiver, and more for a large event; a signal to one target has no rate here")
 	told = nil
-	require.NoError(t, rs.Join("x", "room", "X", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("x", rooms.JoinRequest{RoomID: "room", UserID: "X"}))
 	require.Equal(t, []int{3 + 1 + 1}, told, "the members, the joiner, and the members of the room it leaves")
 
 	for _, id := range []string{"a", "b", "c", "x"} {
@@ -88,8 +88,8 @@ func TestEventsToAWholeRoomHaveARate(t *testing.T) {
 	}
 	refuse = true
 	require.ErrorIs(t, rs.Chat("a", "hello"), tooMuch)
-	require.ErrorIs(t, rs.Join("x", "other", "X", nil, rooms.Permit{}), tooMuch)
-	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), tooMuch, "a repeated join has a rate, too")
+	require.ErrorIs(t, rs.Join("x", rooms.JoinRequest{RoomID: "other", UserID: "X"}), tooMuch)
+	require.ErrorIs(t, rs.Join("x", rooms.JoinRequest{RoomID: "room", UserID: "X"}), tooMuch, "a repeated join has a rate, too")
 	box.none(t, "a", "b", "c", "x")
 	_, exists := rs.Room("other")
 	require.False(t, exists, "the place that was held for the refused join is free again")
@@ -112,7 +112,7 @@ func TestABroadcastReachesAllOrNobody(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		box.take(id)
 	}
-	require.ErrorIs(t, rs.Join("x", "room", "X", nil, rooms.Permit{}), rooms.ErrOverflow)
+	require.ErrorIs(t, rs.Join("x", rooms.JoinRequest{RoomID: "room", UserID: "X"}), rooms.ErrOverflow)
 	box.none(t, "a", "b", "c", "x")
 	info, _ := rs.Room("other")
 	require.Len(t, info.Members, 1, "the socket stays where it was")
@@ -138,11 +138,11 @@ func TestAMemberIsChargedUntilItsMemoryIsFree(t *testing.T) {
 	charged.limit.Store(10_000)
 	rs, box := newLimitedRooms(rooms.Limits{Account: charged})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 4000) + `"}`)
-	require.NoError(t, rs.Join("a", "room", "A", large, rooms.Permit{}))
-	require.NoError(t, rs.Join("b", "room", "B", large, rooms.Permit{}))
-	require.ErrorIs(t, rs.Join("c", "room", "C", large, rooms.Permit{}), rooms.ErrOutOfMemory)
-	require.NoError(t, rs.Leave("a"))
-	require.NoError(t, rs.Leave("b"))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A", Metadata: large}))
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B", Metadata: large}))
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C", Metadata: large}), rooms.ErrOutOfMemory)
+	require.NoError(t, rs.Leave("a", ""))
+	require.NoError(t, rs.Leave("b", ""))
 	runtime.GC()
 	require.Greater(t, charged.used.Load(), int64(8000), "their events are still in the outboxes")
 	box.take("a")
@@ -161,7 +161,7 @@ func TestAThousandJoinsShareTheirRosters(t *testing.T) {
 	held, written := 0, 0
 	box.silent = true
 	for n := range 1000 {
-		require.NoError(t, rs.Join(fmt.Sprint("s", n), "room", "u", metadata, rooms.Permit{}))
+		require.NoError(t, rs.Join(fmt.Sprint("s", n), rooms.JoinRequest{RoomID: "room", UserID: "u", Metadata: metadata}))
 	}
 	for _, e := range box.delivered {
 		held += e.Data.Held()

@@ -12,7 +12,7 @@ import (
 func TestARoomIsListedAsItIsDescribed(t *testing.T) {
 	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
 	for socketID, roomID := range map[string]string{"a": "tea", "b": "tea", "c": "standup"} {
-		require.NoError(t, rs.Join(socketID, roomID, "user "+socketID, nil, rooms.Permit{}))
+		require.NoError(t, rs.Join(socketID, rooms.JoinRequest{RoomID: roomID, UserID: "user " + socketID}))
 	}
 	found := make(map[string]rooms.Info)
 	for listed := range rs.Each() {
@@ -34,9 +34,9 @@ func TestARoomIsListedAsItIsDescribed(t *testing.T) {
 
 func TestARoomThatEmptiesWhileItIsListedNoLongerExists(t *testing.T) {
 	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
-	require.NoError(t, rs.Join("a", "tea", "Ada", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "tea", UserID: "Ada"}))
 	for listed := range rs.Each() {
-		require.NoError(t, rs.Leave("a"))
+		require.NoError(t, rs.Leave("a", ""))
 		require.False(t, listed.Exists())
 		_, ok := listed.Info()
 		require.False(t, ok)
@@ -47,11 +47,11 @@ func TestASocketsPlaceIsTheRoomThatItIsIn(t *testing.T) {
 	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
 	_, _, ok := rs.Place("a")
 	require.False(t, ok)
-	require.NoError(t, rs.Join("a", "tea", "Ada", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "tea", UserID: "Ada"}))
 	roomID, userID, ok := rs.Place("a")
 	require.True(t, ok)
 	require.Equal(t, []string{"tea", "Ada"}, []string{roomID, userID})
-	require.NoError(t, rs.Leave("a"))
+	require.NoError(t, rs.Leave("a", ""))
 	_, _, ok = rs.Place("a")
 	require.False(t, ok)
 }

@@ -9,30 +9,39 @@ const (
 	roomClosed = "room closed" // an operator closed the room
 )
 
+// JoinRequest is what a socket asks for when it joins a room.
+type JoinRequest struct {
+	RoomID    string
+	UserID    string
+	Metadata  json.RawMessage // compact JSON; nil: there is none
+	Permit    Permit
+	RequestID string // the requestId of room-joined; empty: there is none
+}
+
 // Join takes a socket out of the room it is in, and into another. The joiner receives
-// room-joined, which names all members. The other members receive user-connected. The
-// metadata is compact JSON, or nil.
+// room-joined, which names all members. The other members receive user-connected.
 //
 // If a socket repeats its join, as the same user with the same metadata, it receives
 // room-joined again. The others receive nothing. So a client can repeat a join whose
-// answer was lost, and renew its permit.
+// answer was lost, and renew its permit. If the first room-joined is still unsent, there
+// is no second: the first bears the newest request ID.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
 // ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Limits].MayTell, the
 // socket stays where it was. Any other error is the courier's: room-joined cannot be
 // delivered to the joiner, which is then in neither room.
-func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage, permit Permit) error {
+func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 	s := rs.lockSeat(socketID)
 	defer rs.unlockSeat(socketID, s)
 
-	if s.isAlreadyIn(roomID, userID, metadata) {
-		return rs.joinAgain(s, permit)
+	if s.isAlreadyIn(request) {
+		return rs.joinAgain(s, request)
 	}
-	m, err := rs.newMember(socketID, userID, metadata, permit)
+	m, err := rs.newMember(socketID, request)
 	if err != nil {
 		return err
 	}
-	r, err := rs.reserve(roomID, s, m)
+	r, err := rs.reserve(request.RoomID, s, m)
 	if err != nil {
 		return err
 	}
@@ -46,25 +55,25 @@ func (rs *Rooms) Join(socketID, roomID, userID string, metadata json.RawMessage,
 	rs.leave(s, left)
 
 	r.mu.Lock()
-	err = r.admit(m, connected, rs.courier)
+	err = r.admit(m, connected, rs.courier, request.RequestID)
 	rs.unlockRoom(r)
 	if err != nil {
 		return err
 	}
 	s.room, s.member = r, m
-	rs.logger.Info("room joined", "roomId", r.id, "userId", userID, "socketId", socketID)
+	rs.logger.Info("room joined", "roomId", r.id, "userId", m.userID, "socketId", socketID)
 	return nil
 }
 
 // joinAgain sends a member room-joined once more.
-func (rs *Rooms) joinAgain(s *seat, permit Permit) error {
+func (rs *Rooms) joinAgain(s *seat, request JoinRequest) error {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	if err := rs.mayTell(s.member, weight(1, s.room.roster.size())); err != nil {
 		return err
 	}
-	s.member.permit = permit
-	return s.room.welcome(s.member, rs.courier)
+	s.member.permit = request.Permit
+	return s.room.welcome(s.member, rs.courier, request.RequestID)
 }
 
 // mayJoin returns an error if the events of a join may not be sent. Their receivers are
@@ -91,15 +100,16 @@ func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
 }
 
 // Leave takes a socket out of its room. The other members receive user-disconnected.
-// The socket receives room-left, unless its outbox accepts nothing more. The error is
+// The socket receives room-left, unless its outbox accepts nothing more. The request ID
+// becomes the requestId of room-left; if it is empty, there is none. The error is
 // ErrNotInRoom.
-func (rs *Rooms) Leave(socketID string) error {
+func (rs *Rooms) Leave(socketID, requestID string) error {
 	s, err := rs.lockOccupiedSeat(socketID)
 	if err != nil {
 		return err
 	}
 	defer rs.unlockSeat(socketID, s)
-	rs.leaveAndTell(socketID, s, left)
+	rs.leaveAndTell(socketID, s, left, requestID)
 	return nil
 }
 
@@ -130,11 +140,12 @@ func (rs *Rooms) Observe(socketID string) {
 }
 
 // leaveAndTell is leave for a socket that lives: the socket itself receives room-left,
-// unless its outbox accepts nothing more.
-func (rs *Rooms) leaveAndTell(socketID string, s *seat, reason string) {
+// unless its outbox accepts nothing more. The request ID is empty if the socket did not
+// ask to leave.
+func (rs *Rooms) leaveAndTell(socketID string, s *seat, reason, requestID string) {
 	roomID := s.room.id
 	rs.leave(s, reason)
-	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason))
+	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason, requestID))
 }
 
 // leave empties a seat, if a socket sits in it, and the socket leaves its room.
@@ -159,7 +170,7 @@ func (rs *Rooms) evict(members []*member, reason string, mustGo func(Permit) boo
 			continue // it has left meanwhile
 		}
 		if s.member == m && mustGo(m.permit) {
-			rs.leaveAndTell(m.socketID, s, reason)
+			rs.leaveAndTell(m.socketID, s, reason, "")
 		}
 		rs.unlockSeat(m.socketID, s)
 	}

@@ -36,23 +36,23 @@ func TestALockedRoomAdmitsNobodyAndKeepsItsMembers(t *testing.T) {
 	info, _ := rs.Room("room")
 	require.True(t, info.IsLocked)
 
-	require.ErrorIs(t, rs.Join("c", "room", "C", nil, rooms.Permit{}), rooms.ErrRoomLocked)
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C"}), rooms.ErrRoomLocked)
 	box.none(t, "a", "b", "c")
-	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}), "a member may repeat its join")
-	require.NoError(t, rs.Join("a", "room", "A2", nil, rooms.Permit{}), "and join as another user")
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "user of a"}), "a member may repeat its join")
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A2"}), "and join as another user")
 	require.NoError(t, rs.Chat("b", "hello"))
 
 	require.NoError(t, rs.SetLocked("room", false))
-	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C"}))
 }
 
 func TestTheLockOfARoomGoesWithItsLastMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	require.NoError(t, rs.SetLocked("room", true))
-	require.NoError(t, rs.Leave("a"))
+	require.NoError(t, rs.Leave("a", ""))
 	require.ErrorIs(t, rs.SetLocked("room", true), rooms.ErrNoRoom)
-	require.NoError(t, rs.Join("b", "room", "B", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B"}))
 }
 
 func TestClosingARoomTakesAllMembersOutAndSaysWhy(t *testing.T) {
@@ -63,6 +63,7 @@ func TestClosingARoomTakesAllMembersOutAndSaysWhy(t *testing.T) {
 	left := box.one(t, "a", "room-left")
 	require.Equal(t, "room", left["roomId"])
 	require.Equal(t, "room closed", left["reason"])
+	require.NotContains(t, left, "requestId", "nobody asked for it")
 	told := box.take("b")
 	require.Equal(t, "user-disconnected", told[0].kind)
 	require.Equal(t, "room closed", told[0].json["reason"])
@@ -73,7 +74,7 @@ func TestClosingARoomTakesAllMembersOutAndSaysWhy(t *testing.T) {
 	require.False(t, exists)
 	require.ErrorIs(t, rs.Close("room"), rooms.ErrNoRoom)
 	require.ErrorIs(t, rs.Chat("a", "hello?"), rooms.ErrNotInRoom)
-	require.NoError(t, rs.Join("a", "room", "A", nil, rooms.Permit{}), "a new room may have the same ID")
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A"}), "a new room may have the same ID")
 }
 
 // Each member of a room that is closed leaves it exactly once, whatever else happens
@@ -85,8 +86,8 @@ func TestClosingARoomWhileOthersComeAndGo(t *testing.T) {
 		busy.Go(func() {
 			id := fmt.Sprint("s", n)
 			for range 100 {
-				_ = rs.Join(id, "room", id, nil, rooms.Permit{})
-				_ = rs.Leave(id) // Close may have taken it out already
+				_ = rs.Join(id, rooms.JoinRequest{RoomID: "room", UserID: id})
+				_ = rs.Leave(id, "") // Close may have taken it out already
 			}
 		})
 	}
@@ -118,10 +119,10 @@ func TestTheNumberOfRoomsIsBounded(t *testing.T) {
 	rs := rooms.New(box, rooms.Limits{Members: 10, Rooms: 2}, slog.New(slog.DiscardHandler))
 	join(t, rs, box, "one", "a")
 	join(t, rs, box, "two", "b")
-	require.ErrorIs(t, rs.Join("c", "three", "C", nil, rooms.Permit{}), rooms.ErrTooManyRooms)
-	require.NoError(t, rs.Join("c", "two", "C", nil, rooms.Permit{}), "the rooms that exist stay open")
-	require.ErrorIs(t, rs.Join("c", "three", "C", nil, rooms.Permit{}), rooms.ErrTooManyRooms)
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "three", UserID: "C"}), rooms.ErrTooManyRooms)
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "two", UserID: "C"}), "the rooms that exist stay open")
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "three", UserID: "C"}), rooms.ErrTooManyRooms)
 	require.NoError(t, rs.Chat("c", "a socket that was refused is still in its room"))
-	require.NoError(t, rs.Leave("a"))
-	require.NoError(t, rs.Join("a", "three", "A", nil, rooms.Permit{}))
+	require.NoError(t, rs.Leave("a", ""))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "three", UserID: "A"}))
 }

@@ -31,7 +31,7 @@ func TestAMemberDoesOnlyWhatItsPermitAllows(t *testing.T) {
 		"chat":       {rooms.Permit{NoSignals: true}, map[string]bool{"chat": true, "type": true}},
 		"nothing":    {rooms.Permit{NoSignals: true, NoChat: true}, nil},
 	} {
-		require.NoError(t, rs.Join(id, "room", id, nil, c.permit))
+		require.NoError(t, rs.Join(id, rooms.JoinRequest{RoomID: "room", UserID: id, Permit: c.permit}))
 		for name, do := range deeds {
 			box.take("a")
 			err := do(id)
@@ -44,25 +44,25 @@ func TestAMemberDoesOnlyWhatItsPermitAllows(t *testing.T) {
 			box.none(t, "a")
 		}
 	}
-	require.NoError(t, rs.Join("nothing", "room", "nothing", nil, rooms.Permit{}), "a member may repeat its join with a better permit")
+	require.NoError(t, rs.Join("nothing", rooms.JoinRequest{RoomID: "room", UserID: "nothing"}), "a member may repeat its join with a better permit")
 	require.NoError(t, rs.Chat("nothing", "at last"))
 }
 
 func TestAPermitBoundsTheMembersOfTheRoom(t *testing.T) {
 	rs, box := newRooms(3)
 	join(t, rs, box, "room", "a", "b")
-	require.ErrorIs(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 2}), rooms.ErrRoomFull)
-	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{MaxMembers: 100}))
-	require.ErrorIs(t, rs.Join("d", "room", "D", nil, rooms.Permit{MaxMembers: 100}), rooms.ErrRoomFull, "the server's own limit holds as well")
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C", Permit: rooms.Permit{MaxMembers: 2}}), rooms.ErrRoomFull)
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C", Permit: rooms.Permit{MaxMembers: 100}}))
+	require.ErrorIs(t, rs.Join("d", rooms.JoinRequest{RoomID: "room", UserID: "D", Permit: rooms.Permit{MaxMembers: 100}}), rooms.ErrRoomFull, "the server's own limit holds as well")
 }
 
 func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rs, box := newRooms(10)
 		join(t, rs, box, "room", "for ever")
-		require.NoError(t, rs.Join("brief", "room", "B", nil, rooms.Permit{Expires: time.Now().Add(10 * time.Second)}))
-		require.NoError(t, rs.Join("renewed", "room", "R", nil, rooms.Permit{Expires: time.Now().Add(10 * time.Second)}))
-		require.NoError(t, rs.Join("renewed", "room", "R", nil, rooms.Permit{Expires: time.Now().Add(time.Minute)}))
+		require.NoError(t, rs.Join("brief", rooms.JoinRequest{RoomID: "room", UserID: "B", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))
+		require.NoError(t, rs.Join("renewed", rooms.JoinRequest{RoomID: "room", UserID: "R", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))
+		require.NoError(t, rs.Join("renewed", rooms.JoinRequest{RoomID: "room", UserID: "R", Permit: rooms.Permit{Expires: time.Now().Add(time.Minute)}}))
 		time.Sleep(20 * time.Second)
 		require.NoError(t, rs.Chat("brief", "nobody watches"))
 		for _, id := range []string{"for ever", "brief", "renewed"} {
@@ -75,6 +75,7 @@ func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		left := box.one(t, "brief", "room-left")
 		require.Equal(t, "kicked", left["reason"])
+		require.NotContains(t, left, "requestId", "nobody asked for it")
 		require.Equal(t, "kicked", box.one(t, "for ever", "user-disconnected")["reason"])
 		require.ErrorIs(t, rs.Chat("brief", "out"), rooms.ErrNotInRoom)
 		require.NoError(t, rs.Chat("renewed", "still here"))

@@ -40,7 +40,7 @@ func TestAJoinerFindsInTheRosterWhoIsAway(t *testing.T) {
 	box.setAway("a", true)
 	rs.Observe("a")
 	box.take("b")
-	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C"}))
 	members := box.one(t, "c", "room-joined")["users"].([]any)
 	require.Equal(t, []any{
 		map[string]any{"userId": "user of a", "socketId": "a", "away": true},
@@ -52,7 +52,7 @@ func TestAJoinerFindsInTheRosterWhoIsAway(t *testing.T) {
 	box.setAway("a", false)
 	rs.Observe("a")
 	require.Equal(t, "a", box.one(t, "c", "user-back")["socketId"])
-	require.NoError(t, rs.Join("c", "room", "C", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C"}))
 	require.NotContains(t, box.one(t, "c", "room-joined")["users"].([]any)[0], "away")
 }
 
@@ -61,7 +61,7 @@ func TestASocketThatJoinsWhileItIsAwayIsAwayInTheRoom(t *testing.T) {
 	join(t, rs, box, "room", "a")
 	box.setAway("b", true)
 	rs.Observe("b") // it is in no room yet
-	require.NoError(t, rs.Join("b", "room", "B", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B"}))
 	told := box.take("a")
 	require.Len(t, told, 2)
 	require.Equal(t, "user-connected", told[0].kind)

@@ -1,7 +1,6 @@
 package rooms
 
 import (
-	"bytes"
 	"encoding/json"
 	"iter"
 	"net/netip"
@@ -69,9 +68,9 @@ func newRoom(id string, founder netip.Prefix) *room {
 // newMember makes a member and charges its memory. The charge ends when the garbage
 // collector frees the member. So it lasts for as long as an event in an outbox names
 // the member. The error is ErrOutOfMemory.
-func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, permit Permit) (*member, error) {
-	m := &member{socketID: socketID, userID: userID, permit: permit, joinedAt: time.Now()}
-	m.entry, m.metadata = newEntry(userID, socketID, metadata)
+func (rs *Rooms) newMember(socketID string, request JoinRequest) (*member, error) {
+	m := &member{socketID: socketID, userID: request.UserID, permit: request.Permit, joinedAt: time.Now()}
+	m.entry, m.metadata = newEntry(m.userID, socketID, request.Metadata)
 	if account := rs.limits.Account; account != nil {
 		size := len(m.entry) + memberBytes
 		if !account.Take(size) {
@@ -121,12 +120,12 @@ func (r *room) taken(own *seat) places {
 // admit makes m a member in the place held for it. The joiner receives room-joined,
 // and the others user-connected. If room-joined cannot be delivered, m does not become
 // a member.
-func (r *room) admit(m *member, connected Event, courier Courier) error {
+func (r *room) admit(m *member, connected Event, courier Courier, requestID string) error {
 	r.reserved.giveBack(m)
 	r.members = append(r.members, m)
 	r.bySocket[m.socketID] = m
 	r.roster = r.roster.with(m)
-	if err := r.welcome(m, courier); err != nil {
+	if err := r.welcome(m, courier, requestID); err != nil {
 		r.remove(m)
 		return err
 	}
@@ -138,8 +137,8 @@ func (r *room) admit(m *member, connected Event, courier Courier) error {
 
 // welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
 // no second one is added: the events since then follow the first in the outbox.
-func (r *room) welcome(m *member, courier Courier) error {
-	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m), Key: key{m, keyJoined}, KeepsFirst: true, IsBarrier: true})
+func (r *room) welcome(m *member, courier Courier, requestID string) error {
+	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m, requestID), Key: key{m, keyJoined}, IsBarrier: true})
 }
 
 // observe sends user-away or user-back to the others if m went away or came back
@@ -162,13 +161,12 @@ func (r *room) observe(m *member, courier Courier) {
 }
 
 // joined is the text of room-joined for m. In it, m itself is never away.
-func (r *room) joined(m *member) Data {
+func (r *room) joined(m *member, requestID string) Data {
 	users := r.roster
 	if !m.awaySince.IsZero() {
 		users = users.marked(m, false)
 	}
-	head := encode(roomJoined{"room-joined", r.id, m.userID, timestamp(time.Now()), []int{}})
-	return &roomJoinedData{bytes.TrimSuffix(head, []byte(endOfUsers)), users}
+	return newRoomJoinedData(roomJoined{"room-joined", r.id, m.userID, timestamp(time.Now()), []int{}, requestID}, users)
 }
 
 // leave takes m out of the room. The others receive user-disconnected with the reason,

@@ -2,7 +2,6 @@ package rooms
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -141,10 +140,10 @@ func (rs *Rooms) unlockSeat(socketID string, s *seat) {
 	s.mu.Unlock()
 }
 
-// isAlreadyIn reports whether the socket is in this room as this user, with this
-// metadata: a join would change nothing. The seat's lock must be held.
-func (s *seat) isAlreadyIn(roomID, userID string, metadata json.RawMessage) bool {
-	return s.room != nil && s.room.id == roomID && s.member.userID == userID && bytes.Equal(s.member.metadata, metadata)
+// isAlreadyIn reports whether the socket is in the room of the request as the same user,
+// with the same metadata: a join would change nothing. The seat's lock must be held.
+func (s *seat) isAlreadyIn(request JoinRequest) bool {
+	return s.room != nil && s.room.id == request.RoomID && s.member.userID == request.UserID && bytes.Equal(s.member.metadata, request.Metadata)
 }
 
 // reserve holds a place for m in a room, and makes the room if it does not exist. The

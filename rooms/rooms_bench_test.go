@@ -29,12 +29,12 @@ func BenchmarkJoin(b *testing.B) {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
 			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
-				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil, rooms.Permit{})
+				_ = rs.Join(fmt.Sprint("s", n), rooms.JoinRequest{RoomID: "room", UserID: "user"})
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = rs.Join("joiner", "room", "user", nil, rooms.Permit{})
-				_ = rs.Leave("joiner")
+				_ = rs.Join("joiner", rooms.JoinRequest{RoomID: "room", UserID: "user"})
+				_ = rs.Leave("joiner", "")
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/member")
 		})
@@ -48,7 +48,7 @@ func BenchmarkBroadcast(b *testing.B) {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
 			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
-				_ = rs.Join(fmt.Sprint("s", n), "room", "user", nil, rooms.Permit{})
+				_ = rs.Join(fmt.Sprint("s", n), rooms.JoinRequest{RoomID: "room", UserID: "user"})
 			}
 			b.ReportAllocs()
 			for b.Loop() {

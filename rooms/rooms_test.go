@@ -162,7 +162,7 @@ func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
 func join(t *testing.T, rs *rooms.Rooms, box *postbox, roomID string, socketIDs ...string) {
 	t.Helper()
 	for _, id := range socketIDs {
-		require.NoError(t, rs.Join(id, roomID, "user of "+id, nil, rooms.Permit{}))
+		require.NoError(t, rs.Join(id, rooms.JoinRequest{RoomID: roomID, UserID: "user of " + id}))
 	}
 	for _, id := range socketIDs {
 		box.take(id)
@@ -179,21 +179,21 @@ func users(event map[string]any) (socketIDs []string) {
 
 func TestTheJoinerLearnsWhoIsThereAndTheOthersLearnOfTheJoiner(t *testing.T) {
 	rs, box := newRooms(10)
-	require.NoError(t, rs.Join("a", "room", "Ada", json.RawMessage(`{"color":"<red>"}`), rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "Ada", Metadata: json.RawMessage(`{"color":"<red>"}`)}))
 	joined := box.one(t, "a", "room-joined")
 	require.Equal(t, "room", joined["roomId"])
 	require.Equal(t, "Ada", joined["userId"])
 	require.Equal(t, []string{"a"}, users(joined))
 	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`, joined["timestamp"])
 
-	require.NoError(t, rs.Join("b", "room", "Bob", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "Bob"}))
 	arrived := box.one(t, "a", "user-connected")
 	require.Equal(t, "b", arrived["socketId"])
 	require.Equal(t, "Bob", arrived["userId"])
 	require.NotContains(t, arrived, "metadata")
 	box.take("b")
 
-	require.NoError(t, rs.Join("c", "room", "Cyd", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "Cyd"}))
 	raw := box.take("c")
 	require.Equal(t, []string{"a", "b", "c"}, users(raw[0].json), "in order of joining")
 	require.Contains(t, string(raw[0].data), `"metadata":{"color":"<red>"}`, "as it was written")
@@ -205,7 +205,7 @@ func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "old", "a", "b")
 	join(t, rs, box, "new", "c")
-	require.NoError(t, rs.Join("a", "new", "A", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "new", UserID: "A"}))
 	gone := box.one(t, "b", "user-disconnected")
 	require.Equal(t, "a", gone["socketId"])
 	require.Equal(t, "user of a", gone["userId"])
@@ -221,7 +221,7 @@ func TestJoiningAnotherRoomLeavesTheFormerFirst(t *testing.T) {
 func TestARepeatedJoinReachesTheJoinerAlone(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Join("a", "room", "user of a", nil, rooms.Permit{}))
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "user of a"}))
 	require.Equal(t, []string{"a", "b"}, users(box.one(t, "a", "room-joined")))
 	box.none(t, "b")
 }
@@ -229,7 +229,7 @@ func TestARepeatedJoinReachesTheJoinerAlone(t *testing.T) {
 func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
 	rs, box := newRooms(2)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Join("a", "room", "other", nil, rooms.Permit{}), "a full room has a place for a member that joins again")
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "other"}), "a full room has a place for a member that joins again")
 	all := box.take("b")
 	require.Len(t, all, 2)
 	require.Equal(t, "user-disconnected", all[0].kind)
@@ -239,7 +239,7 @@ func TestJoiningTheSameRoomAsAnotherUserIsLeavingAndJoining(t *testing.T) {
 
 	alone, box := newRooms(1)
 	join(t, alone, box, "room", "a")
-	require.NoError(t, alone.Join("a", "room", "other", nil, rooms.Permit{}))
+	require.NoError(t, alone.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "other"}))
 	require.Equal(t, []string{"a"}, users(box.one(t, "a", "room-joined")))
 }
 
@@ -247,8 +247,8 @@ func TestAFullRoomAdmitsNobodyAndTheSocketStaysWhereItWas(t *testing.T) {
 	rs, box := newRooms(2)
 	join(t, rs, box, "full", "a", "b")
 	join(t, rs, box, "other", "c", "d")
-	require.ErrorIs(t, rs.Join("c", "full", "C", nil, rooms.Permit{}), rooms.ErrRoomFull)
-	require.ErrorIs(t, rs.Join("e", "full", "E", nil, rooms.Permit{}), rooms.ErrRoomFull)
+	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "full", UserID: "C"}), rooms.ErrRoomFull)
+	require.ErrorIs(t, rs.Join("e", rooms.JoinRequest{RoomID: "full", UserID: "E"}), rooms.ErrRoomFull)
 	box.none(t, "a", "b", "c", "d", "e")
 	require.NoError(t, rs.Chat("c", "still here"))
 	box.one(t, "d", "new-message")
@@ -258,7 +258,7 @@ func TestAFullRoomAdmitsNobodyAndTheSocketStaysWhereItWas(t *testing.T) {
 func TestARoomEndsWithItsLastMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")
-	require.NoError(t, rs.Leave("a"))
+	require.NoError(t, rs.Leave("a", ""))
 	require.Equal(t, "left", box.one(t, "a", "room-left")["reason"])
 	box.one(t, "b", "user-disconnected")
 	_, ok := rs.Room("room")
@@ -269,7 +269,7 @@ func TestARoomEndsWithItsLastMember(t *testing.T) {
 	require.Empty(t, allRooms(rs))
 	active, members, total := rs.Counts()
 	require.Equal(t, []any{0, 0, uint64(1)}, []any{active, members, total})
-	require.ErrorIs(t, rs.Leave("a"), rooms.ErrNotInRoom)
+	require.ErrorIs(t, rs.Leave("a", ""), rooms.ErrNotInRoom)
 	box.none(t, "a", "b")
 }
 
@@ -324,8 +324,8 @@ func TestASocketThatCannotReceiveRoomJoinedIsNotAMember(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a")
 	box.refuse["b"] = rooms.ErrGone
-	require.ErrorIs(t, rs.Join("b", "room", "B", nil, rooms.Permit{}), rooms.ErrGone)
-	require.ErrorIs(t, rs.Join("b", "empty", "B", nil, rooms.Permit{}), rooms.ErrGone)
+	require.ErrorIs(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B"}), rooms.ErrGone)
+	require.ErrorIs(t, rs.Join("b", rooms.JoinRequest{RoomID: "empty", UserID: "B"}), rooms.ErrGone)
 	box.none(t, "a")
 	require.Len(t, allRooms(rs), 1)
 	_, members, _ := rs.Counts()
@@ -363,7 +363,7 @@ func TestOnlyAMemberCanSaySomething(t *testing.T) {
 	require.ErrorIs(t, rs.Chat("a", "x"), rooms.ErrNotInRoom)
 	require.ErrorIs(t, rs.Typing("a", true), rooms.ErrNotInRoom)
 	require.ErrorIs(t, rs.SignalAll("a", rooms.Relay{Kind: "signal"}), rooms.ErrNotInRoom)
-	require.ErrorIs(t, rs.Leave("a"), rooms.ErrNotInRoom)
+	require.ErrorIs(t, rs.Leave("a", ""), rooms.ErrNotInRoom)
 	box.none(t, "a")
 }
 
@@ -381,12 +381,12 @@ func TestEachMemberLearnsOfEachOtherMemberOnce(t *testing.T) {
 			for range steps {
 				switch random.IntN(6) {
 				case 0:
-					_ = rs.Leave(id) // it may be in no room
+					_ = rs.Leave(id, "") // it may be in no room
 				case 1:
 					rs.Remove(id, "transport close")
 				default:
 					roomID := fmt.Sprint("room", random.IntN(3))
-					if err := rs.Join(id, roomID, id, nil, rooms.Permit{}); err != nil {
+					if err := rs.Join(id, rooms.JoinRequest{RoomID: roomID, UserID: id}); err != nil {
 						panic(err)
 					}
 				}

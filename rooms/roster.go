@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"sync"
@@ -107,21 +108,40 @@ func (r roster) find(m *member) (chunk, index int) {
 // size returns the length of the members' JSON in bytes, with the commas between them.
 func (r roster) size() int { return r.length + max(0, r.members-1) }
 
-// roomJoinedData is the [Data] of an event room-joined: its beginning, and the roster
-// as it was when the event was made. It is set once and shared by goroutines.
+// roomJoinedData is the [Data] of an event room-joined: its beginning, the roster as it
+// was when the event was made, and its end. It is set once and shared by goroutines.
 type roomJoinedData struct {
 	head  []byte // from the start of the text to the bracket that opens users, bracket included
 	users roster
+	tail  []byte // from the bracket that closes users to the end of the text
 }
 
-const endOfUsers = "]}"
+// newRoomJoinedData returns the text of an event with these users.
+func newRoomJoinedData(e roomJoined, users roster) *roomJoinedData {
+	text := encode(e)
+	noUsers := []byte(`"users":[]`) // no string of JSON contains it, because a quote in a string is escaped
+	at := bytes.Index(text, noUsers) + len(noUsers) - len("]")
+	return &roomJoinedData{text[:at], users, text[at:]}
+}
+
+// Amend implements [Amendment]. The users stay as they were, because the events since
+// then follow in the outbox. The request ID is the newest that there is.
+func (d *roomJoinedData) Amend(unsent Data) Data {
+	before := unsent.(*roomJoinedData)
+	if hasRequestID := len(d.tail) > len("]}"); !hasRequestID {
+		return before
+	}
+	return &roomJoinedData{before.head, before.users, d.tail}
+}
 
 // Len implements [Data].
-func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(endOfUsers) }
+func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(d.tail) }
 
-// Held implements [Data]. It counts the beginning, one chunk, and the list of chunks:
-// the other chunks are shared.
-func (d *roomJoinedData) Held() int { return len(d.head) + 16*chunkSize + 24*len(d.users.chunks) }
+// Held implements [Data]. It counts the beginning, the end, one chunk, and the list of
+// chunks: the other chunks are shared.
+func (d *roomJoinedData) Held() int {
+	return len(d.head) + len(d.tail) + 16*chunkSize + 24*len(d.users.chunks)
+}
 
 // pieceSize is how many bytes of a roster are put together for one write.
 const pieceSize = 8 << 10
@@ -157,6 +177,6 @@ func (d *roomJoinedData) WriteTo(w io.Writer) (written int64, err error) {
 			text = p.appendTo(text)
 		}
 	}
-	text = append(text, endOfUsers...)
+	text = append(text, d.tail...)
 	return written, flush()
 }

@@ -14,7 +14,7 @@ import (
 
 // written writes a roster as room-joined does, and returns what its receiver reads.
 func written(t require.TestingT, r roster) (socketIDs []string, away []bool) {
-	data := &roomJoinedData{[]byte(`{"users":[`), r}
+	data := &roomJoinedData{[]byte(`{"users":[`), r, []byte("]}")}
 	var text bytes.Buffer
 	n, err := data.WriteTo(&text)
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestAWaitingRosterTakesLittleBesideTheMembers(t *testing.T) {
 		m.entry, _ = newEntry("u", m.socketID, metadata)
 		r = r.with(m)
 	}
-	data := &roomJoinedData{[]byte(`{"users":[`), r}
+	data := &roomJoinedData{[]byte(`{"users":[`), r, []byte("]}")}
 	require.Greater(t, data.Len(), 4_000_000)
 	require.Less(t, data.Held(), 2048)
 

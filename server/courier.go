@@ -36,7 +36,7 @@ func (c courier) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
 func (c courier) IsAway(socketID string) (away, lives bool) { return c.hub.IsAway(socketID) }
 
 func message(e rooms.Event) sse.Message {
-	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key, KeepsFirst: e.KeepsFirst, IsBarrier: e.IsBarrier}
+	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key, IsBarrier: e.IsBarrier}
 }
 
 func courierError(err error) error {

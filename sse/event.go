@@ -12,13 +12,21 @@ import (
 // Data is the text of an event: one JSON object on one line. It is in one piece, or in
 // many pieces that events share and that are put together only while they are written.
 // It never changes, and any goroutine may call its methods.
-type Data interface {
+type Data = interface {
 	// Len returns how many bytes WriteTo writes.
 	Len() int
 	// Held returns how many bytes of memory are kept for this event alone.
 	Held() int
 	// WriteTo writes the text, piece by piece. It implements [io.WriterTo].
 	WriteTo(w io.Writer) (int64, error)
+}
+
+// Amendment is the [Data] of an event that amends an unsent event with an equal key,
+// instead of taking its place.
+type Amendment interface {
+	Data
+	// Amend returns what the unsent event says from now on.
+	Amend(unsent Data) Data
 }
 
 // Line is [Data] in one piece.
@@ -46,10 +54,9 @@ type Message struct {
 	// counts against that socket's share of the outbox. Empty: the server causes it.
 	From string
 	// Key marks events that replace each other: an event takes the place of an unsent
-	// event with an equal key. With KeepsFirst the unsent event stays, and the new
-	// event is dropped. Nil: the event has no key.
-	Key        any
-	KeepsFirst bool
+	// event with an equal key. If Data is an [Amendment], the unsent event stays and is
+	// amended. Nil: the event has no key.
+	Key any
 	// IsBarrier says that the events before this one stay: no later event takes the
 	// place of any of them. A client that reads this event begins anew.
 	IsBarrier bool
@@ -65,7 +72,7 @@ type event struct {
 	from    string         // the sender's socket ID; empty: the server
 	origin  *origin        // the sender's network; nil: the server's event
 	key     any            // Message.Key
-	keeps   bool           // Message.KeepsFirst
+	amends  bool           // data is an Amendment
 	barrier bool           // Message.IsBarrier
 	size    int32          // bytes that are kept for this event alone
 	budget  *budget.Budget // charged while the event has holders
@@ -82,7 +89,8 @@ func newEvent(kind string, data []byte) *event {
 
 // newEvent makes an event of a message. Nothing is charged for it before it is held.
 func (h *Hub) newEvent(m Message) *event {
-	e := &event{kind: m.Kind, from: m.From, key: m.Key, keeps: m.KeepsFirst, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
+	_, amends := m.Data.(Amendment)
+	e := &event{kind: m.Kind, from: m.From, key: m.Key, amends: amends, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
 		e.line = line // not in data: the garbage collector would scan that interface for as long as the event lives
@@ -95,6 +103,15 @@ func (h *Hub) newEvent(m Message) *event {
 		}
 	}
 	return e
+}
+
+// amended returns the unsent event as e amends it.
+func (e *event) amended(unsent *event) *event {
+	text := e.data.(Amendment).Amend(unsent.data)
+	return &event{
+		kind: unsent.kind, data: text, from: unsent.from, origin: unsent.origin, key: unsent.key,
+		amends: unsent.amends, barrier: unsent.barrier, size: int32(text.Held()), budget: unsent.budget,
+	}
 }
 
 // mustBeOneLine panics on data that would break a stream. A line end would begin a field

@@ -76,9 +76,10 @@ func (o *outbox) last() uint64 { return o.first + uint64(len(o.entries)) - 1 }
 // false.
 func (o *outbox) put(e *event, now time.Duration) bool {
 	if at, found := o.sameKey(e); found {
-		if !e.keeps {
-			o.replace(at, e)
+		if e.amends {
+			e = e.amended(o.at(at).event)
 		}
+		o.replace(at, e)
 		return true
 	}
 	if o.isFull(int(e.size)) {
@@ -168,7 +169,7 @@ func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 		return 0, false
 	}
 	free := max(o.written, o.taken)
-	if !e.keeps {
+	if !e.amends { // what amends an event moves nothing across the barrier
 		free = max(free, o.barrier)
 	}
 	if o.crowd != nil || o.unsent.events > fewUnsent {

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -39,7 +40,7 @@ func (m *modelOutbox) sameKey(e *event) int {
 		return -1
 	}
 	for i := len(m.events) - 1; i >= max(m.written, m.taken); i-- {
-		if m.events[i].barrier && !e.keeps {
+		if m.events[i].barrier && !e.amends {
 			return -1
 		}
 		if m.events[i].key == e.key {
@@ -84,6 +85,13 @@ func (m *modelOutbox) admits(e *event) bool {
 	return isWithin(sender, 1, 4) && (e.origin == nil || isWithin(address, 1, 2))
 }
 
+// addition is text that is added to the text of an unsent event.
+type addition struct{ Line }
+
+func (a addition) Amend(unsent Data) Data {
+	return addition{slices.Concat(unsent.(addition).Line, a.Line)}
+}
+
 // Events are put in, taken, written, confirmed and expired at random. The outbox always
 // holds what the model says, and charges for exactly what it holds.
 func TestAnOutboxAgreesWithItsModel(t *testing.T) {
@@ -103,15 +111,26 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 				e.from = rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "from")
 				e.origin = origins[map[string]int{"": 0, "a": 1, "b": 1, "c": 2}[e.from]]
 				if key := rapid.IntRange(0, 6).Draw(t, "key"); key < 3 {
-					e.key, e.keeps = key, key == 0
+					e.key, e.amends = key, key == 0
 				}
-				e.barrier = (e.key == nil || e.keeps) && rapid.IntRange(0, 3).Draw(t, "barrier") == 0
+				if e.amends {
+					e.line, e.data = nil, addition{Line(bytes.Repeat([]byte("x"), int(e.size)))}
+				}
+				e.barrier = (e.key == nil || e.amends) && rapid.IntRange(0, 3).Draw(t, "barrier") == 0
 				require.Equal(t, m.admits(e), o.admits(e))
 				at := m.sameKey(e)
+				var before *event
+				if at >= 0 {
+					before = m.events[at]
+				}
 				isTaken := at >= 0 || !m.isFull(e)
 				require.Equal(t, isTaken, o.put(e, now))
 				switch {
-				case at >= 0 && !e.keeps:
+				case at >= 0 && e.amends:
+					m.events[at] = o.at(uint64(at + 1)).event
+					require.Equal(t, addition{append(slices.Clone(before.data.(addition).Line), e.data.(addition).Line...)}, m.events[at].data)
+					require.Equal(t, before.barrier, m.events[at].barrier)
+				case at >= 0:
 					m.events[at] = e
 				case at < 0 && isTaken:
 					m.events, m.at = append(m.events, e), append(m.at, now)

@@ -137,7 +137,12 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 	})
 }
 
-func TestOfUnsentEventsWithOneKeyTheLastArrivesOrTheFirst(t *testing.T) {
+// newest is what replaces the text of an unsent event, which stays in its place.
+type newest struct{ sse.Line }
+
+func (n newest) Amend(sse.Data) sse.Data { return n }
+
+func TestOfUnsentEventsWithOneKeyTheLastArrivesOrAmendsTheFirst(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -146,7 +151,7 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrTheFirst(t *testing.T) {
 		for n := range 200 {
 			for _, m := range []sse.Message{
 				{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"},
-				{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"joined":%d}`, n)), Key: "joined", KeepsFirst: true},
+				{Kind: "signal", Data: newest{sse.Line(fmt.Sprintf(`{"joined":%d}`, n))}, Key: "joined"},
 			} {
 				require.NoError(t, hub.DeliverMessage(id, m))
 			}
@@ -156,7 +161,7 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrTheFirst(t *testing.T) {
 		}
 		back := connect(t, hub, position)
 		synctest.Wait()
-		require.Equal(t, []string{`{"typing":199}`, `{"joined":0}`, string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150))}, back.heard())
+		require.Equal(t, []string{`{"typing":199}`, `{"joined":199}`, string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150))}, back.heard())
 		require.NoError(t, hub.DeliverMessage(id, sse.Message{Kind: "signal", Data: sse.Line(`{"typing":200}`), Key: "typing"}))
 		synctest.Wait()
 		require.Equal(t, `{"typing":200}`, back.heard()[6], "an event that was sent is not replaced")
@@ -364,7 +369,7 @@ func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
 		c.disconnect()
 		for _, m := range []sse.Message{
 			{Kind: "signal", Data: sse.Line(`{"away":true}`), Key: "presence"},
-			{Kind: "signal", Data: sse.Line(`{"roster":"away"}`), Key: "joined", KeepsFirst: true, IsBarrier: true},
+			{Kind: "signal", Data: newest{sse.Line(`{"roster":"away"}`)}, Key: "joined", IsBarrier: true},
 			{Kind: "signal", Data: sse.Line(`{"away":false}`), Key: "presence"},
 			{Kind: "signal", Data: sse.Line(`{"away":"again"}`), Key: "presence"},
 		} {

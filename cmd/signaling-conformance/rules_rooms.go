@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,6 +44,24 @@ var roomRules = []rule{
 		b.send(`{"type":"leave-room"}`)
 		t.expect("the reason of room-left", "left", b.next("room-left").json["reason"])
 		t.expect("the reason of user-disconnected", "left", a.next("user-disconnected").json["reason"])
+	}},
+	{rooms, "an-answer-bears-its-requests-id", "The requestId of a join-room returns in the room-joined that answers it, and the requestId of a leave-room in its room-left; without one in the request there is none in the answer.", func(t *trial) {
+		a, b := t.connect(), t.connect()
+		room := t.room()
+		b.join(room, "Bob")
+		a.batch(fmt.Sprintf(`{"events":[{"type":"join-room","roomId":%[1]q,"userId":"Ada","requestId":"!"},{"type":"leave-room","requestId":"\"~"},`+
+			`{"type":"join-room","roomId":%[1]q,"userId":"Ada"},{"type":"leave-room"},{"type":"join-room","roomId":%[1]q,"userId":"Ada","requestId":%[2]q}]}`,
+			room, strings.Repeat("x", 64)))
+		answered := func(kind string, id any) { t.expect("requestId in "+kind, id, a.next(kind).json["requestId"]) }
+		answered("room-joined", "!")
+		answered("room-left", `"~`)
+		answered("room-joined", nil)
+		answered("room-left", nil)
+		answered("room-joined", strings.Repeat("x", 64))
+		t.expect("requestId in user-connected", nil, b.next("user-connected").json["requestId"])
+		for _, id := range []string{`""`, `" "`, `"é"`, `7`, `null`, `"` + strings.Repeat("x", 65) + `"`} {
+			a.refused(http.StatusUnprocessableEntity, "validation-failed", `{"type":"leave-room","requestId":`+id+`}`)
+		}
 	}},
 	{rooms, "away-and-back-are-reported", "A member that has had neither stream nor poll for 3 s is reported to the others by user-away, and by user-back when it has resumed.", func(t *trial) {
 		a, b := t.pair()

@@ -41,12 +41,15 @@ type JoinRoom struct {
 	UserID      string         `json:"userId" validate:"required,max=128,name"`
 	Metadata    jsontext.Value `json:"metadata" validate:"omitempty,object,max=4096"` // compact; nil if there is none
 	AccessToken string         `json:"accessToken"`
+	RequestID   *string        `json:"requestId" validate:"omitempty,min=1,max=64,visible"` // nil: there is none
 }
 
 func (e *JoinRoom) normalize() { e.Metadata = compact(e.Metadata) }
 
 // LeaveRoom is the event leave-room.
-type LeaveRoom struct{}
+type LeaveRoom struct {
+	RequestID *string `json:"requestId" validate:"omitempty,min=1,max=64,visible"` // nil: there is none
+}
 
 // posted is embedded in each event that goes on to other clients as it was written.
 type posted struct{ members []byte }

@@ -21,6 +21,7 @@ func newValidator() *validator.Validate {
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
 	rules := map[string]validator.Func{
 		"name":      func(f validator.FieldLevel) bool { return IsName(f.Field().String()) },
+		"visible":   func(f validator.FieldLevel) bool { return IsVisible(f.Field().String()) },
 		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
 		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
 		"candidate": func(f validator.FieldLevel) bool { return isCandidate(f.Field().Bytes()) },
@@ -42,6 +43,11 @@ func IsName(text string) bool {
 		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 	}
 	return strings.ContainsFunc(text, isVisible) && !strings.ContainsFunc(text, isTroublesome)
+}
+
+// IsVisible reports whether a text has only visible characters of ASCII, and no spaces.
+func IsVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // isText reports whether a value is a string that is not empty.
@@ -136,6 +142,8 @@ func ruleMessage(b validator.FieldError) string {
 		return `must be "` + strings.ReplaceAll(b.Param(), " ", `" or "`) + `"`
 	case "name":
 		return "must contain a visible character, and no control characters, line breaks or text-direction overrides"
+	case "visible":
+		return "must have only visible ASCII characters, and no spaces"
 	case "text":
 		return "must be a string that is not empty"
 	case "object":

@@ -40,7 +40,7 @@ type oracleMember struct {
 func (o *oracle) post(s *oracleSocket, e fact) string {
 	switch e["type"] {
 	case "join-room":
-		return o.join(s, e["roomId"].(string), e["userId"].(string), e["metadata"])
+		return o.join(s, e)
 	case "ping":
 		return orAccepted(o.send(s.id, s, fact{"type": "pong", "timestamp": o.now.UnixMilli()}))
 	case "disconnect":
@@ -54,7 +54,7 @@ func (o *oracle) post(s *oracleSocket, e fact) string {
 	case "leave-room":
 		room := s.room
 		o.vacate(s, "left")
-		o.deliver(s, fact{"type": "room-left", "roomId": room.id, "reason": "left", "timestamp": o.timestamp()})
+		o.deliver(s, answering(e, fact{"type": "room-left", "roomId": room.id, "reason": "left", "timestamp": o.timestamp()}))
 		return accepted
 	case "send-message":
 		message := s.member.event("new-message", o.timestamp())
@@ -71,6 +71,14 @@ func (o *oracle) post(s *oracleSocket, e fact) string {
 		return o.broadcast(s, s, relayed)
 	}
 	return o.signal(s, e["target"].(string), relayed)
+}
+
+// answering adds the ID of a request to the event that answers it, if the request has an ID.
+func answering(request, e fact) fact {
+	if id, has := request["requestId"]; has {
+		e["requestId"] = id
+	}
+	return e
 }
 
 func orAccepted(refusal string) string {
@@ -125,12 +133,13 @@ func (o *oracle) mayJoin(s *oracleSocket, room *oracleRoom) bool {
 
 // join takes a socket out of its room and into another. If it is in that room already, with
 // the same user ID and metadata, it only receives room-joined again.
-func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) string {
+func (o *oracle) join(s *oracleSocket, request fact) string {
+	roomID, userID, metadata := request["roomId"].(string), request["userId"].(string), request["metadata"]
 	room := o.room(roomID)
 	own := s.room != nil && s.room == room
 	switch {
 	case own && s.member.userID == userID && reflect.DeepEqual(s.member.metadata, metadata):
-		return orAccepted(o.welcome(s))
+		return orAccepted(o.welcome(s, request))
 	case room != nil && !own && len(room.members) >= o.maxMembers:
 		return roomFull
 	case room == nil:
@@ -148,7 +157,7 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 	if !slices.Contains(o.rooms, room) {
 		o.rooms = append(o.rooms, room)
 	}
-	if refusal := o.welcome(s); refusal != "" {
+	if refusal := o.welcome(s, request); refusal != "" {
 		o.withdraw(s)
 		return refusal
 	}
@@ -162,7 +171,7 @@ func (o *oracle) join(s *oracleSocket, roomID, userID string, metadata any) stri
 
 // welcome sends room-joined to a socket, with the members of its room. The event says which
 // of the others are away.
-func (o *oracle) welcome(s *oracleSocket) (refusal string) {
+func (o *oracle) welcome(s *oracleSocket, request fact) (refusal string) {
 	users := make([]fact, len(s.room.members))
 	for i, m := range s.room.members {
 		users[i] = m.user()
@@ -170,9 +179,9 @@ func (o *oracle) welcome(s *oracleSocket) (refusal string) {
 			users[i]["away"] = true
 		}
 	}
-	return o.deliverFrom(s.id, s, fact{
+	return o.deliverFrom(s.id, s, answering(request, fact{
 		"type": "room-joined", "roomId": s.room.id, "userId": s.member.userID, "users": users, "timestamp": o.timestamp(),
-	})
+	}))
 }
 
 // user returns a member as the other members see it.

@@ -40,6 +40,9 @@ func (m *machine) drawPosting(c *modelClient) posting {
 		if rapid.Bool().Draw(m.t, "metadata") {
 			e["metadata"] = map[string]any{"shirt": "white"}
 		}
+		m.drawRequestID(e)
+	case "leave-room":
+		m.drawRequestID(e)
 	case "offer", "answer":
 		e["target"] = m.drawTarget(c)
 		e[kind] = map[string]any{"type": kind, "sdp": fmt.Sprint("v=0 ", m.count)}
@@ -60,6 +63,13 @@ func (m *machine) drawPosting(c *modelClient) posting {
 		e["message"] = fmt.Sprint("message ", m.count)
 	}
 	return posting{kind, e, jsonOf(e), ""}
+}
+
+// drawRequestID gives every other request an ID of its own.
+func (m *machine) drawRequestID(e fact) {
+	if rapid.Bool().Draw(m.t, "request ID") {
+		e["requestId"] = fmt.Sprint("request-", m.count)
+	}
 }
 
 // drawRoom draws the room that a client joins. If an outbox may become full, it does not
@@ -97,7 +107,7 @@ func (m *machine) drawTarget(c *modelClient) string {
 // drawInvalid draws a body that the server always refuses.
 func (m *machine) drawInvalid() posting {
 	body := rapid.SampledFrom([]string{
-		`{"type":"jump"}`, `{"x":1}`, `{"type":"ping","x":1}`, `{"type":"send-message","message":" "}`, `{"type":"join-room","roomId":"blue"}`,
+		`{"type":"jump"}`, `{"x":1}`, `{"type":"ping","x":1}`, `{"type":"leave-room","requestId":"a b"}`, `{"type":"send-message","message":" "}`, `{"type":"join-room","roomId":"blue"}`,
 		`{"type":"offer","target":"x"}`, `{"type":"answer","target":"x","answer":{"type":"offer","sdp":"v=0"}}`,
 		`{"type":"ice-candidate","target":"x"}`, `{"type":"signal","target":"","data":1}`, `{"type":"signal","target":"x","target":"y","data":1}`,
 	}).Draw(m.t, "body")
