@@ -9,10 +9,10 @@ import (
 )
 
 // Runs the tests in JavaScript that need neither a server nor a browser.
-func TestTheEventStreamReaderInNode(t *testing.T) {
+func TestTheClientInNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil && os.Getenv("REQUIRE_NODE") != "1" {
 		t.Skip("NOT TESTED: node is missing; install Node.js 20 or newer")
 	}
-	output, err := exec.CommandContext(t.Context(), "node", "--test", "event-stream.test.js").CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "node", "--test", "--test-force-exit").CombinedOutput()
 	require.NoError(t, err, string(output))
 }

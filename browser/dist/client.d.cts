@@ -145,6 +145,11 @@ export class Socket {
   readonly iceServers: RTCIceServer[];
   readonly io: Manager;
 
+  /**
+   * Asks the server for ICE servers with fresh credentials, and keeps them as `iceServers`. Credentials may expire, so ask before a
+   * call that begins long after `connect`. Rejects with a {@link Problem}.
+   */
+  fetchIceServers(): Promise<RTCIceServer[]>;
   connect(): this;
   /** Ends the session at once. Events that were emitted before are still sent. */
   disconnect(): this;

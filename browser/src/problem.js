@@ -14,6 +14,11 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer came",
 });
 
+export const unreachable = () => new Problem({
+  type: "/problems/unreachable",
+  title: "The server could not be reached",
+});
+
 // Reports whether a refusal is the server's own. A proxy may answer with a page of its own.
 export const isOurs = (response) => /problem\+json/.test(response.headers.get("Content-Type"));
 

@@ -16,8 +16,10 @@ const TYPES = [
 
 const authorization = ({ token }) => token ? { Authorization: `Bearer ${token}` } : {};
 
-async function ask(session, path, init, type) {
-  const response = await fetch(session.url + path, { cache: "no-store", ...init });
+// Asks the server with the session's token. Rejects with a Problem if the server refuses.
+export async function ask(session, path, type, init) {
+  const headers = { ...init.headers, ...authorization(session) };
+  const response = await fetch(session.url + path, { cache: "no-store", ...init, headers });
   if (!response.ok) throw await readProblem(response);
   // A captive portal answers everything with 200.
   if (!response.headers.get("Content-Type")?.includes(type)) throw new Error("the answer is not the server's");
@@ -46,9 +48,9 @@ export function byGet(session, signal, receive) {
 export const byPost = (...args) => stream("POST", "events/stream", ...args);
 
 async function stream(method, path, session, signal, receive) {
-  const headers = { Accept: "text/event-stream", ...authorization(session) };
+  const headers = { Accept: "text/event-stream" };
   if (session.position) headers["Last-Event-ID"] = session.position;
-  const response = await ask(session, path, { method, headers, signal }, "event-stream");
+  const response = await ask(session, path, "event-stream", { method, headers, signal });
   for await (const { data, id } of readEvents(response)) {
     if (!signal.aborted) receive(data, id);
   }
@@ -59,8 +61,7 @@ export async function byPoll(session, signal, receive, short) {
   const wait = short ? 0 : 10;
   for (;;) {
     const after = session.position?.split(".").pop() ?? 0;
-    const headers = authorization(session);
-    const response = await ask(session, `events/poll?wait=${wait}&after=${after}`, { headers, signal }, "json");
+    const response = await ask(session, `events/poll?wait=${wait}&after=${after}`, "json", { signal });
     const { events, lastEventId } = await response.json();
     if (signal.aborted) return;
     for (const event of events) receive(event);

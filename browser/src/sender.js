@@ -1,7 +1,7 @@
 // Sends the events of a session in order. One POST is under way at a time, so that no candidate
 // overtakes its offer. The events that wait meanwhile go as one batch.
 
-import { Problem, isOurs, readProblem, sessionEnded } from "./problem.js";
+import { Problem, isOurs, readProblem, sessionEnded, unreachable } from "./problem.js";
 import { backoff, pause } from "./pause.js";
 
 const MAX_BATCH = 64; // events
@@ -103,7 +103,7 @@ export class Sender {
         problem = await readProblem(response);
         wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
       } catch {
-        problem = new Problem({ type: "/problems/unreachable", title: "The server could not be reached" });
+        problem = unreachable();
       } finally {
         clearTimeout(timer);
       }

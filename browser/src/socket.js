@@ -2,10 +2,12 @@
 
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { Problem } from "./problem.js";
+import { Problem, sessionEnded, unreachable } from "./problem.js";
+import { ask } from "./rungs.js";
 import { Sender } from "./sender.js";
 
 const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
+const PATIENCE = 15_000; // ms to wait for ICE servers
 const BARE = /^(leave-room|typing-.*|ping)$/;
 
 /**
@@ -83,6 +85,22 @@ export class Socket extends Emitter {
     }
     this.#over("io client disconnect");
     return this;
+  }
+
+  // Asks for ICE servers whose credentials are fresh: those of "connected" may have expired.
+  async fetchIceServers() {
+    const session = this.#connection?.session;
+    if (!session?.token) throw sessionEnded();
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), PATIENCE);
+    try {
+      const response = await ask(session, "ice-servers", "json", patience);
+      return this.iceServers = await response.json();
+    } catch (error) {
+      throw error instanceof Problem ? error : unreachable();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   emit(type, ...args) {
