@@ -23,7 +23,7 @@ func (p *tab) isAccessible(what string) {
 	require.NoError(p.t, err)
 	evaluate[any](p, string(source)+"; null")
 	for _, l := range looks {
-		p.do(l.put())
+		p.wear(l)
 		p.until("at rest", `{
 			const changing = document.getAnimations().filter((each) => each instanceof CSSTransition);
 			await Promise.all(changing.map((transition) => transition.finished));

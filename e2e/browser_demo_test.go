@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +19,13 @@ type demo struct {
 // openDemo opens the demo and joins a room.
 func openDemo(t *testing.T, url, room, name string, before ...func(*tab)) *demo {
 	t.Helper()
-	d := &demo{tab: openTab(t, name, url+"/demo/")}
+	return joinDemo(openTab(t, name, url+"/demo/"), room, name, before...)
+}
+
+// joinDemo joins a room in a tab that shows the demo.
+func joinDemo(p *tab, room, name string, before ...func(*tab)) *demo {
+	p.t.Helper()
+	d := &demo{tab: p}
 	for _, step := range before {
 		step(d.tab)
 	}
@@ -43,7 +47,7 @@ func memberOf(name string) string {
 func (d *demo) say(text string) {
 	d.t.Helper()
 	d.write("#chat-input", text)
-	d.do(chromedp.KeyEvent(kb.Enter))
+	d.press("\r")
 }
 
 func (d *demo) sees(others ...*demo) {
@@ -121,7 +125,7 @@ func TestTheDemoConnectsTwoPeersThatCallAtOnce(t *testing.T) {
 
 	clicked := make(chan error, 2)
 	for _, d := range []*demo{ada, bob} {
-		go func() { clicked <- chromedp.Do(d.ctx, chromedp.Click(chromedp.CSS("#call"))) }() // ends with the page at the latest
+		go func() { clicked <- d.page.click(d.ctx, "#call") }() // ends with the page at the latest
 	}
 	require.NoError(t, await(t, clicked, "click"))
 	require.NoError(t, await(t, clicked, "click"))

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,8 +28,8 @@ func openTabs(t *testing.T, url string, count int) []*tab {
 	first := openTab(t, "tab 1", url+"&name=1")
 	tabs := []*tab{first}
 	for n := 2; n <= count; n++ {
-		p := newTab(t, fmt.Sprintf("tab %d", n), first.ctx)
-		p.do(chromedp.Navigate(fmt.Sprintf("%s&name=%d", url, n)))
+		p := newTab(t, fmt.Sprintf("tab %d", n), func(p *tab) (page, error) { return newChromiumPage(first.ctx, p) })
+		p.visit(fmt.Sprintf("%s&name=%d", url, n))
 		tabs = append(tabs, p)
 	}
 	return tabs

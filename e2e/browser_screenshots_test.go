@@ -85,7 +85,7 @@ func shootDoctor(t *testing.T, url, dir string) {
 	})
 	busy := openFailingTab(t, "busy", box+"/doctor/")
 	busy.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
-	busy.save(chromedp.CaptureScreenshot(), filepath.Join(dir, "doctor-measuring.png"))
+	busy.screenshot(filepath.Join(dir, "doctor-measuring.png"))
 	ill := seeDoctor(t, box, 20, (*tab).expectFailedRequests)
 	ill.shoot(dir, "doctor-ill")
 }
@@ -144,7 +144,7 @@ func TestDashboardInScreenshots(t *testing.T) {
 func (p *tab) shoot(dir, name string) {
 	p.t.Helper()
 	for _, l := range looks {
-		p.do(l.put())
+		p.wear(l)
 		p.until("laid out", fmt.Sprintf(`{
 			await document.fonts.ready;
 			await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
@@ -152,7 +152,7 @@ func (p *tab) shoot(dir, name string) {
 			await Promise.all(changing.map((transition) => transition.finished));
 			return innerWidth === %d;
 		}`, l.width))
-		p.save(chromedp.CaptureScreenshot(), filepath.Join(dir, name+"-"+l.name+".png"))
+		p.screenshot(filepath.Join(dir, name+"-"+l.name+".png"))
 		if evaluate[bool](p, `document.documentElement.scrollHeight > innerHeight`) {
 			p.save(chromedp.FullScreenshot(100), filepath.Join(dir, name+"-"+l.name+"-whole.png"))
 		}

@@ -20,7 +20,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "200")
 	code := m.Run()
-	sharedBrowser.stop()
+	for _, e := range append(engines, webkitInTheDark) {
+		e.stop()
+	}
 	builtServer.remove()
 	leanServer.remove()
 	builtBot.remove()

@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+)
+
+// engine is a browser that tests can use. The browser runs as long as the tests.
+type engine interface {
+	name() string
+	// newPage opens a blank page for a tab, as if the page belonged to a person who uses
+	// nothing else. Camera and microphone are allowed: without them a browser hides the
+	// addresses that peers need. It returns errNotInstalled if the browser is missing.
+	newPage(p *tab) (page, error)
+	stop()
+}
+
+// page is a blank or loaded page in one of the browsers.
+type page interface {
+	// prepare lets a script run in each document that the page opens from now on, before
+	// the document's own scripts.
+	prepare(ctx context.Context, script string) error
+	// navigate returns when the page is loaded.
+	navigate(ctx context.Context, url string) error
+	// evaluate returns the JSON of an expression's value, or of the value of the promise
+	// that the expression returns. undefined is null. The policy of a page allows it.
+	evaluate(ctx context.Context, expression string) (json.RawMessage, error)
+	// click waits until an element is visible, and clicks on it as a mouse does.
+	click(ctx context.Context, selector string) error
+	// write puts text into a field.
+	write(ctx context.Context, selector, text string) error
+	// types presses the keys of a text. A tabulator and a carriage return are keys, too.
+	types(ctx context.Context, text string) error
+	// wear gives the page a size and a color scheme.
+	wear(ctx context.Context, l look) error
+	// screenshot returns what the page shows, as PNG.
+	screenshot(ctx context.Context) ([]byte, error)
+	// close closes the page as a person does, so the page may still say that it leaves.
+	close(ctx context.Context) error
+	// release frees what the page held. It is called once, also after close.
+	release()
+}
+
+// The browsers. WebKit stands for Safari.
+var (
+	chromium engine = &chromiumEngine{}
+	firefox  engine = &firefoxEngine{}
+	webkit   engine = &webkitEngine{}
+	engines         = []engine{chromium, firefox, webkit}
+
+	// webkitInTheDark is for looks: only its pages can wear a dark one.
+	webkitInTheDark engine = &webkitEngine{dark: true}
+)
+
+// errNotInstalled says that a test cannot run, because a browser is missing.
+var errNotInstalled = errors.New("not installed")
+
+// requireBrowser skips a test if a browser is not installed, or fails it if
+// REQUIRE_BROWSER is set.
+func requireBrowser(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errNotInstalled) && os.Getenv("REQUIRE_BROWSER") != "1" {
+		t.Skip("NOT TESTED: " + err.Error())
+	}
+}
+
+// turns bounds how many tests use browsers at the same time. Pages measure times, and
+// have time-outs. If far more pages ran than there are processors, both would be wrong.
+var turns = make(chan struct{}, 3)
+
+// takesTurns lets a test that uses a browser run beside other tests, but beside only a
+// few that use a browser.
+func takesTurns(t *testing.T) {
+	t.Parallel()
+	turns <- struct{}{}
+	t.Cleanup(func() { <-turns })
+}
+
+// inEachBrowser runs a test in every browser. The test takes turns.
+func inEachBrowser(t *testing.T, test func(t *testing.T, e engine)) {
+	t.Parallel()
+	for _, e := range engines {
+		t.Run(e.name(), func(t *testing.T) {
+			takesTurns(t)
+			test(t, e)
+		})
+	}
+}
