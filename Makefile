@@ -1,5 +1,5 @@
 # make check            lint and the unit tests
-# make test             everything that CI runs; installs a browser and proxies if apt can
+# make test             everything that CI runs; installs browsers and proxies if apt can
 # make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
 # make client           build the browser client, after its sources have changed
 # make bench            the figures of docs/performance.md
@@ -18,11 +18,11 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 
 CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false $(STATICCHECK)
 
-# What the tests of proxies and dead links run, beside a browser.
+# What the tests of proxies and dead links run, beside browsers.
 PROXIES = nginx haproxy apache2 varnish caddy squid
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browser proxies client bench freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browsers proxies client bench freeze-contract run
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -98,16 +98,21 @@ e2e: installs
 	cd e2e && $(GO) test $(RACE) -vet=off -timeout 30m $(ONLY) ./...
 
 # apt installs one thing at a time.
-installs: browser
+installs: browsers
 	$(MAKE) proxies
 
-# Without a browser the tests that need one are skipped, and say so.
-browser:
-	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
-	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		apt-get update -qq && apt-get install -yqq --no-install-recommends chromium-headless-shell fonts-liberation; \
+# Without a browser its tests are skipped, and say so. WebKit's browser needs a display.
+browsers:
+	@missing=; \
+	command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || missing="chromium-headless-shell fonts-liberation"; \
+	command -v firefox-esr >/dev/null || missing="$$missing firefox-esr"; \
+	command -v WebKitWebDriver >/dev/null || missing="$$missing webkit2gtk-driver"; \
+	command -v Xvfb >/dev/null || missing="$$missing xvfb"; \
+	if test -z "$$missing"; then :; \
+	elif command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -yqq --no-install-recommends $$missing; \
 	else \
-		echo "No Chromium is installed, and it cannot be installed here: the browser tests will be skipped."; \
+		echo "Not all browsers are installed, and they cannot be installed here: their tests will be skipped. Missing: $$missing"; \
 	fi
 
 # Without a proxy its tests are skipped, and say so. The packages would start

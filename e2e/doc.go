@@ -12,8 +12,8 @@
 // The name of its file says which group a test belongs to:
 //
 //	group     proves                                             needs            takes
-//	browser_  the browser client and the pages work, and         Chromium, npm    150 s
-//	          withstand attacks
+//	browser_  the browser client and the pages work in each      Chromium, npm,   180 s
+//	          browser, and withstand attacks                     Firefox, WebKit
 //	flood_    an attacker takes no more than its share of        Linux, 12,000    170 s
 //	          memory, sockets and time; a school gets all        open files
 //	          that it needs
@@ -33,11 +33,14 @@
 // The times are those of one group alone on two cores that also did other work, with
 // warm caches. Groups overlap, since most tests wait most of the time: all of them take
 // about eight minutes. The files harness_ are what several groups share: the server, a small
-// client, the browser and its pages, and proxies that fail.
+// client, the browsers and their pages, and proxies that fail.
+//
+// A test runs in Chromium, or by inEachBrowser in Chromium, Firefox and WebKit. WebKit
+// is that of Debian's WebKitGTK, whose build has no WebRTC.
 //
 // Variables:
 //
-//	REQUIRE_BROWSER=1   fail instead of skip if no Chromium is installed
+//	REQUIRE_BROWSER=1   fail instead of skip if a browser is not installed
 //	REQUIRE_PROXIES=1   fail instead of skip if a proxy is not installed
 //	REQUIRE_NODE=1      fail instead of skip if there is no npm
 //	REQUIRE_NETNS=1     fail instead of skip if no network namespace can be made
