@@ -14,7 +14,7 @@ import (
 
 var messages = []Message{
 	JoinRoomMessage{}, LeaveRoomMessage{}, OfferMessage{}, AnswerMessage{}, ICECandidateMessage{}, SignalMessage{}, ChatMessage{},
-	TypingStartMessage{}, TypingStopMessage{}, PingMessage{}, DisconnectMessage{},
+	TypingStartMessage{}, TypingStopMessage{}, PingMessage{}, HeartbeatMessage{}, DisconnectMessage{},
 }
 
 // The types of this package are written by hand, because that reads better. They

@@ -74,6 +74,9 @@ type TypingStopMessage struct{}
 // PingMessage asks for a [PongEvent].
 type PingMessage struct{}
 
+// HeartbeatMessage says that this client lives. The client sends it by itself.
+type HeartbeatMessage struct{}
+
 // DisconnectMessage ends the socket; [Client.Close] sends it.
 type DisconnectMessage struct{}
 
@@ -106,6 +109,9 @@ func (TypingStopMessage) Type() string { return "typing-stop" }
 
 // Type implements Message.
 func (PingMessage) Type() string { return "ping" }
+
+// Type implements Message.
+func (HeartbeatMessage) Type() string { return "heartbeat" }
 
 // Type implements Message.
 func (DisconnectMessage) Type() string { return "disconnect" }

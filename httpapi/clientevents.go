@@ -47,6 +47,8 @@ func (a *API) perform(socketID, kind string, event any) error {
 		return a.rooms.Typing(socketID, false)
 	case *decode.Ping:
 		return a.hub.Pong(socketID)
+	case *decode.Heartbeat:
+		return a.hub.Heartbeat(socketID)
 	case *decode.Disconnect:
 		a.hub.End(socketID, sse.ClientDisconnect)
 		return nil

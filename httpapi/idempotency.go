@@ -108,7 +108,7 @@ type attempt struct {
 // it does not call do: it sends the answer to the first POST with the key. If that POST
 // is still under way, it waits for the answer.
 func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
-	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
+	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey || string(body) == bareHeartbeat {
 		return do().send(w)
 	}
 	key := r.Header.Get("Idempotency-Key")
@@ -131,6 +131,10 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string
 		return r.Context().Err() // the client does not wait any more
 	}
 }
+
+// bareHeartbeat is a heartbeat as clients write it. Its answer is not remembered: to repeat
+// a heartbeat does no harm, and idle sockets would have many.
+const bareHeartbeat = `{"type":"heartbeat"}`
 
 // contentOf is the hash of what a POST asks for.
 func contentOf(path string, body []byte) (sum [sha256.Size]byte) {

@@ -37,11 +37,12 @@ func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (soc
 // readPost reads a request that posts events: the body, and the socket that its token
 // belongs to. It refuses if the client's address posts too often.
 func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
+	socketID, unknown := a.authenticate(r) // first, because a request that is refused is a sign of life too
 	if err := a.limits.Post(in.network); err != nil {
 		return "", nil, err
 	}
-	if socketID, err = a.authenticate(r); err != nil {
-		return "", nil, err
+	if unknown != nil {
+		return "", nil, unknown
 	}
 	body, err = a.readJSON(w, r, in)
 	return socketID, body, err

@@ -15,8 +15,7 @@ import (
 type frameWriter struct {
 	// set once
 	http.ResponseWriter
-	deadline deadline      // has a lock of its own
-	timeout  time.Duration // for each write
+	deadline deadline // has a lock of its own
 	isHTTP2  bool
 	stream   *stream // learns of each frame that was flushed, and of the first failure
 
@@ -97,7 +96,7 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 			err = http.ErrAbortHandler
 		}
 	}()
-	w.deadline.set(time.Now().Add(w.timeout))
+	w.deadline.set(time.Now().Add(w.timeout()))
 	if frame != nil {
 		if err := w.write(frame.Bytes()[:w.dataAt], frame.Bytes()[w.dataAt:]); err != nil {
 			return err
@@ -114,7 +113,7 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 
 // write writes a frame: the lines before its data, the data, and the rest.
 func (w *frameWriter) write(before, after []byte) error {
-	w.pieces = pieceWriter{w.ResponseWriter, &w.deadline, w.timeout, maxPiece}
+	w.pieces = newPieceWriter(w.ResponseWriter, &w.deadline, w.stream.socket, maxPiece)
 	if _, err := w.pieces.Write(before); err != nil {
 		return err
 	}
@@ -130,7 +129,10 @@ func (w *frameWriter) write(before, after []byte) error {
 func (w *frameWriter) finish() {
 	at := time.Now()
 	if w.dead == nil {
-		at = at.Add(w.timeout)
+		at = at.Add(w.timeout())
 	}
 	w.deadline.finish(at)
 }
+
+// timeout returns how long each write may take.
+func (w *frameWriter) timeout() time.Duration { return w.stream.socket.hub.options.WriteTimeout }

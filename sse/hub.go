@@ -189,10 +189,15 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
 
 // Authenticate returns the ID of the socket that a token speaks for, and reports
-// whether that socket lives.
+// whether that socket lives. It counts as a sign of life of the socket's client.
 func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
 	id := t.SocketID()
-	return id, h.socket(id) != nil
+	s := h.socket(id)
+	if s == nil {
+		return id, false
+	}
+	s.hear()
+	return id, true
 }
 
 // End ends a socket at once. If the reason is SlowConsumer or Kicked, the client

@@ -45,20 +45,28 @@ func (b answerBody) writeTo(w io.Writer) error {
 // is not cut off within a large event. A client that reads nothing is still cut off.
 const maxPiece = 32 << 10
 
-// pieceWriter writes to a connection in pieces. Each piece has a timeout of its own. One
-// goroutine owns it.
+// pieceWriter writes to a socket's connection in pieces. Each piece has a timeout of its
+// own. One goroutine owns it.
 type pieceWriter struct {
 	to       io.Writer
 	deadline *deadline
-	timeout  time.Duration // for each piece
+	socket   *socket
 	left     int           // bytes that may still be written under the present deadline
+	began    time.Duration // by the hub's clock: when the first piece began
+}
+
+// newPieceWriter makes a pieceWriter. The argument left is how many bytes may be written
+// under the deadline that is set already.
+func newPieceWriter(to io.Writer, d *deadline, s *socket, left int) pieceWriter {
+	return pieceWriter{to, d, s, left, s.hub.clock()}
 }
 
 // Write implements [io.Writer].
 func (w *pieceWriter) Write(text []byte) (written int, err error) {
 	for len(text) > 0 {
 		if w.left <= 0 {
-			w.deadline.set(time.Now().Add(w.timeout))
+			w.socket.tookPiece(w.began)
+			w.deadline.set(time.Now().Add(w.socket.hub.options.WriteTimeout))
 			w.left = maxPiece
 		}
 		piece := text[:min(len(text), w.left)]

@@ -50,7 +50,7 @@ func (p *poll) transport() Transport { return OverPoll }
 
 func (p *poll) start(position uint64) { p.position = position }
 
-func (p *poll) beat(time.Time) {} // a poll is never silent for long: it answers when its wait is over
+func (p *poll) beat(time.Duration) {} // a poll is never silent for long: it answers when its wait is over
 
 func (p *poll) advance() {
 	if _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {
@@ -110,7 +110,7 @@ func (p *poll) answer() {
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(body.length()))
 	header.Set("Cache-Control", "no-store")
-	to := pieceWriter{p.response, &p.deadline, p.socket.hub.options.WriteTimeout, 0}
+	to := newPieceWriter(p.response, &p.deadline, p.socket, 0)
 	if p.failed = body.writeTo(&to); p.failed == nil {
 		p.failed = p.deadline.control.Flush()
 	}

@@ -19,7 +19,12 @@ import (
 // poll asks for the events after a position or, if the position is nil, for a new
 // socket.
 func poll(t *testing.T, hub *sse.Hub, position *sse.EventID, wait time.Duration) *client {
-	return request(t, httptest.NewRequest(http.MethodGet, "/events/poll", nil), func(*client) {}, func(w http.ResponseWriter, r *http.Request) error {
+	return pollBy(t, hub, position, wait, func(*client) {})
+}
+
+// pollBy is poll with a chance to prepare the client.
+func pollBy(t *testing.T, hub *sse.Hub, position *sse.EventID, wait time.Duration, prepare func(*client)) *client {
+	return request(t, httptest.NewRequest(http.MethodGet, "/events/poll", nil), prepare, func(w http.ResponseWriter, r *http.Request) error {
 		return hub.ServePoll(w, r, position, wait, sse.Client{IP: "192.0.2.2", UserAgent: "poller"})
 	})
 }

@@ -3,6 +3,7 @@ package sse
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,6 +55,8 @@ type socket struct {
 	connectedAt time.Time
 	origin      *origin // the network that opened it
 
+	heard atomic.Int64 // the client's latest sign of life, by the hub's clock; 0: the client sends no heartbeats
+
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
 	outbox      outbox
@@ -104,6 +107,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	case s.farewell != nil && position == s.outbox.last():
 		return nil, false, ErrDraining
 	}
+	s.hear()
 	before, wasAway = s.reader, s.away
 	if before != nil {
 		replaced := newDisconnected("replaced", "", 0)
@@ -184,18 +188,21 @@ func (s *socket) isOwed() bool {
 	return s.ended == "" && s.outbox.written < s.outbox.last()
 }
 
-// tick does what is due. It sends a heartbeat after silence, notes that the socket is
-// away, or ends the socket if its resume window has run out. The results report whether
-// it did the second or the third of these.
+// tick does what is due. It sends a heartbeat after silence, ends the reader of a client
+// that is lost, notes that the socket is away, or ends the socket if its resume window
+// has run out. The results report whether it did the third or the fourth of these.
 func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != "" {
 		return false, false
 	}
-	s.outbox.expire(s.hub.clock() - s.hub.retention)
+	clock := s.hub.clock()
+	s.outbox.expire(clock - s.hub.retention)
 	if s.reader != nil {
-		s.reader.beat(now)
+		if s.reader.beat(clock); s.isLost(clock) && s.farewell == nil {
+			s.reader.end(true, nil, lastWordTime)
+		}
 		return false, false
 	}
 	unread := now.Sub(s.unreadSince)

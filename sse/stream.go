@@ -23,15 +23,16 @@ type stream struct {
 	done    chan struct{}      // closed when the stream writes nothing more
 
 	// guarded by socket.mu
-	ready     bool      // the engine has registered its reader
-	busy      bool      // a frame is in the engine or is being written
-	opening   []*event  // events to write before the first one of the outbox
-	position  uint64    // highest sequence that was handed to the engine
-	lastWrite time.Time // when the latest frame was flushed
-	beatDue   bool      // a heartbeat must be written
-	skip      bool      // the rest of the outbox is for another reader, or for nobody
-	ending    bool      // the stream ends when everything is written
-	lastWord  *event    // the last event of the stream, or nil
+	ready    bool          // the engine has registered its reader
+	busy     bool          // a frame is in the engine or is being written
+	since    time.Duration // by the hub's clock: when the stream became busy, or when it last was
+	opening  []*event      // events to write before the first one of the outbox
+	position uint64        // highest sequence that was handed to the engine
+	beatDue  bool          // a heartbeat must be written
+	beatAt   time.Duration // by the hub's clock: when the latest heartbeat became due
+	skip     bool          // the rest of the outbox is for another reader, or for nobody
+	ending   bool          // the stream ends when everything is written
+	lastWord *event        // the last event of the stream, or nil
 }
 
 // newStream makes a stream. It begins with connected and a heartbeat: some virus scanners
@@ -48,7 +49,6 @@ func newStream(s *socket, w http.ResponseWriter, r *http.Request, resumed bool) 
 	st.writer = &frameWriter{
 		ResponseWriter: w,
 		deadline:       deadline{control: http.NewResponseController(w)},
-		timeout:        s.hub.options.WriteTimeout,
 		isHTTP2:        r.ProtoMajor == 2,
 		stream:         st,
 	}
@@ -60,7 +60,7 @@ func (st *stream) transport() Transport { return OverStream }
 
 func (st *stream) start(position uint64) {
 	st.position = position
-	st.lastWrite = time.Now()
+	st.since = st.socket.hub.clock()
 }
 
 // close is called when the lane's serve has returned, or was never called.
@@ -75,9 +75,12 @@ func (st *stream) isStalled() bool { return errors.Is(st.writer.dead, os.ErrDead
 
 func (st *stream) gone() <-chan struct{} { return st.done }
 
-func (st *stream) beat(now time.Time) {
-	if !st.busy && now.Sub(st.lastWrite) >= st.socket.hub.options.HeartbeatInterval {
-		st.beatDue = true
+func (st *stream) beat(now time.Duration) {
+	s, interval := st.socket, st.socket.hub.options.HeartbeatInterval
+	isMute := !st.busy && now-st.since >= interval
+	isUnheard := s.silence(now) >= interval && int64(st.beatAt) <= s.heard.Load()
+	if isMute || isUnheard {
+		st.beatDue, st.beatAt = true, now
 		st.advance()
 	}
 }
@@ -91,8 +94,8 @@ func (st *stream) onFlushed() {
 		st.socket.wrote(st.position)
 	}
 	st.ready = true
-	st.busy = false
-	st.lastWrite = time.Now()
+	st.socket.tookPiece(st.since)
+	st.busy, st.since = false, st.socket.hub.clock()
 	st.advance()
 }
 
@@ -103,7 +106,7 @@ func (st *stream) advance() {
 		return
 	}
 	if next, ok := st.next(); ok {
-		st.busy = true
+		st.busy, st.since = true, st.socket.hub.clock()
 		st.writer.event = next.event
 		if !st.lane.publish(next) {
 			st.cancel() // the engine has lost the frame: the client resumes from before it
@@ -113,8 +116,8 @@ func (st *stream) advance() {
 	}
 }
 
-// next takes what must be written next: first the opening, then the outbox, then the last
-// word. If there is none of these, it takes a heartbeat that is due.
+// next takes what must be written next: first the opening, then a heartbeat that is due,
+// then the outbox, then the last word.
 func (st *stream) next() (frame, bool) {
 	if len(st.opening) > 0 {
 		next := st.opening[0]
@@ -123,11 +126,14 @@ func (st *stream) next() (frame, bool) {
 		}
 		return st.aside(next), true
 	}
+	if st.beatDue && !st.ending {
+		st.beatDue = false
+		return st.aside(newHeartbeat()), true
+	}
 	if !st.skip {
 		if e, ok := st.socket.outbox.after(st.position); ok {
 			st.position++
 			st.socket.outbox.taken = st.position
-			st.beatDue = false
 			return newFrame(EventID{st.socket.token, st.position}, e), true
 		}
 	}
@@ -135,10 +141,6 @@ func (st *stream) next() (frame, bool) {
 		last := st.lastWord
 		st.lastWord = nil
 		return st.aside(last), true
-	}
-	if st.beatDue && !st.ending {
-		st.beatDue = false
-		return st.aside(newHeartbeat()), true
 	}
 	return frame{}, false
 }

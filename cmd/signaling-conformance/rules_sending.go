@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const unknownSocket = "AAAAAAAAAAAAAAAAAAAAAA"
@@ -113,6 +114,72 @@ var clientEventRules = []rule{
 		a.quiet()
 		b.quiet()
 	}},
+	{clientEvents, "a-client-that-falls-silent-is-missed", "Once a socket has sent a heartbeat, its stream or poll ends after heartbeatInterval + 8 s without a request of its client, and the resume window begins.", func(t *trial) {
+		silent, alive := t.connect(), t.connect()
+		patience := silent.patience()
+		silent.send(`{"type":"heartbeat"}`)
+		alive.send(`{"type":"heartbeat"}`)
+		began := time.Now()
+		for isOpen := true; isOpen; {
+			var f frame
+			select {
+			case f, isOpen = <-silent.stream.frames:
+				if isOpen {
+					t.expect("what a client that falls silent receives", "heartbeat", f.event)
+				}
+			case f, stays := <-alive.stream.frames:
+				t.expect("the stream of a client that answers each heartbeat, open", true, stays)
+				t.expect("what a client that answers each heartbeat receives", "heartbeat", f.event)
+				alive.send(`{"type":"heartbeat"}`)
+			case <-time.After(2 * patience):
+				t.fail("the stream of a client that falls silent\nexpected: its end after %v\nseen:     nothing", patience)
+			}
+		}
+		if took := time.Since(began); took < patience-time.Second || took > patience+2*time.Second {
+			t.fail("the stream of a client that falls silent\nexpected: its end after %v\nseen:     its end after %v", patience, took)
+		}
+		silent.resume()
+		alive.quiet()
+	}},
+	{clientEvents, "without-heartbeats-nobody-is-judged", "A socket that has never sent a heartbeat is not judged by it, however long it says nothing.", func(t *trial) {
+		p := t.connect()
+		wait := time.After(p.patience() + 2*time.Second)
+		for {
+			select {
+			case f, isOpen := <-p.stream.frames:
+				t.expect("a stream whose client says nothing, open", true, isOpen)
+				t.expect("what a client that says nothing receives", "heartbeat", f.event)
+				continue
+			case <-wait:
+			}
+			break
+		}
+		p.quiet()
+	}},
+	{clientEvents, "a-busy-stream-asks-too", "A stream that is busy brings a heartbeat too, when the server has heard nothing of a client that sends heartbeats for heartbeatInterval.", func(t *trial) {
+		a, b := t.pair()
+		interval := a.interval("heartbeatInterval")
+		if interval > t.settings.timeout/3 {
+			t.skip("a heartbeat takes %v, and the rule may take %v", interval, t.settings.timeout)
+		}
+		a.send(`{"type":"heartbeat"}`)
+		for began := time.Now(); ; {
+			b.send(`{"type":"signal","data":1}`)
+			took := time.Since(began)
+			for f := a.next("signal", "heartbeat"); f.event == "heartbeat"; f = a.next("signal", "heartbeat") {
+				if took >= interval/2 { // an earlier one is what the stream begins with
+					return
+				}
+			}
+			if took > interval*3/2+time.Second {
+				t.fail("a busy stream\nexpected: a heartbeat after %v\nseen:     none after %v", interval, took)
+			}
+			select {
+			case <-time.After(interval / 4):
+			case <-t.ctx.Done():
+			}
+		}
+	}},
 	{clientEvents, "disconnect-ends-at-once", "disconnect ends the socket at once, and its token and ids are not valid afterwards.", func(t *trial) {
 		a, b := t.pair()
 		b.send(`{"type":"disconnect"}`)
@@ -122,4 +189,13 @@ var clientEventRules = []rule{
 		again := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.lastID}))
 		t.expect("resumed", false, again.hello["resumed"])
 	}},
+}
+
+// patience returns after which silence the server misses a client that sends heartbeats.
+func (p *peer) patience() time.Duration {
+	patience := p.interval("heartbeatInterval") + 8*time.Second
+	if patience > p.t.settings.timeout/2 {
+		p.t.skip("the server waits for %v, and the rule may take %v", patience, p.t.settings.timeout)
+	}
+	return patience
 }

@@ -18,6 +18,7 @@ var ClientEvents = Vocabulary{
 	"typing-start":  newType[TypingStart]("typing-start"),
 	"typing-stop":   newType[TypingStop]("typing-stop"),
 	"ping":          newType[Ping]("ping"),
+	"heartbeat":     newType[Heartbeat]("heartbeat"),
 	"disconnect":    newType[Disconnect]("disconnect"),
 }
 
@@ -141,6 +142,9 @@ type TypingStop struct{}
 
 // Ping is the event ping.
 type Ping struct{}
+
+// Heartbeat is the event heartbeat.
+type Heartbeat struct{}
 
 // Disconnect is the event disconnect.
 type Disconnect struct{}

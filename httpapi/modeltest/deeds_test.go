@@ -59,7 +59,7 @@ func isPolling(_ *machine, c *modelClient) bool {
 }
 
 func hears(m *machine, c *modelClient) bool {
-	return hasLine(m, c) && !isSilent(m, c) && c.line.reader.transport == sse.OverStream
+	return hasLine(m, c) && !isSilent(m, c) && c.line.reader.transport == sse.OverStream && c.socket.heard.IsZero()
 }
 
 func canResume(m *machine, c *modelClient) bool {
@@ -160,7 +160,7 @@ func allThatHappens() (all []string) {
 	add("resumes ", "twice")
 	add("asks with ", "another's id, an invalid id, an unknown id, an unknown token")
 	add("posts ", "join-room, leave-room, offer, answer, ice-candidate, signal, signal to all, send-message, typing-start, typing-stop, "+
-		"ping, disconnect, an invalid event, a batch, a beacon")
+		"ping, heartbeat, disconnect, an invalid event, a batch, a beacon")
 	add("", "never hears the answer, repeats a POST, uses a key for another POST, polls with a wrong parameter, "+
 		"drops its stream, drops its poll, stops reading, reads again, talks, waits, looks at the monitoring")
 	add("is answered ", "202, 401 unknown-session, 404 target-not-found, 409 not-in-room, 409 room-full, 422 validation-failed, "+
@@ -168,6 +168,6 @@ func allThatHappens() (all []string) {
 	add("hears ", "connected, heartbeat, room-joined, room-left left, user-connected, user-away, user-back, offer, answer, ice-candidate, "+
 		"signal, new-message, user-typing, pong, disconnected replaced, disconnected draining, server-shutdown")
 	add("hears user-disconnected ", "left, client disconnect, transport close") // "slow consumer" is rare: a client must read nothing for a write time-out and a whole resume window
-	add("", "cannot resume, reads the rest")
+	add("", "cannot resume, reads the rest, is missed by stream")
 	return all
 }

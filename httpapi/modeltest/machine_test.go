@@ -177,6 +177,12 @@ func (m *machine) pass(d time.Duration) {
 		synctest.Wait()
 		m.oracle.elapse(tick)
 		m.oracle.tick(m.server.takeTouched())
+		for _, l := range m.lines {
+			if !l.reader.over && l.socket.reader == l.reader && m.oracle.mustMiss(l.socket) {
+				m.oracle.miss(l.socket, l.has())
+				m.tally.count("is missed by " + string(l.reader.transport))
+			}
+		}
 		m.settle()
 	}
 	time.Sleep(time.Until(until))

@@ -43,6 +43,9 @@ func (o *oracle) post(s *oracleSocket, e fact) string {
 		return o.join(s, e)
 	case "ping":
 		return orAccepted(o.send(s.id, s, fact{"type": "pong", "timestamp": o.now.UnixMilli()}))
+	case "heartbeat":
+		s.heard = o.now
+		return accepted
 	case "disconnect":
 		o.end(s, "client disconnect")
 		return accepted

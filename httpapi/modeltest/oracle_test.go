@@ -31,20 +31,23 @@ type fact map[string]any
 
 // oracleSocket is a socket with all its events, and how far the client has received them.
 type oracleSocket struct {
-	id, token string
-	openedAt  time.Time
-	events    []fact  // all events ever; the first has the sequence number 1
-	causes    []cause // the cause of each event
-	confirmed int     // how many events the client has confirmed
-	forgotten int     // how many events the server no longer keeps
-	written   int     // how many events were written to a stream or poll
-	ended     bool
+	id, token       string
+	openedAt        time.Time
+	events          []fact  // all events ever; the first has the sequence number 1
+	causes          []cause // the cause of each event
+	confirmed       int     // how many events the client has confirmed
+	forgotten       int     // how many events the server no longer keeps
+	forgottenBefore int     // the same when the latest tick began
+	written         int     // how many events were written to a stream or poll
+	ended           bool
 
 	reader      *oracleReader // the open stream or poll, or nil
 	transport   sse.Transport // the kind of the latest reader
 	unreadSince time.Time
 	away        bool
 	stalled     bool // the latest reader ended because its client read nothing
+
+	heard time.Time // the client's latest sign of life; zero if it has sent no heartbeat
 
 	room   *oracleRoom // nil if the socket is not in a room
 	member *oracleMember
@@ -60,6 +63,7 @@ type oracleReader struct {
 	silent    bool      // the client reads nothing, but keeps its connection
 	stuckAt   time.Time // when the server began to write to a silent client
 	lastWrite time.Time // the last write to a stream
+	lastBeat  time.Time // the last heartbeat after the first
 
 	wait  time.Duration // how long a poll may wait
 	until time.Time     // when the wait is over
@@ -73,6 +77,7 @@ type saying struct {
 	text     string
 	beat     time.Time // when a heartbeat was due; zero for other events
 	optional bool
+	numbered bool // the event has a sequence number of its own
 }
 
 func (o *oracle) limits() sse.OutboxLimits { return o.options.Outbox }
@@ -140,6 +145,7 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 }
 
 func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed bool) {
+	o.hear(s)
 	s.reader, s.transport = r, r.transport
 	s.away, s.stalled = false, false
 	r.position = position
@@ -284,12 +290,17 @@ func (o *oracle) advance(s *oracleSocket) {
 		r.due = true
 		return
 	}
-	if last := len(r.said) - 1; last >= 0 && r.said[last].beat.Equal(o.now) {
+	last := len(r.said) - 1
+	wasBeat := last >= 0 && r.said[last].beat.Equal(o.now)
+	if wasBeat {
 		r.said[last].optional = true
 	}
 	for r.position < len(s.events) {
 		r.position++
-		r.say(r.position, s.events[r.position-1])
+		r.said = append(r.said, saying{text: saidAs(r.position, s.events[r.position-1]), numbered: true})
+	}
+	if wasBeat && !s.heard.IsZero() { // the heartbeat may come after the events instead
+		r.said = append(r.said, saying{text: saidAs(r.position, o.heartbeat()), beat: o.now, optional: true})
 	}
 	o.wrote(s)
 }
@@ -360,8 +371,8 @@ func (o *oracle) detach(s *oracleSocket) {
 	s.unreadSince = o.now
 }
 
-// hear makes a silent client read again.
-func (o *oracle) hear(s *oracleSocket) {
+// readAgain makes a silent client read again.
+func (o *oracle) readAgain(s *oracleSocket) {
 	r := s.reader
 	r.until = o.now.Add(r.wait)
 	r.least = len(s.events) - r.position
@@ -369,6 +380,13 @@ func (o *oracle) hear(s *oracleSocket) {
 	r.silent, r.stuckAt = false, time.Time{}
 	if wasStuck {
 		o.wrote(s)
+	}
+}
+
+// hear notes a request of a client, which is a sign of life if the client sends heartbeats.
+func (o *oracle) hear(s *oracleSocket) {
+	if !s.heard.IsZero() {
+		s.heard = o.now
 	}
 }
 
@@ -405,6 +423,7 @@ func (o *oracle) tick(first []string) {
 	for _, s := range o.sockets {
 		o.expire(s)
 		o.beat(s)
+		s.forgottenBefore = s.forgotten
 	}
 	for _, id := range first {
 		for _, s := range slices.Clone(o.sockets) {
@@ -419,15 +438,53 @@ func (o *oracle) tick(first []string) {
 	o.settle()
 }
 
-// beat sends a heartbeat on a stream that was idle for the heartbeat interval.
+// beat sends a heartbeat on a stream that was idle for the heartbeat interval, or whose
+// client sends heartbeats and was idle for as long.
 func (o *oracle) beat(s *oracleSocket) {
-	r := s.reader
-	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() || o.now.Sub(r.lastWrite) < o.options.HeartbeatInterval {
+	r, interval := s.reader, o.options.HeartbeatInterval
+	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() {
 		return
 	}
+	isUnheard := !s.heard.IsZero() && o.now.Sub(s.heard) >= interval && r.lastBeat.Before(s.heard)
+	if o.now.Sub(r.lastWrite) < interval && !isUnheard {
+		return
+	}
+	r.lastBeat = o.now
 	r.say(r.position, o.heartbeat())
 	r.said[len(r.said)-1].beat = o.now
 	o.wrote(s)
+}
+
+// mustMiss reports whether a socket's client sends heartbeats and was idle for too long.
+func (o *oracle) mustMiss(s *oracleSocket) bool {
+	patience := o.options.HeartbeatInterval + o.options.WriteTimeout
+	return s.reader != nil && !s.heard.IsZero() && o.now.Sub(s.heard) > patience && !o.draining
+}
+
+// miss ends the stream or poll of a client that mustMiss names. Chance decides which events
+// of the same tick the stream still writes. So the number of events that have arrived must be
+// given. A poll that has an event is answered as usual.
+func (o *oracle) miss(s *oracleSocket, arrived int) {
+	r := s.reader
+	if r.transport == sse.OverPoll && arrived > 0 {
+		return
+	}
+	for _, one := range r.said {
+		if one.numbered {
+			arrived--
+		}
+	}
+	for last := len(r.said) - 1; arrived < 0 && last >= 0; last-- {
+		if r.said[last].numbered {
+			arrived++
+			r.position--
+		}
+		r.said = r.said[:last]
+	}
+	if r.transport == sse.OverStream && s.written > r.position {
+		s.written, s.forgotten = r.position, s.forgottenBefore
+	}
+	o.finish(s, nil)
 }
 
 // lookAfter marks a socket as away if it had no reader for a while, and ends it after its

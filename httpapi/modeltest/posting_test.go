@@ -25,6 +25,9 @@ func (m *machine) drawPosting(c *modelClient) posting {
 		"send-message", "signal to all", "signal", "offer", "answer", "ice-candidate",
 		"typing-start", "typing-stop", "leave-room", "an invalid event", "join-room", "ping",
 	}
+	if !isSilent(m, c) { // when a heartbeat reaches a client that reads nothing for a while depends on chance
+		kinds = append(kinds, "heartbeat")
+	}
 	if c.socket.room == nil {
 		kinds = append(slices.Repeat([]string{"join-room"}, 2*len(kinds)), kinds...)
 	}
@@ -237,6 +240,7 @@ func (m *machine) predict(s *oracleSocket, path string, events ...posting) strin
 	if s.ended {
 		return unknownSession
 	}
+	m.oracle.hear(s)
 	answer := "200"
 	for _, p := range events {
 		one := p.answer
@@ -266,6 +270,8 @@ func (m *machine) repeat(c *modelClient) {
 	if c.socket.ended {
 		p.answer = unknownSession
 	}
+	m.oracle.now = time.Now()
+	m.oracle.hear(c.socket)
 	m.exchange(c, p)
 }
 

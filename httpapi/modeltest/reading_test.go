@@ -150,7 +150,7 @@ func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.settle()
 	if w.reader.silent {
 		m.pass(250 * time.Millisecond)
-		m.oracle.hear(s)
+		m.oracle.readAgain(s)
 		m.settle()
 	}
 }
@@ -264,6 +264,6 @@ func (m *machine) uncover(c *modelClient) {
 	m.did(c, "reads again")
 	m.oracle.now = time.Now()
 	c.line.ear.uncover()
-	m.oracle.hear(c.socket)
+	m.oracle.readAgain(c.socket)
 	m.settle()
 }
