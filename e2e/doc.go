@@ -23,7 +23,7 @@
 //	          documents' examples, the npm package, the          root (chroot)
 //	          generated SDKs, the bot; the contract keeps its
 //	          promise to older clients
-//	proxies_  the server keeps its promises through each proxy,  the proxies      155 s
+//	proxies_  the server keeps its promises through each proxy,  the proxies, npm 155 s
 //	          and each proxy has the limits that
 //	          docs/deployment.md names
 //	storm_    what is accepted arrives once and in order         root, iproute2,  100 s

@@ -39,6 +39,8 @@ type signaling struct {
 	client *http.Client
 	events chan event // all but heartbeats; closed when the client is closed
 
+	answers bool // each heartbeat is answered by a heartbeat; set once
+
 	mu          sync.Mutex // guards what follows
 	token       string
 	socketID    string
@@ -61,6 +63,12 @@ func connect(t *testing.T, url string) *signaling {
 // connectBy is connect over the given transport.
 func connectBy(t *testing.T, transport http.RoundTripper, url string) *signaling {
 	t.Helper()
+	return connectWith(t, transport, url, func(*signaling) {})
+}
+
+// connectWith is connectBy with a chance to prepare the client.
+func connectWith(t *testing.T, transport http.RoundTripper, url string, prepare func(*signaling)) *signaling {
+	t.Helper()
 	s := &signaling{
 		t:      t,
 		url:    url,
@@ -69,6 +77,7 @@ func connectBy(t *testing.T, transport http.RoundTripper, url string) *signaling
 		gate:   make(chan struct{}),
 	}
 	close(s.gate)
+	prepare(s)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { // ends with ctx; the cleanup waits for it
@@ -160,6 +169,11 @@ func (s *signaling) receive(ctx context.Context, e event) bool {
 	s.checkOrder(e)
 	if e.Type == "connected" {
 		s.connected(e)
+	}
+	if e.Type == "heartbeat" && s.answers {
+		if err := s.send(ctx, fields{"type": "heartbeat"}); err != nil && ctx.Err() == nil {
+			s.t.Error(err)
+		}
 	}
 	if e.Type != "heartbeat" {
 		select {
