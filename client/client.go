@@ -54,14 +54,32 @@ type Client struct {
 
 // identity names the socket that the client has now.
 type identity struct {
-	mu              sync.Mutex // guards both strings
+	mu              sync.Mutex // guards what follows
 	socketID, token string
+	heartbeats      time.Duration // how long this client may be silent until it sends a heartbeat; 0: it sends none
 }
 
-func (i *identity) set(socketID, token string) {
+func (i *identity) set(socketID, token string, heartbeats time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.socketID, i.token = socketID, token
+	i.socketID, i.token, i.heartbeats = socketID, token, heartbeats
+}
+
+// stopHeartbeats ends the heartbeats of a socket.
+func (i *identity) stopHeartbeats(socketID string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.socketID == socketID {
+		i.heartbeats = 0
+	}
+}
+
+// silence returns how long this client may be silent until it sends a heartbeat, or 0 if it
+// sends none.
+func (i *identity) silence() time.Duration {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.heartbeats
 }
 
 func (i *identity) get() (socketID, token string) {

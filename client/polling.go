@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	pollWait    = 25 * time.Second // how long the server may wait for events
+	pollWait    = 15 * time.Second // how long the server may wait for events; with a resume window less than 30 s, in case a proxy keeps the poll
 	pollMargin  = 10 * time.Second // how long a poll and its answer may travel
 	maxPollSize = 64 << 20         // bytes of an answer
 )

@@ -137,15 +137,21 @@ func (c *Client) notice(event Event) bool {
 	case heartbeatEvent:
 		return false
 	case ConnectedEvent:
-		r.silence = time.Duration(e.HeartbeatInterval) * time.Millisecond * 5 / 2
+		interval := time.Duration(e.HeartbeatInterval) * time.Millisecond
+		r.silence = interval * 5 / 2
 		r.resumeWindow = time.Duration(e.ResumeWindow) * time.Millisecond
 		if e.Resumed {
 			return false
 		}
-		c.identity.set(e.SocketID, e.Token)
+		if r.polls {
+			interval = 0 // each poll shows that the client lives
+		}
+		c.identity.set(e.SocketID, e.Token, interval)
 	case DisconnectedEvent:
 		r.close()
-		r.isOver = e.Reason == "kicked" || e.Reason == "replaced"
+		if r.isOver = e.Reason == "kicked" || e.Reason == "replaced"; r.isOver {
+			c.identity.stopHeartbeats(c.SocketID()) // another client may read this socket
+		}
 		r.pause = time.Duration(e.RetryAfter) * time.Millisecond
 	case ServerShutdownEvent:
 		r.close()

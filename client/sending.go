@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -76,6 +77,9 @@ func (c *Client) post() {
 		if first == nil {
 			select {
 			case first = <-c.outgoing:
+			case <-c.heartbeatDue():
+				c.sendHeartbeat()
+				continue
 			case <-c.ctx.Done():
 				return
 			}
@@ -85,6 +89,31 @@ func (c *Client) post() {
 		if len(batch) > 0 {
 			c.deliver(batch)
 		}
+	}
+}
+
+// heartbeatDue returns a channel that receives when the client has been silent for so long
+// that it must say that it lives. The events of the stream do not decide when: a loop over
+// them may take its time.
+func (c *Client) heartbeatDue() <-chan time.Time {
+	silence := c.identity.silence()
+	if silence == 0 {
+		return nil
+	}
+	return time.After(silence)
+}
+
+// sendHeartbeat says that the client lives. It repeats a heartbeat that got lost until the
+// next would be due.
+func (c *Client) sendHeartbeat() {
+	socketID := c.SocketID()
+	ctx, cancel := context.WithTimeout(c.ctx, c.identity.silence())
+	defer cancel()
+	heartbeat := &outgoing{ctx, []byte(`{"type":"heartbeat"}`), make(chan error, 1)}
+	c.deliver([]*outgoing{heartbeat})
+	var refusal *Problem
+	if errors.As(<-heartbeat.result, &refusal) && slices.Contains([]string{"validation-failed", "unknown-session"}, refusal.Name()) {
+		c.identity.stopHeartbeats(socketID) // the server is older than heartbeats, or the socket has ended
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Behind a proxy that keeps the stream to the server open after its client has gone, the room
-// learns of it in time if the client sends heartbeats. The proxy is the one of older
+// learns of it in time if the client sends heartbeats. The proxy is that of older
 // development servers.
 func TestAClientBehindADevelopmentProxyIsReportedInTime(t *testing.T) {
 	t.Parallel()
