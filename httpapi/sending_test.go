@@ -251,6 +251,16 @@ func TestEachMistakeIsNamed(t *testing.T) {
 	p.quiet()
 }
 
+// Tutorials pass a name as the third argument of a join.
+func TestMetadataThatIsNotAnObjectIsRefusedInOneSentence(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	for _, metadata := range []string{`"Alice"`, `""`, `"{}"`, `7`, `true`, `null`, `["Alice"]`} {
+		answer := p.refuse(http.StatusUnprocessableEntity, "validation-failed", `{"type":"join-room","roomId":"r","userId":"u","metadata":`+metadata+`}`)
+		require.Equal(t, []any{map[string]any{"field": "metadata", "rule": "object", "message": `must be a JSON object, such as {"name":"Alice"}`}}, answer["errors"], metadata)
+	}
+}
+
 func TestAllMistakesAreNamedTogetherUpToALimit(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)

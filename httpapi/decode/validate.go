@@ -147,7 +147,7 @@ func ruleMessage(b validator.FieldError) string {
 	case "text":
 		return "must be a string that is not empty"
 	case "object":
-		return "must be a JSON object"
+		return `must be a JSON object, such as {"name":"Alice"}`
 	case "candidate":
 		return "must be an RTCIceCandidateInit (what RTCIceCandidate's toJSON() returns), or null"
 	}
