@@ -26,7 +26,7 @@ func TestTheContractInOpenAPI32TypesItsStreams(t *testing.T) {
 	require.NotContains(t, stream, "schema")
 	require.Equal(t, "#/components/schemas/ServerEventFrame", at(stream, "itemSchema", "$ref"))
 	require.Equal(t,
-		"event: room-left\ndata: {\"type\": \"room-left\", \"roomId\": \"standup\", \"reason\": \"left\", \"timestamp\": \"2026-03-01T12:00:00.000Z\"}\n\n",
+		"event: room-left\ndata: {\"type\": \"room-left\", \"roomId\": \"standup\", \"reason\": \"left\", \"requestId\": \"2\", \"timestamp\": \"2026-03-01T12:00:00.000Z\"}\n\n",
 		at(stream, "examples", "room-left", "serializedValue"))
 	mapping := at(document, "components", "schemas", "ServerEvent", "discriminator", "mapping").(map[string]any)
 	typed := make(map[string]any)
