@@ -14,8 +14,8 @@ import (
 	"signaling-server/sse"
 )
 
-// impatient makes a server miss a client that falls silent after half a second.
-var impatient = sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond}
+// impatient makes a server miss a client that is silent for two seconds.
+var impatient = sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 1800 * time.Millisecond}
 
 // count counts the streams and the heartbeats of a server's clients. It answers a heartbeat
 // instead of the server if a function is given.
@@ -57,7 +57,7 @@ func TestAnIdleClientSendsHeartbeats(t *testing.T) {
 	c, err := client.Dial(t.Context(), s.URL)
 	require.NoError(t, err)
 	defer c.Close()
-	require.Eventually(t, func() bool { return heartbeats.Load() >= 10 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return heartbeats.Load() >= 15 }, patience, time.Millisecond) // three seconds
 	require.EqualValues(t, 1, streams.Load(), "the stream has never ended")
 }
 

@@ -1,23 +1,27 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
+	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
 const heartbeat = `{"type":"heartbeat"}`
-
-// impatient makes a server miss a client that falls silent after half a second.
-var impatient = sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond, ResumeWindow: 300 * time.Millisecond}
 
 // hoarder starts a proxy that goes on reading a stream after its client has gone, as
 // http-proxy 1.x does.
@@ -50,7 +54,7 @@ func hoarder(t *testing.T, s *server) *server {
 }
 
 func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
-	s := newServer(t, impatient, 100)
+	s := newServer(t, sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond, ResumeWindow: 300 * time.Millisecond}, 100)
 	a := s.join(t, "room", "Ada")
 	b := hoarder(t, s).connect(t)
 	b.server = s
@@ -73,44 +77,73 @@ func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
 	}
 }
 
-// alive makes a peer do something again and again, for several times the silence that the
-// server allows. It fails if the peer's stream ends.
-func (p *peer) alive(do func()) {
-	p.t.Helper()
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
-		do()
-		select {
-		case e, open := <-p.events:
-			require.True(p.t, open, "the stream has ended")
-			require.Equal(p.t, "heartbeat", e.kind)
-		case <-time.After(100 * time.Millisecond):
+// alive makes a client do something every 17 s for ten minutes of fake time, after one
+// heartbeat. The server waits for 18 s. alive fails if the client's stream ends.
+func alive(t *testing.T, options httpapi.Options, do func(api http.Handler, token string)) {
+	synctest.Test(t, func(t *testing.T) {
+		joined, err := signaling.Join(signaling.Parts{Rooms: rooms.Limits{Members: 10}, API: options})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { joined.Run(ctx) })
+		stream := httptest.NewRecorder()
+		ended := make(chan struct{})
+		go func() { // ends with ctx
+			defer close(ended)
+			joined.Handler().ServeHTTP(stream, httptest.NewRequestWithContext(ctx, http.MethodGet, "/events", nil))
+		}()
+		synctest.Wait()
+		_, rest, _ := strings.Cut(stream.Body.String(), `"token":"`)
+		token := rest[:22]
+		require.Equal(t, http.StatusAccepted, postTo(joined.Handler(), token, heartbeat))
+		for range 35 {
+			time.Sleep(17 * time.Second)
+			do(joined.Handler(), token)
+			select {
+			case <-ended:
+				require.Fail(t, "the stream has ended")
+			default:
+			}
 		}
-	}
+		cancel()
+		<-ended
+		running.Wait()
+	})
+}
+
+// postTo posts an event, without a network.
+func postTo(api http.Handler, token, event string) (status int) {
+	r := httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(event))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, r)
+	return answer.Code
 }
 
 func TestABeaconIsASignOfLife(t *testing.T) {
-	s := newServer(t, impatient, 100)
-	p := s.connect(t)
-	p.alive(func() {
-		require.Equal(t, http.StatusAccepted, s.beacon(t, fmt.Sprintf(`{"token":%q,"type":"heartbeat"}`, p.token)))
+	alive(t, httpapi.Options{}, func(api http.Handler, token string) {
+		r := httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(fmt.Sprintf(`{"token":%q,"type":"heartbeat"}`, token)))
+		r.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, r)
+		require.Equal(t, http.StatusAccepted, answer.Code)
 	})
 }
 
 // Many clients may share an address. If its requests are refused for a while, its clients
 // still live.
 func TestARefusedRequestIsASignOfLife(t *testing.T) {
-	s := newServer(t, impatient, 100, func(u *setup) {
-		u.API.Limits = limits.New(limits.Options{PerAddress: limits.Rates{Posts: 1}})
-	})
-	p := s.connect(t)
-	p.send(heartbeat)
-	refused := 0
-	p.alive(func() {
-		if status, _ := s.post(t, p.token, heartbeat); status == http.StatusTooManyRequests {
-			refused++
+	options := httpapi.Options{Limits: limits.New(limits.Options{PerAddress: limits.Rates{Posts: 1}})}
+	alive(t, options, func(api http.Handler, token string) {
+		for status := 0; status != http.StatusTooManyRequests; { // others of the same address
+			status = postTo(api, sse.NewToken().Secret(), heartbeat)
 		}
+		require.Equal(t, http.StatusTooManyRequests, postTo(api, token, heartbeat))
 	})
-	require.Greater(t, refused, 10)
+	alive(t, httpapi.Options{}, func(api http.Handler, token string) {
+		require.Equal(t, http.StatusUnprocessableEntity, postTo(api, token, `{"type":"nonsense"}`))
+	})
 }
 
 func TestAFloodOfHeartbeatsIsLimitedLikeAnyEvents(t *testing.T) {
