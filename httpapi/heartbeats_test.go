@@ -68,6 +68,7 @@ func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
 		case e := <-a.events:
 			if e.kind == "user-disconnected" {
 				require.Equal(t, "transport close", e.json["reason"])
+				s.becomes(t, `signaling_sockets_ended_total{reason="transport close"}`, 1)
 				return
 			}
 			require.Contains(t, []string{"heartbeat", "user-away"}, e.kind)
