@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the files that the server and the npm package deliver from src, into the directory that
 # the argument names. They are in the repository, so that nobody has to build anything. `make lint`
-# fails if they do not match src.
+# fails if they do not match src. Needs npm, for terser: it makes the client 200 bytes smaller than
+# esbuild alone does.
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -13,10 +14,18 @@ bundle() {
 		--target=es2022 --charset=utf8 --log-level=warning --outfile="$out/$target" "$@"
 }
 
+shorten() {
+	npx --no-install terser "$out/$1" --output "$out/$1" --comments \
+		--compress passes=3,ecma=2022,unsafe_arrows=true,unsafe_methods=true,pure_getters=true --mangle "$2"
+}
+
 bundle client.js client.js --format=esm
 bundle client.js client.cjs --format=cjs --platform=node
 bundle io.js io.js --format=iife
 bundle peers.js peers.js --format=esm
+shorten client.js --module
+shorten io.js --toplevel
+shorten peers.js --module
 
 # A CommonJS module has no default export.
 sed 's/, io as default//' client.d.ts >"$out/client.d.cts"

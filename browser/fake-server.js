@@ -26,7 +26,8 @@ export async function until(holds) {
 // read(response, request) may answer a GET or the POST that opens a stream, and answer(response,
 // post) any other POST. If read returns false, or is missing, a stream begins.
 export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
-  const self = { posts: [], asked: [], streams: new Set(), sessions: 0, url: "", port: 0, sent, send, stop };
+  const self = { posts: [], asked: [], streams: new Set(), sessions: 0, url: "", port: 0, sent, send, drop, stop };
+  let forgotten = false;
   const server = createServer(async (request, response) => {
     const path = new URL(`http://host${request.url}`).pathname;
     if (request.method === "GET" || path === "/events/stream") {
@@ -43,7 +44,8 @@ export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
 
   function open(request, response) {
     const known = request.headers.authorization?.split(" ")[1];
-    const resumed = known === `token-${self.sessions}`;
+    const resumed = known === `token-${self.sessions}` && !forgotten;
+    forgotten = false;
     if (!resumed) self.sessions++;
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     const stream = { response };
@@ -60,6 +62,12 @@ export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
   // Sends an event in all streams.
   function send(event) {
     for (const stream of self.streams) write(stream, event);
+  }
+
+  // Cuts all streams. If the server is to forget the session, the next stream opens another.
+  function drop({ forget = false } = {}) {
+    forgotten = forget;
+    for (const { response } of self.streams) response.destroy();
   }
 
   // The events that were posted, in order.

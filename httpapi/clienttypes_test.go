@@ -12,26 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An EventSource passes an event only to the listeners for its type. So the client never
-// receives a type that it does not list.
-func TestTheClientKnowsEveryServerEvent(t *testing.T) {
-	_, types := eventsOf(t, "ServerEvent")
-	text, err := os.ReadFile("../browser/src/rungs.js")
-	require.NoError(t, err)
-	list := regexp.MustCompile(`(?s)const TYPES = \[(.*?)\];`).FindSubmatch(text)
-	require.NotNil(t, list)
-	var known []string
-	for _, name := range regexp.MustCompile(`"([a-z-]+)"`).FindAllSubmatch(list[1], -1) {
-		known = append(known, string(name[1]))
-	}
-	require.ElementsMatch(t, types, known)
-}
-
 // A client event without members is sent without the arguments of emit, as
 // socket.io-client's emit("ping") would be. For that the client lists these events. An
 // event whose members are all optional may be sent either way.
 func TestTheClientKnowsTheEventsWithoutMembers(t *testing.T) {
-	text, err := os.ReadFile("../browser/src/socket.js")
+	text, err := os.ReadFile("../browser/src/client-event.js")
 	require.NoError(t, err)
 	list := regexp.MustCompile(`const BARE = /(.*)/;`).FindSubmatch(text)
 	require.NotNil(t, list)

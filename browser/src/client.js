@@ -1,20 +1,17 @@
-/*! The browser client of signaling-server */
+/*! signaling-server */
 
+import { Manager } from "./manager.js";
 import { Socket } from "./socket.js";
 
 export { Problem } from "./problem.js";
-export { Socket };
+export { Manager, Socket };
 
-const DEFAULTS = { reconnection: true, reconnectionAttempts: Infinity, reconnectionDelay: 1000, reconnectionDelayMax: 15_000 };
+// Of Socket.IO, for pages that show it.
+export const protocol = 5;
 
 // io(url?, options?): without an address it connects to the page's own server.
-export function io(url, options) {
-  if (typeof url === "object" && !url.href) [url, options] = [undefined, url];
-  const settings = { ...DEFAULTS, ...options };
-  if (!settings.reconnection) settings.reconnectionAttempts = 0;
-  const address = new URL(url ?? "/", globalThis.location?.href);
-  address.search = address.hash = "";
-  return new Socket(address.href.replace(/\/?$/, "/"), settings);
-}
+export const io = (url, options) => new Manager(url, options).socket();
+
+Object.assign(io, { io, connect: io, Manager, Socket, protocol });
 
 export { io as connect, io as default };

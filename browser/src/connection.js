@@ -4,7 +4,8 @@
 // A session is this client's socket on the server: its token, and the position in its events.
 
 import { LAST, NAMES, RUNGS, remember, remembered } from "./ladder.js";
-import { backoff, pause } from "./pause.js";
+import { Problem, problemOf } from "./problem.js";
+import { backoff, pause, within } from "./pause.js";
 import { takeSlot } from "./slots.js";
 
 const FIRST_WORD = 4000; // ms until a stream must bring its first event
@@ -17,26 +18,39 @@ const SHORT_POLLS = 400; // ms between the polls of a tab without a slot (see sl
 const FINAL = /kicked|replaced/;
 
 export class Connection {
-  session; // what a resume needs: { url, token, position }
-  transport; // the name of the rung that is tried, or works
+  session; // what a resume needs: { server, token, position }
+  brokenSince = Date.now(); // 0 while a reader works
 
   #tell;
-  #options;
+  #url;
+  #transport; // has the name of the rung that is tried, or works
   #rung;
   #stop = new AbortController();
-  #reading = new AbortController();
   #deadline = Infinity; // the time from which a silent reader counts as dead
   #interval = 10_000;
   #window = 10_000;
-  #brokenSince = Date.now(); // 0 while a reader works
+
+  // Of the present reader, or of the last:
+  #reading = new AbortController();
+  #begin;
+  #heard; // whether an event came
+  #lively; // whether an event came after the start
+  #why; // why this client ended the reader: not every platform gives a signal its reason
+  #wait; // how long the server asks to wait (ms)
+  #error; // what failed
 
   // tell holds the callbacks: opening() before each attempt, back(event) with the first event
-  // after a break, event(event) with every event but heartbeats, failed(error) after a failed
-  // attempt, lost() when the resume window is over, and over(reason, error) once, at the end.
-  constructor(url, options, tell) {
-    this.session = { url };
-    this.#rung = remembered(url);
-    this.#options = options;
+  // after a break, event(event, lately) with every event, and in streams with the time (ms) within
+  // which the server should have heard from the client, failed(error) after a failed attempt,
+  // lost() when the resume window is over, and over(reason, error) once, at the end. The server of
+  // the session is a Manager.
+  constructor(session, tell) {
+    const { uri, engine } = session.server;
+    this.session = session;
+    this.#url = uri;
+    this.#rung = remembered(uri);
+    this.#transport = engine.transport;
+    this.#transport.name = undefined;
     this.#tell = tell;
     this.#run();
   }
@@ -44,114 +58,117 @@ export class Connection {
   // Ends the connection. No callback is called afterwards.
   stop() {
     this.#stop.abort();
-    this.#reading.abort("stopped");
+    this.#end("stopped");
   }
 
   // Starts a new session, because the server does not know this token any more.
   renew(token) {
     if (token !== this.session.token) return;
     this.session.token = this.session.position = undefined;
-    this.#reading.abort("renewed");
+    this.#end("renewed");
   }
 
   async #run() {
     const { signal } = this.#stop;
-    const { url } = this.session;
-    const look = ({ type }) => this.#reading.abort(type);
-    const watch = setInterval(() => this.#watch(), 1000);
+    const { opts } = this.session.server;
+    const look = ({ type }) => this.#end(type);
+    const watch = setInterval(() => {
+      const now = Date.now();
+      // A clock that was put back would otherwise put off the deadline.
+      if (now > this.#deadline || now < this.#begin) this.#end("silent");
+      if (this.brokenSince && now > this.brokenSince + this.#window) this.#tell.lost();
+    }, 1000);
     for (const type of ["online", "offline"]) globalThis.addEventListener?.(type, look, { signal });
 
     let giveBack;
     let failures = 0;
     let mutes = 0; // readers in a row that fell silent after their start
     while (!signal.aborted) {
-      giveBack ??= await takeSlot(url);
+      // A lock that is never answered must not hold up the client.
+      giveBack ??= await within(FIRST_WORD, () => takeSlot(this.#url)).catch(() => () => {});
       if (signal.aborted) break;
       const short = !giveBack;
-      const { heard, lively, why, wait, error } = await this.#read(short ? LAST : this.#rung, short);
+      await this.#read(short ? LAST : this.#rung, short);
       if (signal.aborted) break;
+      const heard = this.#heard;
       if (heard) failures = 0;
-      mutes = why === "silent" && heard && !lively ? mutes + 1 : 0;
+      mutes = this.#why === "silent" && heard && !this.#lively ? mutes + 1 : 0;
 
-      if (wait !== undefined) await pause(wait, signal);
-      else if (why === "online") continue;
+      if (this.#wait !== undefined) await pause(this.#wait, signal);
+      else if (this.#why === "online") continue;
       else if (short && heard) await pause(SHORT_POLLS, signal);
       else if (heard && mutes === 1) continue; // perhaps the link is dead; the next reader will show it
-      else if (!short && (!heard || mutes > 1) && this.#rung < LAST && (await this.#read(LAST, true)).heard) this.#rung++;
-      else {
-        if (!heard) this.#tell.failed(error);
-        if (failures >= this.#options.reconnectionAttempts) {
-          this.#over("transport error", error);
+      else if (!short && (!heard || mutes > 1) && this.#rung < LAST && await this.#read(LAST, true)) this.#rung++;
+      else if (!signal.aborted) {
+        if (!heard) this.#tell.failed(this.#error);
+        if (failures >= (opts.reconnection ? opts.reconnectionAttempts : 0)) {
+          this.#over("transport error", this.#error);
           break;
         }
-        const { reconnectionDelay, reconnectionDelayMax } = this.#options;
-        await pause(backoff(failures++, reconnectionDelay, reconnectionDelayMax), signal);
+        await pause(backoff(failures++, opts.reconnectionDelay, opts.reconnectionDelayMax), signal);
       }
     }
     clearInterval(watch);
     giveBack?.();
   }
 
-  // Runs one reader to its end. Resolves to { heard, lively, why, wait, error }: whether an
-  // event came, whether one came after the start, why this client ended the reader, how long
-  // the server asks to wait (ms), and what failed.
+  // Runs one reader to its end. Resolves to whether an event came.
   async #read(rung, short) {
-    const reader = this.#reading = new AbortController();
-    const { signal } = reader;
-    const reading = {};
-    const begin = Date.now();
-    const patience = (first) => rung === LAST ? ANSWER : first;
-    this.#deadline = begin + patience(FIRST_WORD);
-    if (!short || !this.transport) this.transport = NAMES[rung];
-    if (this.#brokenSince) this.#tell.opening();
+    const reading = this.#reading = new AbortController();
+    this.#begin = Date.now();
+    this.#deadline = this.#begin + (rung === LAST ? ANSWER : FIRST_WORD);
+    this.#heard = this.#lively = false;
+    this.#why = this.#wait = this.#error = undefined;
+    if (!short || !this.#transport.name) this.#transport.name = NAMES[rung];
+    if (this.brokenSince) this.#tell.opening();
+
+    const receive = (event, position) => this.#reading === reading && this.#receive(event, position, rung, short);
     try {
-      await RUNGS[rung](this.session, signal, (event, position) => {
-        const now = Date.now();
-        if (position) this.session.position = position;
-        if (!reading.heard && !short) remember(this.session.url, rung);
-        reading.heard = true;
-        reading.lively = now > begin + SOON;
-        if (event.type === "connected") this.#connected(event);
-        this.#deadline = now + patience(this.#interval * 1.25);
-        this.#receive(event, reading, reader);
-      }, short);
+      await within(0, (signal) => RUNGS[rung](this.session, signal, receive, short), reading);
     } catch (error) {
-      reading.error = error instanceof Error ? error : new Error("the server is silent");
+      this.#error = problemOf(error, this.#url);
     }
     this.#deadline = Infinity;
-    reading.why = signal.reason;
-    if (!short || !reading.heard) this.#brokenSince ||= Date.now();
-    return reading;
+    if (!short || !this.#heard) this.brokenSince ||= Date.now();
+    return this.#heard;
   }
 
-  #connected({ token, heartbeatInterval, resumeWindow }) {
-    this.session.token = token;
-    this.#interval = heartbeatInterval;
-    this.#window = resumeWindow;
-  }
-
-  #receive(event, reading, reader) {
+  #receive(event, position, rung, short) {
+    const { signal } = this.#reading;
+    if (signal.aborted) return;
     const { type, reason } = event;
-    if (this.#stop.signal.aborted) return;
-    if (this.#brokenSince) {
-      this.#brokenSince = 0;
+    const now = Date.now();
+    const isLast = type === "disconnected" || type === "server-shutdown";
+    if (position) this.session.position = position;
+    if (!this.#heard && !short) remember(this.#url, rung);
+    this.#heard = true;
+    this.#lively = now > this.#begin + SOON;
+    if (type === "connected") {
+      this.session.token = event.token;
+      this.#interval = event.heartbeatInterval;
+      this.#window = event.resumeWindow;
+    }
+    this.#deadline = now + (rung === LAST ? ANSWER : this.#interval * 1.25);
+    if (this.brokenSince && isLast) this.#tell.failed(new Problem({ title: reason ?? type }));
+    else if (this.brokenSince) {
+      this.brokenSince = 0;
       this.#tell.back(event);
     }
-    if (type !== "heartbeat") this.#tell.event(event);
-    if (type !== "disconnected" && type !== "server-shutdown") return;
+    if (signal.aborted) return;
+    this.#tell.event(event, rung < LAST && !isLast && this.#interval / 2);
+    if (!isLast) return;
     if (FINAL.test(reason)) return this.#over("io server disconnect");
-    reading.wait = event.retryAfter ?? event.reconnectAfter;
-    reader.abort("ended");
+    this.#wait = event.retryAfter ?? event.reconnectAfter;
+    this.#end("ended");
+  }
+
+  #end(why) {
+    this.#why ??= why;
+    this.#reading.abort();
   }
 
   #over(reason, error) {
     this.stop();
     this.#tell.over(reason, error);
-  }
-
-  #watch() {
-    const now = Date.now();
-    if (now > this.#deadline) this.#reading.abort("silent");
-    if (this.#brokenSince && now > this.#brokenSince + this.#window) this.#tell.lost();
   }
 }

@@ -2,11 +2,11 @@
 
 // A listener that throws must not stop the next listener, or the next event. Its error goes to
 // the error handler of the page or the process.
-const call = (listener, args) => {
+export const call = (self, listener, args) => {
   try {
-    listener(...args);
+    listener.apply(self, args);
   } catch (error) {
-    queueMicrotask(() => {
+    setTimeout(() => {
       throw error;
     });
   }
@@ -14,40 +14,32 @@ const call = (listener, args) => {
 
 export class Emitter {
   #listeners = new Map();
-  #any = [];
 
   on(type, listener) {
     this.#listeners.set(type, [...this.listeners(type), listener]);
     return this;
   }
 
+  prepend(type, listener) {
+    this.#listeners.set(type, [listener, ...this.listeners(type)]);
+    return this;
+  }
+
   once(type, listener) {
     const only = (...args) => {
       this.off(type, only);
-      listener(...args);
+      listener.apply(this, args);
     };
     only.listener = listener;
     return this.on(type, only);
   }
 
   // Without a listener it removes all listeners of the type. Without a type it removes the
-  // listeners of all types.
-  off(type, listener) {
-    if (type === undefined) this.#listeners.clear();
-    else {
-      const rest = this.listeners(type).filter((each) => listener && each !== listener && each.listener !== listener);
-      this.#listeners.set(type, rest);
-    }
-    return this;
-  }
-
-  onAny(listener) {
-    this.#any = [...this.#any, listener];
-    return this;
-  }
-
-  offAny(listener) {
-    this.#any = this.#any.filter((each) => listener && each !== listener);
+  // listeners of all types. A listener that is undefined by mistake removes nothing.
+  off(...args) {
+    const [type, listener] = args;
+    if (!args.length) this.#listeners.clear();
+    else this.#listeners.set(type, this.listeners(type).filter((each) => args.length > 1 && each !== listener && each.listener !== listener));
     return this;
   }
 
@@ -55,14 +47,20 @@ export class Emitter {
     return this.#listeners.get(type) ?? [];
   }
 
-  // Calls the listeners of a type. The listeners of onAny hear only what the server sent.
-  tell(type, ...args) {
-    for (const listener of this.listeners(type)) call(listener, args);
+  hasListeners(type) {
+    return !!this.listeners(type).length;
   }
 
-  // Calls the listeners of an event of the server.
-  receive(type, data) {
-    for (const listener of this.#any) call(listener, [type, data]);
-    this.tell(type, data);
+  // Calls the listeners of a type.
+  tell(type, ...args) {
+    for (const listener of this.listeners(type)) call(this, listener, args);
   }
+}
+
+// Gives a class the other names that socket.io-client has for the same.
+export function addAliases({ prototype }, aliases) {
+  const { on, off } = prototype;
+  Object.assign(prototype, {
+    addListener: on, addEventListener: on, removeListener: off, removeEventListener: off, removeAllListeners: off, ...aliases,
+  });
 }

@@ -20,7 +20,7 @@ export async function* readEvents(response) {
     const chunk = decoder.decode(value, { stream: true });
     const lines = (unread + chunk).split(/\r\n?|\n/);
     if (last + chunk[0] === "\r\n") lines.shift();
-    last = chunk.at(-1) ?? last;
+    last = chunk.slice(-1) || last;
     unread = lines.pop() ?? "";
     for (const line of lines) {
       const [field, text = ""] = line.split(/: ?(.*)/s);

@@ -1,3 +1,3 @@
 import { io } from "./client.js";
 
-globalThis.io = Object.assign(io, { connect: io });
+globalThis.io = io;

@@ -20,12 +20,13 @@ const store = (use) => {
 };
 
 export function remembered(url) {
-  const [rung, time] = store((storage) => storage.getItem(key(url))?.split(" ")) ?? [];
+  if (!("body" in globalThis.Response.prototype)) return LAST; // such as React Native's
+  const [rung, time] = store((storage) => storage[key(url)].split(" ")) ?? [];
   return RUNGS[rung] && Date.now() - time < DAY ? +rung : 0;
 }
 
 // Keeps the time of the first visit. Otherwise a client that comes every day would never try a
 // better rung.
 export function remember(url, rung) {
-  if (rung !== remembered(url)) store((storage) => storage.setItem(key(url), `${rung} ${Date.now()}`));
+  if (rung !== remembered(url)) store((storage) => storage[key(url)] = `${rung} ${Date.now()}`);
 }

@@ -1,4 +1,4 @@
-// Waits between attempts.
+// Waits.
 
 /**
  * Resolves after this time, or earlier if the network is back or the signal aborts.
@@ -15,10 +15,28 @@ export function pause(ms, signal) {
       over.abort();
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1)); // a timer for a longer time would end at once
     globalThis.addEventListener?.("online", done, over);
     signal.addEventListener("abort", done, over);
   });
+}
+
+/**
+ * Settles as the promise of the task, or rejects after this time (0: never), or when the controller aborts.
+ * Not every platform ends what was aborted: in Node.js 20 and 22 a read may then wait for ever.
+ * @template T
+ * @param {number} ms
+ * @param {(signal: AbortSignal) => Promise<T>} task
+ * @returns {Promise<T>}
+ */
+export async function within(ms, task, controller = new AbortController()) {
+  const { signal } = controller;
+  const timer = ms && setTimeout(() => controller.abort(), ms);
+  try {
+    return await Promise.race([task(signal), new Promise((_, reject) => signal.addEventListener("abort", reject))]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 // A random time in ms. Its limit doubles with each attempt, from first to most: clients that

@@ -14,17 +14,22 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer came",
 });
 
-export const unreachable = () => new Problem({
-  type: "/problems/unreachable",
-  title: "The server could not be reached",
+const wrongAddress = (url, what, members) => new Problem({
+  title: `${url} ${what}: give io() the server's address, and check CORS_ORIGIN`,
+  ...members,
 });
+
+export const unreachable = (url) => wrongAddress(url, "cannot be reached", { type: "/problems/unreachable" });
+
+// Returns an error as a Problem. What is not a Problem already comes from the network.
+export const problemOf = (error, url) => error instanceof Problem ? error : unreachable(url);
 
 // Reports whether a refusal is the server's own. A proxy may answer with a page of its own.
 export const isOurs = (response) => /problem\+json/.test(response.headers.get("Content-Type"));
 
-// Resolves to the problem of a response that is not a success.
-export async function readProblem(response) {
+// Resolves to the problem of a response that is not what was asked for.
+export async function readProblem(response, url) {
   if (isOurs(response)) return new Problem(await response.json());
   const { status } = response;
-  return new Problem({ status, title: `The server or a proxy answered with status ${status}` });
+  return wrongAddress(url, `answers ${status}, not as a signaling server`, { status });
 }

@@ -2,19 +2,20 @@
 // overtakes its offer. The events that wait meanwhile go as one batch.
 
 import { Problem, isOurs, readProblem, sessionEnded, unreachable } from "./problem.js";
-import { backoff, pause } from "./pause.js";
+import { addressOf } from "./request.js";
+import { backoff, pause, within } from "./pause.js";
 
 const MAX_BATCH = 64; // events
-const MAX_BYTES = 60_000; // the server accepts 64 KiB
+const MAX_LENGTH = 20_000; // the server accepts 64 KiB, and a UTF-16 unit may take three bytes
 const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
 const ATTEMPTS = 12; // if a proxy answers in place of the server; if nothing answers, it tries for ever
 const PARTING_ATTEMPTS = 3; // after close, whether a proxy answers or nothing does
 
-const size = (text) => new Blob([text]).size;
-
 export class Sender {
-  #url;
-  #onUnknown;
+  /** @type {import("./connection.js").Connection | undefined} */
+  connection; // reads the session
+
+  #server;
   #token;
   #waiting = [];
   #maxBatch = MAX_BATCH;
@@ -22,19 +23,20 @@ export class Sender {
   #closed = false;
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
+  #lastSign = 0; // when this session last sent anything; 0 if it has not yet sent a heartbeat
 
-  // onUnknown is called with a token that the server does not know any more.
-  constructor(url, onUnknown) {
-    this.#url = url;
-    this.#onUnknown = onUnknown;
+  // While nothing reads the session, events wait: a POST whose answer is lost with the session could
+  // never be repeated.
+  constructor(server) {
+    this.#server = server;
   }
 
-  // Sends what waits in this session. Events that were posted in the session before, but not
+  // Begins a session, in which run sends what waits. Events that were posted in the session before, but not
   // answered, are not repeated: they may have arrived.
   begin(token) {
     this.#token = token;
+    this.#lastSign = 0;
     this.#attempt?.abort();
-    this.#run();
   }
 
   // Resolves when the server has accepted the event. Rejects with a Problem, or with an Error
@@ -42,36 +44,47 @@ export class Sender {
   send(event, first, ms) {
     return new Promise((resolve, reject) => {
       const json = JSON.stringify(event);
-      const item = { json, bytes: size(json), resolve, reject };
+      const item = { event, json, resolve, reject };
       if (ms) {
         setTimeout(() => {
           this.#waiting = this.#waiting.filter((each) => each !== item);
           reject(new Error("operation has timed out"));
         }, ms);
       }
-      if (first) this.#waiting.unshift(item);
-      else this.#waiting.push(item);
-      this.#run();
+      // First does not mean before a leave-room: the last of both wins.
+      const at = first ? this.#waiting.map(({ event }) => event.type).lastIndexOf("leave-room") + 1 : this.#waiting.length;
+      this.#waiting.splice(at, 0, item);
+      this.run();
     });
+  }
+
+  // Tells the server that this client is alive, unless a POST has told it within this time (ms). A
+  // server that does not know the event is not asked again in this session.
+  async heartbeat(lately) {
+    if (Date.now() < this.#lastSign + lately) return;
+    this.#lastSign = Infinity; // one at a time
+    const isUnknown = await this.send({ type: "heartbeat" }).catch(({ status }) => status === 422);
+    if (isUnknown !== true) this.#lastSign = Date.now();
   }
 
   // Sends what waits, and then ends. Without a session it rejects what waits.
   close() {
     this.#closed = true;
     if (!this.#token) this.#reject(this.#waiting.splice(0), sessionEnded());
+    this.run();
   }
 
-  async #run() {
+  async run() {
     if (this.#running) return;
     this.#running = true;
     await null; // events that are emitted together leave as one batch
-    while (this.#token && this.#waiting.length) await this.#post(this.#take());
+    while (this.#token && this.#waiting.length && (this.#closed || !this.connection?.brokenSince)) await this.#post(this.#take());
     this.#running = false;
   }
 
   #take() {
-    let bytes = 0;
-    const end = this.#waiting.findIndex((item, index) => (bytes += item.bytes + 1) > MAX_BYTES && index > 0);
+    let length = 0;
+    const end = this.#waiting.findIndex((item, index) => (length += item.json.length + 1) > MAX_LENGTH && index > 0);
     return this.#waiting.splice(0, Math.min(end < 0 ? Infinity : end, this.#maxBatch));
   }
 
@@ -79,46 +92,51 @@ export class Sender {
     const token = this.#token;
     const single = items.length === 1;
     const body = single ? items[0].json : `{"events":[${items.map(({ json }) => json)}]}`;
+    const url = addressOf(this.#server, single ? "events" : "events/batch");
     let key = ++this.#keys;
     let unsure = false; // whether an attempt may have arrived without an answer
 
     for (let attempt = 0; ; attempt++) {
-      let problem;
+      const { signal } = this.#attempt = new AbortController();
+      this.#lastSign &&= Math.max(this.#lastSign, Date.now());
+      let results;
+      /** @type {any} */
+      let problem = unreachable(this.#server.uri);
       let ours;
       let wait = backoff(attempt);
-      const { signal } = this.#attempt = new AbortController();
-      const timer = setTimeout(() => this.#attempt.abort(), PATIENCE);
-      try {
-        const response = await fetch(this.#url + (single ? "events" : "events/batch"), {
+      await within(PATIENCE, async () => {
+        const response = await fetch(url, {
           method: "POST",
-          headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": `${key}` },
+          headers: {
+            ...this.#server.opts.extraHeaders, Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": `${key}`,
+          },
           body,
           signal,
-          keepalive: this.#closed, // the page may unload right after disconnect()
+          keepalive: this.#closed && !attempt, // the page may unload right after disconnect(); browsers refuse too much of it
         });
         // A captive portal answers everything with 200, but not with JSON.
-        if (response.status === 202) return this.#settle(items, [response]);
-        if (response.ok && !single) return this.#settle(items, (await response.json()).results);
-        ours = isOurs(response);
-        problem = await readProblem(response);
-        wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
-      } catch {
-        problem = unreachable();
-      } finally {
-        clearTimeout(timer);
-      }
+        if (response.status === 202) results = [response];
+        else if (response.ok && !single) ({ results } = await response.json());
+        else {
+          problem = await readProblem(response, this.#server.uri);
+          ours = isOurs(response);
+          wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
+        }
+      }, this.#attempt).catch(() => {}); // the problem is that no answer came
+      if (results?.length === items.length) return this.#settle(items, results);
 
       const { status, type } = problem;
       const unknown = !ours && (status < 400 || status >= 500);
       unsure ||= unknown;
       if (ours && status === 401 && token === this.#token) {
         this.#token = undefined;
-        this.#onUnknown(token);
+        this.connection?.renew(token);
       }
       if (token !== this.#token) {
-        if (unsure || this.#closed) this.#reject(items, sessionEnded());
-        else this.#waiting.unshift(...items);
-        return;
+        // A join does no harm twice, and a new session is in no room.
+        const mayRepeat = ({ event }) => !this.#closed && (!unsure || event.type === "join-room");
+        this.#waiting.unshift(...items.filter(mayRepeat));
+        return this.#reject(items.filter((item) => !mayRepeat(item)), sessionEnded());
       }
       if (!ours && !unknown && !single) {
         // A proxy that blocks batches may let single events through.

@@ -2,31 +2,29 @@
 // stream holds one. So the tabs of one origin share four slots by Web Locks. Two connections
 // remain for POSTs, and for the short polls of the tabs without a slot.
 
-const SLOTS = 4;
+import { tellOnce } from "./console.js";
 
-let told = false;
+const SLOTS = 4;
 
 // HTTP/2 and HTTP/3 carry all streams over one connection.
 const isMultiplexed = (url) => ["navigation", "resource"]
-  .flatMap((type) => /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType(type)))
+  .flatMap((type) => /** @type {PerformanceResourceTiming[]} */ (globalThis.performance?.getEntriesByType?.(type) ?? []))
   .some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
 
-// Resolves to a function that gives the slot back, or to undefined if no slot is free.
+// Resolves to a function that gives the slot back, or to undefined if no slot is free. Rejects if
+// locks are forbidden, such as in the frame of a sandbox.
 export async function takeSlot(url) {
-  const locks = globalThis.document && navigator.locks;
+  const locks = globalThis.document && globalThis.navigator?.locks;
   // Without locks, tabs cannot be counted: each takes what it needs.
   if (!locks || isMultiplexed(url)) return () => {};
   for (let number = 0; number < SLOTS; number++) {
-    const slot = await new Promise((resolve) => {
+    const slot = await new Promise((resolve, reject) => {
       locks.request(`${url} ${number}`, { ifAvailable: true }, (lock) => {
         if (!lock) return resolve(null);
         return new Promise((giveBack) => resolve(giveBack));
-      }).catch(() => resolve(null));
+      }).catch(reject);
     });
     if (slot) return slot;
   }
-  if (!told) {
-    console.info(`signaling: this tab polls, because other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
-    told = true;
-  }
+  tellOnce("info", `this tab polls, because other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
 }

@@ -1,56 +1,46 @@
 // The API of socket.io-client, as far as signaling uses it.
 
 import { Connection } from "./connection.js";
-import { Emitter } from "./emitter.js";
-import { Problem, sessionEnded, unreachable } from "./problem.js";
-import { ask } from "./rungs.js";
+import { Emitter, addAliases, call } from "./emitter.js";
+import { Problem, problemOf, sessionEnded, unreachable } from "./problem.js";
 import { Sender } from "./sender.js";
+import { addressOf, ask } from "./request.js";
+import { clientEvent } from "./client-event.js";
+import { within } from "./pause.js";
+import { tellOnce } from "./console.js";
 
-const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
-const PATIENCE = 15_000; // ms to wait for ICE servers
-const BARE = /^(leave-room|typing-.*|ping)$/;
+const INCOMING = "Any";
+const OUTGOING = "AnyOutgoing";
 
-/**
- * Makes a client event of the contract from the arguments of emit.
- * @param {string} type
- * @param {any[]} args
- */
-function clientEvent(type, [first, userId, more]) {
-  if (RESERVED.test(type)) throw new Error(`"${type}" is a reserved event name`);
-  if (BARE.test(type)) return { type };
-  if (type === "join-room" && typeof first !== "object") return { type, roomId: first, userId, ...more };
-  return { ...first, type };
-}
 
 export class Socket extends Emitter {
   id;
   connected = false;
   recovered = false;
   iceServers = [];
-  /** @type {Emitter & { engine?: { transport: { readonly name?: string } } }} */
-  io = new Emitter(); // socket.io-client's Manager: only its events, and the transport's name
+  receiveBuffer = []; // always empty here
+  sendBuffer = [];
+  flags = {}; // for the next emit
 
-  #url;
-  #options;
   #connection; // undefined unless the socket is active
   #sender;
   #socketId; // of the session, also while it has no stream
-  #room; // the join to repeat in a new session
+  #wanted; // the last join, unless a leave-room followed
+  #accepted; // the last join that the server accepted in this session
+  #asking; // the last join, until it is accepted or refused
+  #out = false; // an operator, or the end of an access token, has put the socket out of the room
   #greeting = false; // true while the listeners of "connect" run: they may join by themselves
+  #hidden = false; // the page may come back
   #attempts = 0;
   #parting = new Set(); // tokens of sessions whose "disconnect" is not answered yet
 
-  constructor(url, options) {
+  constructor(manager) {
     super();
-    this.#url = url;
-    this.#options = options;
-    this.#newSender();
-    // Pages that show the transport find it here in socket.io-client.
-    const name = () => this.#connection?.transport;
-    this.io.engine = { transport: { get name() { return name(); } } };
+    this.io = manager;
+    this.#sender = new Sender(this.io);
     globalThis.addEventListener?.("pagehide", () => this.#leave());
-    globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && this.#return());
-    if (options.autoConnect !== false) this.connect();
+    globalThis.addEventListener?.("pageshow", () => this.#return());
+    if (manager.opts.autoConnect !== false) this.connect();
   }
 
   get disconnected() {
@@ -62,16 +52,36 @@ export class Socket extends Emitter {
     return !!this.#connection;
   }
 
+  get volatile() {
+    this.flags.volatile = true;
+    return this;
+  }
+
+  timeout(ms) {
+    this.flags.timeout = ms;
+    return this;
+  }
+
+  compress() {
+    return this;
+  }
+
   connect() {
-    this.#connection ??= new Connection(this.#url, this.#options, {
+    const { uri, address = "" } = this.io;
+    if (uri) this.#connection || this.#connect({ server: this.io });
+    else setTimeout(() => this.#failed(unreachable(`The address "${address}"`)));
+    return this;
+  }
+
+  #connect(session) {
+    this.#sender.connection = this.#connection = new Connection(session, {
       opening: () => this.#socketId && this.io.tell("reconnect_attempt", ++this.#attempts),
       back: ({ type }) => type === "connected" || this.#back(),
-      event: (event) => this.#event(event),
+      event: (event, lately) => this.#event(event, lately),
       failed: (error) => this.#failed(error),
       lost: () => this.#lost("transport close"),
       over: (reason, error) => this.#over(reason, error),
     });
-    return this;
   }
 
   disconnect() {
@@ -91,82 +101,94 @@ export class Socket extends Emitter {
   async fetchIceServers() {
     const session = this.#connection?.session;
     if (!session?.token) throw sessionEnded();
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), PATIENCE);
+    const fetching = (signal) => ask(session, "ice-servers", "json", { signal }).then((response) => response.json());
     try {
-      const response = await ask(session, "ice-servers", "json", patience);
-      return this.iceServers = await response.json();
+      return this.iceServers = await within(15_000, fetching);
     } catch (error) {
-      throw error instanceof Problem ? error : unreachable();
-    } finally {
-      clearTimeout(timer);
+      throw problemOf(error, this.io.uri);
     }
   }
 
   emit(type, ...args) {
-    return this.#emit(type, args);
-  }
-
-  emitWithAck(type, ...args) {
-    return this.#send(clientEvent(type, args));
-  }
-
-  timeout(ms) {
-    return {
-      emit: (type, ...args) => this.#emit(type, args, ms),
-      emitWithAck: (type, ...args) => this.#send(clientEvent(type, args), ms),
-    };
-  }
-
-  #emit(type, args, ms) {
-    const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
-    this.#send(clientEvent(type, args), ms).then(
-      (answer) => ms ? ack?.(null, answer) : ack?.(answer),
+    const ack = typeof args[args.length - 1] === "function" && args.pop();
+    const { flags } = this;
+    this.emitWithAck(type, ...args).then(
+      (answer) => ack && call(this, ack, flags.timeout ? [null, answer] : [answer]),
       (problem) => {
-        if (ack) ack(problem);
-        else if (!this.listeners("error").length) console.warn(`signaling: ${type} was refused:`, problem.message);
+        if (ack) call(this, ack, [problem]);
+        else if (!flags.volatile && !this.hasListeners("error")) console.warn(`signaling: ${type} was refused:`, problem.message);
       },
     );
     return this;
   }
 
-  async #send(event, ms) {
-    const isJoin = event.type === "join-room";
-    if (isJoin) this.#room = event;
-    if (event.type === "leave-room") this.#room = undefined;
+  emitWithAck(type, ...args) {
+    const { flags } = this;
+    this.flags = {};
+    const event = clientEvent(type, ...args);
+    this.tell(OUTGOING, type, ...args);
+    return this.#post(event, flags);
+  }
+
+  send(...args) {
+    return this.emit("message", ...args);
+  }
+
+  async #post(event, { timeout, volatile } = this.flags) {
+    const { type } = event;
+    const isJoin = type === "join-room";
     // Events that waited for the new session are meant for the room, so the join goes first.
     const first = isJoin && this.#greeting;
-    if (first) this.#greeting = false;
     try {
-      return await this.#sender.send(event, first, ms);
+      if (volatile && (!this.connected || this.#connection?.brokenSince)) throw new Error("not connected");
+      if (type === "leave-room") this.#wanted = this.#accepted = undefined;
+      if (isJoin) {
+        this.#wanted = this.#asking = event;
+        this.#out = this.#greeting = false;
+      }
+      const answer = await this.#sender.send(event, first, timeout);
+      if (isJoin) this.#accepted = event;
+      return answer;
     } catch (problem) {
-      if (problem.status && this.#room === event) this.#room = undefined;
+      // A socket whose join is refused stays where it was.
+      if (problem.status !== 0 && this.#wanted === event) this.#wanted = this.#accepted;
       if (problem instanceof Problem) this.tell("error", problem);
       throw problem;
+    } finally {
+      if (this.#asking === event) this.#asking = undefined;
     }
   }
 
-  #event(event) {
-    const { type } = event;
+  #event(event, lately) {
+    const { type, reason } = event;
     if (type === "connected") return this.#session(event);
-    if (type === "room-left") this.#room = undefined;
-    this.receive(type, event);
+    if (lately) this.#sender.heartbeat(lately);
+    if (type === "heartbeat") return;
+    if (type === "room-joined") this.#out = false;
+    // The answer to a leave-room says nothing new, and a join that is under way is not affected.
+    if (type === "room-left" && reason !== "left") {
+      this.#out = this.#wanted === this.#accepted;
+      this.#accepted = undefined;
+    }
+    this.tell(INCOMING, type, event);
+    this.tell(type, event);
   }
 
   #session({ socketId, token, iceServers = [] }) {
     this.iceServers = iceServers;
     if (socketId === this.#socketId) return this.#back();
-    const isFirst = !this.#socketId;
     this.#lost("transport close");
     this.#socketId = socketId;
+    this.#accepted = undefined;
     this.#sender.begin(token);
     this.#greeting = true;
     this.#back(false);
-    if (!isFirst && this.#greeting && this.#room) this.#send(this.#room).catch(() => {}); // "error" reports it
+    if (this.#greeting && this.#wanted && !this.#out && this.#asking !== this.#wanted) this.#post(this.#wanted).catch(() => {}); // "error" reports it
     this.#greeting = false;
   }
 
   #back(recovered = true) {
+    this.#sender.run();
     if (this.#attempts) this.io.tell("reconnect", this.#attempts);
     this.#attempts = 0;
     if (this.connected) return;
@@ -177,7 +199,9 @@ export class Socket extends Emitter {
   }
 
   #failed(error) {
+    this.io.tell("error", error);
     if (this.#socketId) this.io.tell("reconnect_error", error);
+    else if (!this.hasListeners("connect_error")) tellOnce("warn", error.message);
     if (!this.connected) this.tell("connect_error", error);
   }
 
@@ -191,31 +215,47 @@ export class Socket extends Emitter {
   #over(reason, error) {
     this.#connection = undefined;
     this.#socketId = undefined;
+    this.#accepted = undefined;
     this.#attempts = 0;
     this.#sender.close();
-    this.#newSender();
-    if (!error) this.#room = undefined;
+    this.#sender = new Sender(this.io);
+    if (!error) this.#wanted = undefined;
     this.#lost(reason);
     if (error) this.io.tell("reconnect_failed");
   }
 
-  #newSender() {
-    this.#sender = new Sender(this.#url, (token) => this.#connection?.renew(token));
-  }
-
-  // The page unloads. A beacon ends the session at once; no other request is sure to leave.
+  // The page unloads, or the browser keeps it for a while. A beacon is sure to leave, but not every
+  // browser has beacons, or takes one.
   #leave() {
-    for (const token of [...this.#parting, this.#connection?.session.token]) {
-      if (token) navigator.sendBeacon(`${this.#url}events`, JSON.stringify({ type: "disconnect", token }));
-    }
+    this.#hidden = true;
     this.#connection?.stop();
+    const url = addressOf(this.io, "events");
+    for (const token of [...this.#parting, this.#connection?.session.token]) {
+      if (!token) continue;
+      const body = JSON.stringify({ type: "disconnect", token });
+      if (!globalThis.navigator?.sendBeacon?.(url, body)) fetch(url, { method: "POST", body, keepalive: true }).catch(() => {});
+    }
   }
 
-  // The browser kept the page (back/forward cache), and shows it again.
+  // The browser kept the page (back/forward cache), and shows it again. If the goodbye got lost, the
+  // session is still there, and goes on.
   #return() {
-    if (!this.active) return;
-    this.#connection = undefined;
+    if (!this.#hidden) return;
+    this.#hidden = false;
+    if (!this.#connection) return;
     this.#lost("transport close");
-    this.connect();
+    this.#connect(this.#connection.session);
+  }
+}
+
+const { connect, disconnect } = Socket.prototype;
+addAliases(Socket, { open: connect, close: disconnect });
+
+// The listeners of all events.
+for (const type of [INCOMING, OUTGOING]) {
+  for (const method of ["on", "prepend", "off", "listeners"]) {
+    Socket.prototype[method + type] = function (...listener) {
+      return this[method](type, ...listener);
+    };
   }
 }

@@ -1,0 +1,21 @@
+// Reads the address of the server as socket.io-client does.
+
+// Without an address it is the page's own server. Some platforms have no location, and some throw.
+const page = () => {
+  try {
+    return globalThis.location;
+  } catch {
+    return undefined;
+  }
+};
+
+// Not every platform has a complete URL, so this function does without. What would be a namespace
+// of Socket.IO is the path of a proxy here. Returns undefined if there is no such address.
+export function readAddress(address, path) {
+  const [, scheme, server, folder] = /** @type {string[]} */ (/^(?:(\w+:)?\/\/)?(?:[^/?#]*@)?([^/?#]*)([^?#]*)/.exec(`${address ?? ""}`.trim()));
+  const { protocol, host = "" } = page() ?? {};
+  const [, secure] = /^(?:http|ws)(s?):$/i.exec(scheme ?? protocol) ?? [0, scheme ? null : ""];
+  const base = path && !/socket\.io/.test(path) ? path : folder; // pages of before may name the path of Socket.IO
+  const name = server || host;
+  if (name && secure !== null) return `http${secure && "s"}://${name}${`/${base}/`.replace(/\/+/g, "/")}`;
+}
