@@ -23,6 +23,9 @@ import (
 
 const heartbeat = `{"type":"heartbeat"}`
 
+// impatient makes a server miss a client after half a second of silence.
+var impatient = sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond, ResumeWindow: 300 * time.Millisecond}
+
 // hoarder starts a proxy that goes on reading a stream after its client has gone, as
 // http-proxy 1.x does.
 func hoarder(t *testing.T, s *server) *server {
@@ -54,7 +57,7 @@ func hoarder(t *testing.T, s *server) *server {
 }
 
 func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
-	s := newServer(t, sse.Options{HeartbeatInterval: 200 * time.Millisecond, WriteTimeout: 300 * time.Millisecond, ResumeWindow: 300 * time.Millisecond}, 100)
+	s := newServer(t, impatient, 100)
 	a := s.join(t, "room", "Ada")
 	b := hoarder(t, s).connect(t)
 	b.server = s
@@ -75,6 +78,21 @@ func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
 		case <-time.After(patience):
 			require.Fail(t, "the peer is never reported")
 		}
+	}
+}
+
+// A proxy that speaks HTTP/2 to the server may keep a stream as well.
+func TestAClientOverHTTP2ThatFallsSilentIsMissed(t *testing.T) {
+	s := newServer(t, impatient, 100)
+	secure := httptest.NewUnstartedServer(s.Config.Handler)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	p := (&server{secure, s.hub}).connect(t)
+	require.Equal(t, 2, p.response.ProtoMajor)
+	p.send(heartbeat)
+	for e := range p.events { // until the stream ends
+		require.Equal(t, "heartbeat", e.kind)
 	}
 }
 

@@ -203,7 +203,6 @@ func TestAPollOfAClientThatSendsHeartbeatsEndsInTime(t *testing.T) {
 
 		c = connect(t, hub, a.position(t))
 		c.answersHeartbeats(hub, 0, time.Minute)
-		began = time.Now()
 		p = poll(t, hub, a.position(t), time.Minute) // the last, behind a proxy that keeps it
 		time.Sleep(reported)
 		require.Equal(t, []sse.Reason{sse.TransportClose}, ended.of(id))
