@@ -58,25 +58,33 @@ func hoarder(t *testing.T, s *server) *server {
 
 func TestAClientBehindAProxyThatKeepsItsStreamIsReported(t *testing.T) {
 	s := newServer(t, impatient, 100)
-	a := s.join(t, "room", "Ada")
-	b := hoarder(t, s).connect(t)
+	a, b := s.connect(t), hoarder(t, s).connect(t)
 	b.server = s
-	b.send(`{"type":"join-room","roomId":"room","userId":"Bob"}`)
-	b.next("room-joined")
-	a.next("user-connected")
+	for _, p := range []*peer{a, b} {
+		p.send(`{"type":"join-room","roomId":"room","userId":"any"}`)
+		p.awaits("room-joined")
+	}
+	a.awaits("user-connected")
 	b.send(heartbeat)
 	b.hangUp()
+	require.Equal(t, "transport close", a.awaits("user-disconnected").json["reason"])
+	s.becomes(t, `signaling_sockets_ended_total{reason="transport close"}`, 1)
+}
+
+// awaits takes events until one has this type. It skips heartbeats, and what says that a
+// member is away.
+func (p *peer) awaits(kind string) event {
+	p.t.Helper()
 	for {
 		select {
-		case e := <-a.events:
-			if e.kind == "user-disconnected" {
-				require.Equal(t, "transport close", e.json["reason"])
-				s.becomes(t, `signaling_sockets_ended_total{reason="transport close"}`, 1)
-				return
+		case e, open := <-p.events:
+			require.True(p.t, open, "the stream ended before %s", kind)
+			if e.kind == kind {
+				return e
 			}
-			require.Contains(t, []string{"heartbeat", "user-away"}, e.kind)
+			require.Contains(p.t, []string{"heartbeat", "user-away"}, e.kind)
 		case <-time.After(patience):
-			require.Fail(t, "the peer is never reported")
+			require.Fail(p.t, "no event", kind)
 		}
 	}
 }
