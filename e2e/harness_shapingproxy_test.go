@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path"
 	"sync"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ type shapingProxy struct {
 	// set once
 	url      string
 	upstream *httputil.ReverseProxy
-	pages    map[string]string // HTML by path
+	pages    map[string]string // HTML and scripts, by path
 
 	mu       sync.Mutex // guards what follows
 	shape    shape
@@ -97,7 +98,7 @@ func (p *shapingProxy) cut() {
 
 func (p *shapingProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if page, ok := p.pages[r.URL.Path]; ok {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(r.URL.Path)))
 		io.WriteString(w, page)
 		return
 	}

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	leanServer.remove()
 	builtBot.remove()
 	webTools.remove()
+	nodes.remove()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

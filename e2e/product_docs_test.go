@@ -68,25 +68,25 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 	require.Regexp(t, `\{"events":\[\{"type":"pong","timestamp":\d+\}\],"lastEventId":"[\w-]{22}\.\d+"\}`, text)
 }
 
-// The first thing that newcomers copy from the README must work as it is there, in
-// two browsers that know nothing but the server's address.
+// documentedServer is the address of the server in the documents' examples.
+const documentedServer = "http://localhost:3002"
+
+// The first thing that newcomers copy from the README must work as it is there, in two
+// browsers, on a page that the server does not serve.
 func TestTwoPeersInAPage(t *testing.T) {
 	code := codeBlock(t, "connect-two-peers")
-	url := servePage(t, startServer(t), blankPage) + "/page.html"
-	tabs := []*tab{openTab(t, "the first", url), openTab(t, "the second", url)}
-	for _, p := range tabs {
-		p.do(chromedp.Evaluate[chromedp.Void](code, replMode))
-	}
+	require.Equal(t, 1, strings.Count(code, documentedServer), "one line has the address")
+	page := serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+strings.ReplaceAll(code, documentedServer, startServer(t))+`</script>`)
+	tabs := []*tab{openTab(t, "the first", page), openTab(t, "the second", page)}
 	for _, p := range tabs {
 		p.until("connected", `window.connected === true`)
 	}
 }
 
-// The call that the README makes with the browser client.
+// The call that the README makes with the browser client, on a page of another origin.
 func TestACallInEightLinesOfTheClient(t *testing.T) {
-	code := codeBlock(t, "mesh")
-	url := servePage(t, startServer(t), `<!doctype html><script type="module">`+code+`window.room = room;</script>`)
-	seesTwoOthers(t, url)
+	code := strings.ReplaceAll(codeBlock(t, "mesh"), documentedServer, startServer(t))
+	seesTwoOthers(t, serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+code+`window.room = room;</script>`))
 }
 
 // The landing page's sample works in a page of another origin.
@@ -111,14 +111,14 @@ func seesTwoOthers(t *testing.T, url string) {
 // The loop that the documents give to pages whose stream brings nothing, from its first
 // poll until another poll takes over.
 func TestAPollingPageTakesPartInARoom(t *testing.T) {
-	code := codeBlock(t, "poll")
 	url := startServer(t)
+	code := strings.ReplaceAll(codeBlock(t, "poll"), documentedServer, url)
 	member := connect(t, url)
 	member.join("room", "member")
-	p := openTab(t, "polling", servePage(t, url, blankPage)+"/page.html")
+	p := openTab(t, "polling", serveElsewhere(t, blankPage))
 	p.do(chromedp.Evaluate[chromedp.Void](code+`
 		window.heard = [];
-		const post = (event) => fetch("/events", { method: "POST", body: JSON.stringify(event),
+		const post = (event) => fetch(server + "/events", { method: "POST", body: JSON.stringify(event),
 			headers: { "Authorization": "Bearer " + token, "Content-Type": "application/json" } });
 		pollForEver((event) => {
 			heard.push(event);
@@ -131,7 +131,7 @@ func TestAPollingPageTakesPartInARoom(t *testing.T) {
 	}
 	p.until("all signals", `heard.filter((event) => event.type === "signal").length >= 50`)
 	p.until("in order", `heard.filter((event) => event.type === "signal").every((event, n) => event.data === n)`)
-	p.do(chromedp.Evaluate[chromedp.Void](`fetch("/events/poll?wait=0&after=" + after, { headers: { "Authorization": "Bearer " + token } })`, replMode))
+	p.do(chromedp.Evaluate[chromedp.Void](`fetch(server + "/events/poll?wait=0&after=" + after, { headers: { "Authorization": "Bearer " + token } })`, replMode))
 	p.until("the end", `window.over === true`)
 }
 

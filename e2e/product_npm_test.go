@@ -14,9 +14,12 @@ import (
 
 // webTools is a folder with the npm packages that the tests need, and with the client
 // as npm packs it. The first test that needs it installs it.
-var webTools npmFolder
+var webTools = npmFolder{from: "web", withClient: true}
 
 type npmFolder struct {
+	from       string // the folder that lists the packages
+	withClient bool   // it gets the client, too
+
 	once   sync.Once
 	path   string
 	output string
@@ -44,7 +47,11 @@ func (f *npmFolder) install() {
 	if f.path, f.err = os.MkdirTemp("", "signaling-web-"); f.err != nil {
 		return
 	}
-	if f.err = os.CopyFS(f.path, os.DirFS("web")); f.err != nil {
+	if f.err = os.CopyFS(f.path, os.DirFS(f.from)); f.err != nil {
+		return
+	}
+	f.run("npm", "ci", "--no-audit", "--no-fund")
+	if !f.withClient {
 		return
 	}
 	client, err := filepath.Abs("../browser")
@@ -52,7 +59,6 @@ func (f *npmFolder) install() {
 		f.err = err
 		return
 	}
-	f.run("npm", "ci", "--no-audit", "--no-fund")
 	packed := f.run("npm", "pack", "--silent", client)
 	f.run("npm", "install", "--no-save", "--no-audit", "--no-fund", "./"+strings.TrimSpace(packed))
 }

@@ -14,12 +14,12 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer came",
 });
 
-const wrongAddress = (url, what, members) => new Problem({
-  title: `${url} ${what}: give io() the server's address, and check CORS_ORIGIN`,
-  ...members,
+// No answer came, or the answer of another server or a proxy, with this status.
+export const unreachable = (url, status) => new Problem({
+  type: status ? undefined : "/problems/unreachable",
+  title: `No signaling server answers at "${url}" (status ${status ?? "none"}): give io() its address, and check its CORS_ORIGIN`,
+  status,
 });
-
-export const unreachable = (url) => wrongAddress(url, "cannot be reached", { type: "/problems/unreachable" });
 
 // Returns an error as a Problem. What is not a Problem already comes from the network.
 export const problemOf = (error, url) => error instanceof Problem ? error : unreachable(url);
@@ -29,7 +29,5 @@ export const isOurs = (response) => /problem\+json/.test(response.headers.get("C
 
 // Resolves to the problem of a response that is not what was asked for.
 export async function readProblem(response, url) {
-  if (isOurs(response)) return new Problem(await response.json());
-  const { status } = response;
-  return wrongAddress(url, `answers ${status}, not as a signaling server`, { status });
+  return isOurs(response) ? new Problem(await response.json()) : unreachable(url, response.status);
 }

@@ -69,7 +69,7 @@ export class Socket extends Emitter {
   connect() {
     const { uri, address = "" } = this.io;
     if (uri) this.#connection || this.#connect({ server: this.io });
-    else setTimeout(() => this.#failed(unreachable(`The address "${address}"`)));
+    else setTimeout(() => this.#failed(unreachable(address)));
     return this;
   }
 
