@@ -74,6 +74,8 @@ export interface ManagerEvents {
   "reconnect": (attempt: number) => void;
   "reconnect_error": (error: Error) => void;
   "reconnect_failed": () => void;
+  /** An attempt to connect failed, the first or a later one. */
+  "error": (error: Error) => void;
 }
 
 export interface JoinOptions {
@@ -108,13 +110,44 @@ type Listener<K> =
   K extends keyof ServerEvents ? (event: ServerEvents[K]) => void :
   never;
 
-/** Stands for the Manager of socket.io-client, but has only its events and the name of the transport. */
-export interface Manager {
-  on<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
-  once<K extends keyof ManagerEvents>(type: K, listener: ManagerEvents[K]): this;
-  off<K extends keyof ManagerEvents>(type?: K, listener?: ManagerEvents[K]): this;
-  engine: { transport: { readonly name: "eventsource" | "stream" | "polling" | undefined } };
+/** Listeners, under all names that socket.io-client has for them. */
+interface Listening<Events> {
+  on<K extends keyof Events>(type: K, listener: Events[K]): this;
+  once<K extends keyof Events>(type: K, listener: Events[K]): this;
+  /** Without a listener it removes all listeners of the type. Without a type it removes all listeners. */
+  off<K extends keyof Events>(type?: K, listener?: Events[K]): this;
+  addListener<K extends keyof Events>(type: K, listener: Events[K]): this;
+  addEventListener<K extends keyof Events>(type: K, listener: Events[K]): this;
+  removeListener<K extends keyof Events>(type?: K, listener?: Events[K]): this;
+  removeEventListener<K extends keyof Events>(type?: K, listener?: Events[K]): this;
+  removeAllListeners<K extends keyof Events>(type?: K): this;
+  listeners<K extends keyof Events>(type: K): Events[K][];
+  hasListeners(type: keyof Events): boolean;
 }
+
+/** The address and the options of one socket, as in socket.io-client. docs/socket-io.md lists what it lacks. */
+export class Manager {
+  constructor(url?: string | URL | null, options?: Options);
+  constructor(options?: Options);
+  /** The address of the server, or undefined if there is no such address. */
+  readonly uri: string | undefined;
+  readonly opts: Options;
+  /** The name of the transport that is tried, or works. */
+  readonly engine: { transport: { readonly name: "eventsource" | "stream" | "polling" | undefined } };
+  /** There is one socket, whatever the namespace. */
+  socket(namespace?: string): Socket;
+  open(): this;
+  connect(): this;
+  reconnection(): boolean;
+  reconnection(value: boolean): this;
+  reconnectionAttempts(): number;
+  reconnectionAttempts(value: number): this;
+  reconnectionDelay(): number;
+  reconnectionDelay(ms: number): this;
+  reconnectionDelayMax(): number;
+  reconnectionDelayMax(ms: number): this;
+}
+export interface Manager extends Listening<ManagerEvents> {}
 
 export interface Options {
   /** Connect at once. Default: true. */
@@ -127,9 +160,27 @@ export interface Options {
   reconnectionDelay?: number;
   /** The longest wait before any attempt, in milliseconds. Default: 15000. */
   reconnectionDelayMax?: number;
-  /** Other options of socket.io-client are ignored. */
+  /** Goes with each request, in the query of its address. */
+  query?: Record<string, string | number | boolean> | string;
+  /** Go with each request. For a page of another origin, a proxy must allow them (CORS). The socket's token takes the place of an `Authorization`. */
+  extraHeaders?: Record<string, string>;
+  /** The path below which a proxy serves the server. `/socket.io` is ignored. Default: the path of the address. */
+  path?: string;
+  /** Ignored: give each join its `accessToken`. */
+  auth?: unknown;
+  /** Ignored: the server sets no cookies, and a page sends those of its own origin in any case. */
+  withCredentials?: boolean;
+  /**
+   * All other options of socket.io-client are ignored: `ackTimeout`, `retries`, `timeout`, `randomizationFactor`, `transports`,
+   * `transportOptions`, `upgrade`, `rememberUpgrade`, `tryAllTransports`, `forceNew`, `multiplex`, `forceBase64`, `timestampRequests`,
+   * `timestampParam`, `protocols`, `parser`, `agent`, `autoUnref`, `closeOnBeforeunload`, `useNativeTimers` and those of TLS.
+   */
   [option: string]: unknown;
 }
+
+type SocketListeners = { [K in keyof SocketEvents | keyof ServerEvents]: Listener<K> };
+type AnyListener = <K extends keyof ServerEvents>(type: K, event: ServerEvents[K]) => void;
+type OutgoingListener = (type: keyof ClientEvents, ...args: any[]) => void;
 
 export class Socket {
   private constructor();
@@ -144,37 +195,65 @@ export class Socket {
   /** For `new RTCPeerConnection({ iceServers })`, as the server gave them. */
   readonly iceServers: RTCIceServer[];
   readonly io: Manager;
+  /** Always empty here. */
+  readonly sendBuffer: [];
+  readonly receiveBuffer: [];
 
   /**
    * Asks the server for ICE servers with fresh credentials, and keeps them as `iceServers`. Credentials may expire, so ask before a
    * call that begins long after `connect`. Rejects with a {@link Problem}.
    */
   fetchIceServers(): Promise<RTCIceServer[]>;
+
   connect(): this;
+  open(): this;
   /** Ends the session at once. Events that were emitted before are still sent. */
   disconnect(): this;
+  close(): this;
 
-  on<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
-  once<K extends keyof SocketEvents | keyof ServerEvents>(type: K, listener: Listener<K>): this;
-  /** Without a listener it removes all listeners of the type. Without a type it removes those of all types. */
-  off<K extends keyof SocketEvents | keyof ServerEvents>(type?: K, listener?: Listener<K>): this;
-  onAny(listener: <K extends keyof ServerEvents>(type: K, event: ServerEvents[K]) => void): this;
+  /** Hears every event of the server, before the listeners of its type. */
+  onAny(listener: AnyListener): this;
+  prependAny(listener: AnyListener): this;
   offAny(listener?: (type: never, event: never) => void): this;
+  listenersAny(): AnyListener[];
+  /** Hears every event that is emitted, when it is emitted. */
+  onAnyOutgoing(listener: OutgoingListener): this;
+  prependAnyOutgoing(listener: OutgoingListener): this;
+  offAnyOutgoing(listener?: OutgoingListener): this;
+  listenersAnyOutgoing(): OutgoingListener[];
 
-  /** Sends the event as soon as there is a session: in order, and exactly once. The callback gets the answer. */
+  /**
+   * Sends the event as soon as there is a session: in order, and exactly once. The callback gets the answer. Numbers become strings if
+   * the contract wants a string.
+   */
   emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (answer: Accepted | Problem) => void]): this;
   emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): this;
   /** Resolves when the server has accepted the event. Rejects with a {@link Problem}. */
   emitWithAck<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Promise<Accepted>;
-  /** Emits with a time limit in milliseconds. An event that was not sent by then is never sent. */
+  /** Emits the event `message`, which the contract does not have: the server refuses it. */
+  send(...args: any[]): this;
+  /** Drops the next event if the socket is not connected. */
+  readonly volatile: this;
+  /** Emits the next event with a time limit in milliseconds. An event that was not sent by then is never sent. */
   timeout(ms: number): {
     emit<K extends keyof ClientEvents>(type: K, ...args: [...ClientEvents[K], ack: (error: Error | null, answer?: Accepted) => void]): Socket;
     emit<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Socket;
     emitWithAck<K extends keyof ClientEvents>(type: K, ...args: ClientEvents[K]): Promise<Accepted>;
   };
+  /** Has no effect. */
+  compress(compress: boolean): this;
 }
+export interface Socket extends Listening<SocketListeners> {}
 
-/** Opens a socket to the server at this address. Default: the page's own server. */
-export function io(url?: string | URL, options?: Options): Socket;
+/**
+ * Opens a socket to the server at this address. Default: the page's own server. An address may lack its scheme, as in
+ * `localhost:3002`. If there is no such address, the socket is not active, and `connect_error` says so.
+ */
+export function io(url?: string | URL | null, options?: Options): Socket;
 export function io(options?: Options): Socket;
+export declare namespace io {
+  export { io, io as connect, Manager, Socket, protocol };
+}
+/** Of Socket.IO, for pages that show it. */
+export const protocol: number;
 export { io as connect, io as default };

@@ -50,6 +50,16 @@ socket.emit("signal", { data: { hand: "raised" } }, (answer) => {
 });
 socket.timeout(1000).emit("ping", (error, answer) => console.log(error?.message, answer?.status));
 
+// What socket.io-client has, too.
+socket.removeAllListeners("pong").prependAny((type) => console.log(type)).onAnyOutgoing((type, ...args) => console.log(type, args.length));
+socket.volatile.emit("signal", { data: 1 });
+socket.io.reconnectionDelay(500).on("error", (error) => console.warn(error.message));
+const manager = new io.Manager("localhost:3002", { query: { tenant: 7 }, extraHeaders: { "X-Tenant": "7" }, path: "/signaling" });
+const delay: number = manager.reconnectionDelay();
+console.log(delay, manager.uri, io.protocol, io.connect("//host") instanceof io.Socket, manager.socket("/").open().close().hasListeners("pong"));
+// @ts-expect-error: there is no such event
+socket.addListener("nonsense", () => {});
+
 async function call(stream: MediaStream): Promise<Room> {
   const room = await joinRoom(socket, "standup", { userId: "Ada", stream, metadata: { role: "host" } });
   room.on("stream", (remote, peer) => show(remote, peer));
