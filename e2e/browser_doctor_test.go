@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,7 +180,7 @@ func (v visit) shows(lane, state string) {
 
 func (v visit) concludes(level, words string) {
 	v.t.Helper()
-	require.Contains(v.t, evaluate[string](v.tab, `document.querySelector("#verdict-text").textContent`), words)
+	require.Contains(v.t, evaluate[string](v.tab, `[...document.querySelectorAll("#verdict p")].map((each) => each.textContent).join(" ")`), words)
 	require.Equal(v.t, level, evaluate[string](v.tab, `document.querySelector("#verdict").dataset.level`))
 }
 
@@ -185,7 +188,7 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 	takesTurns(t)
 	server := startServer(t)
 	v := seeDoctor(t, server, 2)
-	v.concludes("good", "Signaling works here, by every transport.")
+	v.concludes("good", "Calls can be set up from this network. You need to do nothing.")
 	for _, lane := range []string{"eventSource", "fetchStream", "poll", "post"} {
 		v.shows(lane, "works")
 		v.finds(lane, "good", "work")
@@ -195,9 +198,9 @@ func TestTheDoctorFindsNothingWrongWithAPlainWay(t *testing.T) {
 	v.finds("response-headers", "good", "nothing was changed")
 	v.finds("clock", "good")
 	v.finds("protocol", "info", "HTTP/1.1")
-	v.finds("candidates", "info", "Only host candidates", "coturn")
-	require.Positive(t, evaluate[int](v.tab, `Number(document.querySelector('[data-id="candidates"]').textContent.match(/Found: (\d+) host/)[1])`))
-	v.finds("pair", "good", "data channel was open")
+	v.finds("candidates", "info", "Calls to other networks could not be tested", "coturn")
+	require.Positive(t, evaluate[int](v.tab, `Number(document.querySelector('[data-id="candidates"]').textContent.match(/found (\d+) address/)[1])`))
+	v.finds("pair", "good", "were connected after")
 	require.Equal(t, "no proxy seen", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
 
 	until(t, "no socket of the doctor is left", func() bool { return statsOf(t, server).ActiveConnections == 0 })
@@ -228,9 +231,9 @@ func TestTheDoctorFindsAProxyThatHoldsBackStreamsByGET(t *testing.T) {
 	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(r *http.Request) bool { return r.Method == http.MethodGet }})
 	v := seeDoctor(t, box, 2)
-	v.concludes("warn", "by a stream opened by POST")
+	v.concludes("warn", "only by a live stream opened by POST")
 	v.shows("eventSource", "held")
-	v.finds("eventSource", "bad", "is held back", "turn off response buffering for "+box, "proxy_buffering off", "meanwhile streams opened by POST")
+	v.finds("eventSource", "bad", "is held back", "pass on each piece of an answer of "+box, "no response buffering", "proxy_buffering off", "Until then, pages can use the live stream by POST")
 	v.shows("fetchStream", "works")
 	v.finds("fetchStream", "good", "works")
 	v.shows("poll", "works")
@@ -242,13 +245,51 @@ func TestTheDoctorFindsAProxyThatHoldsBackAllStreams(t *testing.T) {
 	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{holdsBack: func(*http.Request) bool { return true }})
 	v := seeDoctor(t, box, 2)
-	v.concludes("warn", "by long polling")
+	v.concludes("warn", "only by long polling")
 	for _, lane := range []string{"eventSource", "fetchStream"} {
 		v.shows(lane, "held")
-		v.finds(lane, "bad", "is held back", "meanwhile long polling")
+		v.finds(lane, "bad", "is held back", "Until then, pages can use long polling")
 	}
 	v.shows("poll", "works")
 	v.shows("post", "works")
+}
+
+// A cache on the way answers each stream with the beginning of an older one.
+func TestTheDoctorFindsACacheThatStoresStreams(t *testing.T) {
+	takesTurns(t)
+	upstream, err := url.Parse(startServer(t))
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	var stored atomic.Value // the oldest answer of /doctor.json
+	proxy.ModifyResponse = func(response *http.Response) error {
+		if response.Request.URL.Path != "/doctor.json" {
+			return nil
+		}
+		body, err := io.ReadAll(response.Body)
+		stored.CompareAndSwap(nil, body)
+		response.Body = io.NopCloser(bytes.NewReader(stored.Load().([]byte)))
+		response.ContentLength = int64(len(stored.Load().([]byte)))
+		response.Header.Del("Content-Length")
+		return err
+	}
+	cache := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/events" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "event: connected\nid: AAAAAAAAAAAAAAAAAAAAAA.0\ndata: {\"type\":\"connected\",\"token\":\"AAAAAAAAAAAAAAAAAAAAAA\"}\n\n")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(cache.Close)
+	t.Cleanup(cache.CloseClientConnections)
+	v := seeDoctor(t, cache.URL, 1, (*tab).expectFailedRequests)
+	v.shows("eventSource", "stored")
+	v.finds("eventSource", "bad", "brings old events from a cache", "not to store answers of "+cache.URL, "Until then, pages can use the live stream by POST")
+	v.finds("response-headers", "bad", "Answers come from a cache")
+	v.concludes("warn", "only by a live stream opened by POST")
 }
 
 func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
@@ -257,7 +298,7 @@ func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
 	v := seeDoctor(t, box, 20, (*tab).expectFailedRequests)
 	v.finds("silence", "bad", "raise the idle timeout", "HEARTBEAT_INTERVAL")
 	v.until("told how long it bears", `/cut after (2\.[5-9]|[3-9](\.\d)?) s/.test(document.querySelector('[data-id="silence"]').textContent)`)
-	v.concludes("warn", "idle streams are cut soon")
+	v.concludes("warn", "but the connection is often cut")
 	require.Equal(t, "hidden proxy", evaluate[string](v.tab, `document.querySelector("#proxies-text").textContent`))
 	for _, lane := range []string{"eventSource", "fetchStream", "poll"} {
 		v.shows(lane, "works")
@@ -289,7 +330,7 @@ func TestTheDoctorFindsThatNothingCanBeSent(t *testing.T) {
 	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{onRequest: func(h http.Header) { h.Del("Authorization") }})
 	v := seeDoctor(t, box, 1, (*tab).expectFailedRequests)
-	v.concludes("bad", "events cannot be sent")
+	v.concludes("bad", "nothing can be sent to the server")
 	v.shows("post", "blocked")
 	v.finds("post", "bad", "status 401", "leave the header Authorization")
 	v.finds("request-headers", "bad", "Authorization was taken out")
@@ -313,8 +354,9 @@ func TestTheDoctorsReportIsSavedAndHoldsNoToken(t *testing.T) {
 	document := downloaded(t, dir, "*.json")
 
 	require.Contains(t, text, "a report on "+box)
-	require.Contains(t, text, "[PROBLEM] EventSource is held back")
-	require.Contains(t, text, "proxy_buffering off")
+	require.Contains(t, text, "[PROBLEM] Live stream (GET) is held back")
+	require.Contains(t, text, "Please pass on each piece of an answer")
+	require.NotContains(t, text, "sk your administrator")
 	require.Contains(t, text, "Browser   Mozilla/5.0")
 	require.Equal(t, text, evaluate[string](v.tab, `document.querySelector("#report-text").textContent`))
 	var report struct {
@@ -364,7 +406,7 @@ func TestTheDoctorsSilenceCanBeStopped(t *testing.T) {
 	v.until("counting", `/idle for [1-9]/.test(document.querySelector("#silence-text").textContent)`)
 	v.click("#stop")
 	v.until("stopped", `document.querySelector('[data-id="silence"]')`)
-	v.finds("silence", "info", "stopped early", "was still open after")
+	v.finds("silence", "info", "was stopped early", "was still open after")
 	v.click("#again")
 	v.until("measuring again", `document.querySelector("#verdict").dataset.level === "pending"`)
 	v.until("through again", `document.querySelector("#verdict").dataset.level === "good"`)
@@ -388,6 +430,18 @@ const allWell = `({
 	webrtc: { state: "measured", stun: 1, turn: 1, candidates: { host: 1, srflx: 1, relay: 1 }, errors: [], pair: { connected: true, after: 50 } },
 })`
 
+// askedOf is what the page says to a person, and the report says in another way to the administrator.
+var askedOf = regexp.MustCompile(`^.*[Aa]sk your administrator (not to|to|whether) `)
+
+// sentences cuts a text after each full stop that a space follows.
+func sentences(text string) []string {
+	all := strings.SplitAfter(text, ". ")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return all
+}
+
 // The advice is a pure function: each case changes one thing, and names the finding
 // that must result from it.
 func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
@@ -397,31 +451,40 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 		{``, "eventSource", "good", "Nothing to change", "good"},
 		{`r.rungs.eventSource.state = "lumps"; r.rungs.eventSource.lump = 4; r.rungs.eventSource.heldFor = 900`, "eventSource", "warn", "proxy_buffering off", "warn"},
 		{`r.rungs.eventSource.state = "blocked"; r.rungs.eventSource.failure = { reason: "refused", status: 403 }`, "eventSource", "bad", "let GET /events at https://s.example through", "warn"},
-		{`r.rungs.fetchStream.state = "broken"; r.rungs.fetchStream.arrivals.pop()`, "fetchStream", "bad", "/events/stream that take long", "warn"},
+		{`r.rungs.fetchStream.state = "broken"; r.rungs.fetchStream.arrivals.pop()`, "fetchStream", "bad", "not to cut long answers of https://s.example/events/stream", "warn"},
 		{`for (const rung of Object.values(r.rungs)) Object.assign(rung, { state: "held", firstEvent: null })`, "poll", "bad", "without inspection", "bad"},
 		{`r.posts = { state: "blocked", sent: 24, accepted: 0, status: 403, roundTrip: null }`, "post", "bad", "let POST https://s.example/events", "bad"},
 		{`r.posts = { state: "broken", sent: 24, accepted: 20, status: 502, roundTrip: 8 }`, "post", "warn", "Idempotency-Key", "warn"},
 		{`r.posts.roundTrip = 800`, "post", "good", "/events/batch", "good"},
 		{`r.silence.lasted = 5`, "silence", "info", "longer than the 10 s", "good"},
 		{`Object.assign(r.silence, { state: "stopped", lasted: 42 })`, "silence", "info", "Nothing to change", "good"},
-		{`Object.assign(r.silence, { state: "held", lasted: 0 })`, "silence", "info", "ways down first", "good"},
+		{`Object.assign(r.silence, { state: "held", lasted: 0 })`, "silence", "info", "Mend the live streams first", "good"},
 		{`Object.assign(r.silence, { state: "refused", lasted: 0 })`, "silence", "info", "in a minute", "good"},
 		{`Object.assign(r.silence, { state: "cut", lasted: 0, cutAfter: 5 })`, "silence", "bad", "HEARTBEAT_INTERVAL well below 5 s", "warn"},
-		{`Object.assign(r.silence, { state: "cut", lasted: 0, cutAfter: 20 })`, "silence", "warn", "let polls wait for less than 20 s", "good"},
+		{`Object.assign(r.silence, { state: "cut", lasted: 0, cutAfter: 20 })`, "silence", "warn", "“wait” to less than 20 s", "good"},
 		{`Object.assign(r.silence, { state: "cut", lasted: 30, cutAfter: 60 })`, "silence", "good", "Nothing to change", "good"},
 		{`Object.assign(r.silence, { state: "mute", lasted: 0, muteBy: 30 })`, "silence", "bad", "raise the idle timeout", "warn"},
 		{`r.exchange = { state: "failed", status: 403 }`, "exchange", "bad", "let GET requests to https://s.example", "good"},
 		{`r.exchange.clockDifference = -90000`, "clock", "warn", "Set this device's clock", "good"},
 		{`r.exchange.pageIsSecure = false`, "protocol", "warn", "HTTPS", "good"},
-		{`r.exchange.browserProtocol = "http/1.1"`, "protocol", "info", "Let HTTP/2 through", "good"},
-		{`r.exchange.request.removed.push({ name: "authorization", value: "" })`, "request-headers", "bad", "leave Authorization in requests", "good"},
+		{`r.exchange.browserProtocol = "http/1.1"`, "protocol", "info", "let HTTP/2 through", "good"},
+		{`r.exchange.request.removed.push({ name: "authorization", value: "" })`, "request-headers", "bad", "leave the header Authorization in requests", "good"},
 		{`r.exchange.response.added.push({ name: "content-encoding", value: "gzip" })`, "response-headers", "warn", "turn off compression", "good"},
-		{`r.exchange.response.added.push({ name: "age", value: "30" })`, "response-headers", "bad", "not to cache", "good"},
-		{`r.exchange.response.removed.push({ name: "x-accel-buffering", value: "no" })`, "response-headers", "info", "nginx takes it out", "good"},
-		{`r.webrtc.candidates.relay = 0`, "candidates", "warn", "TURN over TLS on port 443", "good"},
-		{`r.webrtc.turn = 0; r.webrtc.candidates = { host: 1, srflx: 0, relay: 0 }`, "candidates", "warn", "port 3478", "good"},
-		{`r.webrtc = { state: "unsupported" }`, "candidates", "bad", "another browser", "good"},
-		{`r.webrtc.pair = { connected: false, after: null }`, "pair", "bad", "policy", "good"},
+		{`r.exchange.response.added.push({ name: "age", value: "30" })`, "response-headers", "bad", "not to store", "good"},
+		{`r.exchange.response.removed.push({ name: "x-accel-buffering", value: "no" })`, "response-headers", "info", "nginx takes this header out", "good"},
+		{`r.webrtc.candidates.relay = 0`, "candidates", "warn", "TURN over TLS on port 443", "warn"},
+		{`r.webrtc.turn = 0; r.webrtc.candidates = { host: 1, srflx: 0, relay: 0 }`, "candidates", "warn", "port 3478", "warn"},
+		{`r.webrtc = { state: "unsupported" }`, "candidates", "bad", "another browser", "bad"},
+		{`r.webrtc.pair = { connected: false, after: null }`, "pair", "bad", "policy", "bad"},
+		{`r.webrtc.candidates = null; r.webrtc.failure = "That is not a URL."`, "candidates", "bad", "correct ICE_SERVERS", "warn"},
+		{`r.rungs.eventSource.state = "unsupported"`, "eventSource", "info", "Until then, pages can use the live stream by POST", "warn"},
+		{`r.rungs.eventSource.state = "stored"`, "eventSource", "bad", "not to store answers", "warn"},
+		{`r.rungs.poll.state = "blocked"; r.rungs.poll.failure = { reason: "refused", status: 429 }`, "poll", "warn", "in a minute", "warn"},
+		{`r.rungs.eventSource.state = "blocked"; r.rungs.eventSource.failure = { reason: "at capacity", status: null }`, "eventSource", "warn", "tell its operator", "warn"},
+		{`r.exchange.stored = true; r.exchange.request.changed.push({ name: "idempotency-key", from: "a", to: "b" })`, "response-headers", "bad", "not to store", "good"},
+		{`r.exchange.browserProtocol = null`, "protocol", "info", "Nothing to change", "good"},
+		{`r.worker = "https://s.example/sw.js"`, "worker", "warn", "Delete the data of this site", "good"},
+		{`Object.assign(r.silence, { state: "unsupported", lasted: 0 })`, "silence", "info", "a newer browser", "good"},
 	} {
 		var got struct {
 			Verdict  struct{ Level, Text string }
@@ -441,9 +504,17 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 		require.Equal(t, c.verdict, got.Verdict.Level, "%s: %s", c.change, got.Verdict.Text)
 		found := false
 		for _, f := range got.Findings {
-			require.Regexp(t, `^[A-Z“][^.]*(\.[^ ][^.]*)*\.$`, f.Advice, "one sentence")
+			for _, text := range []string{f.Text, f.Advice} {
+				for _, sentence := range sentences(text) {
+					require.Regexp(t, `^[A-Z0-9“].*[.”]$`, sentence)
+					require.LessOrEqual(t, len(strings.Fields(sentence)), 27, sentence)
+				}
+			}
 			require.NotContains(t, f.Title+f.Text+f.Advice, "undefined", c.change)
-			require.Contains(t, got.Report, f.Advice)
+			for _, sentence := range sentences(f.Advice) {
+				require.Contains(t, got.Report, askedOf.ReplaceAllString(sentence, ""), "the report says it too")
+			}
+			require.NotContains(t, got.Report, "sk your administrator")
 			if f.ID == c.id {
 				found = true
 				require.Equal(t, c.level, f.Level, c.change)
@@ -489,8 +560,8 @@ func TestTheDoctorFindsAProxyThatCollectsEvents(t *testing.T) {
 	v := seeDoctor(t, box, 1)
 	for _, lane := range []string{"eventSource", "fetchStream"} {
 		v.shows(lane, "lumps")
-		v.finds(lane, "warn", "in lumps", "came at once", "turn off response buffering")
+		v.finds(lane, "warn", "late", "came at once", "no response buffering")
 	}
 	v.shows("poll", "works")
-	v.concludes("warn", "by long polling")
+	v.concludes("warn", "only by long polling")
 }

@@ -1,12 +1,31 @@
 // Copies text, and says so on the button that was pressed.
 
-export async function copyText(text, button) {
+/**
+ * @param {string} text
+ * @param {HTMLElement} button
+ * @param {HTMLElement} [source] shows the text, and is selected if the browser refuses to copy
+ */
+export async function copyText(text, button, source) {
+  if (await copied(text)) {
+    say(button, "Copied");
+    button.toggleAttribute("data-copied", true);
+    return;
+  }
+  if (source) getSelection()?.selectAllChildren(source);
+  say(button, source ? "Not copied, but selected" : "Not copied");
+}
+
+/**
+ * Shows a text in place of a button's label for a short time.
+ * @param {HTMLElement} button
+ * @param {string} text
+ */
+export function say(button, text) {
   const label = button.querySelector("span") ?? button;
-  label.dataset.label ??= label.textContent;
-  label.textContent = await copied(text) ? "Copied" : "Not copied";
-  button.toggleAttribute("data-copied", true);
+  label.dataset.label ??= label.textContent ?? "";
+  label.textContent = text;
   setTimeout(() => {
-    label.textContent = label.dataset.label;
+    label.textContent = label.dataset.label ?? "";
     button.removeAttribute("data-copied");
   }, 2000);
 }
@@ -27,7 +46,11 @@ function copiedTheOldWay(text) {
   field.value = text;
   document.body.append(field);
   field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  return done;
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    field.remove();
+  }
 }

@@ -1,5 +1,5 @@
-// Finds the parts of a page. If the HTML lacks a part, or has one of another kind, the error
-// names it.
+// What all pages need: the parts of a page, and a bound on waiting. If the HTML lacks a part, or has
+// a part of another kind, the error names it.
 
 /**
  * Returns the first element inside `within` that the selector matches.
@@ -28,3 +28,31 @@ export const byId = (id, kind) => part(document, `#${id}`, kind);
  * @param {string} id
  */
 export const stamp = (id) => /** @type {HTMLElement} */ (part(byId(id, HTMLTemplateElement).content, "*").cloneNode(true));
+
+/**
+ * Does work that may take this long (ms). It rejects after that time even if the work ignores the
+ * signal. Another signal may end the work earlier. AbortSignal.timeout and AbortSignal.any do not
+ * exist in all browsers, and an extension may hold a request.
+ * @template T
+ * @param {number} time
+ * @param {(signal: AbortSignal) => Promise<T>} work
+ * @param {AbortSignal} [other]
+ */
+export async function within(time, work, other) {
+  const aborting = new AbortController();
+  other?.addEventListener("abort", () => aborting.abort());
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<never>} */
+  const end = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error("The answer took too long."));
+      aborting.abort();
+    }, time);
+  });
+  try {
+    return await Promise.race([work(aborting.signal), end]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

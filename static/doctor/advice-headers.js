@@ -2,9 +2,11 @@
 
 import { list, plural } from "./words.js";
 
-export function adviseOnHeaders({ request, response }, address) {
-  return [adviseOnRequest(request, address), adviseOnResponse(response, address)];
+export function adviseOnHeaders({ stored, request, response }, address) {
+  return [adviseOnRequest(stored ? NOTHING : request, address), adviseOnResponse(response, stored, address)];
 }
+
+const NOTHING = { added: [], removed: [], changed: [] }; // a stored answer tells of another request
 
 const names = (fields) => list(fields.map(({ name }) => titled(name)));
 const titled = (name) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
@@ -21,48 +23,48 @@ function differences({ added, removed, changed }) {
 function adviseOnRequest(request, address) {
   const { added, removed, changed } = request;
   const text = differences(request);
-  const finding = (level, title, advice) => ({ id: "request-headers", level, title, text: `On the way up: ${text || "nothing was changed"}.`, advice });
+  const finding = (level, title, advice) => ({ id: "request-headers", level, title, text: `From this browser to the server: ${text || "nothing was changed"}.`, advice });
   const lost = [...removed, ...changed];
   if (lost.length) {
-    return finding(lost.some(({ name }) => name === "authorization") ? "bad" : "warn", "Request headers are lost on the way",
-      `Ask your administrator to leave ${names(lost)} in requests to ${address} as they are, because they tell the server which client asks, and where its stream resumes.`);
+    return finding(lost.some(({ name }) => name === "authorization") ? "bad" : "warn", "Parts of requests are lost on the way",
+      `Ask your administrator to leave the ${lost.length === 1 ? "header" : "headers"} ${names(lost)} in requests to ${address} unchanged. The server learns from them which client asks, and where its stream continues.`);
   }
   if (added.length) {
-    return finding("info", `${plural(added.length, "request header")} added on the way`, "Nothing to change: proxies do this to name themselves.");
+    return finding("info", `${plural(added.length, "header")} added to requests`, "Nothing to change: proxies name themselves in this way.");
   }
-  return finding("good", "Request headers arrive as sent", "Nothing to change.");
+  return finding("good", "Requests arrive unchanged", "Nothing to change.");
 }
 
 // nginx obeys this header, and then takes it out.
 const isObeyed = ({ name }) => name === "x-accel-buffering";
 
-function adviseOnResponse(response, address) {
+function adviseOnResponse(response, stored, address) {
   const { added, removed, changed } = response;
   const text = differences(response);
-  const finding = (level, title, advice) => ({ id: "response-headers", level, title, text: `On the way down: ${text || "nothing was changed"}.`, advice });
+  const finding = (level, title, advice) => ({ id: "response-headers", level, title, text: `From the server to this browser: ${text || "nothing was changed"}.`, advice });
   const valueOf = (name) => added.find((field) => field.name === name)?.value;
 
   const lost = [...removed, ...changed];
-  if (valueOf("age") > 0 || /\bhit\b/i.test(valueOf("x-cache") ?? "")) {
-    return finding("bad", "Answers come from a cache", `Ask your administrator not to cache answers of ${address}, because they say Cache-Control: no-store.`);
+  if (stored || valueOf("age") > 0 || /\bhit\b/i.test(valueOf("x-cache") ?? "")) {
+    return finding("bad", "Answers come from a cache", `Ask your administrator not to store answers of ${address}. They say Cache-Control: no-store.`);
   }
   if (valueOf("content-encoding")) {
     return finding("warn", "Answers are compressed on the way",
-      `Ask your administrator to turn off compression for text/event-stream at ${address}, because compression collects events before it passes them on.`);
+      `Ask your administrator to turn off compression of text/event-stream from ${address}. Compression collects events before it passes them on.`);
   }
   if (lost.some(({ name }) => name === "cache-control")) {
     return finding("warn", "Cache-Control is changed on the way",
-      `Ask your administrator to leave Cache-Control of ${address} as it is, because it keeps streams out of caches and buffers.`);
+      `Ask your administrator to leave the header Cache-Control in answers of ${address} unchanged. It keeps streams out of caches and buffers.`);
   }
   if (lost.some((field) => !isObeyed(field))) {
-    return finding("warn", "Response headers are changed on the way",
-      `Ask your administrator to leave ${names(lost.filter((field) => !isObeyed(field)))} in answers of ${address} as they are.`);
+    return finding("warn", "Parts of answers are changed on the way",
+      `Ask your administrator to leave ${names(lost.filter((field) => !isObeyed(field)))} in answers of ${address} unchanged.`);
   }
   if (lost.length) {
-    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if streams work: nginx takes it out after it has turned off its own buffering.");
+    return finding("info", "X-Accel-Buffering is taken out on the way", "Nothing to change if live streams work: nginx takes this header out when it obeys it.");
   }
   if (added.length) {
-    return finding("info", `${plural(added.length, "response header")} added on the way`, "Nothing to change: proxies do this to name themselves.");
+    return finding("info", `${plural(added.length, "header")} added to answers`, "Nothing to change: proxies name themselves in this way.");
   }
-  return finding("good", "Response headers arrive as sent", "Nothing to change.");
+  return finding("good", "Answers arrive unchanged", "Nothing to change.");
 }

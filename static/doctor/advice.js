@@ -1,4 +1,4 @@
-// Makes findings from measurements: what was seen, how good it is, and one sentence on what to do.
+// Makes findings from measurements: what was seen, how good it is, and what to do.
 // Pure: it depends only on the results that doctor.js collects, and on the server's address. A
 // part that is not measured yet is null, and has no finding.
 //
@@ -7,12 +7,13 @@
 
 import { adviseOnHeaders } from "./advice-headers.js";
 import { adviseOnRungs, adviseOnPosts } from "./advice-rungs.js";
-import { adviseOnPair, adviseOnCandidates } from "./advice-webrtc.js";
-import { duration, protocolName, seconds } from "./words.js";
+import { adviseOnPair, adviseOnCandidates, canCall } from "./advice-webrtc.js";
+import { answered, duration, protocolName, seconds } from "./words.js";
 
 export function advise(results, address) {
-  const { exchange, rungs, posts, silence, webrtc } = results;
+  const { exchange, worker, rungs, posts, silence, webrtc } = results;
   const findings = [];
+  if (worker) findings.push(adviseOnWorker(worker));
   if (rungs) findings.push(...adviseOnRungs(rungs, address));
   if (posts) findings.push(adviseOnPosts(posts, exchange, address));
   if (silence && silence.state !== "testing") findings.push(adviseOnSilence(silence, exchange, address));
@@ -22,25 +23,38 @@ export function advise(results, address) {
   }
   if (webrtc) findings.push(adviseOnCandidates(webrtc));
   if (webrtc?.pair) findings.push(adviseOnPair(webrtc.pair));
-  return { verdict: verdictOn(results), findings };
+  return { verdict: verdictOn(results, findings), findings };
 }
 
-// Sums up all results in one sentence.
-function verdictOn({ rungs, posts, silence, exchange }) {
-  if (!rungs || !posts) return { level: "pending", text: "Measuring…" };
+const SEND = "Send the report below to the administrator of your network: it says what to change.";
+const LOOK = "The findings below say what to do.";
+
+// Sums up all results in one sentence, and says in another what to do.
+function verdictOn({ isOffline, rungs, posts, silence, exchange, webrtc }, findings) {
+  if (!rungs || !posts) return { level: "pending", text: "Measuring…", next: "This takes about ten seconds." };
+  const isUnreachable = exchange?.state === "failed" && !exchange.status && !posts.status && posts.state === "blocked"
+    && Object.values(rungs).every(({ firstEvent, failure }) => firstEvent === null && !failure?.status);
+  if (isUnreachable) {
+    return isOffline
+      ? { level: "bad", text: "This device is offline.", next: "Connect it to a network, then measure again." }
+      : { level: "bad", text: "This browser cannot reach the server at all.", next: "Check whether other pages open, and whether an extension blocks requests. If both are well, send the report below to the administrator of your network." };
+  }
+  if (posts.state === "blocked") return { level: "bad", text: "Calls cannot be set up from this network: nothing can be sent to the server.", next: SEND };
   const passes = (name) => ["works", "lumps"].includes(rungs[name].state);
-  if (posts.state === "blocked") {
-    return { level: "bad", text: "Signaling does not work here: events cannot be sent." };
-  }
-  const fragile = silence && ["cut", "mute"].includes(silence.state) && harmlessSilence(silence) * 1000 <= (exchange?.heartbeatInterval ?? 10_000);
-  if (Object.values(rungs).every(({ state }) => state === "works") && posts.state === "works" && !fragile) {
-    return { level: "good", text: "Signaling works here, by every transport." };
-  }
-  const ways = { eventSource: "EventSource", fetchStream: "a stream opened by POST", poll: "long polling" };
+  const ways = { eventSource: "a live stream", fetchStream: "a live stream opened by POST", poll: "long polling" };
   const way = Object.keys(ways).find((name) => rungs[name].state === "works") ?? Object.keys(ways).find(passes);
-  if (!way) return { level: "bad", text: "Signaling does not work here: no events arrive." };
-  const but = fragile && way !== "poll" ? ", but idle streams are cut soon" : "";
-  return { level: "warn", text: `Signaling works here, by ${ways[way]}${but}.` };
+  if (!way) return { level: "bad", text: "Calls cannot be set up from this network: no events arrive from the server.", next: SEND };
+  if (webrtc && !canCall(webrtc)) return { level: "bad", text: "This browser cannot make calls, although the network lets them be set up.", next: LOOK };
+  const fragile = silence && ["cut", "mute"].includes(silence.state) && harmlessSilence(silence) <= (exchange?.heartbeatInterval ?? 10_000) / 1000;
+  const allWork = Object.values(rungs).every(({ state }) => state === "works");
+  if (!allWork || posts.state !== "works" || fragile) {
+    const but = fragile && way !== "poll" ? ", but the connection is often cut" : allWork ? "" : `, but only by ${ways[way]}`;
+    return { level: "warn", text: `Calls can be set up from this network${but}.`, next: SEND };
+  }
+  if (findings.some(({ id, level }) => id === "candidates" && ["warn", "bad"].includes(level))) {
+    return { level: "warn", text: "Calls can be set up from this network, but sound and picture may not get through.", next: SEND };
+  }
+  return { level: "good", text: "Calls can be set up from this network.", next: "You need to do nothing." };
 }
 
 // The longest silence, in seconds, that is known to do no harm.
@@ -55,57 +69,72 @@ function adviseOnSilence(silence, exchange, address) {
         return finding("info", "Idle streams stay open, but the test was short", `A stream that was idle for ${seconds(silence.lasted)} was not cut.`, longer(heartbeat));
       }
       return finding("good", "Idle streams stay open", `A stream that was idle for ${seconds(silence.lasted)} was not cut.`,
-        `Nothing to change: with a heartbeat every ${seconds(heartbeat)}, streams are never idle for so long.`);
+        `Nothing to change: the server sends a heartbeat every ${seconds(heartbeat)}, so no stream is idle for so long.`);
     case "stopped":
-      return finding("info", "Idle streams: test stopped early", `An idle stream was still open after ${seconds(silence.lasted)}.`,
+      return finding("info", "The test of idle streams was stopped early", `An idle stream was still open after ${seconds(silence.lasted)}.`,
         silence.lasted <= heartbeat ? longer(heartbeat) : "Nothing to change: heartbeats come more often than that.");
     case "held":
     case "blocked":
-      return finding("info", "Idle streams: could not be measured", "The idle stream is held back as well, so this page cannot measure how long it stays open.",
-        "Fix the ways down first, then measure again.");
+      return finding("info", "Idle streams could not be measured", "The idle stream is held back as well, so this page cannot measure how long it stays open.",
+        "Mend the live streams first, as their findings say. Then measure again.");
+    case "unsupported":
+      return finding("info", "Idle streams could not be measured", "This browser cannot read an answer while it arrives.",
+        "Measure with a newer browser if calls break off after a while.");
     case "refused":
-      return finding("info", "Idle streams: could not be measured", "The server, or a proxy in front of it, refused the idle stream.",
+      return finding("info", "Idle streams could not be measured", "The server, or a proxy in front of it, refused the idle stream.",
         "Measure again in a minute: the server allows only a few of these tests at once.");
   }
   const borne = harmlessSilence(silence);
   const text = silence.cutAfter !== null
-    ? `An idle stream was cut after ${seconds(silence.cutAfter)}.`
-    : `An idle stream was dead after ${seconds(silence.muteBy)}, although nothing closed it; ${silence.lasted ? `another was still open after ${seconds(silence.lasted)}` : "no shorter time was tested"}.`;
+    ? `A stream on which nothing was sent was cut after ${seconds(silence.cutAfter)}.`
+    : `A stream on which nothing was sent was dead after ${seconds(silence.muteBy)}, although nothing closed it. ${silence.lasted ? `Another was still open after ${seconds(silence.lasted)}` : "No shorter time was tested"}.`;
   if (borne <= heartbeat) {
     return finding("bad", "Idle streams are cut", text,
-      `Ask your administrator to raise the idle timeout for ${address} to 60 s or more (nginx: proxy_read_timeout), or ask the operator of the server to set HEARTBEAT_INTERVAL well below ${seconds(borne)}.`);
+      `Ask your administrator to raise the idle timeout for ${address} to 60 s or more. In nginx this is “proxy_read_timeout”. If that is not possible, ask the operator of the server to set HEARTBEAT_INTERVAL well below ${seconds(borne)}.`);
   }
   if (borne <= 25) {
     return finding("warn", "Idle streams are cut, but later than heartbeats come", text,
-      `Heartbeats every ${seconds(heartbeat)} keep streams open, but let polls wait for less than ${seconds(borne)} (“wait” is 25 s by default), or ask your administrator to raise the idle timeout for ${address} to 60 s or more.`);
+      `Ask your administrator to raise the idle timeout for ${address} to 60 s or more. Heartbeats every ${seconds(heartbeat)} keep live streams open, but long polling waits for 25 s: pages can set “wait” to less than ${seconds(borne)}.`);
   }
   return finding("good", "Idle streams are cut, but late enough", text,
-    `Nothing to change: heartbeats come every ${seconds(heartbeat)}, and polls wait for 25 s unless somebody sets more.`);
+    `Nothing to change: heartbeats come every ${seconds(heartbeat)}, and long polling waits for 25 s.`);
 }
 
-const longer = (heartbeat) => `Let the test run longer than the ${seconds(heartbeat)} between two heartbeats to be sure that streams stay open.`;
+const longer = (heartbeat) => `Let the test run longer than the ${seconds(heartbeat)} between two heartbeats, to be sure that streams stay open.`;
 
 function adviseOnFailedExchange({ status }, address) {
   return {
-    id: "exchange", level: "bad", title: "The server did not answer",
-    text: status ? `The answer to GET ${address}/doctor.json had status ${status}.` : `There was no answer to GET ${address}/doctor.json in time.`,
+    id: "exchange", level: "bad", title: "The server did not answer the first test",
+    text: status ? `${answered(`The request GET ${address}/doctor.json`, status)}.` : `There was no answer to GET ${address}/doctor.json in time.`,
     advice: `Ask your administrator to let GET requests to ${address} through.`,
   };
 }
 
+// A program in the browser, which another app at this address has left there.
+function adviseOnWorker(worker) {
+  return {
+    id: "worker", level: "warn", title: "A service worker answers in place of the server",
+    text: `An app at this address left the program ${worker} in this browser. It may store answers, and repeat old ones.`,
+    advice: "Delete the data of this site in the settings of the browser, then measure again. Ask the developer of that app to let /events pass the worker.",
+  };
+}
+
 function adviseOnProtocol({ browserProtocol, serverProtocol, pageIsSecure, pageIsEncrypted }) {
-  const seen = `Your browser speaks ${protocolName(browserProtocol)}, and the server receives ${serverProtocol}.`;
+  const seen = browserProtocol
+    ? `Your browser speaks ${protocolName(browserProtocol)}, and the server receives ${serverProtocol}.`
+    : `Your browser does not say how it is connected. The server receives ${serverProtocol}.`;
   const finding = (level, title, advice) => ({ id: "protocol", level, title, text: seen, advice });
   if (!pageIsSecure) {
-    return finding("warn", "The connection is not encrypted",
-      "Serve this address by HTTPS: proxies can change unencrypted data, and browsers allow camera and microphone only on secure pages.");
+    return finding("warn", "No camera and microphone: the connection is not encrypted",
+      "Ask the operator of the server to serve this address by HTTPS. Browsers give camera and microphone only to pages by https and on localhost, and proxies can change what is not encrypted.");
   }
+  if (!browserProtocol) return finding("info", "The protocol is not known", "Nothing to change.");
   if (/^(h2|h3)/.test(browserProtocol ?? "")) {
-    return finding("good", `${protocolName(browserProtocol)} reaches your browser`, "Nothing to change: any number of tabs can have streams.");
+    return finding("good", `${protocolName(browserProtocol)} reaches your browser`, "Nothing to change: calls work in any number of tabs.");
   }
   return finding("info", `Your browser speaks ${protocolName(browserProtocol)}`, pageIsEncrypted
-    ? "Let HTTP/2 through to browsers, because over HTTP/1.1 each tab's stream takes one of the six connections that a browser has to a host."
-    : "Serve this address by HTTPS and HTTP/2 if people open many tabs, because over HTTP/1.1 each tab's stream takes one of six connections.");
+    ? "Nothing to change if people open up to five tabs. For more, ask the operator of the server to let HTTP/2 through to browsers."
+    : "Nothing to change if people open up to five tabs. For more, ask the operator of the server to serve this address by HTTPS and HTTP/2.");
 }
 
 function adviseOnClock({ clockDifference, roundTrip }) {
@@ -117,6 +146,6 @@ function adviseOnClock({ clockDifference, roundTrip }) {
   if (off < 5000) return { id: "clock", level: "good", title: "The clocks agree", text, advice: "Nothing to change." };
   return {
     id: "clock", level: off < 60_000 ? "info" : "warn", title: "The clocks differ", text,
-    advice: "Set this device's clock by the network, or the server's clock if other devices see the same difference, because credentials with a time limit, such as those of TURN servers, may be refused.",
+    advice: "Set this device's clock by the network. If other devices see the same difference, tell the operator of the server. Passwords with a time limit, such as those of TURN servers, may be refused.",
   };
 }

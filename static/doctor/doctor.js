@@ -1,6 +1,6 @@
 // The doctor: runs the measurements, and shows the results so far.
 
-import { copyText } from "/assets/copy.js";
+import { copyText, say } from "/assets/copy.js";
 import { byId } from "/assets/page.js";
 import { advise } from "./advice.js";
 import { measureExchange } from "./exchange.js";
@@ -20,10 +20,22 @@ let stopping = new AbortController();
 
 /**
  * The results of a run, by part. A part is null until it is measured.
- * @returns {{ measuredAt: Date, exchange: any, proxies: any, rungs: any, posts: any, silence: any, webrtc: any }}
+ * @returns {{ measuredAt: Date, isOffline: boolean, worker: string | null, exchange: any, proxies: any, rungs: any, posts: any, silence: any, webrtc: any }}
  */
 function nothingYet() {
-  return { measuredAt: new Date(), exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null };
+  return {
+    measuredAt: new Date(), isOffline: navigator.onLine === false, worker: findWorker(),
+    exchange: null, proxies: null, rungs: null, posts: null, silence: null, webrtc: null,
+  };
+}
+
+// Returns the address of the service worker that answers the requests of this page, if there is one.
+function findWorker() {
+  try {
+    return navigator.serviceWorker?.controller?.scriptURL ?? null;
+  } catch {
+    return null; // a page without storage has no worker
+  }
 }
 
 // Measures everything. Everything except the silence ends within about fifteen seconds, even if much
@@ -93,11 +105,19 @@ byId("again").addEventListener("click", () => {
   examine();
 });
 byId("save-text").addEventListener("click", () => {
-  save(fileName(results.measuredAt, "txt"), "text/plain", reportText(report()));
+  trySaving("save-text", "txt", "text/plain", reportText(report()));
 });
 byId("save-json").addEventListener("click", () => {
-  save(fileName(results.measuredAt, "json"), "application/json", JSON.stringify(report(), null, 2));
+  trySaving("save-json", "json", "application/json", JSON.stringify(report(), null, 2));
 });
-byId("copy-report").addEventListener("click", () => copyText(reportText(report()), byId("copy-report")));
+byId("copy-report").addEventListener("click", () => copyText(reportText(report()), byId("copy-report"), byId("report-text")));
+
+function trySaving(button, extension, type, content) {
+  try {
+    save(fileName(results.measuredAt, extension), type, content);
+  } catch {
+    say(byId(button), "Not saved");
+  }
+}
 
 examine();

@@ -13,6 +13,8 @@ const WORDS = {
   broken: "breaks off",
   blocked: "refused",
   unanswered: "one way only",
+  stored: "old events",
+  unsupported: "not here",
 };
 
 export function showLane(name, state, figure = "") {
@@ -33,15 +35,16 @@ export function showPosts({ state, roundTrip }) {
 // If something holds back events or cuts silent streams, it is a proxy, even without a name.
 export function showProxies({ proxies, rungs, silence }) {
   const deeds = [...Object.values(rungs ?? {}), ...(silence ? [silence] : [])].map(({ state }) => state);
-  const felt = deeds.some((state) => ["held", "lumps", "cut", "mute"].includes(state));
-  const unseen = felt ? "hidden proxy" : "no proxy seen";
-  byId("proxies").dataset.seen = proxies.count || felt ? "yes" : "no";
+  const felt = deeds.some((state) => ["held", "lumps", "stored", "cut", "mute"].includes(state));
+  const isUnknown = proxies.count === null; // the server did not answer, so nothing is known
+  const unseen = felt ? "hidden proxy" : isUnknown ? "on the way" : "no proxy seen";
+  byId("proxies").dataset.seen = proxies.count || felt ? "yes" : isUnknown ? "unknown" : "no";
   byId("proxies-text").textContent = proxies.count ? plural(proxies.count, "proxy", "proxies") : unseen;
   byId("proxies").title = proxies.names.join(", ");
 }
 
 export function proxiesOf(exchange) {
-  return exchange.state === "measured" ? proxiesSeen(exchange) : { count: 0, names: [] };
+  return exchange.state === "measured" ? proxiesSeen(exchange) : { count: null, names: [] };
 }
 
 export function resetPicture() {
@@ -67,8 +70,8 @@ export function showSilence(silence, level, heartbeatInterval) {
   byId("silence-beat").style.left = `${beat * 100}%`;
   byId("silence-beat").style.display = beat <= 1 ? "block" : "none";
   byId("silence-legend").textContent = beat <= 1
-    ? `How long an idle stream stays open. The mark shows the server’s heartbeat, which comes every ${seconds(heartbeatInterval / 1000)}.`
-    : "How long an idle stream stays open.";
+    ? `How long a live stream stays open while nothing is sent. The mark shows the server’s heartbeat, which comes every ${seconds(heartbeatInterval / 1000)}.`
+    : "How long a live stream stays open while nothing is sent.";
   const show = () => drawSilence(silence);
   if (testing) ticking = setInterval(show, 250);
   show();

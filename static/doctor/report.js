@@ -7,7 +7,7 @@ import { duration, list, plural, protocolName, seconds } from "./words.js";
 const LEVEL_WORDS = { good: "ok", info: "note", warn: "WARNING", bad: "PROBLEM" };
 
 export function makeReport({ results, verdict, findings, address, browser }) {
-  const { measuredAt, exchange, rungs, posts, silence, webrtc, proxies } = results;
+  const { measuredAt, worker, exchange, rungs, posts, silence, webrtc, proxies } = results;
   return {
     report: "What does my network allow?",
     server: address,
@@ -15,6 +15,7 @@ export function makeReport({ results, verdict, findings, address, browser }) {
     measuredAt: measuredAt.toISOString(),
     browser,
     verdict: verdict.text,
+    serviceWorker: worker,
     findings,
     measurements: {
       proxies,
@@ -71,6 +72,10 @@ export function reportText(report) {
     "",
     report.verdict,
     "",
+    "Calls in the browser are set up by this server. It is ordinary HTTP: answers of type",
+    "text/event-stream that stay open, and short POST requests with JSON. It needs no WebSocket, and",
+    "nothing has to be installed.",
+    "",
     ...section("WHAT TO CHANGE", report.findings.filter(({ level }) => ["bad", "warn"].includes(level)), "Nothing."),
     ...section("WHAT ELSE WAS FOUND", report.findings.filter(({ level }) => ["good", "info"].includes(level)), "Nothing."),
     "MEASUREMENTS",
@@ -79,9 +84,6 @@ export function reportText(report) {
     ...(m.silence ? [silenceLine(m.silence)] : []),
     ...(m.exchange?.requestHeaders ? exchangeLines(m.exchange) : []),
     "",
-    "The service is ordinary HTTP: answers of type text/event-stream that stay open, and short",
-    "POST requests with JSON. It needs no WebSocket, and nothing has to be installed.",
-    "",
   ].join("\n");
 }
 
@@ -89,10 +91,19 @@ function section(title, findings, otherwise) {
   const lines = findings.flatMap(({ level, title, text, advice }) => [
     `- [${LEVEL_WORDS[level]}] ${title}`,
     `  ${text}`,
-    `  ${advice}`,
+    `  ${toAdministrator(advice)}`,
     "",
   ]);
   return [title, "", ...(lines.length ? lines : [otherwise, ""])];
+}
+
+// The page asks a person to ask the administrator. The report asks the administrator.
+function toAdministrator(advice) {
+  return advice
+    .replace(/\bask your administrator not to /gi, "Please do not ")
+    .replace(/\bask your administrator to /gi, "Please ")
+    .replace(/\bask your administrator whether /gi, "Please find out whether ")
+    .replace(/([^.] )Please /g, (_, before) => `${before}please `);
 }
 
 function rungLine(name, { state, firstEventMs, pingsSentAtMs, pongsArrivedAtMs, largestLump }) {

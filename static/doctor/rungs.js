@@ -2,7 +2,8 @@
 // real protocol. It opens a socket of its own and sends pings by POST at even intervals; the
 // pongs show what happens to events on the way.
 
-import { isEventStream, readEvents } from "./event-stream.js";
+import { within } from "/assets/page.js";
+import { hasStream, isEventStream, readEvents } from "./event-stream.js";
 import { isLumpy, judgeSpacing } from "./spacing.js";
 
 const PINGS = 8;
@@ -29,7 +30,19 @@ export async function measureRungs({ onChange, onConnected }) {
     rung.state = judge(name, rung);
     onChange(name, rung);
   }));
+  for (const [name, rung] of Object.entries(rungs)) {
+    if (!isStored(rung, rungs)) continue;
+    rung.state = "stored";
+    onChange(name, rung);
+  }
   return rungs;
+}
+
+// A store on the way replays the stream of an older socket, whose token the server does not know
+// any more. The server knows the token of another rung, so the token was not lost on the way up.
+function isStored({ state, posts }, rungs) {
+  return state === "unanswered" && posts.every(({ status }) => status === 401)
+    && Object.values(rungs).some((other) => other.posts.some(({ ok }) => ok));
 }
 
 async function measureRung(rung, open, onConnected) {
@@ -106,7 +119,12 @@ function inbox(start) {
 }
 
 function openEventSource({ signal, receive, fail }) {
-  const source = new EventSource("/events");
+  let source;
+  try {
+    source = new EventSource("/events");
+  } catch {
+    return fail({ reason: "unsupported" });
+  }
   for (const type of ["connected", "pong", "disconnected"]) {
     source.addEventListener(type, (message) => receive(JSON.parse(message.data)));
   }
@@ -122,6 +140,7 @@ async function openFetchStream({ signal, receive, fail }) {
     const headers = { "Accept": "text/event-stream" };
     const response = await fetch("/events/stream", { method: "POST", headers, cache: "no-store", signal });
     if (!isEventStream(response)) return fail({ reason: "refused", status: response.status });
+    if (!hasStream(response)) return fail({ reason: "unsupported" });
     for await (const { data } of readEvents(response)) receive(data);
     fail({ reason: "cut" });
   } catch {
@@ -152,6 +171,7 @@ async function openPolls({ signal, receive, fail, isEnough }) {
 function judge(name, rung) {
   const spacing = judgeSpacing(rung.arrivals);
   Object.assign(rung, spacing);
+  if (rung.failure?.reason === "unsupported") return "unsupported"; // the fault is in this browser
   if (rung.firstEvent === null) return rung.failure?.reason === "silent" ? "held" : "blocked";
   const refused = rung.posts.length === PINGS && rung.posts.every(({ ok }) => !ok);
   if (refused) return "unanswered"; // the fault is on the way up
@@ -165,12 +185,13 @@ function judge(name, rung) {
 async function post(token, event, options = {}) {
   const began = performance.now();
   try {
-    const response = await fetch("/events", {
+    const response = await within(POSTS_WITHIN, (signal) => fetch("/events", {
       method: "POST",
       headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
       body: JSON.stringify(event),
+      signal,
       ...options,
-    });
+    }));
     return { ok: response.status === 202, status: response.status, roundTrip: performance.now() - began };
   } catch {
     return { ok: false, status: null, roundTrip: null };
@@ -209,6 +230,8 @@ function leave(token) {
 }
 
 window.addEventListener("pagehide", () => {
-  for (const token of sockets) navigator.sendBeacon("/events", JSON.stringify({ type: "disconnect", token }));
+  for (const token of sockets) {
+    if (!navigator.sendBeacon?.("/events", JSON.stringify({ type: "disconnect", token }))) leave(token);
+  }
   sockets.clear();
 });

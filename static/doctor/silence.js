@@ -3,7 +3,7 @@
 // dead, and is not closed, shows only that the limit is below its length. A stream that comes to its
 // end shows that the limit is above its length.
 
-import { isEventStream, readEvents } from "./event-stream.js";
+import { hasStream, isEventStream, readEvents } from "./event-stream.js";
 
 const FIRST_EVENT_WITHIN = 5000; // ms
 const END_WITHIN = 5000; // ms after it is due
@@ -31,6 +31,7 @@ const secondsSince = (time) => (performance.now() - time) / 1000;
 
 async function listen(length, signal) {
   const reading = new AbortController();
+  const given = new Promise((resolve) => reading.signal.addEventListener("abort", resolve));
   const give = (state) => () => {
     length.state = state;
     reading.abort();
@@ -40,11 +41,15 @@ async function listen(length, signal) {
   let timer = setTimeout(give("held"), FIRST_EVENT_WITHIN);
   /** @type {number | null} */
   let began = null;
-  try {
+  const read = async () => {
     const response = await fetch(`/silence?seconds=${length.seconds}`, { cache: "no-store", signal: reading.signal });
     if (!isEventStream(response)) {
       length.state = "refused";
       length.status = response.status;
+      return;
+    }
+    if (!hasStream(response)) {
+      length.state = "unsupported";
       return;
     }
     for await (const { data: event } of readEvents(response)) {
@@ -56,6 +61,9 @@ async function listen(length, signal) {
       if (event.type === "silence-ended") length.state = endOf(event, secondsSince(began), length.seconds);
     }
     if (length.state === "waiting") length.state = "cut";
+  };
+  try {
+    await Promise.race([read(), given]); // a fetch that is aborted does not end in every browser
   } catch {
     if (length.state === "waiting") length.state = "cut"; // otherwise this page gave it up
   } finally {
@@ -84,6 +92,7 @@ export function conclude(lengths) {
 }
 
 function stateOf(lengths, of) {
+  if (of("unsupported").length) return "unsupported";
   if (of("cut").length) return of("cut").some(({ after }) => after !== null) ? "cut" : "blocked";
   if (of("mute").length) return "mute";
   if (of("held").length) return "held";

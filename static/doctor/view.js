@@ -5,9 +5,14 @@ import { byId, part, stamp } from "/assets/page.js";
 const LEVEL_WORDS = { good: "good", info: "note", warn: "warning", bad: "problem" };
 
 // Assistive technology reads each change aloud, so the text is written only if it differs.
-export function showVerdict({ level, text }) {
+export function showVerdict({ level, text, next }) {
   byId("verdict").dataset.level = level;
-  if (byId("verdict-text").textContent !== text) byId("verdict-text").textContent = text;
+  write(byId("verdict-text"), text);
+  write(byId("verdict-next"), next);
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 // Findings that need a change come first. A card stays in its place while its finding is the

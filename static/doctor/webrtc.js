@@ -5,10 +5,22 @@ const GATHERING_WITHIN = 5000;
 const CONNECTING_WITHIN = 5000;
 
 export async function measureWebRTC(iceServers) {
-  if (typeof RTCPeerConnection === "undefined") return { state: "unsupported" };
-  const [gathering, pair] = await Promise.all([gather(iceServers), connectPair()]);
+  if (!canConnect()) return { state: "unsupported" };
+  const [gathering, pair] = await Promise.all([gather(iceServers).catch(failed), connectPair()]);
   return { state: "measured", ...namesOf(iceServers), ...gathering, pair };
 }
+
+// A policy or an extension may leave the constructor, and let it throw.
+function canConnect() {
+  try {
+    new RTCPeerConnection().close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const failed = (failure) => ({ candidates: null, errors: [], failure: failure.message });
 
 // Counts the servers of each kind. Their credentials must not get into the report.
 function namesOf(iceServers) {

@@ -13,6 +13,21 @@ export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 
 export const list = (words) =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
+// What statuses mean that proxies answer with.
+const STATUSES = {
+  401: "a token was missing",
+  403: "forbidden",
+  407: "a proxy wants a password",
+  451: "blocked by law",
+  502: "a proxy could not reach the server",
+  504: "a proxy waited too long",
+};
+
+export function answered(request, status, verb = "was") {
+  const meaning = STATUSES[status] ? `: ${STATUSES[status]}` : "";
+  return `${request} ${verb} refused with status ${status}${meaning}`;
+}
+
 // The usual name of a protocol, from the ID that browsers give it.
 export const protocolName = (id) =>
   ({ "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", "h2": "HTTP/2", "h2c": "HTTP/2", "h3": "HTTP/3" })[id] ?? id ?? "unknown";
