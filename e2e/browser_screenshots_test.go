@@ -24,10 +24,12 @@ type look struct {
 }
 
 var looks = []look{
-	{"phone-light", 390, 844, true, "light"},
-	{"phone-dark", 390, 844, true, "dark"},
-	{"desktop-light", 1280, 800, false, "light"},
-	{"desktop-dark", 1280, 800, false, "dark"},
+	{"phone-light", 360, 780, true, "light"},
+	{"phone-dark", 360, 780, true, "dark"},
+	{"tablet-light", 768, 1024, true, "light"},
+	{"tablet-dark", 768, 1024, true, "dark"},
+	{"desktop-light", 1440, 900, false, "light"},
+	{"desktop-dark", 1440, 900, false, "dark"},
 }
 
 func TestPagesInScreenshots(t *testing.T) {

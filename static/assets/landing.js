@@ -1,39 +1,39 @@
 // The landing page: shows the health of the server, and puts its address into the samples.
 
 import { copyText } from "./copy.js";
-import { byId } from "./page.js";
+import { byId, within } from "./page.js";
 
 const REFRESH_INTERVAL = 10_000;
 const TIMEOUT = 5000;
 
-const number = new Intl.NumberFormat("en");
-
-async function read(path) {
-  const response = await fetch(path, {
-    headers: { "Accept": "application/json" },
-    signal: AbortSignal.timeout(TIMEOUT),
-  });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+async function readHealth(signal) {
+  const response = await fetch("/health", { headers: { "Accept": "application/json" }, signal });
+  if (!response.ok) throw new Error(`/health answered ${response.status}`);
   return response.json();
 }
 
 async function refresh() {
   try {
-    const health = await read("/health");
-    show("connections", number.format(health.connections.active));
-    show("rooms", number.format(health.rooms.active));
-    show("total", number.format(health.connections.total));
+    const health = await within(TIMEOUT, readHealth);
+    show("connections", count(health.connections.active));
+    show("rooms", count(health.rooms.active));
+    show("total", count(health.connections.total));
     show("uptime", duration(health.uptime));
     show("version", health.version);
     state("up", `The server is up: ${health.status}`);
   } catch {
-    state("down", "The server does not answer. Trying again.");
+    state("down", "This page cannot reach the server. It tries again every 10 seconds.");
   }
 }
 
+const count = (value) => value.toLocaleString("en");
+
 function duration(seconds) {
   const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 3600)}h ${Math.floor(whole / 60) % 60}m ${whole % 60}s`;
+  const [days, hours, minutes] = [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  if (days) return `${days}d ${hours}h`;
+  if (hours) return `${hours}h ${minutes}m`;
+  return `${minutes}m ${whole % 60}s`;
 }
 
 function show(figure, text) {
@@ -58,5 +58,5 @@ refresh();
 for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
 for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-copy]"))) {
   const { copy = "" } = button.dataset;
-  button.addEventListener("click", () => copyText(byId(copy).textContent, button));
+  button.addEventListener("click", () => copyText(byId(copy).textContent, button, byId(copy)));
 }

@@ -40,14 +40,11 @@ async function tick() {
   if (asking || !isWatching()) return;
   asking = true;
   const begin = Date.now();
-  try {
-    take(await readFigures());
-  } catch (error) {
-    if (error instanceof Closed) shutOut(error);
-    else miss(begin, error);
-  } finally {
-    asking = false;
-  }
+  const reading = await readFigures().catch((error) => error);
+  asking = false;
+  if (reading instanceof Closed) shutOut(reading);
+  else if (reading instanceof Error) miss(begin, reading);
+  else take(reading);
   if (isWatching()) timer = setTimeout(tick, Math.max(0, begin + wait() - Date.now()));
 }
 

@@ -1,5 +1,6 @@
 // Reads the monitoring endpoints of the server.
 
+import { within } from "/assets/page.js";
 import { token } from "./operator.js";
 import { parseMetrics } from "./prometheus.js";
 
@@ -17,23 +18,24 @@ export class Closed extends Error {
   }
 }
 
-async function ask(path, signal) {
-  const timeout = AbortSignal.timeout(TIMEOUT);
-  const headers = { "Accept": "application/json, text/plain;q=0.9" };
-  if (token()) headers["Authorization"] = `Bearer ${token()}`;
-  const response = await fetch(path, { headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
-  if (CLOSED.includes(response.status)) throw new Closed(response, await response.json());
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
-  return response;
+function ask(path, read, signal) {
+  return within(TIMEOUT, async (ending) => {
+    const headers = { "Accept": "application/json, text/plain;q=0.9" };
+    if (token()) headers["Authorization"] = `Bearer ${token()}`;
+    const response = await fetch(path, { headers, signal: ending });
+    if (CLOSED.includes(response.status)) throw new Closed(response, await response.json());
+    if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+    return read(response);
+  }, signal);
 }
+
+const asJSON = (response) => response.json();
+const asText = (response) => response.text();
 
 // Reads all figures at one moment.
 export async function readFigures() {
-  const stats = await ask("/stats").then((response) => response.json()); // first and alone, so that a wrong token counts as one guess
-  const [metrics, health] = await Promise.all([
-    ask("/metrics").then((response) => response.text()),
-    ask("/health").then((response) => response.json()),
-  ]);
+  const stats = await ask("/stats", asJSON); // first and alone, so that a wrong token counts as one guess
+  const [metrics, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON)]);
   return { time: Date.now(), metrics: parseMetrics(metrics), health, stats };
 }
 
@@ -42,8 +44,10 @@ export async function readPage(path, { query, cursor, limit, signal }) {
   const terms = new URLSearchParams({ limit });
   if (query) terms.set("q", query);
   if (cursor) terms.set("cursor", cursor);
-  const response = await ask(`${path}?${terms}`, signal);
-  return { page: await response.json(), next: nextCursor(response.headers.get("Link")) };
+  return ask(`${path}?${terms}`, async (response) => ({
+    page: await response.json(),
+    next: nextCursor(response.headers.get("Link")),
+  }), signal);
 }
 
 function nextCursor(link) {

@@ -1,36 +1,36 @@
-// Writes figures and times for people.
+// Writes figures and times for people. Intl is not used: a browser without it, or with a language or a
+// time zone that Intl does not know, would show nothing.
 
-const whole = new Intl.NumberFormat("en");
-const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-const hundredths = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-const absolute = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
-const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const upTo = (digits) => (value) => value.toLocaleString("en", { maximumFractionDigits: digits });
+const whole = upTo(0);
+const tenths = upTo(1);
+const hundredths = upTo(2);
 
-export const count = (value) => whole.format(value);
+export const count = whole;
 
-export const rate = (value) => (value < 100 ? tenths : whole).format(value);
+export const rate = (value) => (value < 100 ? tenths : whole)(value);
 
 export function seconds(value) {
-  if (value >= 1) return `${tenths.format(value)} s`;
+  if (value >= 1) return `${tenths(value)} s`;
   const milliseconds = value * 1000;
   const format = milliseconds < 10 ? hundredths : milliseconds < 100 ? tenths : whole;
-  return `${format.format(milliseconds)} ms`;
+  return `${format(milliseconds)} ms`;
 }
 
-export const megabytes = (value) => `${tenths.format(value / 2 ** 20)} MB`;
+export const megabytes = (value) => `${tenths(value / 2 ** 20)} MB`;
 
-export const clock = (milliseconds) => timeOfDay.format(milliseconds);
+// The local time: 16:05:09.
+export const clock = (milliseconds) => new Date(milliseconds).toTimeString().slice(0, 8);
 
-export const moment = (iso) => absolute.format(new Date(iso));
+export const moment = (iso) => `${new Date(iso).toDateString()}, ${clock(Date.parse(iso))}`;
 
-/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
-const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]];
+/** @type {[string, number][]} */
+const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
 export function ago(iso) {
-  const past = Math.max(0, Date.now() - Date.parse(iso));
-  const [unit, size] = UNITS.find(([, size]) => past >= size) ?? UNITS[UNITS.length - 1];
-  return relative.format(-Math.floor(past / size), unit);
+  const past = Date.now() - Date.parse(iso);
+  const [unit, size] = UNITS.find(([, size]) => past >= size) ?? [];
+  return size ? `${Math.floor(past / size)} ${unit} ago` : "now";
 }
 
 // The program and the system, from a User-Agent header.

@@ -1,17 +1,27 @@
-// The operators' token, and the form that asks for it. The token lives as long as the tab, and is
-// sent only in the header of requests.
+// The operators' token, and the form that asks for it. The token lives as long as the tab, or as the
+// page if the browser stores nothing. It is sent only in the header of requests.
 
 import { byId } from "/assets/page.js";
 
 const KEY = "operator-token";
 
-export function token() {
-  return sessionStorage.getItem(KEY) ?? "";
+let current = "";
+try {
+  current = sessionStorage.getItem(KEY) ?? "";
+} catch {
+  byId("gate-note").textContent = "Only this page keeps the token, until you reload or close it.";
 }
 
+export const token = () => current;
+
 function keep(text) {
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
+  current = text;
+  try {
+    if (text) sessionStorage.setItem(KEY, text);
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // The note beside the form says that nothing is stored.
+  }
 }
 
 // Hides everything, and shows why. It asks for a token if a token would help.

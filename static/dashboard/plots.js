@@ -4,7 +4,8 @@
 import { byId } from "/assets/page.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
 
-const { uPlot } = /** @type {any} */ (window); // a classic script, which runs before all modules
+// A classic script, which runs before all modules. It is undefined if the script could not run.
+const { uPlot } = /** @type {any} */ (window);
 
 const HEIGHT = 168;
 const MEGABYTE = 2 ** 20;
@@ -52,13 +53,27 @@ export class Plots {
   constructor(samples, span) {
     this.#samples = samples;
     this.#span = span;
+    if (!canDraw()) {
+      document.body.dataset.plotless = "";
+      byId("no-plots").hidden = false;
+      return;
+    }
     this.#build();
+    this.#watchSizes();
+    // A canvas keeps the colours that it was painted with.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+  }
+
+  #watchSizes() {
+    const places = Object.keys(PLOTS).map(place);
+    if (!window.ResizeObserver) {
+      addEventListener("resize", () => places.forEach((each) => this.#fit(each)));
+      return;
+    }
     const resized = new ResizeObserver((entries) => {
       for (const { target } of entries) this.#fit(target);
     });
-    for (const name of Object.keys(PLOTS)) resized.observe(place(name));
-    // A canvas keeps the colours that it was painted with.
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+    for (const each of places) resized.observe(each);
   }
 
   show(span = this.#span) {
@@ -93,6 +108,15 @@ export class Plots {
   #range() {
     const end = (this.#samples.times.at(-1) ?? Date.now()) / 1000;
     return [end - this.#span / 1000, end];
+  }
+}
+
+// A browser that resists fingerprinting may have no canvas.
+function canDraw() {
+  try {
+    return Boolean(uPlot && document.createElement("canvas").getContext("2d"));
+  } catch {
+    return false;
   }
 }
 

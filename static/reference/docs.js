@@ -1,19 +1,30 @@
 // Draws the contract. All files come from this server, and all requests that people try go to
 // it: the page's policy allows no other server.
-globalThis.Scalar.createApiReference("#reference", {
-  url: "/openapi.yaml",
-  withDefaultFonts: false,
-  telemetry: false,
-  proxyUrl: "",
-  agent: { disabled: true },
-  mcp: { disabled: true },
-  showDeveloperTools: "never",
-  hideClientButton: true,
-  documentDownloadType: "none",
-  theme: "none",
-  forceDarkModeState: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light",
-  hideDarkModeToggle: true,
-  defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  defaultOpenFirstTag: true,
-  metaData: { title: "Reference · signaling-server" },
+async function draw() {
+  const response = await fetch("/openapi.yaml");
+  if (!response.ok) throw new Error(`/openapi.yaml answered ${response.status}`);
+  const contract = await response.text();
+  globalThis.Scalar.createApiReference("#reference", {
+    content: contract,
+    withDefaultFonts: false,
+    telemetry: false,
+    proxyUrl: "",
+    agent: { disabled: true },
+    mcp: { disabled: true },
+    showDeveloperTools: "never",
+    hideClientButton: true,
+    documentDownloadType: "none",
+    theme: "none",
+    forceDarkModeState: window.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light",
+    hideDarkModeToggle: true,
+    defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
+    defaultOpenFirstTag: true,
+    onLoaded: () => document.getElementById("without")?.remove(),
+    metaData: { title: "Reference · signaling-server" },
+  });
+}
+
+draw().catch((failure) => {
+  console.info("The reference cannot be drawn:", failure.message);
+  document.getElementById("without-text")?.replaceChildren("The reference cannot be drawn here.");
 });
