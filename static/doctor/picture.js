@@ -67,7 +67,7 @@ export function showSilence(silence, level, heartbeatInterval) {
   byId("stop", HTMLButtonElement).disabled = !testing;
   byId("silence").dataset.state = ["testing", "lasted"].includes(silence.state) ? silence.state : { good: "borne", warn: "warn", bad: "bad" }[level] ?? "waiting";
   const beat = heartbeatInterval / 1000 / silence.limit;
-  byId("silence-beat").style.left = `${beat * 100}%`;
+  byId("silence-beat").style.insetInlineStart = `${beat * 100}%`;
   byId("silence-beat").style.display = beat <= 1 ? "block" : "none";
   byId("silence-legend").textContent = beat <= 1
     ? `How long a live stream stays open while nothing is sent. The mark shows the server’s heartbeat, which comes every ${seconds(heartbeatInterval / 1000)}.`

@@ -60,7 +60,7 @@ function drawStrip(strip, { sent, arrivals }) {
   const end = Math.max(...sent, ...times);
   const row = (name, at) => part(strip, name).replaceChildren(...at.map((each) => {
     const dot = document.createElement("span");
-    dot.style.left = `${(100 * each) / end}%`;
+    dot.style.insetInlineStart = `${(100 * each) / end}%`;
     return dot;
   }));
   row(".sent", sent);
