@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,33 @@ func TestThePagesAreAccessible(t *testing.T) {
 	board.click("#room-list tbody .expand")
 	board.isAccessible("dashboard")
 	seeDoctor(t, url, 1).isAccessible("doctor, with its findings")
+}
+
+// What people seldom see is accessible, too: failures, and what takes long.
+func TestThePagesAreAccessibleWhenSomethingIsWrong(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	box := startMiddlebox(t, url, &middlebox{holdsBack: func(*http.Request) bool { return true }})
+	doctor := openFailingTab(t, "the doctor", box+"/doctor/?silence=1")
+	doctor.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
+	doctor.isAccessible("doctor, measuring")
+	doctor.until("through", judged)
+	doctor.isAccessible("doctor, with long polling only")
+	deaf := startMiddlebox(t, url, &middlebox{onRequest: func(h http.Header) { h.Del("Authorization") }})
+	seeDoctor(t, deaf, 1, (*tab).expectFailedRequests).isAccessible("doctor, with nothing sent")
+	alone := openBrokenTab(t, url+"/doctor/?silence=1", noNetwork, noPeers)
+	alone.until("through", judged)
+	alone.isAccessible("doctor, offline")
+
+	landing := openBrokenTab(t, url+"/", noFetch, missing("HTMLScriptElement.prototype.noModule"))
+	landing.says("This page cannot reach the server.")
+	landing.isAccessible("landing page, without a server")
+	board := openBrokenTab(t, url+"/dashboard/", noFetch, noCanvas)
+	board.says("has not answered since")
+	board.isAccessible("dashboard, without a server and plots")
+	reference := openBrokenTab(t, url+"/docs/", noFetch)
+	reference.says("The reference cannot be drawn here.")
+	reference.isAccessible("reference that cannot be drawn")
 }
 
 // Without a mouse: join, speak, call, leave.

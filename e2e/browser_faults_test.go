@@ -12,7 +12,6 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -64,22 +63,33 @@ var (
 // openBrokenTab opens a page in a browser with faults.
 func openBrokenTab(t *testing.T, url string, faults ...fault) *tab {
 	t.Helper()
-	p := newBlankTab(t, "the page")
+	return openBrokenTabIn(chromium, t, url, faults...)
+}
+
+func openBrokenTabIn(e engine, t *testing.T, url string, faults ...fault) *tab {
+	t.Helper()
+	p := newBlankTabIn(e, t, "the page")
 	p.expectFailedRequests()
-	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		for _, f := range faults {
-			if f == noScript {
-				_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-				return err
-			}
-			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: f.script})
-			if err != nil {
-				return err
-			}
+	for _, f := range faults {
+		if f == noScript {
+			p.withoutScripts()
+		} else {
+			p.prepare(f.script)
 		}
-		return nil
-	}), chromedp.Navigate(url))
+	}
+	p.visit(url)
 	return p
+}
+
+// withoutScripts turns JavaScript off, as a person may. Only Chromium can do that.
+func (p *tab) withoutScripts() {
+	p.t.Helper()
+	p.attempt("turning JavaScript off", func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+			return err
+		}))
+	})
 }
 
 // says waits until the page shows a text.
@@ -113,7 +123,7 @@ const (
 	judged     = `!document.querySelector("#again").disabled && document.querySelector('[data-id="silence"]')`
 	isGood     = judged + ` && document.querySelector("#verdict").dataset.level === "good"`
 	up         = `document.querySelector("#figure-version").textContent.match(/\d/)`
-	contract   = `document.querySelector('.without a[href="/openapi.yaml"]').checkVisibility()`
+	contract   = `document.querySelector('main a[href="/openapi.yaml"]').checkVisibility()`
 	unmeasured = "could not be measured"
 )
 
@@ -248,6 +258,6 @@ func TestTheDoctorLeavesWithoutSendBeacon(t *testing.T) {
 	p.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
 	until(t, "the doctor has sockets", func() bool { return statsOf(t, server).ActiveConnections == 3 })
 	p.until("sending on all of them", `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/events")).length > 6`)
-	p.do(chromedp.Navigate("about:blank"))
+	p.visit("about:blank")
 	until(t, "no socket of the doctor is left", func() bool { return statsOf(t, server).ActiveConnections == 0 })
 }

@@ -3,11 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -32,7 +31,7 @@ var looks = []look{
 	{"desktop-dark", 1440, 900, false, "dark"},
 }
 
-func TestPagesInScreenshots(t *testing.T) {
+func TestDemoInScreenshots(t *testing.T) {
 	dir := os.Getenv("SHOTS_DIR")
 	if dir == "" {
 		t.Skip("SHOTS_DIR is not set")
@@ -40,15 +39,9 @@ func TestPagesInScreenshots(t *testing.T) {
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	url := startServer(t)
 
-	landing := openTab(t, "landing", url+"/")
-	landing.until("filled in", `document.querySelector("#figure-version")?.textContent.match(/\d/)`)
-	landing.shoot(dir, "landing")
 	form := openTab(t, "form", url+"/demo/?room=tea&name=Ada%20Lovelace")
 	form.until("connected", `document.querySelector("#status").dataset.state === "open"`)
 	form.shoot(dir, "demo-form")
-
-	openReference(t, url, "").shoot(dir, "docs")
-	shootDoctor(t, url, dir)
 
 	ada := openDemo(t, url, "tea-time", "Ada Lovelace")
 	ada.shoot(dir, "demo-alone")
@@ -70,108 +63,63 @@ func TestPagesInScreenshots(t *testing.T) {
 	ada.shoot(dir, "demo-call")
 }
 
-// shootDoctor shows the doctor on a plain way, while it measures, and behind a proxy
-// that does everything that proxies do.
-func shootDoctor(t *testing.T, url, dir string) {
-	well := seeDoctor(t, url, 8)
-	well.shoot(dir, "doctor-well")
-
-	box := startMiddlebox(t, url, &middlebox{
-		holdsBack:    func(r *http.Request) bool { return r.URL.Path == "/events" },
-		bearsSilence: 6 * time.Second,
-		onRequest: func(h http.Header) {
-			h.Set("Via", "1.1 proxy.school.example")
-			h.Set("X-Forwarded-For", "203.0.113.7")
-		},
-		onResponse: func(h http.Header) { h.Set("Cache-Control", "private") },
-	})
-	busy := openFailingTab(t, "busy", box+"/doctor/")
-	busy.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
-	busy.screenshot(filepath.Join(dir, "doctor-measuring.png"))
-	ill := seeDoctor(t, box, 20, (*tab).expectFailedRequests)
-	ill.shoot(dir, "doctor-ill")
-}
-
-func TestDashboardInScreenshots(t *testing.T) {
-	dir := os.Getenv("SHOTS_DIR")
-	if dir == "" {
-		t.Skip("SHOTS_DIR is not set")
-	}
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	url := startServer(t, "RESUME_WINDOW=10m", "AWAY_AFTER=1s")
-	openDashboard(t, url).shoot(dir, "dashboard-empty")
-
-	network := startProxy(t, url)
-	p := openDashboard(t, network.url)
-	p.expectFailedRequests()
-	p.click(`#spans [value="2"]`)
-	var all []*signaling
-	for n := range 36 {
-		one := connect(t, url)
-		go func() { // ends with the client
-			for range one.events {
-			}
-		}()
-		all = append(all, one)
-		room := []string{"Stand-up of the morning", "lobby", "tea-time", "a-room-whose-name-is-rather-long-since-somebody-pasted-a-link-0123456789-0123456789"}[n%4]
-		if n > 24 {
-			room = fmt.Sprintf("room %d", n)
-		}
-		if n%7 != 6 {
-			require.NoError(t, one.send(bounded(t), fields{"type": "join-room", "roomId": room, "userId": []string{"Ada Lovelace", "Bob", "Cleopatra of Alexandria"}[n%3]}))
-		}
-		for range n {
-			require.NoError(t, one.send(bounded(t), fields{"type": "ping"}))
-			time.Sleep(30 * time.Millisecond)
-		}
-	}
-	all[0].pause()
-	all[5].pause()
-	p.until("listing somebody who is away", `document.querySelector('#connection-list [data-state="away"]')`)
-	p.click("#room-list tbody:nth-of-type(2) .expand")
-	evaluate[bool](p, `window.scrollTo(0, 0), true`)
-	p.shoot(dir, "dashboard-busy")
-	network.goDown()
-	p.until("telling of the outage", `!document.querySelector("#banner").hidden`)
-	time.Sleep(6 * time.Second)
-	network.comeBack()
-	p.until("live again", `document.querySelector("#banner").hidden`)
-	time.Sleep(6 * time.Second)
-	network.goDown()
-	p.until("telling of the outage", `!document.querySelector("#banner").hidden`)
-	p.shoot(dir, "dashboard-outage")
-}
-
-// shoot takes a picture of the screen, and one of the whole page, in every look.
+// shoot takes a picture of the screen, and one of the whole page, in every look. It fails
+// the test if a page is wider than its screen, or cuts a text without a sign.
 func (p *tab) shoot(dir, name string) {
 	p.t.Helper()
 	for _, l := range looks {
-		p.wear(l)
-		p.until("laid out", fmt.Sprintf(`{
-			await document.fonts.ready;
-			await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-			const changing = document.getAnimations().filter((each) => each instanceof CSSTransition);
-			await Promise.all(changing.map((transition) => transition.finished));
-			return innerWidth === %d;
-		}`, l.width))
-		p.screenshot(filepath.Join(dir, name+"-"+l.name+".png"))
-		if evaluate[bool](p, `document.documentElement.scrollHeight > innerHeight`) {
-			p.save(chromedp.FullScreenshot(100), filepath.Join(dir, name+"-"+l.name+"-whole.png"))
-		}
-		overflow := evaluate[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
-		if overflow > 0 {
-			p.t.Errorf("%s in %s is %d pixels wider than the screen", name, l.name, overflow)
-		}
+		p.shootIn(l, dir, name)
 	}
 }
 
-func (p *tab) save(picture chromedp.Action[[]byte], path string) {
+// shootIn is shoot for one look. If dir is empty, there are no pictures.
+func (p *tab) shootIn(l look, dir, name string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, within)
-	defer cancel()
-	png, err := chromedp.Run(ctx, picture)
-	require.NoError(p.t, err)
-	require.NoError(p.t, os.WriteFile(path, png, 0o644))
+	p.wear(l)
+	p.untilLaidOut(l)
+	width := evaluate[int64](p, `Math.max(innerWidth, document.documentElement.scrollWidth)`) // a phone makes room for what is too wide
+	if width > l.width {
+		p.t.Errorf("%s in %s is %d pixels wide, and the screen %d: %s", name, l.name, width, l.width, evaluate[string](p, tooWide))
+	}
+	if cut := evaluate[[]string](p, cutTexts); len(cut) > 0 {
+		p.t.Errorf("%s in %s cuts texts:\n%s", name, l.name, strings.Join(cut, "\n"))
+	}
+	if dir == "" {
+		return
+	}
+	p.screenshot(filepath.Join(dir, name+"-"+l.name+".png"))
+	if height := evaluate[int64](p, `document.documentElement.scrollHeight`); height > l.height {
+		l.height = height
+		p.wear(l)
+		p.untilLaidOut(l)
+		p.screenshot(filepath.Join(dir, name+"-"+l.name+"-whole.png"))
+	}
+}
+
+// tooWide names what reaches beyond the screen.
+const tooWide = `[...document.querySelectorAll("body *")].filter((each) => {
+	const { left, right } = each.getBoundingClientRect();
+	return right > document.documentElement.clientWidth + 1 || left < -1;
+}).slice(0, 3).map((each) => each.outerHTML.slice(0, 120)).join("; ")`
+
+// cutTexts lists the elements that hide the end of their text, and show no ellipsis.
+const cutTexts = `[...document.querySelectorAll("body *")].filter((each) => {
+	const { overflowX, textOverflow, clipPath } = getComputedStyle(each);
+	return each.clientWidth > 1 && ["hidden", "clip"].includes(overflowX) && textOverflow !== "ellipsis" && clipPath === "none"
+		&& each.scrollWidth > each.clientWidth + 1 && each.innerText?.trim() && !each.closest(".plot, #reference");
+}).map((each) => each.outerHTML.slice(0, 200))`
+
+// untilLaidOut waits until the page has its new size. A page that is too wide never has it.
+func (p *tab) untilLaidOut(l look) {
+	p.t.Helper()
+	p.until("laid out", fmt.Sprintf(`{
+		for (let n = 0; n < 20 && innerWidth !== %d; n++) await new Promise((later) => setTimeout(later, 50));
+		await document.fonts.ready;
+		for (let n = 0; n < 6; n++) await new Promise(requestAnimationFrame); // scrollbars come and go, and plots follow
+		const changing = document.getAnimations().filter((each) => each instanceof CSSTransition);
+		await Promise.all(changing.map((transition) => transition.finished));
+		return true;
+	}`, l.width))
 }
 
 // put gives the page this look.

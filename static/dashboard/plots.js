@@ -67,12 +67,12 @@ export class Plots {
   #watchSizes() {
     const places = Object.keys(PLOTS).map(place);
     if (!window.ResizeObserver) {
-      addEventListener("resize", () => places.forEach((each) => this.#fit(each)));
+      addEventListener("resize", () => places.forEach((each) => this.#fit(each, each.clientWidth)));
       return;
     }
-    const resized = new ResizeObserver((entries) => {
-      for (const { target } of entries) this.#fit(target);
-    });
+    const resized = new ResizeObserver((entries) => requestAnimationFrame(() => { // at once, it would change the sizes that are being reported
+      for (const { target, contentRect } of entries) this.#fit(target, Math.floor(contentRect.width));
+    }));
     for (const each of places) resized.observe(each);
   }
 
@@ -93,9 +93,8 @@ export class Plots {
     }
   }
 
-  #fit(target) {
+  #fit(target, width) {
     const plot = this.#drawn.get(target.id.replace("plot-", ""));
-    const width = target.clientWidth;
     if (width > 0 && plot.width !== width) plot.setSize({ width, height: HEIGHT });
   }
 
