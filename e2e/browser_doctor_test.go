@@ -292,6 +292,41 @@ func TestTheDoctorFindsACacheThatStoresStreams(t *testing.T) {
 	v.concludes("warn", "only by a live stream opened by POST")
 }
 
+// Another app at the same address has left a worker that answers from its cache first.
+func TestTheDoctorFindsAServiceWorkerThatStoresAnswers(t *testing.T) {
+	takesTurns(t)
+	upstream, err := url.Parse(startServer(t))
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle("/", httputil.NewSingleHostReverseProxy(upstream))
+	mux.HandleFunc("/app", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><title>x</title><link rel="icon" href="data:,"><script>navigator.serviceWorker.register("/worker.js")</script>`)
+	})
+	mux.HandleFunc("/worker.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		fmt.Fprint(w, `
+			addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+			addEventListener("fetch", (event) => {
+				if (!event.request.url.endsWith("/doctor.json")) return;
+				event.respondWith(caches.open("all").then(async (cache) => {
+					if (!await cache.match(event.request)) await cache.put(event.request, await fetch(event.request));
+					return cache.match(event.request);
+				}));
+			});`)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	v := visit{openTab(t, "the app", s.URL+"/app")}
+	v.until("answered by its worker", `navigator.serviceWorker.controller`)
+	v.visit(s.URL + "/doctor/?silence=1")
+	v.until("through", judged)
+	v.finds("worker", "warn", s.URL+"/worker.js", "Delete the data of this site")
+	v.finds("response-headers", "bad", "Answers come from a cache")
+	v.finds("request-headers", "good")
+}
+
 func TestTheDoctorFindsAProxyThatCutsSilence(t *testing.T) {
 	takesTurns(t)
 	box := startMiddlebox(t, startServer(t), &middlebox{bearsSilence: 3 * time.Second})
