@@ -292,6 +292,31 @@ func TestTheDoctorFindsACacheThatStoresStreams(t *testing.T) {
 	v.concludes("warn", "only by a live stream opened by POST")
 }
 
+// The network of a hotel answers everything with its own page until people log in. The
+// browser had the doctor's page before.
+func TestTheDoctorFindsANetworkThatWantsALogin(t *testing.T) {
+	takesTurns(t)
+	upstream, err := url.Parse(startServer(t))
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	hotel := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/doctor/") || strings.HasPrefix(r.URL.Path, "/assets/") {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<title>Welcome to our hotel</title>")
+	}))
+	t.Cleanup(hotel.Close)
+	t.Cleanup(hotel.CloseClientConnections)
+	v := seeDoctor(t, hotel.URL, 1, (*tab).expectFailedRequests)
+	v.forgive("") // the browser complains about the type of the stream
+	v.concludes("bad", "Something in this network answers in place of the server. If the network wants you to log in, do that")
+	v.finds("eventSource", "bad", "answered in place of the server")
+	v.finds("fetchStream", "bad", "answered in place of the server")
+	v.finds("exchange", "bad", "in place of the server")
+}
+
 // Another app at the same address has left a worker that answers from its cache first.
 func TestTheDoctorFindsAServiceWorkerThatStoresAnswers(t *testing.T) {
 	takesTurns(t)
@@ -501,7 +526,9 @@ func TestTheDoctorsAdviceForWhatProxiesDo(t *testing.T) {
 		{`Object.assign(r.silence, { state: "mute", lasted: 0, muteBy: 30 })`, "silence", "bad", "raise the idle timeout", "warn"},
 		{`r.exchange = { state: "failed", status: 403 }`, "exchange", "bad", "let GET requests to https://s.example", "good"},
 		{`r.exchange.clockDifference = -90000`, "clock", "warn", "Set this device's clock", "good"},
-		{`r.exchange.pageIsSecure = false`, "protocol", "warn", "HTTPS", "good"},
+		{`r.exchange.pageIsSecure = false`, "protocol", "warn", "HTTPS", "warn"},
+		{`for (const rung of Object.values(r.rungs)) Object.assign(rung, { state: "blocked", firstEvent: null, failure: { reason: "rate limited", status: null } })`, "poll", "warn", "in a minute", "bad"},
+		{`r.rungs.poll.state = "blocked"; r.rungs.poll.failure = { reason: "refused", status: 200 }`, "poll", "bad", "let GET /events/poll at https://s.example through", "warn"},
 		{`r.exchange.browserProtocol = "http/1.1"`, "protocol", "info", "let HTTP/2 through", "good"},
 		{`r.exchange.request.removed.push({ name: "authorization", value: "" })`, "request-headers", "bad", "leave the header Authorization in requests", "good"},
 		{`r.exchange.response.added.push({ name: "content-encoding", value: "gzip" })`, "response-headers", "warn", "turn off compression", "good"},

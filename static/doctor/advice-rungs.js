@@ -73,13 +73,19 @@ const BUSY = {
   "at capacity": "The server is full.",
   "rate limited": "The server received too many requests from your network.",
   "draining": "The server is restarting.",
+  503: "The server is full or restarting.",
+  429: "The server received too many requests from your network.",
 };
 
-function refused(name, { failure }, address, finding, meanwhile) {
-  const busy = BUSY[failure?.reason] ?? (failure?.status === 503 ? BUSY["at capacity"] : failure?.status === 429 ? BUSY["rate limited"] : null);
-  if (busy) return finding("warn", "is refused by the server", busy, "Measure again in a minute. If the server still refuses, tell its operator.");
+export const isBusy = ({ failure }) => Boolean(BUSY[failure?.reason] ?? BUSY[failure?.status]);
+
+function refused(name, rung, address, finding, meanwhile) {
+  const { failure } = rung;
+  if (isBusy(rung)) {
+    return finding("warn", "is refused by the server", BUSY[failure.reason] ?? BUSY[failure.status], "Measure again in a minute. If the server still refuses, tell its operator.");
+  }
   const request = REQUESTS[name];
-  const text = failure?.status
+  const text = failure?.status >= 400
     ? `${answered(`The request ${request}`, failure.status)}.`
     : `Something on the way cut the request ${request}, or answered in place of the server.`;
   return finding("bad", "is blocked", text, `Ask your administrator to let ${request} at ${address} through.${meanwhile}`);

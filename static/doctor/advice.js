@@ -6,7 +6,7 @@
 // (works, but not well, or not for everybody) or "bad".
 
 import { adviseOnHeaders } from "./advice-headers.js";
-import { adviseOnRungs, adviseOnPosts } from "./advice-rungs.js";
+import { adviseOnRungs, adviseOnPosts, isBusy } from "./advice-rungs.js";
 import { adviseOnPair, adviseOnCandidates, canCall } from "./advice-webrtc.js";
 import { answered, duration, protocolName, seconds } from "./words.js";
 
@@ -26,6 +26,7 @@ export function advise(results, address) {
   return { verdict: verdictOn(results, findings), findings };
 }
 
+const AGAIN = "Measure again in a minute. If the server still refuses, tell its operator.";
 const SEND = "Send the report below to the administrator of your network: it says what to change.";
 const LOOK = "The findings below say what to do.";
 
@@ -37,24 +38,35 @@ function verdictOn({ isOffline, rungs, posts, silence, exchange, webrtc }, findi
   if (isUnreachable) {
     return isOffline
       ? { level: "bad", text: "This device is offline.", next: "Connect it to a network, then measure again." }
-      : { level: "bad", text: "This browser cannot reach the server at all.", next: "Check whether other pages open, and whether an extension blocks requests. If both are well, send the report below to the administrator of your network." };
+      : { level: "bad", text: "This browser cannot reach the server at all.", next: "Check whether other pages open, whether the network wants you to log in, and whether an extension blocks requests. Otherwise send the report below to the administrator of your network." };
   }
+  const states = Object.values(rungs);
+  if (exchange?.isForeign && states.every(({ firstEvent }) => firstEvent === null)) {
+    return { level: "bad", text: "Something in this network answers in place of the server.", next: "If the network wants you to log in, do that, then measure again. Otherwise send the report below to the administrator of your network." };
+  }
+  if (states.every((rung) => isBusy(rung))) return { level: "bad", text: "The server is busy, and refused the test.", next: AGAIN };
   if (posts.state === "blocked") return { level: "bad", text: "Calls cannot be set up from this network: nothing can be sent to the server.", next: SEND };
   const passes = (name) => ["works", "lumps"].includes(rungs[name].state);
-  const ways = { eventSource: "a live stream", fetchStream: "a live stream opened by POST", poll: "long polling" };
+  const ways = { eventSource: "a live stream", fetchStream: "a live stream opened by POST", poll: "long polling, which is slower" };
   const way = Object.keys(ways).find((name) => rungs[name].state === "works") ?? Object.keys(ways).find(passes);
   if (!way) return { level: "bad", text: "Calls cannot be set up from this network: no events arrive from the server.", next: SEND };
   if (webrtc && !canCall(webrtc)) return { level: "bad", text: "This browser cannot make calls, although the network lets them be set up.", next: LOOK };
   const fragile = silence && ["cut", "mute"].includes(silence.state) && harmlessSilence(silence) <= (exchange?.heartbeatInterval ?? 10_000) / 1000;
-  const allWork = Object.values(rungs).every(({ state }) => state === "works");
+  const failing = states.filter(({ state }) => state !== "works");
+  const allWork = failing.length === 0;
+  const isBrowsersFault = failing.length > 0 && failing.every(({ state }) => state === "unsupported") && !fragile && posts.state === "works";
   if (!allWork || posts.state !== "works" || fragile) {
     const but = fragile && way !== "poll" ? ", but the connection is often cut" : allWork ? "" : `, but only by ${ways[way]}`;
-    return { level: "warn", text: `Calls can be set up from this network${but}.`, next: SEND };
+    return { level: "warn", text: `Calls can be set up from this network${but}.`, next: isBrowsersFault ? LOOK : SEND };
+  }
+  if (exchange?.pageIsSecure === false) {
+    return { level: "warn", text: "Calls can be set up from this network, but without camera and microphone.", next: "The address of this page begins with http. Ask the operator of the server for an address that begins with https." };
   }
   if (findings.some(({ id, level }) => id === "candidates" && ["warn", "bad"].includes(level))) {
     return { level: "warn", text: "Calls can be set up from this network, but sound and picture may not get through.", next: SEND };
   }
-  return { level: "good", text: "Calls can be set up from this network.", next: "You need to do nothing." };
+  const couldBeBetter = findings.some(({ level }) => ["warn", "bad"].includes(level));
+  return { level: "good", text: "Calls can be set up from this network.", next: couldBeBetter ? "Some things could be better: see the findings below." : "You need to do nothing." };
 }
 
 // The longest silence, in seconds, that is known to do no harm.
@@ -102,10 +114,10 @@ function adviseOnSilence(silence, exchange, address) {
 
 const longer = (heartbeat) => `Let the test run longer than the ${seconds(heartbeat)} between two heartbeats, to be sure that streams stay open.`;
 
-function adviseOnFailedExchange({ status }, address) {
+function adviseOnFailedExchange({ status, isForeign }, address) {
   return {
     id: "exchange", level: "bad", title: "The server did not answer the first test",
-    text: status ? `${answered(`The request GET ${address}/doctor.json`, status)}.` : `There was no answer to GET ${address}/doctor.json in time.`,
+    text: isForeign ? `Something on the way answered GET ${address}/doctor.json in place of the server.` : status ? `${answered(`The request GET ${address}/doctor.json`, status)}.` : `There was no answer to GET ${address}/doctor.json in time.`,
     advice: `Ask your administrator to let GET requests to ${address} through.`,
   };
 }

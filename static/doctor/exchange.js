@@ -8,7 +8,8 @@ const SAMPLES = 4;
 const TIMEOUT = 4000;
 const KEY = "doctor-";
 
-// Resolves to what was found, or to { state: "failed", status }.
+// Resolves to what was found, or to { state: "failed", status, isForeign }. An answer that is not JSON
+// is foreign: it is not the server's.
 export async function measureExchange() {
   try {
     const samples = await within(TIMEOUT, takeSamples);
@@ -16,7 +17,7 @@ export async function measureExchange() {
     const fastest = samples.reduce((one, other) => other.roundTrip < one.roundTrip ? other : one); // says most about the clocks
     return describe(stored ?? fastest);
   } catch (failure) {
-    return { state: "failed", status: failure.status ?? null };
+    return { state: "failed", status: failure.status ?? null, isForeign: failure instanceof SyntaxError };
   }
 }
 
