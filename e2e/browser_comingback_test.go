@@ -169,9 +169,9 @@ func TestAPageThatGoesSaysSoAndComesBack(t *testing.T) {
 	const both, alone = `document.getElementById("users").textContent === "Ada, Bob"`, `document.getElementById("users").textContent === "Bob"`
 	bob.until("with Ada", both)
 
-	ada.do(chromedp.Navigate(url + "/livez"))
+	ada.visit(url + "/livez")
 	bob.until("without Ada", alone)
-	ada.do(chromedp.NavigateBack())
+	ada.goBack()
 	bob.until("with Ada again", both)
 	ada.until("with Bob again", both)
 

@@ -14,7 +14,12 @@ import (
 // openDashboard opens the dashboard and waits for its first figures.
 func openDashboard(t *testing.T, url string) *tab {
 	t.Helper()
-	p := openTab(t, "the dashboard", url+"/dashboard/")
+	return openDashboardIn(chromium, t, url)
+}
+
+func openDashboardIn(e engine, t *testing.T, url string) *tab {
+	t.Helper()
+	p := openTabIn(e, t, "the dashboard", url+"/dashboard/")
 	p.until("live", `document.querySelector("#status").dataset.state === "live"`)
 	return p
 }

@@ -152,7 +152,12 @@ type visit struct{ *tab }
 // results.
 func seeDoctor(t *testing.T, url string, silence int, expect ...func(*tab)) visit {
 	t.Helper()
-	v := visit{openTab(t, "the doctor", fmt.Sprintf("%s/doctor/?silence=%d", url, silence))}
+	return seeDoctorIn(chromium, t, url, silence, expect...)
+}
+
+func seeDoctorIn(e engine, t *testing.T, url string, silence int, expect ...func(*tab)) visit {
+	t.Helper()
+	v := visit{openTabIn(e, t, "the doctor", fmt.Sprintf("%s/doctor/?silence=%d", url, silence))}
 	for _, step := range expect {
 		step(v.tab)
 	}

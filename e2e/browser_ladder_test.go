@@ -55,9 +55,16 @@ const signalingPage = `<!doctype html>
 type pair [2]*tab
 
 func openPair(t *testing.T, url string) pair {
-	var p pair
-	for i, name := range []string{"Ada", "Bob"} {
-		p[i] = openFailingTab(t, name, url+"/page.html?name="+name)
+	t.Helper()
+	return openPairIn(chromium, t, url)
+}
+
+// openPairIn opens the first page in a browser, and the second in Chromium.
+func openPairIn(e engine, t *testing.T, url string) pair {
+	t.Helper()
+	p := pair{
+		openFailingTabIn(e, t, "Ada", url+"/page.html?name=Ada"),
+		openFailingTab(t, "Bob", url+"/page.html?name=Bob"),
 	}
 	for _, page := range p {
 		page.until("aware of the other", `window.peer`)
@@ -70,7 +77,7 @@ func openPair(t *testing.T, url string) pair {
 func (p pair) exchange(t *testing.T, count int, over time.Duration) {
 	t.Helper()
 	for _, page := range p {
-		evaluate[any](page, fmt.Sprintf(`void exchange(%d, %d); null`, count, over.Milliseconds()))
+		evaluate[any](page, fmt.Sprintf(`void exchange(%d, %d)`, count, over.Milliseconds()))
 	}
 	for _, page := range p {
 		page.untilIn(within+over, "done", fmt.Sprintf(`sent === %d && accepted.length + refused.length === sent`, count))
@@ -98,7 +105,7 @@ func (p pair) connectedAfter() time.Duration {
 // reload opens the page anew in the same browser.
 func (p pair) reload() {
 	for _, page := range p {
-		evaluate[any](page, `location.reload(); null`)
+		evaluate[any](page, `void location.reload()`)
 		page.until("loaded again", `window.sent === 0 && window.connectedAfter`)
 	}
 	for _, page := range p {

@@ -18,7 +18,12 @@ func (p *tab) pressButton(text string) {
 // openReference opens a part of the reference, and waits until it is drawn.
 func openReference(t *testing.T, url, part string) *tab {
 	t.Helper()
-	p := openTab(t, "the reference", url+"/docs/"+part)
+	return openReferenceIn(chromium, t, url, part)
+}
+
+func openReferenceIn(e engine, t *testing.T, url, part string) *tab {
+	t.Helper()
+	p := openTabIn(e, t, "the reference", url+"/docs/"+part)
 	p.until("drawn", `document.body.innerText.includes("/events/batch")`)
 	return p
 }

@@ -69,20 +69,23 @@ const socketIOPage = `<!doctype html>
 </script>`
 
 func TestAPageWrittenForSocketIOWorksUnchanged(t *testing.T) {
-	takesTurns(t)
+	inEachBrowser(t, aPageWrittenForSocketIOWorksUnchanged)
+}
+
+func aPageWrittenForSocketIOWorksUnchanged(t *testing.T, e engine) {
 	url := servePage(t, startServer(t), socketIOPage)
-	ada := openTab(t, "Ada", url+"/page.html?name=Ada")
+	ada := openTabIn(e, t, "Ada", url+"/page.html?name=Ada")
 	bob := openTab(t, "Bob", url+"/page.html?name=Bob")
 	both := []*tab{ada, bob}
 	for _, p := range both {
 		p.until("listing both", `document.getElementById("users").textContent === "Ada, Bob"`)
 	}
 
-	evaluate[any](ada, `socket.emit("send-message", { message: "Hello" }); null`)
+	evaluate[any](ada, `void socket.emit("send-message", { message: "Hello" })`)
 	for _, p := range both {
 		p.until("reading it", `document.getElementById("chat").textContent === "Ada: Hello\n"`)
 	}
-	evaluate[any](ada, `socket.emit("typing-start"); socket.emit("typing-stop"); null`)
+	evaluate[any](ada, `void socket.emit("typing-start").emit("typing-stop")`)
 	bob.until("told of the typing", `log.slice(-2).join() === "typing true,typing false"`)
 	evaluate[any](ada, `measure()`)
 	ada.until("told the latency", `latency >= 0 && latency < 30_000`)
@@ -104,12 +107,12 @@ func TestAPageWrittenForSocketIOWorksUnchanged(t *testing.T) {
 	require.Equal(t, []string{"connect", "disconnect io client disconnect", "connect"}, evaluate[[]string](ada, `log`))
 
 	ada.expectFailedRequests()
-	evaluate[any](ada, `socket.emit("offer", { target: "nobody", offer: { type: "offer", sdp: "v=0" } }); null`)
+	evaluate[any](ada, `void socket.emit("offer", { target: "nobody", offer: { type: "offer", sdp: "v=0" } })`)
 	ada.until("told of the mistake", `log.at(-1).startsWith("error ")`)
 	require.Contains(t, evaluate[string](ada, `log.at(-1)`), "socket ID")
 	require.Contains(t, evaluate[string](ada, `(() => { try { socket.emit("disconnect"); } catch (error) { return error.message; } })()`), "reserved")
 
-	evaluate[any](bob, `socket.disconnect(); null`)
+	evaluate[any](bob, `void socket.disconnect()`)
 	ada.until("alone", `document.getElementById("users").textContent === "Ada"`)
 	require.True(t, evaluate[bool](bob, `socket.disconnected && !socket.active && socket.id === undefined`))
 }

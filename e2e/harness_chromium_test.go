@@ -145,6 +145,10 @@ func (c *chromiumPage) navigate(ctx context.Context, url string) error {
 	return chromedp.Do(ctx, chromedp.Navigate(url))
 }
 
+func (c *chromiumPage) back(ctx context.Context) error {
+	return chromedp.Do(ctx, chromedp.NavigateBack())
+}
+
 func (c *chromiumPage) prepare(ctx context.Context, script string) error {
 	return chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument,

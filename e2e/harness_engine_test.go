@@ -25,6 +25,8 @@ type page interface {
 	prepare(ctx context.Context, script string) error
 	// navigate returns when the page is loaded.
 	navigate(ctx context.Context, url string) error
+	// back goes to the page before, as the browser's button does.
+	back(ctx context.Context) error
 	// evaluate returns the JSON of an expression's value, or of the value of the promise
 	// that the expression returns. undefined is null. The policy of a page allows it.
 	evaluate(ctx context.Context, expression string) (json.RawMessage, error)

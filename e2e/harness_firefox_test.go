@@ -167,6 +167,10 @@ func (f *firefoxPage) navigate(ctx context.Context, url string) error {
 	return f.call(ctx, "browsingContext.navigate", fields{"context": f.browsingContext, "url": url, "wait": "complete"}, nil)
 }
 
+func (f *firefoxPage) back(ctx context.Context) error {
+	return f.call(ctx, "browsingContext.traverseHistory", fields{"context": f.browsingContext, "delta": -1}, nil)
+}
+
 func (f *firefoxPage) prepare(ctx context.Context, script string) error {
 	return f.call(ctx, "script.addPreloadScript", fields{
 		"functionDeclaration": "() => {" + script + "}", "userContexts": []string{f.userContext},

@@ -107,7 +107,8 @@ func (p *tab) note(bad bool, format string, values ...any) {
 	defer p.mu.Unlock()
 	line := fmt.Sprintf(format, values...)
 	p.console = append(p.console, line)
-	if bad {
+	// The page did not ask for it: a browser looks for an icon by itself.
+	if bad && !strings.Contains(line, "/favicon.ico") {
 		p.problems = append(p.problems, line)
 	}
 }
@@ -179,6 +180,12 @@ func (p *tab) prepare(script string) {
 func (p *tab) visit(url string) {
 	p.t.Helper()
 	p.attempt("opening "+url, func(ctx context.Context) error { return p.page.navigate(ctx, url) })
+}
+
+// goBack goes to the page before, as the browser's button does.
+func (p *tab) goBack() {
+	p.t.Helper()
+	p.attempt("going back", p.page.back)
 }
 
 func (p *tab) click(selector string) {

@@ -194,6 +194,10 @@ func (w *webkitPage) navigate(ctx context.Context, url string) error {
 	return w.call(ctx, http.MethodPost, "/url", fields{"url": url}, nil)
 }
 
+func (w *webkitPage) back(ctx context.Context) error {
+	return w.call(ctx, http.MethodPost, "/back", fields{}, nil)
+}
+
 func (w *webkitPage) prepare(_ context.Context, script string) error {
 	w.network.mu.Lock()
 	defer w.network.mu.Unlock()

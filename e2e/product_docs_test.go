@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -86,7 +87,7 @@ func TestTwoPeersInAPage(t *testing.T) {
 // The call that the README makes with the browser client, on a page of another origin.
 func TestACallInEightLinesOfTheClient(t *testing.T) {
 	code := strings.ReplaceAll(codeBlock(t, "mesh"), documentedServer, startServer(t))
-	seesTwoOthers(t, serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+code+`window.room = room;</script>`))
+	seesTwoOthers(t, serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+code+`window.room = room;</script>`), chromium, chromium, chromium)
 }
 
 // The landing page's sample works in a page of another origin.
@@ -95,14 +96,17 @@ func TestTheLandingPagesSampleWorksAsItStands(t *testing.T) {
 	landing := openTab(t, "landing", url+"/")
 	landing.until("filled in", `document.querySelector("#page-sample").textContent.includes(location.origin)`)
 	sample := evaluate[string](landing, `document.querySelector("#page-sample").textContent`)
-	seesTwoOthers(t, servePage(t, url, "<!doctype html>"+sample))
+	seesTwoOthers(t, servePage(t, url, "<!doctype html>"+sample), chromium, chromium, chromium)
 }
 
-// seesTwoOthers opens a page three times, and waits until each shows the videos of the
-// two others.
-func seesTwoOthers(t *testing.T, url string) {
+// seesTwoOthers opens a page in three browsers, and waits until each shows the videos of
+// the two others.
+func seesTwoOthers(t *testing.T, url string, in ...engine) {
 	const playing = `[...document.querySelectorAll("video")].filter((video) => video.videoWidth > 2).length === 2`
-	tabs := []*tab{openTab(t, "first", url+"/page.html"), openTab(t, "second", url+"/page.html"), openTab(t, "third", url+"/page.html")}
+	var tabs []*tab
+	for _, e := range in {
+		tabs = append(tabs, openTabIn(e, t, fmt.Sprint(e.name(), len(tabs)+1), url+"/page.html"))
+	}
 	for _, p := range tabs {
 		p.until("showing the two others", playing)
 	}
