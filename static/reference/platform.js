@@ -1,5 +1,11 @@
-// Runs before the reference, which does not start if the browser blocks storage. What the reference
-// keeps then lasts as long as the page.
+// Runs before the reference, and gives the reference what its browser or the page's policy denies.
+
+// A validator in the reference tries eval as soon as it is loaded. The page's policy forbids eval,
+// and some browsers report the attempt as an error.
+globalThis.__zod_globalConfig = { jitless: true };
+
+// The reference does not start if the browser blocks storage. What the reference keeps then lasts
+// as long as the page.
 for (const name of ["localStorage", "sessionStorage"]) {
   try {
     window[name].length;
