@@ -228,6 +228,8 @@ func TestAPageNamesTheFileThatDidNotLoad(t *testing.T) {
 		p.says("did not load")
 		p.forgive("") // the browser itself complains about the refusal
 	}
+	openBrokenTab(t, serveWithout(t, server, "/metrics")+"/dashboard/").says("(asked for /metrics)")
+	openBrokenTab(t, serveWithout(t, server, "/connections")+"/dashboard/").says("The server does not answer /connections.")
 	p := openBrokenTab(t, serveWithout(t, server, "/dashboard/uplot")+"/dashboard/")
 	p.says(noPlots)
 	p.until("live", live)

@@ -76,7 +76,7 @@ function miss(time, error) {
   outageSince ??= time;
   listsRead = 0;
   leaveGap(time);
-  showOutage(outageSince);
+  showOutage(outageSince, error.path);
   showState("down", "No answer");
 }
 

@@ -18,13 +18,23 @@ export class Closed extends Error {
   }
 }
 
-function ask(path, read, signal) {
+// An extension may block a single path, so an error names the path.
+async function ask(path, read, signal) {
+  try {
+    return await askInTime(path, read, signal);
+  } catch (failure) {
+    if (failure instanceof Closed) throw failure;
+    throw Object.assign(new Error(`${path}: ${failure.message}`), { path });
+  }
+}
+
+function askInTime(path, read, signal) {
   return within(TIMEOUT, async (ending) => {
     const headers = { "Accept": "application/json, text/plain;q=0.9" };
     if (token()) headers["Authorization"] = `Bearer ${token()}`;
     const response = await fetch(path, { headers, signal: ending });
     if (CLOSED.includes(response.status)) throw new Closed(response, await response.json());
-    if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+    if (!response.ok) throw new Error(`status ${response.status}`);
     return read(response);
   }, signal);
 }

@@ -38,22 +38,21 @@ class List {
     this.#request?.abort();
     const request = new AbortController();
     this.#request = request;
-    try {
-      const { page, next } = await readPage(this.#kind.path, {
-        query: this.#query, cursor: this.#cursors.at(-1), limit: LIMIT, signal: request.signal,
-      });
-      if (request.signal.aborted) return;
-      const items = page[this.#kind.items];
-      if (!items.length && this.#cursors.length > 1) {
-        this.#turn([null]); // everything on this page has gone
-        return;
-      }
-      this.#next = next;
-      this.#show(items, page[this.#kind.total]);
-    } catch {
-      // An aborted request says nothing, and the banner reports a server that does not answer.
-      if (!request.signal.aborted && !this.#rows.size) this.#note("The server does not answer.");
+    const read = await readPage(this.#kind.path, {
+      query: this.#query, cursor: this.#cursors.at(-1), limit: LIMIT, signal: request.signal,
+    }).catch(() => null);
+    if (request.signal.aborted) return;
+    if (!read) {
+      if (!this.#rows.size) this.#note(`The server does not answer ${this.#kind.path}.`); // otherwise the banner says so
+      return;
     }
+    const items = read.page[this.#kind.items];
+    if (!items.length && this.#cursors.length > 1) {
+      this.#turn([null]); // everything on this page has gone
+      return;
+    }
+    this.#next = read.next;
+    this.#show(items, read.page[this.#kind.total]);
   }
 
   /**

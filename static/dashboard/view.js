@@ -17,9 +17,9 @@ export function showState(name, text) {
   write(byId("status-text"), text);
 }
 
-export function showOutage(since) {
+export function showOutage(since, path) {
   byId("banner").hidden = false;
-  write(byId("banner-text"), `The server has not answered since ${clock(since)}. The page keeps trying, and shows what it knew before.`);
+  write(byId("banner-text"), `The server has not answered since ${clock(since)} (asked for ${path}). The page keeps trying, and shows what it knew before.`);
   document.body.dataset.stale = "";
 }
 
