@@ -82,7 +82,7 @@ export function showSilence(silence, level, heartbeatInterval) {
 function drawSilence(silence) {
   const passed = silence.state === "testing"
     ? Math.min((performance.now() - silence.began) / 1000, silence.limit)
-    : silence.cutAfter ?? (silence.lasted || silence.limit);
+    : silence.cutAfter ?? (silence.lasted || silence.muteBy || 0);
   byId("silence-fill").style.width = `${(100 * Math.min(passed, silence.limit)) / silence.limit}%`;
   byId("silence-text").textContent = SILENCE_WORDS[silence.state]?.(silence, passed) ?? "could not be measured";
 }
