@@ -117,14 +117,13 @@ func serveWithout(t *testing.T, serverURL, prefix string) string {
 }
 
 const (
-	live       = `document.querySelector("#status").dataset.state === "live" && document.querySelector("#figure-connections").textContent === "0"`
-	plotted    = live + ` && document.querySelectorAll(".plot canvas").length === 5`
-	noPlots    = "This browser cannot draw the plots"
-	judged     = `!document.querySelector("#again").disabled && document.querySelector('[data-id="silence"]')`
-	isGood     = judged + ` && document.querySelector("#verdict").dataset.level === "good"`
-	up         = `document.querySelector("#figure-version").textContent.match(/\d/)`
-	contract   = `document.querySelector('main a[href="/openapi.yaml"]').checkVisibility()`
-	unmeasured = "could not be measured"
+	live     = `document.querySelector("#status").dataset.state === "live" && document.querySelector("#figure-connections").textContent === "0"`
+	plotted  = live + ` && document.querySelectorAll(".plot canvas").length === 5`
+	noPlots  = "This browser cannot draw the plots"
+	judged   = `!document.querySelector("#again").disabled && document.querySelector('[data-id="silence"]')`
+	isGood   = judged + ` && document.querySelector("#verdict").dataset.level === "good"`
+	up       = `document.querySelector("#figure-version").textContent.match(/\d/)`
+	contract = `document.querySelector('main a[href="/openapi.yaml"]').checkVisibility()`
 )
 
 // faultyPages are what is taken away from a page, and what the page says.
