@@ -123,3 +123,16 @@ func TestTheClientIsBundled(t *testing.T) {
 	require.NoError(t, await(t, answers, "answer"))
 	require.NoError(t, await(t, answers, "answer"))
 }
+
+// The public surface of socket.io-client exists in the client, or docs/socket-io.md names
+// it as a difference.
+func TestTheClientHasTheSurfaceOfSocketIO(t *testing.T) {
+	t.Parallel()
+	dir := webTools.dir(t)
+	documentation, err := filepath.Abs("../docs/socket-io.md")
+	require.NoError(t, err)
+	command := tool(t, dir, "node", "--test", "--test-reporter=spec", "surface.test.mjs")
+	command.Env = append(os.Environ(), "DOCS="+documentation)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+}

@@ -39,7 +39,7 @@ export class Emitter {
   off(...args) {
     const [type, listener] = args;
     if (!args.length) this.#listeners.clear();
-    else this.#listeners.set(type, this.listeners(type).filter((each) => args.length > 1 && each !== listener && each.listener !== listener));
+    else this.#listeners.set(type, this.listeners(type).filter((each) => args.length > 1 && each !== listener && (each.listener ?? each) !== listener));
     return this;
   }
 
