@@ -191,6 +191,7 @@ test.describe("pages that hide and return:", soon, () => {
     "no navigator": undefined,
     "no sendBeacon": {},
     "a beacon that is not taken": { sendBeacon: () => false },
+    "a beacon that throws": { sendBeacon: () => { throw new TypeError("forbidden"); } },
   };
   for (const [name, navigator] of Object.entries(navigators)) {
     test(`${name}: the page says goodbye by fetch, and comes back once`, soon, async (t) => {

@@ -233,7 +233,11 @@ export class Socket extends Emitter {
     for (const token of [...this.#parting, this.#connection?.session.token]) {
       if (!token) continue;
       const body = JSON.stringify({ type: "disconnect", token });
-      if (!globalThis.navigator?.sendBeacon?.(url, body)) fetch(url, { method: "POST", body, keepalive: true }).catch(() => {});
+      let isTaken = false;
+      try {
+        isTaken = navigator.sendBeacon(url, body);
+      } catch {} // there is none, or it throws
+      if (!isTaken) fetch(url, { method: "POST", body, keepalive: true }).catch(() => {});
     }
   }
 
