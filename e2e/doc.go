@@ -36,7 +36,9 @@
 // client, the browsers and their pages, and proxies that fail.
 //
 // A test runs in Chromium, or by inEachBrowser in Chromium, Firefox and WebKit. WebKit
-// is that of Debian's WebKitGTK, whose build has no WebRTC.
+// is that of Debian's WebKitGTK, whose build has no WebRTC. docs/clients.md lists the
+// oldest browsers: the tests of them read all scripts and styles at their level, and take
+// from Chromium what they lack.
 //
 // Variables:
 //
