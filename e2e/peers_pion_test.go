@@ -38,18 +38,24 @@ type peer struct {
 // event.
 func newPeer(t *testing.T, url, room, name string, options ...func(*peer)) *peer {
 	t.Helper()
+	return newPeerOver(t, newConnection(t), url, room, name, options...)
+}
+
+// newPeerOver is newPeer with a connection of the test's own.
+func newPeerOver(t *testing.T, connection *webrtc.PeerConnection, url, room, name string, options ...func(*peer)) *peer {
+	t.Helper()
 	p := &peer{
-		t:         t,
-		signaling: connect(t, url),
-		before:    func(string) {},
-		opened:    make(chan struct{}),
-		gathered:  make(chan struct{}),
-		complete:  make(chan struct{}),
-		messages:  make(chan string, 64),
-		tracks:    make(chan *webrtc.TrackRemote, 4),
-		gone:      make(chan string, 4),
+		t:          t,
+		connection: connection,
+		signaling:  connect(t, url),
+		before:     func(string) {},
+		opened:     make(chan struct{}),
+		gathered:   make(chan struct{}),
+		complete:   make(chan struct{}),
+		messages:   make(chan string, 64),
+		tracks:     make(chan *webrtc.TrackRemote, 4),
+		gone:       make(chan string, 4),
 	}
-	p.connection = newConnection(t)
 	// The channel is negotiated, as in the demo, so neither peer waits for the other's.
 	negotiated, id := true, uint16(0)
 	channel, err := p.connection.CreateDataChannel("peer", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
@@ -78,11 +84,14 @@ func newPeer(t *testing.T, url, room, name string, options ...func(*peer)) *peer
 }
 
 // newConnection makes a connection that needs no network but the loopback interface.
-func newConnection(t *testing.T) *webrtc.PeerConnection {
+func newConnection(t *testing.T, options ...func(*webrtc.SettingEngine)) *webrtc.PeerConnection {
 	var media webrtc.MediaEngine
 	require.NoError(t, media.RegisterDefaultCodecs())
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
+	for _, option := range options {
+		option(&settings)
+	}
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(&media), webrtc.WithSettingEngine(settings))
 	connection, err := api.NewPeerConnection(webrtc.Configuration{})
 	require.NoError(t, err)
