@@ -1,6 +1,7 @@
 // Copies text, and says so on the button that was pressed.
 
 /**
+ * Resolves to whether the text was copied.
  * @param {string} text
  * @param {HTMLElement} button
  * @param {HTMLElement} [source] shows the text, and is selected if the browser refuses to copy
@@ -9,10 +10,11 @@ export async function copyText(text, button, source) {
   if (await copied(text)) {
     say(button, "Copied");
     button.toggleAttribute("data-copied", true);
-    return;
+    return true;
   }
   if (source) getSelection()?.selectAllChildren(source);
   say(button, source ? "Not copied, but selected" : "Not copied");
+  return false;
 }
 
 /**
