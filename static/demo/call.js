@@ -1,21 +1,49 @@
-// The call: the peers of a room, the camera that is sent to them, and the messages of their data
-// channels. The messages carry the chat, which side is muted, and pings that measure the latency.
+// The call: the peers of a room, what is sent to them, and the messages of their data channels.
+// The messages carry the chat, what each side sends, and pings that measure the latency.
 
-import { openMedia } from "./media.js";
+import { explainConsequences, explainFailures } from "./devices.js";
+import { OwnMedia } from "./own-media.js";
 
 const PING_INTERVAL = 3000;
 
-// Dispatches "change" (the call has changed), "peer" and "peer-gone" (detail: the peer), "data"
-// (detail: { peer, message }) and "note" (detail: a text to show).
+// A person who knows the question answers it in less time (ms).
+const SLOW_ANSWER = 3000;
+
+// A browser may have no WebRTC, or a policy that forbids it.
+export function canCall() {
+  try {
+    new RTCPeerConnection().close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Dispatches "change" (the call has changed), "peer" (detail: the peer), "peer-gone" (detail:
+// { peer, reason }), "trouble" (detail: the peer), "data" (detail:
+// { peer, message }), "note" (detail: a text to show), "question" (detail: the kinds that
+// the browser asks for, if that takes long) and "answered".
 export class Call extends EventTarget {
   starting = false;
-  /** @type {MediaStream | null} */
-  stream = null;
+  own = new OwnMedia();
 
   /** @type {import("/peers.js").Room | null} */
   #room = null;
   #attempt = 0;
-  #details = new WeakMap(); // by peer: { media, latency, pinger }
+  #details = new WeakMap(); // by peer: { media, latency, since, pinger }
+
+  constructor() {
+    super();
+    this.own.addEventListener("change", (event) => {
+      if (this.active && /** @type {CustomEvent} */ (event).detail) this.#room?.setStream(this.own.stream);
+      this.#tellMedia();
+      this.#emit("change");
+    });
+    this.own.addEventListener("ended", (event) => {
+      const { detail: kind } = /** @type {CustomEvent} */ (event);
+      this.#emit("note", `The ${kind} has stopped. If it is still plugged in, press its button to start it again.`);
+    });
+  }
 
   // From now on the call is in this room. With null it is not in a room.
   enter(room) {
@@ -24,10 +52,17 @@ export class Call extends EventTarget {
     room?.on("peer", (peer) => this.#begin(peer));
     room?.on("change", (peer) => this.#emit("peer", peer));
     room?.on("data", (data, peer) => this.#receive(data, peer));
-    room?.on("leave", (peer) => {
+    room?.on("leave", (peer, reason) => {
       clearInterval(this.detailsOf(peer).pinger);
-      this.#emit("peer-gone", peer);
+      this.#emit("peer-gone", { peer, reason });
       this.#emit("change");
+    });
+    room?.on("error", (error, peer) => {
+      console.info("in the call:", error);
+      // "error" of the socket reports what the server refused. The tile of a peer says that it is not
+      // connected.
+      if (peer?.state === "connected" && !("status" in error)) this.#emit("trouble", peer);
+      if (!peer && canCall()) this.#emit("note", "This browser could not connect with everybody. Reload the page to try again.");
     });
     this.#emit("change");
   }
@@ -36,16 +71,14 @@ export class Call extends EventTarget {
     return this.#room?.calling ?? false;
   }
 
+  /** @returns {Map<string, import("/peers.js").Peer>} */
   get peers() {
     return this.#room?.peers ?? new Map();
   }
 
-  get incoming() {
-    return !this.active && this.peers.size > 0;
-  }
-
   detailsOf(peer) {
-    return this.#details.get(peer) ?? { media: { microphone: true, camera: true }, latency: null };
+    const media = { microphone: true, camera: true, screen: false };
+    return this.#details.get(peer) ?? { media, latency: null, since: performance.now() };
   }
 
   // Calls everybody in the room, and from now on everybody who joins.
@@ -54,17 +87,18 @@ export class Call extends EventTarget {
     const attempt = ++this.#attempt;
     this.starting = true;
     this.#emit("change");
-    const { stream, note } = media ? await openMedia() : { stream: null, note: "" };
-    if (attempt !== this.#attempt) {
-      stream?.getTracks().forEach((track) => track.stop());
-      return;
-    }
+    const failures = media ? await this.#open(["microphone", "camera"]) : {};
+    if (attempt !== this.#attempt) return;
     this.starting = false;
-    this.stream = stream ?? this.stream;
-    if (note) this.#emit("note", note);
-    this.#room?.call(this.stream);
+    this.#note(failures ?? {}, true);
+    this.#room?.call(this.own.stream);
     this.#tellMedia();
     this.#emit("change");
+  }
+
+  // Goes on without the devices that the browser still asks for.
+  startWithout() {
+    this.own.cancel();
   }
 
   hangUp() {
@@ -75,31 +109,47 @@ export class Call extends EventTarget {
 
   // The others get a message at once. From the track alone they would only hear silence, or see
   // black.
-  toggle(kind) {
-    const track = this.#track(kind);
-    if (!track) return;
-    track.enabled = !track.enabled;
-    this.#tellMedia();
-    this.#emit("change");
+  /** @param {import("./own-media.js").Kind} kind */
+  async toggle(kind) {
+    if (this.own.asking || this.own.toggle(kind)) return;
+    this.#note(await this.#open([kind]) ?? {});
   }
 
-  enabled(kind) {
-    return this.#track(kind)?.enabled ?? null;
+  async toggleScreen() {
+    if (this.own.sharing) return this.own.unshare();
+    try {
+      await this.own.share();
+    } catch {
+      this.#emit("note", "This browser could not share the screen.");
+    }
   }
 
   broadcast(message) {
     this.#room?.send(JSON.stringify(message));
   }
 
+  /**
+   * Opens devices, and reports if the person does not answer the browser's question.
+   * @param {import("./own-media.js").Kind[]} kinds
+   */
+  async #open(kinds) {
+    const slow = setTimeout(() => this.#emit("question", kinds), SLOW_ANSWER);
+    const failures = await this.own.open(kinds);
+    clearTimeout(slow);
+    this.#emit("answered");
+    return failures;
+  }
+
+  #note(failures, withConsequences = false) {
+    if (!Object.keys(failures).length) return;
+    const consequences = withConsequences ? explainConsequences(failures) : "";
+    this.#emit("note", `${explainFailures(failures)} ${consequences}`.trim());
+  }
+
   #stop() {
     this.#attempt++;
     this.starting = false;
-    this.stream?.getTracks().forEach((track) => track.stop());
-    this.stream = null;
-  }
-
-  #track(kind) {
-    return this.stream?.getTracks().find((track) => track.kind === kind);
+    this.own.stop();
   }
 
   #begin(peer) {
@@ -131,18 +181,22 @@ export class Call extends EventTarget {
       details.latency = Math.max(1, Math.round(performance.now() - message.at));
       this.#emit("peer", peer);
     } else if (message?.type === "media") {
-      details.media = { microphone: message.microphone !== false, camera: message.camera !== false };
+      const { microphone, camera, screen } = message;
+      details.media = { microphone, camera, screen: screen === true };
       this.#emit("peer", peer);
     } else if (message) {
       this.#emit("data", { peer, message });
     }
   }
 
+  // A device is true or false if it is on or off, and null if there is none.
   #tellMedia() {
+    const own = this.active ? this.own : null;
     this.broadcast({
       type: "media",
-      microphone: this.enabled("audio") ?? false,
-      camera: this.enabled("video") ?? false,
+      microphone: own?.enabled("microphone") ?? null,
+      camera: own?.enabled("camera") ?? null,
+      screen: own?.sharing ?? false,
     });
   }
 

@@ -1,6 +1,7 @@
 // The chat: through the server to all members, or directly to the peers by data channel.
 
 import { byId, part, stamp } from "/assets/page.js";
+import { list } from "./names.js";
 
 const TYPING_ENDS_AFTER = 2500;
 // A member that vanishes while typing never sends typing-stop.
@@ -81,7 +82,7 @@ export function setTyping(socketId, name, on) {
   const names = [...typists.values()].map((typist) => typist.name);
   byId("typing").textContent = names.length === 0
     ? ""
-    : `${new Intl.ListFormat("en").format(names)} ${names.length === 1 ? "is" : "are"} typing…`;
+    : `${list(names)} ${names.length === 1 ? "is" : "are"} typing…`;
 }
 
 function append(log, item) {

@@ -4,18 +4,25 @@ import { copyText } from "/assets/copy.js";
 import { byId } from "/assets/page.js";
 import { io } from "/client.js";
 import { joinRoom } from "/peers.js";
-import { Call } from "./call.js";
+import { Call, canCall } from "./call.js";
 import { addMessage, addRemark, clearChat, setTyping, startChat } from "./chat.js";
+import { showControls, showEmpty } from "./controls.js";
 import { logEvent } from "./event-log.js";
+import { leaveFullView, startFullView } from "./full-view.js";
+import { watchSpeakers } from "./levels.js";
+import { isolate } from "./names.js";
+import { watchConnection } from "./outage.js";
 import { explain, isNews } from "./problems.js";
-import { removePeer, showControls, showEmpty, showPeer, showSelf } from "./tiles.js";
+import { startSettings } from "./settings.js";
+import { removePeer, setSpeaker, showPeer, showSelf, showSpeaking } from "./tiles.js";
 import {
-  dismissNotice, notify, showJoin, showJoining, showJoinProblem,
-  showMembers, showRoom, showStatus,
+  cannotCall, dismissNotice, notify, showJoin, showJoining, showJoinProblem,
+  showMembers, showRoom,
 } from "./view.js";
 
 const socket = io();
 const call = new Call();
+const able = canCall();
 
 // wish is the room that the person wants to join. room is the room that we are in.
 /** @type {{ roomId: string, userId: string } | null} */
@@ -25,28 +32,27 @@ let room = null;
 
 const on = (target, type, listener) => target.addEventListener(type, (event) => listener(event.detail, event));
 const nameOf = (socketId) => room?.members.get(socketId)?.userId ?? "Somebody";
+// The members whose browsers have refused a call. The page of a member says so before.
+const refusers = new Set();
+const isLeftOut = (socketId) => refusers.has(socketId) || cannotCall(room?.members.get(socketId));
 const others = () => [...room?.members.keys() ?? []].filter((socketId) => socketId !== socket.id);
 const shareLink = () => `${location.origin}/demo/?room=${encodeURIComponent(room?.roomId ?? "")}`;
 
 // ---- The connection
 
-const showOpen = () => showStatus("open", socket.io.engine.transport.name);
-
 socket.onAny(logEvent);
-socket.on("connect", showOpen);
-socket.io.on("reconnect", showOpen);
-socket.io.on("reconnect_attempt", () => showStatus("reconnecting"));
-socket.on("disconnect", () => showStatus(socket.active ? "reconnecting" : "closed"));
+watchConnection(socket);
 socket.on("error", (problem) => {
   if (room && isNews(problem)) notify(explain(problem), { kind: "warn" });
 });
 
 socket.on("disconnected", ({ reason, detail, retryAfter }) => {
   const soon = retryAfter ? `in ${Math.ceil(retryAfter / 1000)} s` : "shortly";
-  if (reason === "kicked") return leaveView(`An operator disconnected you${detail ? `: “${detail}”` : ""}. You may join again.`);
+  if (reason === "kicked") return leaveView(`An operator disconnected you${detail ? `: “${isolate(detail)}”` : ""}. You may join again.`);
   if (reason === "replaced") {
     const action = { label: "Connect again", run: reconnect };
-    return notify("Another window took over this session.", { kind: "warn", action });
+    notify("Another window took over from this page.", { kind: "warn", action });
+    return;
   }
   const words = {
     "at capacity": `The server is full now. Trying again ${soon}.`,
@@ -61,17 +67,15 @@ socket.on("server-shutdown", () => {
   notify("The server is restarting. The page reconnects by itself; calls go on meanwhile.", { kind: "warn" });
 });
 
-window.addEventListener("offline", () => {
-  notify("You are offline. The page reconnects by itself when the network is back.", { kind: "warn", seconds: 0 });
-});
-window.addEventListener("online", dismissNotice);
-
 // ---- The room
 
 async function join({ roomId, userId }) {
   try {
-    enter(await joinRoom(socket, roomId, { userId, connect: false }));
+    // The others learn if they would call this browser in vain.
+    const metadata = able ? undefined : { calls: false };
+    enter(await joinRoom(socket, roomId, { userId, connect: false, metadata }));
   } catch (problem) {
+    if (wish?.roomId !== roomId) return; // the person knows already why it ended
     const fields = {};
     for (const { field, message } of problem.errors ?? []) {
       if (field === "userId") fields.name = message;
@@ -90,13 +94,14 @@ function enter(entered) {
   room.on("members", render);
   showJoining(false);
   showRoom(room.roomId, shareLink());
-  history.replaceState(null, "", `?${new URLSearchParams({ room: room.roomId, name: room.userId })}`);
+  // People send the address to each other as a link to the room. So the own name is not in it.
+  history.replaceState({ name: room.userId }, "", `?${new URLSearchParams({ room: room.roomId })}`);
   clearChat();
   render();
   byId("room-view").focus(); // the element that had the focus is hidden now
 }
 
-// Another window took over the session. This page gets a new one.
+// Another window took over the socket of this page. The page gets a new one.
 function reconnect() {
   socket.connect();
   if (wish) join(wish);
@@ -107,12 +112,13 @@ function leaveView(text) {
   room?.leave();
   room = null;
   call.enter(null);
+  leaveFullView();
   showJoining(false);
   showJoin();
   if (text) notify(text, { kind: "warn", seconds: 0 });
 }
 
-// After a session that could not be resumed, the client joins again by itself.
+// If its socket could not be resumed, the client joins again by itself.
 socket.on("room-joined", ({ roomId }) => {
   if (room?.roomId === roomId) addRemark("You were away for a moment, and are back now.");
 });
@@ -124,34 +130,68 @@ socket.on("room-left", ({ reason }) => {
   if (reason === "room closed") leaveView("An operator closed the room.");
 });
 
-socket.on("user-connected", ({ userId }) => addRemark(`${userId} joined`));
+socket.on("user-connected", ({ userId }) => addRemark(`${isolate(userId)} joined`));
 socket.on("user-disconnected", ({ socketId, userId, reason }) => {
   setTyping(socketId, userId, false);
-  addRemark(["left", "client disconnect"].includes(reason) ? `${userId} left` : `${userId} is gone (${reason})`);
+  const departures = {
+    "kicked": "was removed by an operator",
+    "transport close": "lost the connection and did not come back",
+    "slow consumer": "has a connection that was too slow",
+  };
+  addRemark(`${isolate(userId)} ${departures[reason] ?? "left"}`);
 });
 
 socket.on("announcement", ({ data }) => {
-  notify(`From the operator: ${typeof data === "string" ? data : JSON.stringify(data)}`, { seconds: 0 });
+  notify(`From the operator: ${isolate(typeof data === "string" ? data : JSON.stringify(data))}`, { seconds: 0 });
 });
 
 // ---- The call
 
-on(call, "peer", (peer) => showPeer(peer, nameOf(peer.socketId), call.detailsOf(peer)));
-on(call, "peer-gone", (peer) => removePeer(peer.socketId));
+on(call, "peer", show);
+on(call, "peer-gone", ({ peer, reason }) => {
+  removePeer(peer.socketId);
+  if (reason === "unsupported") refusers.add(peer.socketId);
+});
+on(call, "trouble", ({ socketId }) => {
+  notify(`Something went wrong in the call with ${isolate(nameOf(socketId))}. The call goes on.`, { kind: "warn" });
+});
 on(call, "change", render);
-on(call, "note", (text) => notify(text, { kind: "warn", seconds: 15 }));
+on(call, "note", (text) => notify(text, { kind: "warn", seconds: 30 }));
+
+// The browser cannot be asked whether its question is still open.
+let takeBack = () => {};
+on(call, "question", (kinds) => {
+  const devices = kinds.length > 1 ? "camera and microphone" : `the ${kinds[0]}`;
+  const it = kinds.length > 1 ? "them" : "it";
+  takeBack = notify(`Your browser asks whether this page may use ${devices}. Answer it, or go on without ${it}.`, {
+    action: { label: `Go on without ${it}`, run: () => call.startWithout() },
+  });
+});
+on(call, "answered", () => takeBack());
+
+// The tile of a connection that does not come about says so after a while.
+setInterval(() => call.peers.forEach((peer) => peer.state === "connected" || show(peer)), 2000);
+
+watchSpeakers(call, showSpeaking);
+startSettings(call, setSpeaker);
+startFullView();
+
 on(call, "data", ({ peer, message }) => {
   if (message.type !== "chat" || typeof message.text !== "string") return;
   addMessage({ name: nameOf(peer.socketId), text: message.text, own: false, direct: true });
 });
 
 byId("call").addEventListener("click", () => {
-  const addCamera = call.active && !call.stream;
-  call.start({ media: addCamera || !byId("no-camera", HTMLInputElement).checked });
+  call.start({ media: !byId("no-camera", HTMLInputElement).checked });
 });
 byId("hangup").addEventListener("click", () => call.hangUp());
-byId("microphone").addEventListener("click", () => call.toggle("audio"));
-byId("camera").addEventListener("click", () => call.toggle("video"));
+byId("microphone").addEventListener("click", () => call.toggle("microphone"));
+byId("camera").addEventListener("click", () => call.toggle("camera"));
+byId("screen").addEventListener("click", () => call.toggleScreen());
+
+function show(peer) {
+  if (!isLeftOut(peer.socketId)) showPeer(peer, nameOf(peer.socketId), call.detailsOf(peer));
+}
 
 // ---- The chat
 
@@ -208,20 +248,30 @@ byId("suggest").addEventListener("click", () => {
 });
 
 for (const id of ["share", "copy-link"]) {
-  byId(id).addEventListener("click", () => copyText(shareLink(), byId(id)));
+  byId(id).addEventListener("click", async () => {
+    if (await copyText(shareLink(), byId(id))) return;
+    notify(`This browser does not let the page copy. Here is the link: ${shareLink()}`, { seconds: 0 });
+  });
 }
 
 function render() {
   if (!room) return;
-  const callers = [...call.peers.keys()].map(nameOf);
+  const situation = {
+    canCall: able,
+    others: others().length,
+    leftOut: others().filter(isLeftOut).map(nameOf),
+    withCamera: !byId("no-camera", HTMLInputElement).checked,
+    callers: [...call.peers.keys()].filter((socketId) => !isLeftOut(socketId)).map(nameOf),
+  };
   showMembers(room.members, socket.id);
   showSelf(call, room.userId);
-  const situation = { others: others().length, withCamera: !byId("no-camera", HTMLInputElement).checked, callers };
   showEmpty(call, situation);
   showControls(call, situation);
 }
 
 const query = new URLSearchParams(location.search);
-byId("name", HTMLInputElement).value = query.get("name") ?? "";
-byId("room", HTMLInputElement).value = query.get("room") ?? "";
-byId(query.get("name") ? "room" : "name").focus();
+const name = history.state?.name ?? query.get("name") ?? "";
+// On a slow network, the person may have begun to type before this script runs.
+byId("name", HTMLInputElement).value ||= name;
+byId("room", HTMLInputElement).value ||= query.get("room") ?? "";
+if (document.activeElement === document.body) byId(name ? "room" : "name").focus();

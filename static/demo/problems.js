@@ -2,8 +2,8 @@
 
 const ADVICE = {
   "unreachable": "The server could not be reached. Check your network. The page keeps trying.",
-  "session-ended": "The session ended before this was sent. Please try again.",
-  "access-denied": "This room needs an access token, and this demo does not have one. Choose another room.",
+  "session-ended": "This was not sent, because the connection was lost. Please try again.",
+  "access-denied": "This server lets only known people into this room, and this demo cannot say who you are. Choose another room.",
   "room-full": "This room is full. Choose another room, or try again later.",
   "not-in-room": "You are no longer in a room. Join again.",
   "target-overflow": "That person’s connection is too slow for more now. Try again shortly.",

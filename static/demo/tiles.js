@@ -1,8 +1,13 @@
-// The stage: a tile for each peer and for the own video, a hint if there are no tiles, and the
-// buttons of the call.
+// The tiles of the stage: one for each peer, and one for the own video.
 
 import { byId, part, stamp } from "/assets/page.js";
+import { mayFill, release } from "./full-view.js";
+import { recall } from "./memory.js";
+import { isolate } from "./names.js";
 import { paintAvatar } from "./view.js";
+
+// A call that comes about takes less time to connect (ms).
+const PATIENCE = 15_000;
 
 const STATE_TEXT = {
   new: "Calling",
@@ -17,8 +22,14 @@ const tiles = new Map();
 
 const sendsVideo = ({ stream }) => stream?.getVideoTracks().some((track) => !track.muted) ?? false;
 
-export function showPeer(peer, name, { media, latency }) {
+/**
+ * @param {import("/peers.js").Peer} peer
+ * @param {string} name
+ * @param {ReturnType<import("./call.js").Call["detailsOf"]>} details
+ */
+export function showPeer(peer, name, details) {
   const tile = tiles.get(peer.socketId) ?? addTile(peer.socketId, name);
+  const { media, latency } = details;
   const video = part(tile, "video", HTMLVideoElement);
   if (video.srcObject !== peer.stream) {
     video.srcObject = peer.stream;
@@ -26,91 +37,79 @@ export function showPeer(peer, name, { media, latency }) {
   }
   tile.dataset.state = peer.state;
   tile.dataset.dataChannel = peer.channel.readyState;
-  tile.dataset.video = sendsVideo(peer) && media.camera ? "on" : "off";
-  tile.toggleAttribute("data-muted", peer.state === "connected" && !media.microphone);
-  part(tile, ".tile-state").textContent = stateText(peer);
+  tile.dataset.video = sendsVideo(peer) && (media.screen || media.camera) ? "on" : "off";
+  tile.toggleAttribute("data-screen", media.screen);
+  tile.toggleAttribute("data-muted", peer.state === "connected" && media.microphone !== true);
+  part(tile, ".tile-state").textContent = STATE_TEXT[peer.state] ?? peer.state;
   part(tile, ".tile-latency").textContent = latency ? `${latency} ms` : "";
+  const note = part(tile, ".tile-note");
+  const text = noteOf(peer, isolate(name), details);
+  if (note.textContent !== text) note.textContent = text; // else it would be read out again
+}
+
+// What a person should know who looks at the tile and wonders.
+function noteOf(peer, name, { media, since }) {
+  if (peer.state === "disconnected") return `The connection to ${name} is interrupted. It should come back by itself.`;
+  if (peer.state === "failed") return `The connection to ${name} is lost. This page keeps trying.`;
+  if (peer.state !== "connected") {
+    if (performance.now() - since < PATIENCE) return "";
+    return peer.connection.remoteDescription
+      ? `No way to ${name} was found yet. A firewall may block the call.`
+      : `${name} has not answered yet.`;
+  }
+  if (peer.channel.readyState !== "open" || media.screen) return "";
+  const lacks = [media.camera === null && "camera", media.microphone === null && "microphone"].filter(Boolean);
+  return lacks.length ? `${name} has no ${lacks.join(" or ")} on.` : "";
 }
 
 export function removePeer(socketId) {
   const tile = tiles.get(socketId);
   if (!tile) return;
+  release(tile);
   tiles.delete(socketId);
   part(tile, "video", HTMLVideoElement).srcObject = null;
   tile.remove();
   countTiles();
 }
 
-export function showSelf(call, name) {
+/**
+ * @param {import("./call.js").Call} call
+ * @param {string} name
+ */
+export function showSelf({ active, own }, name) {
   const tile = byId("self-tile");
   const video = part(tile, "video", HTMLVideoElement);
-  tile.hidden = !call.active;
-  if (video.srcObject !== call.stream) video.srcObject = call.stream;
-  tile.dataset.video = call.enabled("video") ? "on" : "off";
-  tile.toggleAttribute("data-muted", call.active && call.enabled("audio") === false);
-  part(tile, ".tile-state").textContent = call.stream ? "" : "Data only";
+  if (!active) release(tile);
+  tile.hidden = !active;
+  if (video.srcObject !== own.stream) video.srcObject = own.stream;
+  tile.dataset.video = own.sharing || own.enabled("camera") ? "on" : "off";
+  tile.toggleAttribute("data-screen", own.sharing);
+  // A person expects a mirror of the face, but not of what the back of a phone sees.
+  tile.toggleAttribute("data-mirror", !own.sharing && own.picture?.getSettings().facingMode !== "environment");
+  tile.toggleAttribute("data-muted", own.enabled("microphone") !== true);
+  part(tile, ".tile-note").textContent = own.sharing ? "" : selfNote(own);
+  part(tile, ".tile-state").textContent = own.sharing ? "Your screen" : "";
   paintAvatar(part(tile, ".avatar"), name);
   countTiles();
 }
 
-// If others are in the room and nobody calls yet, the next step is the Call button, not the link.
-export function showEmpty(call, { others, withCamera }) {
-  const empty = !call.active && !call.peers.size;
-  byId("stage-empty").hidden = !empty && !(call.active && others === 0);
-  byId("stage-empty").toggleAttribute("data-beside", call.active);
-  byId("share-box").hidden = others > 0;
-  if (others === 0) {
-    byId("empty-title").textContent = "You are alone here";
-    byId("empty-text").textContent = call.active
-      ? "Share the link. Everybody who joins is called at once."
-      : "Share the link to this room, or open it in a second tab.";
-  } else {
-    byId("empty-title").textContent = others === 1 ? "One other person is here" : `${others} other people are here`;
-    byId("empty-text").textContent = withCamera
-      ? "Press Call to reach everybody in the room. They see and hear you, and may answer with their cameras."
-      : "Press Call to connect with everybody in the room by data channel.";
-  }
+function selfNote(own) {
+  return own.stream ? "" : "The others do not see or hear you.";
 }
 
-export function showControls(call, { others, withCamera, callers }) {
-  const ringing = call.incoming && !call.starting;
-  byId("call").hidden = call.active && (call.stream !== null || call.starting);
-  byId("call", HTMLButtonElement).disabled = call.starting;
-  byId("call").classList.toggle("primary", !call.active);
-  byId("call-text").textContent = callText(call, withCamera);
-  byId("hangup").hidden = !call.active && !call.starting && !call.peers.size;
-  for (const [id, kind] of [["microphone", "audio"], ["camera", "video"]]) {
-    const on = call.enabled(kind);
-    byId(id).hidden = on === null;
-    byId(id).setAttribute("aria-pressed", String(Boolean(on)));
-  }
-  byId("incoming").hidden = !ringing;
-  if (ringing) byId("incoming-text").textContent = incomingText(callers, withCamera);
-  byId("stage").toggleAttribute("data-ringing", ringing);
-  byId("direct-choice").hidden = ![...call.peers.values()].some((peer) => peer.channel.readyState === "open");
-  byId("stage").dataset.others = String(others);
+export function showSpeaking(id, speaking) {
+  const tile = id === "self" ? byId("self-tile") : tiles.get(id);
+  tile?.toggleAttribute("data-speaking", speaking);
 }
 
-function callText(call, withCamera) {
-  if (call.starting) return withCamera ? "Starting camera…" : "Connecting…";
-  if (call.active) return "Add camera";
-  if (call.incoming) return "Answer";
-  return "Call";
+// From now on the sound of all tiles comes out of this speaker.
+export function setSpeaker(id) {
+  for (const tile of tiles.values()) useSpeaker(part(tile, "video", HTMLVideoElement), id);
 }
 
-function incomingText(callers, withCamera) {
-  const names = new Intl.ListFormat("en").format(callers);
-  const verb = callers.length === 1 ? "is" : "are";
-  return withCamera
-    ? `${names} ${verb} calling. You already see and hear them. Press Answer to turn on your camera.`
-    : `${names} ${verb} calling. Press Answer to connect with everybody here.`;
-}
-
-function stateText(peer) {
-  if (peer.state === "connected" && !peer.stream) {
-    return peer.channel.readyState === "open" ? "Data channel" : "Opening channel";
-  }
-  return STATE_TEXT[peer.state] ?? peer.state;
+function useSpeaker(video, id) {
+  // If the speaker is gone, the sound stays on the former speaker.
+  video.setSinkId?.(id).catch(() => {});
 }
 
 function addTile(socketId, name) {
@@ -119,6 +118,12 @@ function addTile(socketId, name) {
   tile.setAttribute("aria-label", name);
   part(tile, ".tile-name").textContent = name;
   paintAvatar(part(tile, ".avatar"), name);
+  const full = part(tile, ".tile-full");
+  full.setAttribute("aria-label", `Only ${isolate(name)}, full screen`);
+  full.title = "Full screen";
+  mayFill(tile, full);
+  const speaker = recall("speaker");
+  if (speaker) useSpeaker(part(tile, "video", HTMLVideoElement), speaker);
   tiles.set(socketId, tile);
   byId("tiles").append(tile);
   countTiles();
@@ -144,3 +149,5 @@ async function play(video, unmute) {
 function countTiles() {
   byId("tiles").dataset.count = String(tiles.size + (byId("self-tile").hidden ? 0 : 1));
 }
+
+mayFill(byId("self-tile"), part(byId("self-tile"), ".tile-full"));

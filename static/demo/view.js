@@ -2,6 +2,7 @@
 // members, and notices.
 
 import { byId, part, stamp } from "/assets/page.js";
+import { initials, isolate } from "./names.js";
 
 const STATUS_TEXT = {
   connecting: "Connecting",
@@ -10,19 +11,18 @@ const STATUS_TEXT = {
   closed: "Disconnected",
 };
 
+// How news of the others arrives.
 const TRANSPORT_TEXT = {
-  eventsource: "by EventSource",
-  stream: "by a stream opened by POST",
-  polling: "by long polling",
+  eventsource: "News arrives at once, over a connection that stays open.",
+  stream: "News arrives at once, over a connection that stays open. Your network holds back the usual kind.",
+  polling: "Your network holds back connections that stay open, so this page asks for news again and again.",
 };
 
 // Shows the initials of a name. The hue only helps to tell people apart.
 export function paintAvatar(element, name) {
-  const words = name.trim().split(/\s+/);
-  const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  element.textContent = letters.map((word) => [...word][0] ?? "").join("").toUpperCase();
+  element.textContent = initials(name);
   let sum = 0;
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997;
+  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 997;
   element.dataset.hue = String(sum % 6);
 }
 
@@ -30,6 +30,12 @@ export function showStatus(state, transport) {
   byId("status").dataset.state = state;
   byId("status").title = state === "open" ? TRANSPORT_TEXT[transport] : "";
   byId("status-text").textContent = STATUS_TEXT[state];
+}
+
+// Says what is the matter with the connection. An empty text says that nothing is.
+export function showOutage(text) {
+  byId("outage").hidden = !text;
+  if (byId("outage").textContent !== text) byId("outage").textContent = text;
 }
 
 export function showJoin() {
@@ -46,7 +52,7 @@ export function showRoom(roomId, link) {
   byId("room-title").hidden = false;
   showActions(true);
   byId("room-name").textContent = roomId;
-  part(byId("room-view"), "h1").textContent = `Room ${roomId}`;
+  part(byId("room-view"), "h1").textContent = `Room ${isolate(roomId)}`;
   byId("share-link", HTMLInputElement).value = link;
   document.title = `${roomId} · signaling-server`;
 }
@@ -76,11 +82,13 @@ export function showJoinProblem(text, fields = {}) {
 }
 
 let noticeTimer = 0;
+let notices = 0;
 /** @type {(() => void) | null} */
 let noticeAction = null;
 
 /**
- * Shows a notice instead of the previous one: the newest is what the person needs.
+ * Shows a notice instead of the previous one: the newest is what the person needs. Returns a
+ * function that takes the notice away, unless a newer one is shown.
  * @param {string} text
  * @param {{ kind?: "info" | "warn", action?: { label: string, run: () => void } | null, seconds?: number }} [how]
  */
@@ -93,6 +101,10 @@ export function notify(text, { kind = "info", action = null, seconds = 8 } = {})
   byId("notice-action").hidden = !action;
   byId("notice-action").textContent = action?.label ?? "";
   if (seconds && !action) noticeTimer = setTimeout(dismissNotice, seconds * 1000);
+  const notice = ++notices;
+  return () => {
+    if (notice === notices) dismissNotice();
+  };
 }
 
 export function dismissNotice() {
@@ -106,6 +118,9 @@ byId("notice-action").addEventListener("click", () => {
   noticeAction?.();
 });
 
+// The page of each member tells the others, as metadata, if its browser cannot make calls.
+export const cannotCall = (member) => member?.metadata?.calls === false;
+
 export function showMembers(members, ownId) {
   byId("member-count").textContent = String(members.size);
   byId("members").replaceChildren(...[...members.values()].map((member) => {
@@ -117,7 +132,8 @@ export function showMembers(members, ownId) {
     part(item, ".member-id").textContent = member.socketId.slice(0, 6);
     part(item, ".member-id").title = `Socket ID ${member.socketId}`;
     const own = member.socketId === ownId;
-    part(item, ".member-note").textContent = own ? "you" : member.away ? "connection lost, may return" : "";
+    const notes = [own && "you", member.away && "connection lost, may return", cannotCall(member) && "chat only"];
+    part(item, ".member-note").textContent = notes.filter(Boolean).join(", ");
     return item;
   }));
 }

@@ -1,0 +1,84 @@
+// Measures who speaks.
+
+const EVERY = 200; // ms
+const LOUD = 0.02; // of 1, the loudest; rooms and fans are below
+const PAUSE = 800; // ms of silence between two words
+
+/**
+ * Reports each change of who speaks, by socket ID; this page itself is "self".
+ * @param {import("./call.js").Call} call
+ * @param {(id: string, speaking: boolean) => void} report
+ */
+export function watchSpeakers(call, report) {
+  const heard = new Map(); // when each speaker was loud last
+  const judge = (id, level) => {
+    if (level > LOUD) {
+      if (!heard.has(id)) report(id, true);
+      heard.set(id, performance.now());
+    } else if (heard.has(id) && performance.now() - heard.get(id) > PAUSE) {
+      heard.delete(id);
+      report(id, false);
+    }
+  };
+  setInterval(async () => {
+    judge("self", call.active ? ownLevel(call.own.microphone) : 0);
+    const known = new Set(["self", ...call.peers.keys()]);
+    for (const id of heard.keys()) if (!known.has(id)) heard.delete(id);
+    for (const [id, peer] of call.peers) judge(id, await levelOf(peer.connection));
+  }, EVERY);
+}
+
+// Not every browser counts the levels of what it receives.
+async function levelOf(connection) {
+  try {
+    const levels = connection.getReceivers()
+      .filter(({ track }) => track.kind === "audio")
+      .map(async (receiver) => {
+        const [source] = receiver.getSynchronizationSources();
+        return source?.audioLevel ?? await countedLevel(receiver);
+      });
+    return Math.max(0, ...await Promise.all(levels));
+  } catch {
+    return 0;
+  }
+}
+
+async function countedLevel(receiver) {
+  for (const report of (await receiver.getStats()).values()) {
+    if (report.type === "inbound-rtp") return report.audioLevel ?? 0;
+  }
+  return 0;
+}
+
+// The analyser of the own microphone, and the track that it listens to.
+/** @type {{ track: MediaStreamTrack | null, context: AudioContext | null, analyser: AnalyserNode | null }} */
+let listening = { track: null, context: null, analyser: null };
+const samples = new Float32Array(1024);
+
+/**
+ * Returns the present level of the own microphone, of 1. A browser without Web Audio, or whose
+ * policy forbids it, shows no levels: 0.
+ * @param {MediaStreamTrack | null} track
+ */
+export function ownLevel(track) {
+  if (track !== listening.track) listen(track);
+  if (!listening.analyser || !track?.enabled) return 0;
+  listening.analyser.getFloatTimeDomainData(samples);
+  return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
+}
+
+function listen(track) {
+  listening.context?.close().catch(() => {}); // it may be closed already
+  listening = { track, context: null, analyser: null };
+  if (!track) return;
+  try {
+    const context = new AudioContext();
+    listening.context = context;
+    context.resume().catch(() => {}); // it may need a click, and stays silent until then
+    const analyser = context.createAnalyser();
+    context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    listening.analyser = analyser;
+  } catch {
+    // No levels are shown.
+  }
+}

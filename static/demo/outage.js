@@ -1,0 +1,54 @@
+// Shows the state of the connection to the server, and says so while the connection is lost.
+
+import { notify, showOutage, showStatus } from "./view.js";
+
+// A shorter interruption is not worth a word (ms).
+const BLIP = 1500;
+
+const OFFLINE = "You are offline. This page connects again by itself when your network is back.";
+const UNREACHABLE = "The server cannot be reached. Calls go on, and this page keeps trying to connect again.";
+
+/** @param {import("/client.js").Socket} socket */
+export function watchConnection(socket) {
+  let open = false; // as far as the client knows
+  let told = false;
+  let timer = 0;
+
+  const tell = () => {
+    told = true;
+    showOutage(navigator.onLine === false ? OFFLINE : UNREACHABLE);
+  };
+  const quiet = () => {
+    clearTimeout(timer);
+    timer = 0;
+    told = false;
+    showOutage("");
+  };
+  const away = () => {
+    showStatus(open || told ? "reconnecting" : "connecting");
+    open = false;
+    timer ||= setTimeout(tell, BLIP);
+  };
+  const back = () => {
+    if (told) notify("You are connected again.", { seconds: 4 });
+    open = true;
+    quiet();
+    showStatus("open", socket.io.engine.transport.name);
+  };
+
+  socket.on("connect", back);
+  socket.io.on("reconnect", back);
+  socket.io.on("reconnect_attempt", away);
+  socket.on("connect_error", away);
+  socket.on("disconnect", () => {
+    if (socket.active) return away();
+    open = false;
+    quiet();
+    showStatus("closed");
+  });
+  window.addEventListener("offline", tell);
+  window.addEventListener("online", () => {
+    if (open) back();
+    else if (told) tell();
+  });
+}
