@@ -19,8 +19,6 @@ var people = []string{
 	"Ada <b>Lovelace</b>", "محمد 42 (Berlin)", "🙂",
 }
 
-const arabicRoom = "غرفة الاجتماعات ٣ – daily"
-
 // TestTheDemoHoldsTwelvePeopleWithAnyNames looks at the page at each size: nothing is
 // wider than the screen, and each control can be reached.
 func TestTheDemoHoldsTwelvePeopleWithAnyNames(t *testing.T) {
