@@ -20,7 +20,7 @@ const store = (use) => {
 };
 
 export function remembered(url) {
-  if (!("body" in globalThis.Response.prototype)) return LAST; // such as React Native's
+  if (!("body" in (globalThis.Response?.prototype ?? {}))) return LAST; // such as React Native's
   const [rung, time] = store((storage) => storage[key(url)].split(" ")) ?? [];
   return RUNGS[rung] && Date.now() - time < DAY ? +rung : 0;
 }
