@@ -26,6 +26,7 @@ func openDemo(t *testing.T, url, room, name string, before ...func(*tab)) *demo 
 func joinDemo(p *tab, room, name string, before ...func(*tab)) *demo {
 	p.t.Helper()
 	d := &demo{tab: p}
+	d.until("ready", `document.querySelector("#status").dataset.state === "open"`)
 	for _, step := range before {
 		step(d.tab)
 	}

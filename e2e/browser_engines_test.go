@@ -69,15 +69,14 @@ func TestThePagesWorkInEachBrowser(t *testing.T) {
 func TestTheDoctorWorksInEachBrowser(t *testing.T) {
 	inEachBrowser(t, func(t *testing.T, e engine) {
 		v := seeDoctorIn(e, t, startServer(t), 2)
-		v.concludes("good", "Signaling works here, by every transport.")
 		for _, lane := range []string{"eventSource", "fetchStream", "poll", "post"} {
 			v.shows(lane, "works")
 		}
-		v.finds("silence", "info", "idle for 2 s was not cut")
-		v.finds("request-headers", "good", "nothing was changed")
-		v.finds("response-headers", "good", "nothing was changed")
+		v.finds("silence", "info")
+		v.finds("request-headers", "good")
+		v.finds("response-headers", "good")
 		if hasWebRTC(e) {
-			v.finds("pair", "good", "data channel was open")
+			v.finds("pair", "good")
 		} else {
 			v.finds("candidates", "bad", "another browser")
 		}
