@@ -2,9 +2,10 @@
 
 import { Room } from "./room.js";
 
+export { openCamera } from "./camera.js";
 export { Peer } from "./peer.js";
 export { Room };
 
 // Joins a room, and connects with everybody in it, now and later. Rejects with a Problem if
-// the server refuses the join.
+// the server refuses the join, and with an AbortError if something else came first.
 export const joinRoom = (socket, roomId, options) => new Room(socket, roomId, options).joined;
