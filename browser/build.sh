@@ -23,6 +23,8 @@ bundle client.js client.js --format=esm
 bundle client.js client.cjs --format=cjs --platform=node
 bundle io.js io.js --format=iife
 bundle peers.js peers.js --format=esm
+# The application's bundler finds React. Both modules have to share one list of rooms.
+bundle react.js react.js --format=esm --external:react --external:./peers.js
 shorten client.js --module
 shorten io.js --toplevel
 shorten peers.js --module

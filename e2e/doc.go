@@ -21,8 +21,8 @@
 //	          meet through the server
 //	product_  what users get works: the binary by itself, the    Chromium, npm,   60 s
 //	          documents' examples, the npm package, the          root (chroot)
-//	          generated SDKs, the bot; the contract keeps its
-//	          promise to older clients
+//	          generated SDKs, the bot, the hooks for React; the
+//	          contract keeps its promise to older clients
 //	proxies_  the server keeps its promises through each proxy,  the proxies, npm 155 s
 //	          and each proxy has the limits that
 //	          docs/deployment.md names

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 	builtBot.remove()
 	webTools.remove()
 	nodes.remove()
+	reactExample.remove()
+	oldReact.remove()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -66,6 +66,8 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/io.js", a.getClient("dist/io.js")},
 		{http.MethodGet, "/peers.js", a.getClient("dist/peers.js")},
 		{http.MethodGet, "/peers.d.ts", a.getClient("peers.d.ts")},
+		{http.MethodGet, "/react.js", a.getClient("dist/react.js")},
+		{http.MethodGet, "/react.d.ts", a.getClient("react.d.ts")},
 	}
 }
 
