@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -59,6 +62,32 @@ var (
 
 // errNotInstalled says that a test cannot run, because a browser is missing.
 var errNotInstalled = errors.New("not installed")
+
+// startOwned starts a command that ends with the tests, even if these are killed. The
+// channel is closed when the command has ended.
+func startOwned(command *exec.Cmd) (ended <-chan struct{}, err error) {
+	started, over := make(chan error), make(chan struct{})
+	go func() { // ends with the command
+		// The kernel ends the command with the thread that started it. Other tests end
+		// threads, so this thread belongs to the command alone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if command.SysProcAttr == nil {
+			command.SysProcAttr = &syscall.SysProcAttr{}
+		}
+		command.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		err := command.Start()
+		started <- err
+		if err == nil {
+			command.Wait() // browsers that are ended by a signal return an error, as they should
+		}
+		close(over)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return over, nil
+}
 
 // requireBrowser skips a test if a browser is not installed, or fails it if
 // REQUIRE_BROWSER is set.

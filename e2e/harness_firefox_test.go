@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -21,6 +20,7 @@ type firefoxEngine struct {
 	once    sync.Once
 	folder  string // the browser's profile and home
 	command *exec.Cmd
+	ended   <-chan struct{} // closed when the command has ended
 	bidi    *bidi
 	err     error
 }
@@ -56,9 +56,8 @@ func (e *firefoxEngine) start() {
 	e.command = exec.Command(path, "--headless", "--new-instance", "--profile", e.folder,
 		"--remote-debugging-port", "0", "--remote-allow-system-access")
 	e.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.folder, "MOZ_HEADLESS_WIDTH=1280", "MOZ_HEADLESS_HEIGHT=800"}
-	e.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var address string
-	if address, e.err = startAndFind(ctx, e.command, "WebDriver BiDi listening on "); e.err != nil {
+	if address, e.ended, e.err = startAndFind(ctx, e.command, "WebDriver BiDi listening on "); e.err != nil {
 		return
 	}
 	if e.bidi, e.err = dialBidi(ctx, address+"/session"); e.err != nil {
@@ -72,13 +71,13 @@ func (e *firefoxEngine) start() {
 
 // startAndFind starts a command, and returns what follows a text in a line of its
 // standard error. What the command writes later is dropped.
-func startAndFind(ctx context.Context, command *exec.Cmd, text string) (string, error) {
+func startAndFind(ctx context.Context, command *exec.Cmd, text string) (rest string, ended <-chan struct{}, err error) {
 	stderr, err := command.StderrPipe()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if err := command.Start(); err != nil {
-		return "", err
+	if ended, err = startOwned(command); err != nil {
+		return "", nil, err
 	}
 	found := make(chan string, 1)
 	go func() { // ends with the command
@@ -92,10 +91,10 @@ func startAndFind(ctx context.Context, command *exec.Cmd, text string) (string, 
 		}
 	}()
 	select {
-	case rest := <-found:
-		return rest, nil
+	case rest = <-found:
+		return rest, ended, nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("%s does not say %q: %w", command.Path, text, ctx.Err())
+		return "", ended, fmt.Errorf("%s does not say %q: %w", command.Path, text, ctx.Err())
 	}
 }
 
@@ -106,9 +105,9 @@ func (e *firefoxEngine) stop() {
 		cancel()
 		e.bidi.close()
 	}
-	if e.command != nil && e.command.Process != nil {
+	if e.ended != nil {
 		late := time.AfterFunc(10*time.Second, func() { e.command.Process.Kill() })
-		e.command.Wait()
+		<-e.ended
 		late.Stop()
 	}
 	if e.folder != "" {

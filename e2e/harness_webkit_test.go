@@ -35,7 +35,8 @@ type webkitEngine struct {
 	folder  string // the browsers' home
 	browser string // the path of MiniBrowser
 	display string
-	screen  *exec.Cmd // the program that is the display
+	screen  *exec.Cmd       // the program that is the display
+	ended   <-chan struct{} // closed when the display has ended
 	err     error
 }
 
@@ -62,33 +63,31 @@ func (e *webkitEngine) start() {
 		return
 	}
 	e.screen = exec.Command("Xvfb", "-displayfd", "1", "-screen", "0", "1600x1200x24", "-nolisten", "tcp")
-	e.screen.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	e.display, e.err = firstLine(e.screen)
+	e.display, e.ended, e.err = firstLine(e.screen)
 }
 
 // firstLine starts a command, and returns the first line that it writes.
-func firstLine(command *exec.Cmd) (string, error) {
+func firstLine(command *exec.Cmd) (line string, ended <-chan struct{}, err error) {
 	out, in, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer out.Close()
 	command.Stdout = in
-	err = command.Start()
+	ended, err = startOwned(command)
 	in.Close()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	out.SetReadDeadline(time.Now().Add(time.Minute))
-	var line string
 	_, err = fmt.Fscanln(out, &line)
-	return line, err
+	return line, ended, err
 }
 
 func (e *webkitEngine) stop() {
-	if e.screen != nil && e.screen.Process != nil {
+	if e.ended != nil {
 		e.screen.Process.Signal(syscall.SIGTERM)
-		e.screen.Wait()
+		<-e.ended
 	}
 	if e.folder != "" {
 		os.RemoveAll(e.folder)
@@ -98,7 +97,8 @@ func (e *webkitEngine) stop() {
 // webkitPage is the only window of a session of WebDriver (W3C).
 type webkitPage struct {
 	driver  *exec.Cmd
-	network *watchingProxy // through which the browser reaches the server
+	ended   <-chan struct{} // closed when the driver has ended
+	network *watchingProxy  // through which the browser reaches the server
 	client  *http.Client
 	session string // the address of the session
 }
@@ -144,8 +144,8 @@ func (w *webkitPage) startDriver(ctx context.Context, e *webkitEngine) (string, 
 		"PATH=" + os.Getenv("PATH"), "DISPLAY=:" + e.display, "HOME=" + e.folder, "XDG_RUNTIME_DIR=" + e.folder,
 		"DBUS_SESSION_BUS_ADDRESS=disabled:", "GSETTINGS_BACKEND=memory", "LIBGL_ALWAYS_SOFTWARE=1", "NO_AT_BRIDGE=1",
 	}
-	w.driver.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // its browser ends with it
-	if err := w.driver.Start(); err != nil {
+	w.driver.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its browser ends with it
+	if w.ended, err = startOwned(w.driver); err != nil {
 		return "", err
 	}
 	w.session = "http://" + address
@@ -291,9 +291,9 @@ func (w *webkitPage) close(ctx context.Context) error {
 }
 
 func (w *webkitPage) release() {
-	if w.driver != nil && w.driver.Process != nil {
+	if w.ended != nil {
 		syscall.Kill(-w.driver.Process.Pid, syscall.SIGKILL)
-		w.driver.Wait()
+		<-w.ended
 	}
 	w.client.CloseIdleConnections()
 	w.network.CloseClientConnections()
