@@ -369,6 +369,7 @@ export class Peer extends Emitter {
 
   // Both sides agree on a description: shows what the other side sends from now on.
   #settled() {
+    if (this.state === "closed") return;
     this.#failures = 0;
     this.#holding = false;
     if (this.#wasRolledBack) return this.#beginAnew();

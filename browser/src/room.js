@@ -245,10 +245,11 @@ export class Room extends Emitter {
       return void this.#report(error);
     }
     this.peers.set(socketId, peer);
-    peer.on("change", () => this.peers.get(socketId) === peer && this.tell("change", peer));
-    for (const type of ["stream", "data"]) peer.on(type, (what) => this.tell(type, what, peer));
-    peer.on("drain", () => this.tell("drain", peer));
-    peer.on("error", (error) => this.#report(error, peer));
+    // After "leave" nothing more is said of a peer.
+    const relay = (type, tell) => peer.on(type, (what) => this.peers.get(socketId) === peer && tell(what));
+    for (const type of ["change", "drain"]) relay(type, () => this.tell(type, peer));
+    for (const type of ["stream", "data"]) relay(type, (what) => this.tell(type, what, peer));
+    relay("error", (error) => this.#report(error, peer));
     if (this.stream) peer.setStream(this.stream);
     this.tell("peer", peer);
     return peer;
