@@ -181,17 +181,11 @@ func TestAPageThatGoesAndComesInEachBrowser(t *testing.T) {
 func TestCallsAcrossBrowsers(t *testing.T) {
 	t.Run("without the client", func(t *testing.T) {
 		takesTurns(t)
-		code := codeBlock(t, "connect-two-peers")
-		url := servePage(t, startServer(t), "<!doctype html><script>"+code+"</script>")
-		tabs := []*tab{openTabIn(firefox, t, "Firefox", url+"/page.html"), openTab(t, "Chromium", url+"/page.html")}
-		for _, p := range tabs {
-			p.until("connected", `window.connected === true`)
-		}
+		connects(t, firefox, chromium)
 	})
 	t.Run("with the client", func(t *testing.T) {
 		takesTurns(t)
-		url := servePage(t, startServer(t), `<!doctype html><script type="module">`+codeBlock(t, "mesh")+`window.room = room;</script>`)
-		seesTwoOthers(t, url, chromium, firefox, firefox)
+		seesTwoOthers(t, serveCode(t, "mesh", `window.room = room;`), chromium, firefox, firefox)
 	})
 	t.Run("in the demo", func(t *testing.T) {
 		takesTurns(t)

@@ -75,19 +75,30 @@ const documentedServer = "http://localhost:3002"
 // The first thing that newcomers copy from the README must work as it is there, in two
 // browsers, on a page that the server does not serve.
 func TestTwoPeersInAPage(t *testing.T) {
-	code := codeBlock(t, "connect-two-peers")
-	require.Equal(t, 1, strings.Count(code, documentedServer), "one line has the address")
-	page := serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+strings.ReplaceAll(code, documentedServer, startServer(t))+`</script>`)
-	tabs := []*tab{openTab(t, "the first", page), openTab(t, "the second", page)}
-	for _, p := range tabs {
+	require.Equal(t, 1, strings.Count(codeBlock(t, "connect-two-peers"), documentedServer), "one line has the address")
+	connects(t, chromium, chromium)
+}
+
+// connects opens the README's page without a client in two browsers.
+func connects(t *testing.T, one, other engine) {
+	t.Helper()
+	url := serveCode(t, "connect-two-peers", "")
+	for _, p := range []*tab{openTabIn(one, t, "the first", url), openTabIn(other, t, "the second", url)} {
 		p.until("connected", `window.connected === true`)
 	}
 }
 
+// serveCode starts a server, and serves a page of another origin that consists of a block
+// of code and what is added to it. It returns the page's address.
+func serveCode(t *testing.T, name, added string) string {
+	t.Helper()
+	code := strings.ReplaceAll(codeBlock(t, name), documentedServer, startServer(t))
+	return serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+code+added+`</script>`)
+}
+
 // The call that the README makes with the browser client, on a page of another origin.
 func TestACallInEightLinesOfTheClient(t *testing.T) {
-	code := strings.ReplaceAll(codeBlock(t, "mesh"), documentedServer, startServer(t))
-	seesTwoOthers(t, serveElsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">`+code+`window.room = room;</script>`), chromium, chromium, chromium)
+	seesTwoOthers(t, serveCode(t, "mesh", `window.room = room;`), chromium, chromium, chromium)
 }
 
 // The landing page's sample works in a page of another origin.
