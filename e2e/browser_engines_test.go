@@ -168,9 +168,12 @@ func TestAPageThatGoesAndComesInEachBrowser(t *testing.T) {
 		bob.until("without Ada", alone)
 		ada.goBack()
 		bob.until("with Ada again", both)
-		if e != webkit { // whose driver runs no script in a page that it went back to
-			ada.until("with Bob again", both)
+		if e == webkit {
+			// Its driver runs no script in a page that it went back to. The last window takes
+			// the browser with it, and sometimes what the page had still to send.
+			return
 		}
+		ada.until("with Bob again", both)
 		ada.close()
 		bob.until("without Ada", alone)
 	})
