@@ -160,9 +160,9 @@ export interface Options {
   reconnectionDelay?: number;
   /** The longest wait before any attempt, in milliseconds. Default: 15000. */
   reconnectionDelayMax?: number;
-  /** Goes with each request, in the query of its address. */
+  /** Goes with each request, in the query of its address. Default: the query of the server's address. */
   query?: Record<string, string | number | boolean> | string;
-  /** Go with each request. For a page of another origin, a proxy must allow them (CORS). The socket's token takes the place of an `Authorization`. */
+  /** Go with each request. For a page of another origin, a proxy must allow them (CORS). The client's own headers take the place of yours, such as `Authorization`. */
   extraHeaders?: Record<string, string>;
   /** The path below which a proxy serves the server. `/socket.io` is ignored. Default: the path of the address. */
   path?: string;

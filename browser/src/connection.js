@@ -58,14 +58,14 @@ export class Connection {
   // Ends the connection. No callback is called afterwards.
   stop() {
     this.#stop.abort();
-    this.#end("stopped");
+    this.#end();
   }
 
   // Starts a new session, because the server does not know this token any more.
   renew(token) {
     if (token !== this.session.token) return;
     this.session.token = this.session.position = undefined;
-    this.#end("renewed");
+    this.#end();
   }
 
   async #run() {
@@ -159,9 +159,10 @@ export class Connection {
     if (!isLast) return;
     if (FINAL.test(reason)) return this.#over("io server disconnect");
     this.#wait = event.retryAfter ?? event.reconnectAfter;
-    this.#end("ended");
+    this.#end();
   }
 
+  /** @param {string} [why] */
   #end(why) {
     this.#why ??= why;
     this.#reading.abort();

@@ -48,7 +48,7 @@ export class Emitter {
   }
 
   hasListeners(type) {
-    return !!this.listeners(type).length;
+    return this.listeners(type).length > 0;
   }
 
   // Calls the listeners of a type.

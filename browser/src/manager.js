@@ -21,6 +21,7 @@ export class Manager extends Emitter {
     if (address && typeof address === "object" && !address.href) [address, options] = [undefined, address];
     this.opts = { ...options };
     for (const name in DEFAULTS) this.opts[name] ??= DEFAULTS[name];
+    this.opts.query ??= /^[^?#]*(\?[^#]*)/.exec(address)?.[1];
     this.address = address;
     this.uri = readAddress(address, this.opts.path);
   }

@@ -13,8 +13,7 @@ export const byGet = (...args) => stream("GET", "events", ...args);
 export const byPost = (...args) => stream("POST", "events/stream", ...args);
 
 async function stream(method, path, session, signal, receive) {
-  const headers = { Accept: "text/event-stream" };
-  if (session.position) headers["Last-Event-ID"] = session.position;
+  const headers = { "Accept": "text/event-stream", "Last-Event-ID": session.position };
   const response = await ask(session, path, "event-stream", { method, headers, signal });
   for await (const { data, id } of readEvents(response)) receive(data, id);
 }

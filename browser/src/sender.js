@@ -2,7 +2,7 @@
 // overtakes its offer. The events that wait meanwhile go as one batch.
 
 import { Problem, isOurs, readProblem, sessionEnded, unreachable } from "./problem.js";
-import { addressOf } from "./request.js";
+import { addressOf, headersOf } from "./request.js";
 import { backoff, pause, within } from "./pause.js";
 
 const MAX_BATCH = 64; // events
@@ -23,7 +23,7 @@ export class Sender {
   #closed = false;
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
-  #lastSign = 0; // when this session last sent anything; 0 if it has not yet sent a heartbeat
+  #lastSign = 0; // when this session last sent anything; 0 before its first heartbeat, NaN during one
 
   // While nothing reads the session, events wait: a POST whose answer is lost with the session could
   // never be repeated.
@@ -44,7 +44,7 @@ export class Sender {
   send(event, first, ms) {
     return new Promise((resolve, reject) => {
       const json = JSON.stringify(event);
-      const item = { event, json, resolve, reject };
+      const item = { event, json, first, resolve, reject };
       if (ms) {
         setTimeout(() => {
           this.#waiting = this.#waiting.filter((each) => each !== item);
@@ -61,10 +61,11 @@ export class Sender {
   // Tells the server that this client is alive, unless a POST has told it within this time (ms). A
   // server that does not know the event is not asked again in this session.
   async heartbeat(lately) {
-    if (Date.now() < this.#lastSign + lately) return;
-    this.#lastSign = Infinity; // one at a time
+    const token = this.#token;
+    if (!(Math.abs(Date.now() - this.#lastSign) >= lately)) return; // the clock may be put back
+    this.#lastSign = NaN;
     const isUnknown = await this.send({ type: "heartbeat" }).catch(({ status }) => status === 422);
-    if (isUnknown !== true) this.#lastSign = Date.now();
+    if (isUnknown !== true && token === this.#token) this.#lastSign = Date.now();
   }
 
   // Sends what waits, and then ends. Without a session it rejects what waits.
@@ -96,9 +97,9 @@ export class Sender {
     let key = ++this.#keys;
     let unsure = false; // whether an attempt may have arrived without an answer
 
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; token === this.#token; attempt++) {
       const { signal } = this.#attempt = new AbortController();
-      this.#lastSign &&= Math.max(this.#lastSign, Date.now());
+      this.#lastSign &&= Date.now();
       let results;
       /** @type {any} */
       let problem = unreachable(this.#server.uri);
@@ -107,9 +108,7 @@ export class Sender {
       await within(PATIENCE, async () => {
         const response = await fetch(url, {
           method: "POST",
-          headers: {
-            ...this.#server.opts.extraHeaders, Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Idempotency-Key": `${key}`,
-          },
+          headers: headersOf(this.#server, token, { "Content-Type": "application/json", "Idempotency-Key": key }),
           body,
           signal,
           keepalive: this.#closed && !attempt, // the page may unload right after disconnect(); browsers refuse too much of it
@@ -123,7 +122,13 @@ export class Sender {
           wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
         }
       }, this.#attempt).catch(() => {}); // the problem is that no answer came
-      if (results?.length === items.length) return this.#settle(items, results);
+      if (results?.length === items.length) {
+        return items.forEach(({ resolve, reject }, index) => {
+          const { status } = results[index];
+          if (status === 202) resolve({ status });
+          else reject(new Problem(results[index]));
+        });
+      }
 
       const { status, type } = problem;
       const unknown = !ours && (status < 400 || status >= 500);
@@ -132,12 +137,7 @@ export class Sender {
         this.#token = undefined;
         this.connection?.renew(token);
       }
-      if (token !== this.#token) {
-        // A join does no harm twice, and a new session is in no room.
-        const mayRepeat = ({ event }) => !this.#closed && (!unsure || event.type === "join-room");
-        this.#waiting.unshift(...items.filter(mayRepeat));
-        return this.#reject(items.filter((item) => !mayRepeat(item)), sessionEnded());
-      }
+      if (token !== this.#token) break;
       if (!ours && !unknown && !single) {
         // A proxy that blocks batches may let single events through.
         this.#maxBatch = 1;
@@ -151,14 +151,13 @@ export class Sender {
       if (ours) key = ++this.#keys;
       await pause(wait, signal);
     }
-  }
 
-  #settle(items, results) {
-    items.forEach(({ resolve, reject }, index) => {
-      const { status } = results[index];
-      if (status === 202) resolve({ status });
-      else reject(new Problem(results[index]));
-    });
+    // The session is lost. A join does no harm twice, and a new session is in no room.
+    let at = this.#waiting.filter(({ first }) => first).length;
+    for (const item of items) {
+      if (!this.#closed && (!unsure || item.event.type === "join-room")) this.#waiting.splice(at++, 0, item);
+      else item.reject(sessionEnded());
+    }
   }
 
   #reject(items, problem) {

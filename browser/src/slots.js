@@ -7,8 +7,7 @@ import { tellOnce } from "./console.js";
 const SLOTS = 4;
 
 // HTTP/2 and HTTP/3 carry all streams over one connection.
-const isMultiplexed = (url) => ["navigation", "resource"]
-  .flatMap((type) => /** @type {PerformanceResourceTiming[]} */ (globalThis.performance?.getEntriesByType?.(type) ?? []))
+const isMultiplexed = (url) => /** @type {PerformanceResourceTiming[]} */ (globalThis.performance?.getEntries?.() ?? [])
   .some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
 
 // Resolves to a function that gives the slot back, or to undefined if no slot is free. Rejects if

@@ -233,7 +233,7 @@ export class Socket extends Emitter {
     for (const token of [...this.#parting, this.#connection?.session.token]) {
       if (!token) continue;
       const body = JSON.stringify({ type: "disconnect", token });
-      let isTaken = false;
+      let isTaken;
       try {
         isTaken = navigator.sendBeacon(url, body);
       } catch {} // there is none, or it throws

@@ -1,0 +1,108 @@
+// Tests in which order, with which headers and how often the client sends.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { accept, refuse, startServer, until } from "./fake-server.js";
+import { io } from "./src/client.js";
+
+const soon = { timeout: 20_000 };
+
+function open(t, url, options) {
+  const socket = io(url, { reconnectionDelay: 20, ...options });
+  t.after(() => socket.disconnect());
+  return socket;
+}
+
+const connected = (socket) => new Promise((resolve) => socket.once("connect", resolve));
+
+// The server refuses a message for a while, and is restarted meanwhile.
+test("what a new session repeats follows the join", soon, async (t) => {
+  const server = await startServer(t, {
+    answer: (response, post) => {
+      const isOld = post.headers.authorization === "Bearer token-1";
+      if (isOld && post.body.type !== "join-room") refuse(response, 503, "shutting-down", { "Retry-After": "60" });
+      else accept(response, post);
+    },
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  await socket.emitWithAck("join-room", "lobby", "me");
+  const sent = socket.emitWithAck("send-message", { message: "hello" });
+  await until(() => server.posts.length === 2);
+  server.drop({ forget: true });
+  await sent;
+  const later = server.posts.filter(({ headers }) => headers.authorization === "Bearer token-2");
+  assert.deepEqual(later.flatMap(({ body }) => body.events ?? [body]).map(({ type }) => type).filter((type) => type !== "heartbeat"), ["join-room", "send-message"]);
+});
+
+test("a lost session gets no more attempts", soon, async (t) => {
+  let isOver = false;
+  const server = await startServer(t, {
+    answer: (response, post) => {
+      if (post.headers.authorization === "Bearer token-2") return accept(response, post);
+      if (isOver) return response.destroy(); // whatever it answers, it makes the client unsure
+      refuse(response, 503, "shutting-down", { "Retry-After": "60" });
+    },
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  const sent = socket.emitWithAck("ping");
+  await until(() => server.posts.length);
+  isOver = true;
+  server.drop({ forget: true });
+  assert.deepEqual(await sent, { status: 202 });
+});
+
+test("headers of the app do not mix with those of the client", soon, async (t) => {
+  const server = await startServer(t);
+  const socket = open(t, server.url, { extraHeaders: { "authorization": "Basic YTpi", "content-type": "text/plain", "idempotency-key": "1", "x-app": "a" } });
+  await connected(socket);
+  assert.equal(server.asked[0].headers.authorization, "Basic YTpi");
+  await socket.emitWithAck("ping");
+  const { headers } = server.posts.at(-1);
+  assert.equal(headers.authorization, "Bearer token-1");
+  assert.equal(headers["content-type"], "application/json");
+  assert.match(headers["idempotency-key"], /^\d+$/);
+  assert.equal(headers["x-app"], "a");
+});
+
+test("a clock that is put back does not end the heartbeats", soon, async (t) => {
+  const server = await startServer(t);
+  const { now } = Date;
+  t.after(() => {
+    Date.now = now;
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  const heartbeats = () => server.sent().filter(({ type }) => type === "heartbeat").length;
+  server.send({ type: "heartbeat" });
+  await until(() => heartbeats() === 1);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // until the answer is there
+  Date.now = () => now() - 3_600_000;
+  server.send({ type: "heartbeat" });
+  await until(() => heartbeats() === 2);
+});
+
+test("the query of the address goes with each request", soon, async (t) => {
+  const server = await startServer(t);
+  const socket = open(t, `${server.url}/?key=a%20b`);
+  await connected(socket);
+  assert.equal(new URL(`http://host${server.asked[0].url}`).searchParams.get("key"), "a b");
+});
+
+test("a heartbeat that is lost with its session is not the sign of the next session", soon, async (t) => {
+  const server = await startServer(t, {
+    answer: (response, post) => post.headers.authorization === "Bearer token-1" ? response.destroy() : accept(response, post),
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  server.send({ type: "heartbeat" });
+  await until(() => server.posts.length === 1);
+  const again = connected(socket);
+  server.drop({ forget: true });
+  await again;
+  await socket.emitWithAck("ping");
+  server.send({ type: "heartbeat" });
+  await until(() => server.posts.at(-1).body.type === "heartbeat");
+});
