@@ -46,6 +46,7 @@ type Client struct {
 
 	outgoing chan *outgoing // to the goroutine of post
 	sender   sync.WaitGroup // the goroutine of post
+	beat     beat           // owned by the goroutine of post
 
 	identity identity   // guards itself
 	reading  sync.Mutex // held while events are read
@@ -56,7 +57,7 @@ type Client struct {
 type identity struct {
 	mu              sync.Mutex // guards what follows
 	socketID, token string
-	heartbeats      time.Duration // how long this client may be silent until it sends a heartbeat; 0: it sends none
+	heartbeats      time.Duration // from one heartbeat of this client to the next; 0: it sends none
 }
 
 func (i *identity) set(socketID, token string, heartbeats time.Duration) {
@@ -74,12 +75,12 @@ func (i *identity) stopHeartbeats(socketID string) {
 	}
 }
 
-// silence returns how long this client may be silent until it sends a heartbeat, or 0 if it
-// sends none.
-func (i *identity) silence() time.Duration {
+// pulse returns the time from one heartbeat of a socket to the next, or 0 if this client sends
+// none.
+func (i *identity) pulse() (socketID string, interval time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.heartbeats
+	return i.socketID, i.heartbeats
 }
 
 func (i *identity) get() (socketID, token string) {

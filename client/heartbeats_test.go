@@ -61,6 +61,18 @@ func TestAnIdleClientSendsHeartbeats(t *testing.T) {
 	require.EqualValues(t, 1, streams.Load(), "the stream has never ended")
 }
 
+// Only a client that has sent a heartbeat is missed when it falls silent.
+func TestABusyClientSendsHeartbeats(t *testing.T) {
+	s := newServer(t, impatient)
+	_, heartbeats := s.count(nil)
+	c, err := client.Dial(t.Context(), s.URL)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Eventually(t, func() bool {
+		return c.Send(t.Context(), client.PingMessage{}) == nil && heartbeats.Load() >= 3
+	}, patience, time.Millisecond)
+}
+
 func TestAClientThatPollsSendsNoHeartbeats(t *testing.T) {
 	s := newServer(t, impatient)
 	_, heartbeats := s.count(nil)

@@ -92,22 +92,33 @@ func (c *Client) post() {
 	}
 }
 
-// heartbeatDue returns a channel that receives when the client has been silent for so long
-// that it must say that it lives. The events of the stream do not decide when: a loop over
-// them may take its time.
+// beat is the latest heartbeat.
+type beat struct {
+	socketID string
+	at       time.Time
+}
+
+// heartbeatDue returns a channel that receives when the client must say that it lives: at
+// once if the socket is new, and then at every interval. Other messages do not put that
+// off, because the server misses only sockets that have sent a heartbeat. The events of the
+// stream do not decide when, because a loop over them may take its time.
 func (c *Client) heartbeatDue() <-chan time.Time {
-	silence := c.identity.silence()
-	if silence == 0 {
+	socketID, interval := c.identity.pulse()
+	if interval == 0 {
 		return nil
 	}
-	return time.After(silence)
+	if socketID != c.beat.socketID {
+		interval = 0
+	}
+	return time.After(time.Until(c.beat.at.Add(interval)))
 }
 
 // sendHeartbeat says that the client lives. It repeats a heartbeat that got lost until the
 // next would be due.
 func (c *Client) sendHeartbeat() {
-	socketID := c.SocketID()
-	ctx, cancel := context.WithTimeout(c.ctx, c.identity.silence())
+	socketID, interval := c.identity.pulse()
+	c.beat = beat{socketID, time.Now()}
+	ctx, cancel := context.WithTimeout(c.ctx, interval)
 	defer cancel()
 	heartbeat := &outgoing{ctx, []byte(`{"type":"heartbeat"}`), make(chan error, 1)}
 	c.deliver([]*outgoing{heartbeat})
