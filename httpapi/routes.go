@@ -77,7 +77,7 @@ func (a *API) newRouter() http.Handler {
 	router.RedirectTrailingSlash = false // a path that is almost right is wrong
 	router.RedirectFixedPath = false
 	router.NotFound = a.serve(withoutBody(func(http.ResponseWriter, *http.Request, params) error {
-		return problem.NotFound.With("GET / lists what there is.")
+		return problem.NotFound.With("There is nothing at this address. GET / lists what there is.")
 	}))
 	router.MethodNotAllowed = a.serve(withoutBody(func(w http.ResponseWriter, _ *http.Request, _ params) error {
 		return problem.MethodNotAllowed.With("This address takes: " + w.Header().Get("Allow") + ".")
