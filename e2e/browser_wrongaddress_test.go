@@ -34,6 +34,7 @@ func TestAWrongAddressIsReported(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, "{}")
 		}), "(status none)"},
+		"a namespace":             {url + "/chat", "(status 404)"},
 		"no server runs":          {closed.URL, "(status none)"},
 		"the scheme is https":     {"https://127.0.0.1:" + port, "(status none)"},
 		"the scheme is not known": {"htp://127.0.0.1:" + port, "(status none)"},

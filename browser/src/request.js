@@ -1,6 +1,6 @@
 // Requests to the server. The server is a Manager, which knows its address and the app's options.
 
-import { readProblem } from "./problem.js";
+import { readProblem, unreachable } from "./problem.js";
 
 export function addressOf({ uri, opts }, path, parameters = "") {
   const query = [new URLSearchParams(opts.query), parameters].join("&").replace(/^&|&$/, "");
@@ -24,5 +24,6 @@ export async function ask({ server, token }, path, type, init, parameters = "") 
   const response = await fetch(address, { cache: "no-store", ...init, headers: headersOf(server, token, init.headers) });
   // A captive portal answers everything with 200.
   if (response.ok && response.headers.get("Content-Type")?.includes(type)) return response;
-  throw await readProblem(response, server.uri);
+  // A path that the server does not have may be meant as a namespace.
+  throw response.status === 404 ? unreachable(server.uri, 404) : await readProblem(response, server.uri);
 }

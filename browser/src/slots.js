@@ -20,7 +20,7 @@ export async function takeSlot(url) {
     const slot = await new Promise((resolve, reject) => {
       locks.request(`${url} ${number}`, { ifAvailable: true }, (lock) => {
         if (!lock) return resolve(null);
-        return new Promise((giveBack) => resolve(giveBack));
+        return new Promise(resolve); // hands out the function that gives the lock back
       }).catch(reject);
     });
     if (slot) return slot;
