@@ -29,10 +29,10 @@ class FakeSocket extends Emitter {
   }
 
   // Answers the newest join as the server does.
-  admit(users = [{ userId: "Ada", socketId: this.id }]) {
+  admit(users = [{ userId: "Ada", socketId: this.id }], names = {}) {
     const [, { roomId, userId, requestId }, answer] = this.sent.findLast(([type]) => type === "join-room");
     answer({ status: 202 });
-    this.receive("room-joined", { roomId, userId, requestId, users, timestamp: "2026-03-01T12:00:00.000Z" });
+    this.receive("room-joined", { roomId, userId, requestId, users, timestamp: "2026-03-01T12:00:00.000Z", ...names });
   }
 }
 
@@ -133,4 +133,22 @@ test("without WebRTC a caller hears so, and so does the page", async () => {
   assert.deepEqual(errors, ["NotSupportedError"]);
   assert.deepEqual(socket.sent.at(-1)[1], { target: "bob", data: { type: "hangup", connections: ["c1"], reason: "unsupported" } });
   room.leave();
+});
+
+test("a room has the names that the server made of numbers", async () => {
+  const socket = new FakeSocket();
+  const joining = joinRoom(socket, /** @type {any} */ (101), { userId: /** @type {any} */ (7) });
+  socket.admit([{ userId: "7", socketId: "me" }], { roomId: "101", userId: "7" });
+  const room = await joining;
+  assert.deepEqual([room.roomId, room.userId], ["101", "7"]);
+});
+
+test("a join that cannot be sent fails, and the socket leaves the room before", { timeout: 5000 }, async () => {
+  const socket = new FakeSocket();
+  joinRoom(socket, "a", { userId: "Ada" }).catch(() => {});
+  socket.admit();
+  const joining = settled(joinRoom(socket, "b", { userId: "Ada", metadata: { id: 1n } }));
+  socket.sent.at(-1)[2](new TypeError("Do not know how to serialize a BigInt"));
+  assert.equal(await joining, "TypeError: Do not know how to serialize a BigInt");
+  assert.equal(socket.types, "join-room join-room leave-room");
 });

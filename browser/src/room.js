@@ -102,10 +102,11 @@ export class Room extends Emitter {
     this.#emit({ type: "join-room", ...this.#join }).then((answer) => {
       this.#isAsked = false;
       if (answer.status === 202 || this.#ended.signal.aborted) return;
-      if (!answer.status && this.#socket.active) return this.#enter(hasReplaced);
+      const isLost = answer.status === 0; // what cannot be sent has no status
+      if (isLost && this.#socket.active) return this.#enter(hasReplaced);
       this.#end("refused", answer);
       // A refused socket stays where it was, and no room on this side is there any more.
-      if (hasReplaced && answer.status && !rooms.has(this.#socket)) this.#emit({ type: "leave-room" });
+      if (hasReplaced && !isLost && !rooms.has(this.#socket)) this.#emit({ type: "leave-room" });
     });
   }
 
@@ -152,7 +153,9 @@ export class Room extends Emitter {
     this.#isWaiting = true;
   }
 
-  #joined({ roomId, users }) {
+  #joined({ roomId, userId, users, requestId }) {
+    // The server makes text of numbers.
+    if (requestId === this.#join.requestId) Object.assign(this, { roomId, userId });
     if (roomId !== this.roomId) return this.#end("left"); // the app has joined another room by itself
     const { id } = this.#socket;
     if (id !== this.#ownId) {
