@@ -5,16 +5,17 @@ import test from "node:test";
 import { openCamera } from "./src/camera.js";
 
 // Runs openCamera in a browser that has these devices.
-async function messageIn({ mediaDevices, isSecureContext = true, featurePolicy }) {
+async function messageIn({ mediaDevices, isSecureContext = true, featurePolicy, origin = "https://example.com" }) {
   const was = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
-  Object.assign(globalThis, { isSecureContext, document: { featurePolicy } });
+  Object.assign(globalThis, { isSecureContext, origin, document: { featurePolicy } });
   try {
     return await openCamera().then(() => "opened", ({ name, message }) => `${name}: ${message}`);
   } finally {
     if (was) Object.defineProperty(globalThis, "navigator", was);
     else delete globalThis.navigator;
     delete globalThis.isSecureContext;
+    delete globalThis.origin;
     delete globalThis.document;
   }
 }
@@ -58,6 +59,10 @@ test("older browsers have other names", async () => {
 test("a frame that may not use the camera hears what it needs", async () => {
   const featurePolicy = { allowsFeature: () => false };
   assert.match(await messageIn({ mediaDevices: failing("NotAllowedError"), featurePolicy }), /<iframe> needs allow=/);
+});
+
+test("a sandboxed frame hears what it needs", async () => {
+  assert.match(await messageIn({ mediaDevices: failing("SecurityError"), origin: "null" }), /<iframe> needs sandbox="allow-scripts allow-same-origin"/);
 });
 
 test("nothing is thrown on a server", async () => {

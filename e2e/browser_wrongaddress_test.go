@@ -37,6 +37,7 @@ func TestAWrongAddressIsReported(t *testing.T) {
 		"a namespace":             {url + "/chat", "(status 404)"},
 		"no server runs":          {closed.URL, "(status none)"},
 		"the scheme is https":     {"https://127.0.0.1:" + port, "(status none)"},
+		"the address has a path":  {url + "/client.js", "(status 404)"},
 		"the scheme is not known": {"htp://127.0.0.1:" + port, "(status none)"},
 	} {
 		t.Run(name, func(t *testing.T) {

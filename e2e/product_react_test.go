@@ -260,6 +260,23 @@ func TestTheHooksForReact(t *testing.T) {
 				show(ada + "," + bob)
 				show(bob)
 			}
+
+			// A socket that the page disconnects, and connects again.
+			show(ada + "," + bob)
+			p.until("in one room again", members("bob")+` === "ada bob" && views.ada.status === "joined"`)
+			evaluate[any](p, `sockets.one.disconnect(), null`)
+			p.until("ended", `views.ada.status === "ended" && views.ada.error.name === "AbortError"`)
+			evaluate[any](p, `sockets.one.connect(), null`)
+			p.until("joined by itself", `views.ada.status === "joined" && views.ada.error === null`)
+			p.until("seen again", members("bob")+` === "ada bob"`)
+			evaluate[any](p, `sockets.one.disconnect(), null`)
+			show(bob)
+			evaluate[any](p, `sockets.one.connect(), null`)
+
+			// Zero is the name of a room.
+			show(`{ name: "ada", socket: sockets.one, room: 0 },` + bob)
+			p.until("in room 0", `views.ada.room?.roomId === "0"`)
+			show(bob)
 			evaluate[any](p, `sockets.one.emitWithAck("ping").then(() => null)`)
 			p.until("still without the others", members("bob")+` === "bob" && (await (await fetch("/connections")).json()).connections.filter(({ currentRoom }) => currentRoom).length === 1`)
 		})

@@ -10,6 +10,7 @@ const ADVICE = {
   TypeError: "Ask for video, audio or both, such as openCamera({ video: true }).",
 };
 const FRAMED = "This page is in a frame that may not use the camera: its <iframe> needs allow=\"camera; microphone\".";
+const SANDBOXED = "This page is in a sandboxed frame, which gets no camera: its <iframe> needs sandbox=\"allow-scripts allow-same-origin\".";
 const INSECURE = "A camera needs https: open this page by an https address, or on this computer by http://localhost.";
 const NONE = "This browser gives pages no camera and no microphone: use a current version of Chrome, Edge, Firefox or Safari.";
 
@@ -30,12 +31,17 @@ export async function openCamera(constraints = { video: true, audio: true }) {
     return await mediaDevices.getUserMedia(constraints);
   } catch (error) {
     const name = NAMES[error.name] ?? error.name;
-    throw problem(name, isFramed(name) ? FRAMED : ADVICE[name] ?? error.message, error);
+    throw problem(name, frameAdvice(name) ?? ADVICE[name] ?? error.message, error);
   }
 }
 
-// A frame without the permission is refused before anybody is asked.
-const isFramed = (name) => name === "NotAllowedError" && /** @type {any} */ (globalThis.document)?.featurePolicy?.allowsFeature("camera") === false;
+// A frame without the permission is refused before anybody is asked. A frame that has no origin
+// gets no permission.
+function frameAdvice(name) {
+  const { document, origin } = /** @type {any} */ (globalThis);
+  if (name === "NotAllowedError" && document?.featurePolicy?.allowsFeature("camera") === false) return FRAMED;
+  if (name === "SecurityError" && origin === "null") return SANDBOXED;
+}
 
 function problem(name, message, cause) {
   return Object.assign(new Error(message, { cause }), { name });

@@ -19,7 +19,7 @@ const snapshot = (peer) => {
 
 // Joins a room while the component is mounted, and leaves it afterwards. Without a socket or a
 // room ID it is in no room. Another stream is sent without joining again.
-export function useRoom(socket, roomId, options) {
+export function useRoom(socket, roomId, options = /** @type {any} */ ({})) {
   const { userId, stream = null, connect, accessToken } = options;
   const metadata = JSON.stringify(options.metadata); // a literal is another object each time
   const [view, setView] = useState(NOWHERE);
@@ -29,24 +29,30 @@ export function useRoom(socket, roomId, options) {
   });
 
   useEffect(() => {
-    if (!socket || !roomId) return undefined;
+    if (!socket || roomId == null || roomId === "") return undefined;
     const stop = new AbortController();
     const show = (change) => stop.signal.aborted || setView((before) => ({ ...before, ...change }));
-    show({ ...NOWHERE, status: "joining" });
-    joinRoom(socket, roomId, { ...latest.current, signal: stop.signal }).then(
-      (room) => {
+    const enter = () => {
+      show({ ...NOWHERE, status: "joining" });
+      joinRoom(socket, roomId, { ...latest.current, signal: stop.signal }).then((room) => {
         const showAll = () => show({ members: [...room.members.values()], peers: [...room.peers.values()].map(snapshot) });
         for (const type of ["members", "peer", "change", "leave"]) room.on(type, showAll);
         room.on("data", (data, peer) => latest.current.onData?.(data, peer));
         room.on("error", (error) => show({ error }));
-        room.on("end", (reason, error) => show({ ...NOWHERE, status: "ended", error }));
+        room.on("end", (reason, error) => end(error));
         show({ status: "joined", room, error: null });
         showAll();
-      },
-      (error) => show({ ...NOWHERE, status: "ended", error }),
-    );
+      }, end);
+    };
+    const end = (error) => {
+      show({ ...NOWHERE, status: "ended", error });
+      // The page may connect the socket again.
+      if (!socket.active && !stop.signal.aborted) socket.once("connect", enter);
+    };
+    enter();
     return () => {
       stop.abort();
+      socket.off("connect", enter);
       setView(NOWHERE);
     };
   }, [socket, roomId, userId, connect, accessToken, metadata]);
