@@ -135,6 +135,14 @@ test("without WebRTC a caller hears so, and so does the page", async () => {
   room.leave();
 });
 
+test("a room that is over before the page hears of it fails", async () => {
+  const socket = new FakeSocket();
+  const joining = settled(joinRoom(socket, "a", { userId: "Ada" }));
+  socket.admit();
+  socket.receive("room-left", { roomId: "a", reason: "kicked" });
+  assert.equal(await joining, "AbortError: The room is over: kicked.");
+});
+
 test("a room has the names that the server made of numbers", async () => {
   const socket = new FakeSocket();
   const joining = joinRoom(socket, /** @type {any} */ (101), { userId: /** @type {any} */ (7) });

@@ -46,8 +46,13 @@ export class Room extends Emitter {
     this.#socket = socket;
     this.#join = { roomId, userId, metadata, accessToken, requestId: randomId() };
     this.#ice = new IceServers(socket, iceServers, this.#ended.signal);
+    // One chunk of a stream may bring the answer and the end of the room.
     this.joined = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
+    }).then(() => {
+      const { aborted, reason } = this.#ended.signal;
+      if (aborted) throw reason;
+      return this;
     });
     if (signal?.aborted) this.#end("left", signal.reason);
     else this.#begin(signal);
@@ -164,7 +169,7 @@ export class Room extends Emitter {
     }
     this.#ownId = id;
     this.members = new Map(users.map((user) => [user.socketId, user]));
-    this.#settle.resolve(this);
+    this.#settle.resolve();
     this.tell("members");
     setTimeout(() => {
       if (!this.calling || this.#socket.id !== id) return;
@@ -189,7 +194,7 @@ export class Room extends Emitter {
   /** @param {Error} [error] */
   #end(reason, error = aborted(`The room is over: ${reason}.`)) {
     if (this.#ended.signal.aborted) return;
-    this.#ended.abort();
+    this.#ended.abort(error);
     if (rooms.get(this.#socket) === this) rooms.delete(this.#socket);
     this.calling = false;
     this.members.clear();
