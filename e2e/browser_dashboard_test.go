@@ -340,6 +340,21 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	p.until("told to wait", `document.querySelector("#gate-problem").textContent.includes("Try again in")`)
 }
 
+// While all plots are drawn anew, the page is short, and Firefox takes its scroll bar away.
+func TestThePlotsFitAfterTheColorsHaveChanged(t *testing.T) {
+	takesTurns(t)
+	p := openTabIn(firefox, t, "the dashboard", startServer(t)+"/dashboard/")
+	p.until("live", plotted)
+	for _, scheme := range []string{"light", "dark", "light"} {
+		evaluate[any](p, `document.querySelectorAll(".plot canvas").forEach((each) => { each.dataset.old = ""; }), null`)
+		p.wear(look{"desktop-" + scheme, 1440, 900, false, scheme})
+		if scheme == "dark" {
+			p.until("drawn anew", `!document.querySelector(".plot [data-old]") && document.querySelectorAll(".plot canvas").length === 5`)
+		}
+		p.until("fitting", `[...document.querySelectorAll(".plot")].every((plot) => plot.querySelector(".u-wrap").offsetWidth === plot.clientWidth)`)
+	}
+}
+
 func TestInProductionTheDashboardSaysWhatToSet(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t, "ENVIRONMENT=production")

@@ -44,6 +44,14 @@ func language(tag string) fault {
 	return fault{"the language " + tag, fmt.Sprintf(`Object.defineProperty(Navigator.prototype, "language", { configurable: true, get: () => %q });`, tag)}
 }
 
+// foreign lets something on the way answer a path in place of the server.
+func foreign(path, answer string) fault {
+	return fault{path + " answered by something else", fmt.Sprintf(`{
+		const original = window.fetch;
+		window.fetch = (address, options) => new URL(address, location).pathname === %q ? Promise.resolve(new Response(%q)) : original(address, options);
+	}`, path, answer)}
+}
+
 var (
 	noCanvas   = fault{"a blocked canvas", `HTMLCanvasElement.prototype.getContext = () => null;`}
 	noZone     = fault{"an unknown time zone", `Intl.DateTimeFormat.prototype.resolvedOptions = () => ({ locale: "en" });`}
@@ -53,8 +61,14 @@ var (
 	noNetwork  = fault{"no network", `window.fetch = () => Promise.reject(new TypeError("Failed to fetch")); window.EventSource = class extends EventTarget { constructor() { super(); setTimeout(() => this.dispatchEvent(new Event("error"))); } close() {} get readyState() { return 2; } }; Object.defineProperty(Navigator.prototype, "onLine", { get: () => false });`}
 	deafFetch  = fault{"requests that never end", `window.fetch = () => new Promise(() => {});`}
 	noPeers    = fault{"a constructor of peers that throws", `window.RTCPeerConnection = function () { throw new DOMException("WebRTC is disabled.", "NotSupportedError"); };`}
+	fewPeers   = fault{"one peer at most", `{ const Original = RTCPeerConnection; let made = 0; window.RTCPeerConnection = class extends Original { constructor(settings) { if (++made > 1) throw new DOMException("Cannot create so many PeerConnections", "UnknownError"); super(settings); } }; }`}
 	noOffers   = fault{"offers that fail", `RTCPeerConnection.prototype.setLocalDescription = () => Promise.reject(new Error("no"));`}
 	noCopies   = fault{"a clipboard that refuses", `Object.defineProperty(Navigator.prototype, "clipboard", { get: () => ({ writeText: () => Promise.reject(new Error("denied")) }) }); document.execCommand = () => { throw new Error("no"); };`}
+	deafCopies = fault{"a clipboard that never answers", `Object.defineProperty(Navigator.prototype, "clipboard", { get: () => ({ writeText: () => new Promise(() => {}) }) }); document.execCommand = () => false;`}
+	noPosts    = fault{"POSTs that something else answers", `{ const original = window.fetch; window.fetch = (address, options) => options?.method === "POST" ? Promise.resolve(new Response("<p>Log in</p>", { headers: { "Content-Type": "text/html" } })) : original(address, options); }`}
+	yesterday  = fault{"the clock of yesterday", `{ const now = Date.now; Date.now = () => now() - 86_400_000; }`}
+	noSizes    = fault{"sizes that are not told", `ResizeObserver.prototype.observe = () => { throw new TypeError("It is blocked."); };`}
+	noHistory  = fault{"an address that cannot change", `History.prototype.replaceState = History.prototype.pushState = () => { throw new DOMException("Attempt to use history.replaceState() more than 100 times", "SecurityError"); };`}
 	noBlobs    = fault{"no addresses for files", `URL.createObjectURL = () => { throw new Error("no"); };`}
 	itsStorage = fault{"stored answers", `Object.defineProperty(Navigator.prototype, "serviceWorker", { get: () => ({ controller: { scriptURL: location.origin + "/sw.js" } }) });`}
 	noScript   = fault{what: "JavaScript off"}
@@ -155,6 +169,10 @@ var faultyPages = []struct {
 	{"/doctor/?silence=1", []fault{deafFetch}, "Calls cannot be set up", judged},
 	{"/doctor/?silence=1", []fault{noNetwork}, "This device is offline", judged},
 	{"/doctor/?silence=1", []fault{itsStorage}, "A service worker answers in place of the server", judged},
+	{"/doctor/?silence=1", []fault{fewPeers}, "A test call in this page fails", judged},
+	{"/doctor/?silence=1", []fault{foreign("/doctor.json", "{}")}, "Something on the way answered GET", judged},
+	{"/doctor/?silence=1", []fault{noPosts}, "0 of 16 requests got through. All were answered in place of the server.", judged},
+	{"/doctor/?silence=1", []fault{yesterday}, "This device's clock is 24 hours behind the server's", judged},
 	{"/doctor/", []fault{noScript}, "This page needs JavaScript", `!document.body.innerText.includes("Measuring")`},
 
 	{"/dashboard/", []fault{language("C")}, "Live", plotted},
@@ -169,6 +187,10 @@ var faultyPages = []struct {
 	{"/dashboard/", []fault{missing("matchMedia")}, noPlots, live},
 	{"/dashboard/", []fault{missing("MediaQueryList.prototype.addEventListener")}, noPlots, live},
 	{"/dashboard/", []fault{noCanvas}, noPlots, live},
+	{"/dashboard/", []fault{noSizes}, noPlots, live},
+	{"/dashboard/", []fault{foreign("/stats", "{}")}, "(asked for /stats)", `true`},
+	{"/dashboard/", []fault{foreign("/health", "null")}, "(asked for /health)", `true`},
+	{"/dashboard/", []fault{foreign("/rooms", "{}")}, "The server does not answer /rooms.", live},
 	{"/dashboard/", []fault{missing("AbortSignal.timeout", "AbortSignal.any")}, "Live", plotted},
 	{"/dashboard/", []fault{noFetch}, "has not answered since", `true`},
 	{"/dashboard/", []fault{deafFetch}, "has not answered since", `true`},
@@ -181,6 +203,9 @@ var faultyPages = []struct {
 	{"/docs/", []fault{missing("IntersectionObserver")}, "/events/batch", `true`},
 	{"/docs/", []fault{missing("Intl")}, "The reference cannot be drawn here.", contract},
 	{"/docs/", []fault{noFetch}, "The reference cannot be drawn here.", contract},
+	{"/docs/", []fault{deafFetch}, "The reference cannot be drawn here.", contract},
+	{"/docs/", []fault{noHistory}, "The reference cannot be drawn here.", contract},
+	{"/docs/", []fault{foreign("/openapi.yaml", "<p>Log in</p>")}, "The reference cannot be drawn here.", contract},
 	{"/docs/", []fault{noScript}, "This page needs JavaScript.", contract},
 	{"/problems/room-full", []fault{noScript}, "room", `true`},
 }
@@ -240,11 +265,13 @@ func TestAPageNamesTheFileThatDidNotLoad(t *testing.T) {
 func TestAPageSaysThatItCannotCopyOrSave(t *testing.T) {
 	takesTurns(t)
 	server := startServer(t)
-	landing := openBrokenTab(t, server+"/", noCopies)
-	landing.until("filled in", up)
-	landing.click("[data-copy=curl-sample]")
-	landing.until("saying so", `document.querySelector("[data-copy=curl-sample]").textContent === "Not copied, but selected"`)
-	require.Contains(t, evaluate[string](landing, `getSelection().toString()`), "curl -N")
+	for _, f := range []fault{noCopies, deafCopies} {
+		landing := openBrokenTab(t, server+"/", f)
+		landing.until("filled in", up)
+		landing.click("[data-copy=curl-sample]")
+		landing.until("saying so", `document.querySelector("[data-copy=curl-sample]").textContent === "Not copied, but selected"`)
+		require.Contains(t, evaluate[string](landing, `getSelection().toString()`), "curl -N")
+	}
 
 	doctor := openBrokenTab(t, server+"/doctor/?silence=1", noCopies, noBlobs)
 	doctor.until("through", judged)

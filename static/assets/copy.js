@@ -1,5 +1,9 @@
 // Copies text, and says so on the button that was pressed.
 
+import { within } from "./page.js";
+
+const SLOW_COPY = 1000; // ms; a browser that has not copied by then may never do so
+
 /**
  * Resolves to whether the text was copied.
  * @param {string} text
@@ -34,7 +38,7 @@ export function say(button, text) {
 
 async function copied(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    await within(SLOW_COPY, () => navigator.clipboard.writeText(text));
     return true;
   } catch {
     return copiedTheOldWay(text);

@@ -39,23 +39,28 @@ function askInTime(path, read, signal) {
   }, signal);
 }
 
-const asJSON = (response) => response.json();
+// Something on the way may answer in place of the server. Its answers have other members.
+const asJSON = (member) => async (response) => {
+  const answer = await response.json();
+  if (!(member in Object(answer))) throw new Error("something else has answered");
+  return answer;
+};
 const asText = (response) => response.text();
 
 // Reads all figures at one moment.
 export async function readFigures() {
-  const stats = await ask("/stats", asJSON); // first and alone, so that a wrong token counts as one guess
-  const [metrics, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON)]);
+  const stats = await ask("/stats", asJSON("totalConnections")); // first and alone, so that a wrong token counts as one guess
+  const [metrics, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON("status"))]);
   return { time: Date.now(), metrics: parseMetrics(metrics), health, stats };
 }
 
 // Reads one page of a list, and the cursor of the next page (null after the last).
-export async function readPage(path, { query, cursor, limit, signal }) {
+export async function readPage({ path, items }, { query, cursor, limit, signal }) {
   const terms = new URLSearchParams({ limit });
   if (query) terms.set("q", query);
   if (cursor) terms.set("cursor", cursor);
   return ask(`${path}?${terms}`, async (response) => ({
-    page: await response.json(),
+    page: await asJSON(items)(response),
     next: nextCursor(response.headers.get("Link")),
   }), signal);
 }

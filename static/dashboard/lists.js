@@ -38,7 +38,7 @@ class List {
     this.#request?.abort();
     const request = new AbortController();
     this.#request = request;
-    const read = await readPage(this.#kind.path, {
+    const read = await readPage(this.#kind, {
       query: this.#query, cursor: this.#cursors.at(-1), limit: LIMIT, signal: request.signal,
     }).catch(() => null);
     if (request.signal.aborted) return;

@@ -53,15 +53,18 @@ export class Plots {
   constructor(samples, span) {
     this.#samples = samples;
     this.#span = span;
-    if (!canDraw()) {
+    try {
+      if (!canDraw()) throw new Error("no canvas, or no uPlot");
+      this.#build();
+      this.#watchSizes();
+      // A canvas keeps the colours that it was painted with.
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+    } catch (failure) {
+      console.info("The plots cannot be drawn:", failure.message);
+      this.#drawn.clear();
       document.body.dataset.plotless = "";
       byId("no-plots").hidden = false;
-      return;
     }
-    this.#build();
-    this.#watchSizes();
-    // A canvas keeps the colours that it was painted with.
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
   }
 
   #watchSizes() {
@@ -83,14 +86,16 @@ export class Plots {
 
   #build() {
     const theme = readTheme();
+    // Read before the plots go: a page that is short for a moment has no scroll bar, and is wider.
+    const widths = Object.keys(PLOTS).map((name) => place(name).clientWidth);
     for (const [name, plot] of this.#drawn) {
       plot.destroy();
       this.#drawn.delete(name);
     }
-    for (const name of Object.keys(PLOTS)) {
-      const options = optionsOf(PLOTS[name], theme, place(name).clientWidth, () => this.#range());
+    Object.keys(PLOTS).forEach((name, i) => {
+      const options = optionsOf(PLOTS[name], theme, widths[i], () => this.#range());
       this.#drawn.set(name, new uPlot(options, this.#data(name), place(name)));
-    }
+    });
   }
 
   #fit(target, width) {

@@ -108,7 +108,8 @@ export function adviseOnPosts(posts, exchange, address) {
         ? "Nothing to change in the network. Pages should send events that wait as one batch (/events/batch), because each request takes long."
         : "Nothing to change.");
   }
-  const text = `${posts.accepted} of ${count} got through.${posts.status ? ` ${answered("Others", posts.status, "were")}.` : ""}`;
+  const [others, verb] = posts.accepted ? ["Others", "were"] : posts.sent === 1 ? ["It", "was"] : ["All", "were"];
+  const text = `${posts.accepted} of ${count} got through.${posts.status ? ` ${answered(others, posts.status, verb)}.` : ""}`;
   if (posts.status === 401 && exchange?.request?.removed.some((field) => field.name === "authorization")) {
     return finding("bad", "Sending is refused", text, `Ask your administrator to leave the header Authorization in requests to ${address}. It says which client sends them.`);
   }

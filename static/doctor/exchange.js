@@ -8,7 +8,7 @@ const SAMPLES = 4;
 const TIMEOUT = 4000;
 const KEY = "doctor-";
 
-// Resolves to what was found, or to { state: "failed", status, isForeign }. An answer that is not JSON
+// Resolves to what was found, or to { state: "failed", status, isForeign }. An answer in another form
 // is foreign: it is not the server's.
 export async function measureExchange() {
   try {
@@ -39,7 +39,9 @@ async function ask(signal) {
   const response = await fetch("/doctor.json", { headers, cache: "no-store", signal });
   const roundTrip = performance.now() - began;
   if (!response.ok) throw Object.assign(new Error("The server refused the test request."), { status: response.status });
-  return { headers, left, roundTrip, seen: await response.json(), arrived: [...response.headers], url: response.url };
+  const seen = await response.json();
+  if (!Array.isArray(seen?.requestHeaders)) throw new SyntaxError("This answer is not the server's.");
+  return { headers, left, roundTrip, seen, arrived: [...response.headers], url: response.url };
 }
 
 // An answer from a store repeats the key of an older request.

@@ -20,7 +20,7 @@ function canConnect() {
   }
 }
 
-const failed = (failure) => ({ candidates: null, errors: [], failure: failure.message });
+const failed = (failure) => ({ candidates: null, errors: [], failure: failure.message || failure.name });
 
 // Counts the servers of each kind. Their credentials must not get into the report.
 function namesOf(iceServers) {
@@ -64,8 +64,11 @@ async function describe(one, other) {
 // Connects two peers in this page, which give each other their candidates directly.
 async function connectPair() {
   const began = performance.now();
-  const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  const connections = [];
   try {
+    connections.push(new RTCPeerConnection());
+    connections.push(new RTCPeerConnection()); // a browser may refuse one more
+    const [a, b] = connections;
     for (const [from, to] of [[a, b], [b, a]]) {
       from.addEventListener("icecandidate", ({ candidate }) => {
         to.addIceCandidate(candidate).catch(() => {}); // fails if the connection was closed meanwhile
@@ -84,7 +87,6 @@ async function connectPair() {
   } catch {
     return { connected: false, after: null };
   } finally {
-    a.close();
-    b.close();
+    for (const connection of connections) connection.close();
   }
 }

@@ -3,7 +3,9 @@
 export function duration(ms) {
   if (ms === null || ms === undefined) return "–";
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const [unit, size] = ms < 7_200_000 ? ["minutes", 60_000] : ms < 172_800_000 ? ["hours", 3_600_000] : ["days", 86_400_000];
+  return `${Math.round(ms / size)} ${unit}`;
 }
 
 export const seconds = (count) => `${count < 10 ? Math.round(count * 10) / 10 : Math.round(count)} s`;
@@ -24,6 +26,7 @@ const STATUSES = {
 };
 
 export function answered(request, status, verb = "was") {
+  if (status < 400) return `${request} ${verb} answered in place of the server`;
   const meaning = STATUSES[status] ? `: ${STATUSES[status]}` : "";
   return `${request} ${verb} refused with status ${status}${meaning}`;
 }

@@ -4,6 +4,7 @@ async function draw() {
   const response = await fetch("/openapi.yaml");
   if (!response.ok) throw new Error(`/openapi.yaml answered ${response.status}`);
   const contract = await response.text();
+  if (!contract.startsWith("openapi:")) throw new Error("/openapi.yaml was answered by something else");
   globalThis.Scalar.createApiReference("#reference", {
     content: contract,
     withDefaultFonts: false,
@@ -24,7 +25,13 @@ async function draw() {
   });
 }
 
-draw().catch((failure) => {
+const giveUp = (failure) => {
+  const text = document.getElementById("without-text");
+  if (!text) return; // it is drawn
   console.info("The reference cannot be drawn:", failure.message);
-  document.getElementById("without-text")?.replaceChildren("The reference cannot be drawn here.");
-});
+  text.textContent = "The reference cannot be drawn here.";
+};
+
+draw().catch(giveUp);
+// Scalar reports its own failures in the console only. It removes the text if it draws late.
+setTimeout(giveUp, 15_000, new Error("it takes too long"));
