@@ -60,6 +60,9 @@ var faultsOfDevices = []demoFault{
 		"devices that are aborted", refusing("AbortError", "true"),
 		"Camera and microphone did not start.", "Ada has no camera or microphone on.",
 	}, {
+		"devices refused without a reason", `MediaDevices.prototype.getUserMedia = () => Promise.reject(undefined)`,
+		"Camera and microphone did not start. Another program may be using them. You are in the call without them.", "Ada has no camera or microphone on.",
+	}, {
 		"a getUserMedia that throws at once", `MediaDevices.prototype.getUserMedia = () => { throw new TypeError("thrown by the test"); }`,
 		"Camera and microphone did not start.", "Ada has no camera or microphone on.",
 	},
@@ -147,6 +150,58 @@ func TestTheDemoDoesNotWaitForEverForTheCamera(t *testing.T) {
 	ada.chatsWith(bob)
 }
 
+// The call does not wait for devices that are never listed.
+func TestTheDemosSettingsDoNotWaitForEverForTheDevices(t *testing.T) {
+	takesTurns(t)
+	ada := openFaultyDemo(t, startServer(t), "unlisted", "Ada", `MediaDevices.prototype.enumerateDevices = () => new Promise(() => {})`)
+	ada.click("#settings")
+	ada.reads("This browser does not say which cameras and microphones there are.")
+}
+
+// What was said about a call ends with the call.
+func TestTheDemoTakesBackWhatItSaidAboutACall(t *testing.T) {
+	takesTurns(t)
+	url := startServer(t)
+	ada := openFaultyDemo(t, url, "over", "Ada", refusing("NotFoundError", "true"))
+	bob := openDemo(t, url, "over", "Bob", withoutCamera)
+	ada.sees(bob)
+	for _, end := range []string{"#hangup", "#leave"} {
+		ada.click("#call")
+		ada.reads("You are in the call without them.")
+		ada.click(end)
+		ada.until("silent about the call", `document.querySelector("#notice").hidden`)
+	}
+}
+
+// A browser may offer WebRTC, and refuse to connect all the same.
+func TestTheDemoSaysThatItsBrowserCannotConnect(t *testing.T) {
+	const broken = "This browser could not set up the call with Bob."
+	refuses := func(method string) string {
+		return fmt.Sprintf(`RTCPeerConnection.prototype.%s = () => Promise.reject(new DOMException("refused by the test", "OperationError"))`, method)
+	}
+	for _, fault := range []demoFault{
+		{"no more peers", fewPeers.script, "This browser could not connect with everybody.", "Ada’s browser cannot make calls."},
+		{"no offers", refuses("setLocalDescription"), broken, "Ada has not answered yet."},
+		{"no answers", refuses("setRemoteDescription"), broken, "No way to Ada was found yet."},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			takesTurns(t)
+			url := startServer(t)
+			ada := openFaultyDemo(t, url, "broken", "Ada", fault.script)
+			bob := openDemo(t, url, "broken", "Bob", withoutCamera)
+			ada.sees(bob)
+			bob.click("#call")
+			if fault.own == broken {
+				ada.reads("Bob is calling. Nobody sees or hears you until you press Answer.")
+				ada.click("#call")
+			}
+			ada.reads(fault.own)
+			bob.reads(fault.others)
+			ada.chatsWith(bob)
+		})
+	}
+}
+
 // A browser without WebRTC: WebKitGTK's, or any under some policies and extensions.
 func TestTheDemoGoesOnInABrowserThatCannotCall(t *testing.T) {
 	for name, script := range map[string]string{
@@ -201,6 +256,9 @@ func TestTheDemoGoesOnWithoutConveniences(t *testing.T) {
 		"no full screen":          `delete Element.prototype.requestFullscreen; Object.defineProperty(Document.prototype, "fullscreenEnabled", { value: false })`,
 		"always hidden":           `Object.defineProperty(Document.prototype, "hidden", { value: true }); Object.defineProperty(Document.prototype, "visibilityState", { value: "hidden" })`,
 		"no audio levels":         `RTCRtpReceiver.prototype.getSynchronizationSources = undefined; RTCRtpReceiver.prototype.getStats = () => Promise.reject(new DOMException("refused by the test", "InvalidStateError"))`,
+		"replaceState throws":     noHistory.script,
+		"setSinkId throws":        `localStorage.setItem("demo-speaker", "the former one"); HTMLMediaElement.prototype.setSinkId = () => { throw new DOMException("blocked by the test", "NotAllowedError"); }`,
+		"getSettings throws":      `MediaStreamTrack.prototype.getSettings = () => { throw new DOMException("blocked by the test", "NotSupportedError"); }`,
 		"no network information":  `delete Navigator.prototype.connection`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ const PING_INTERVAL = 3000;
 const SLOW_ANSWER = 3000;
 
 // A browser may have no WebRTC, or a policy that forbids it.
-export function canCall() {
+function canCall() {
   try {
     new RTCPeerConnection().close();
     return true;
@@ -24,13 +24,14 @@ export function canCall() {
 // { peer, message }), "note" (detail: a text to show), "question" (detail: the kinds that
 // the browser asks for, if that takes long) and "answered".
 export class Call extends EventTarget {
+  able = canCall();
   starting = false;
   own = new OwnMedia();
 
   /** @type {import("/peers.js").Room | null} */
   #room = null;
   #attempt = 0;
-  #details = new WeakMap(); // by peer: { media, latency, since, pinger }
+  #details = new WeakMap(); // by peer
 
   constructor() {
     super();
@@ -59,10 +60,10 @@ export class Call extends EventTarget {
     });
     room?.on("error", (error, peer) => {
       console.info("in the call:", error);
-      // "error" of the socket reports what the server refused. The tile of a peer says that it is not
-      // connected.
-      if (peer?.state === "connected" && !("status" in error)) this.#emit("trouble", peer);
-      if (!peer && canCall()) this.#emit("note", "This browser could not connect with everybody. Reload the page to try again.");
+      if ("status" in error) return; // "error" of the socket reports what the server refused
+      if (peer) this.detailsOf(peer).isBroken = true; // the tile says so unless the peer connects
+      if (peer?.state === "connected") this.#emit("trouble", peer);
+      if (!peer && this.able) this.#emit("note", "This browser could not connect with everybody. Reload the page to try again.");
     });
     this.#emit("change");
   }
@@ -77,8 +78,12 @@ export class Call extends EventTarget {
   }
 
   detailsOf(peer) {
+    const known = this.#details.get(peer);
+    if (known) return known;
     const media = { microphone: true, camera: true, screen: false };
-    return this.#details.get(peer) ?? { media, latency: null, since: performance.now() };
+    const details = { media, latency: null, since: performance.now(), isBroken: false, pinger: 0 };
+    this.#details.set(peer, details);
+    return details;
   }
 
   // Calls everybody in the room, and from now on everybody who joins.
@@ -154,7 +159,6 @@ export class Call extends EventTarget {
 
   #begin(peer) {
     const details = this.detailsOf(peer);
-    this.#details.set(peer, details);
     peer.on("open", () => {
       const ping = () => peer.send(JSON.stringify({ type: "ping", at: performance.now() }));
       clearInterval(details.pinger);

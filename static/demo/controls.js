@@ -81,6 +81,6 @@ export function showControls(call, { canCall, others, leftOut, withCamera, calle
 function incomingText(callers, withCamera) {
   const verb = callers.length === 1 ? "is" : "are";
   return withCamera
-    ? `${list(callers)} ${verb} calling. You already see and hear them. Press Answer to turn on your camera.`
+    ? `${list(callers)} ${verb} calling. Nobody sees or hears you until you press Answer.`
     : `${list(callers)} ${verb} calling. Press Answer to connect with everybody here.`;
 }

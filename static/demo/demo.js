@@ -4,7 +4,7 @@ import { copyText } from "/assets/copy.js";
 import { byId } from "/assets/page.js";
 import { io } from "/client.js";
 import { joinRoom } from "/peers.js";
-import { Call, canCall } from "./call.js";
+import { Call } from "./call.js";
 import { addMessage, addRemark, clearChat, setTyping, startChat } from "./chat.js";
 import { showControls, showEmpty } from "./controls.js";
 import { logEvent } from "./event-log.js";
@@ -22,7 +22,6 @@ import {
 
 const socket = io();
 const call = new Call();
-const able = canCall();
 
 // wish is the room that the person wants to join. room is the room that we are in.
 /** @type {{ roomId: string, userId: string } | null} */
@@ -72,7 +71,7 @@ socket.on("server-shutdown", () => {
 async function join({ roomId, userId }) {
   try {
     // The others learn if they would call this browser in vain.
-    const metadata = able ? undefined : { calls: false };
+    const metadata = call.able ? undefined : { calls: false };
     enter(await joinRoom(socket, roomId, { userId, connect: false, metadata }));
   } catch (problem) {
     if (wish?.roomId !== roomId) return; // the person knows already why it ended
@@ -95,10 +94,18 @@ function enter(entered) {
   showJoining(false);
   showRoom(room.roomId, shareLink());
   // People send the address to each other as a link to the room. So the own name is not in it.
-  history.replaceState({ name: room.userId }, "", `?${new URLSearchParams({ room: room.roomId })}`);
+  keepInAddress({ room: room.roomId }, { name: room.userId });
   clearChat();
   render();
   byId("room-view").focus(); // the element that had the focus is hidden now
+}
+
+// A browser may refuse it, as Safari does after a hundred changes in half a minute. Then the room
+// works, but is not in the address.
+function keepInAddress(query, state) {
+  try {
+    history.replaceState(state, "", `?${new URLSearchParams(query)}`);
+  } catch {}
 }
 
 // Another window took over the socket of this page. The page gets a new one.
@@ -113,6 +120,7 @@ function leaveView(text) {
   room = null;
   call.enter(null);
   leaveFullView();
+  takeNoteBack();
   showJoining(false);
   showJoin();
   if (text) notify(text, { kind: "warn", seconds: 0 });
@@ -156,7 +164,8 @@ on(call, "trouble", ({ socketId }) => {
   notify(`Something went wrong in the call with ${isolate(nameOf(socketId))}. The call goes on.`, { kind: "warn" });
 });
 on(call, "change", render);
-on(call, "note", (text) => notify(text, { kind: "warn", seconds: 30 }));
+let takeNoteBack = () => {};
+on(call, "note", (text) => { takeNoteBack = notify(text, { kind: "warn", seconds: 30 }); });
 
 // The browser cannot be asked whether its question is still open.
 let takeBack = () => {};
@@ -184,7 +193,10 @@ on(call, "data", ({ peer, message }) => {
 byId("call").addEventListener("click", () => {
   call.start({ media: !byId("no-camera", HTMLInputElement).checked });
 });
-byId("hangup").addEventListener("click", () => call.hangUp());
+byId("hangup").addEventListener("click", () => {
+  call.hangUp();
+  takeNoteBack(); // it was about the call
+});
 byId("microphone").addEventListener("click", () => call.toggle("microphone"));
 byId("camera").addEventListener("click", () => call.toggle("camera"));
 byId("screen").addEventListener("click", () => call.toggleScreen());
@@ -257,7 +269,7 @@ for (const id of ["share", "copy-link"]) {
 function render() {
   if (!room) return;
   const situation = {
-    canCall: able,
+    canCall: call.able,
     others: others().length,
     leftOut: others().filter(isLeftOut).map(nameOf),
     withCamera: !byId("no-camera", HTMLInputElement).checked,

@@ -82,7 +82,7 @@ function chosen(kind) {
 /** @returns {Reason} */
 function reasonOf(error) {
   if (!navigator.mediaDevices?.getUserMedia) return isSecureContext ? "unsupported" : "https";
-  return REASONS[error.name] ?? "busy";
+  return REASONS[error?.name] ?? "busy"; // some extensions reject with nothing
 }
 
 // The kinds that the person has blocked, if others are left to ask for. Asked for together with

@@ -25,6 +25,6 @@ export function initials(name) {
 
 // Some letters and most emoji consist of several code points.
 function firstLetter(word) {
-  if (!Intl.Segmenter) return [...word][0] ?? "";
+  if (!globalThis.Intl?.Segmenter) return [...word][0] ?? "";
   return [...new Intl.Segmenter("en").segment(word)][0]?.segment ?? "";
 }

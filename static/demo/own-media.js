@@ -45,9 +45,13 @@ export class OwnMedia extends EventTarget {
     return this.#question !== null;
   }
 
-  // The ID of the device that is open, or undefined.
-  deviceId(kind) {
-    return this.#tracks[kind]?.getSettings().deviceId;
+  // The settings of the device that is open. There are none if the browser does not tell them.
+  settings(kind) {
+    try {
+      return this.#tracks[kind]?.getSettings() ?? {};
+    } catch {
+      return {};
+    }
   }
 
   /**

@@ -1,6 +1,6 @@
 // The dialog in which a person chooses camera, microphone and speaker, and tries them.
 
-import { byId } from "/assets/page.js";
+import { byId, within } from "/assets/page.js";
 import { canShareScreen, explainFailures } from "./devices.js";
 import { ownLevel } from "./levels.js";
 import { recall, remember } from "./memory.js";
@@ -10,6 +10,9 @@ const LISTS = [
   { id: "choose-microphone", kind: "microphone", devices: "audioinput", name: "Microphone" },
   { id: "choose-speaker", kind: "speaker", devices: "audiooutput", name: "Speaker" },
 ];
+
+// A browser that has not listed its devices by then may never do so (ms).
+const SLOW_LIST = 3000;
 
 const canChooseSpeaker = () => "setSinkId" in HTMLMediaElement.prototype;
 
@@ -65,7 +68,7 @@ async function fill(own) {
   for (const { id, kind, devices: wanted, name } of LISTS) {
     const select = byId(id, HTMLSelectElement);
     const found = devices.filter((device) => device.kind === wanted && device.deviceId);
-    const current = own.deviceId(kind) ?? recall(kind);
+    const current = own.settings(kind).deviceId ?? recall(kind);
     select.replaceChildren(...found.map((device, at) => new Option(device.label || `${name} ${at + 1}`, device.deviceId)));
     if (!found.length) select.add(new Option(named || known?.length === 0 ? "None found" : "Not known yet", ""));
     select.disabled = !found.length;
@@ -85,7 +88,7 @@ async function fill(own) {
 // not tell.
 async function devicesHere() {
   try {
-    return await navigator.mediaDevices.enumerateDevices();
+    return await within(SLOW_LIST, () => navigator.mediaDevices.enumerateDevices());
   } catch {
     return null;
   }

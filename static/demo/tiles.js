@@ -48,11 +48,12 @@ export function showPeer(peer, name, details) {
 }
 
 // What a person should know who looks at the tile and wonders.
-function noteOf(peer, name, { media, since }) {
+function noteOf(peer, name, { media, since, isBroken }) {
   if (peer.state === "disconnected") return `The connection to ${name} is interrupted. It should come back by itself.`;
   if (peer.state === "failed") return `The connection to ${name} is lost. This page keeps trying.`;
   if (peer.state !== "connected") {
     if (performance.now() - since < PATIENCE) return "";
+    if (isBroken) return `This browser could not set up the call with ${name}. Reload the page, or use another browser.`;
     return peer.connection.remoteDescription
       ? `No way to ${name} was found yet. A firewall may block the call.`
       : `${name} has not answered yet.`;
@@ -85,7 +86,7 @@ export function showSelf({ active, own }, name) {
   tile.dataset.video = own.sharing || own.enabled("camera") ? "on" : "off";
   tile.toggleAttribute("data-screen", own.sharing);
   // A person expects a mirror of the face, but not of what the back of a phone sees.
-  tile.toggleAttribute("data-mirror", !own.sharing && own.picture?.getSettings().facingMode !== "environment");
+  tile.toggleAttribute("data-mirror", !own.sharing && own.settings("camera").facingMode !== "environment");
   tile.toggleAttribute("data-muted", own.enabled("microphone") !== true);
   part(tile, ".tile-note").textContent = own.sharing ? "" : selfNote(own);
   part(tile, ".tile-state").textContent = own.sharing ? "Your screen" : "";
@@ -107,9 +108,12 @@ export function setSpeaker(id) {
   for (const tile of tiles.values()) useSpeaker(part(tile, "video", HTMLVideoElement), id);
 }
 
-function useSpeaker(video, id) {
-  // If the speaker is gone, the sound stays on the former speaker.
-  video.setSinkId?.(id).catch(() => {});
+async function useSpeaker(video, id) {
+  try {
+    await video.setSinkId?.(id);
+  } catch {
+    // The speaker is gone or forbidden, so the sound stays on the former one.
+  }
 }
 
 function addTile(socketId, name) {
