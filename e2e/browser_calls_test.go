@@ -85,12 +85,6 @@ func openCallsIn(e engine, t *testing.T, url, name string) *tab {
 	return p
 }
 
-// inCall opens two pages, which are connected by data channel.
-func inCall(t *testing.T, url string) (ada, bob *tab) {
-	t.Helper()
-	return inCallWith(chromium, t, url)
-}
-
 // withEachBrowser runs a test in which Ada calls Bob, who has another browser than she has, or
 // the same.
 func withEachBrowser(t *testing.T, test func(t *testing.T, ada, bob *tab)) {
@@ -104,6 +98,7 @@ func withEachBrowser(t *testing.T, test func(t *testing.T, ada, bob *tab)) {
 	}
 }
 
+// inCallWith opens two pages, which are connected by data channel.
 func inCallWith(e engine, t *testing.T, url string) (ada, bob *tab) {
 	t.Helper()
 	ada, bob = openCalls(t, url, "Ada"), openCallsIn(e, t, url, "Bob")
