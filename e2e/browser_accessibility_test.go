@@ -123,3 +123,15 @@ func TestTheDemoIsUsedByKeyboard(t *testing.T) {
 	ada.press("\r")
 	ada.until("back at the form", `!document.querySelector("#join-view").hidden && document.activeElement.id === "room"`)
 }
+
+// The buttons that begin and end a call vanish when they are pressed.
+func TestTheDemoKeepsTheFocusAsACallBeginsAndEnds(t *testing.T) {
+	takesTurns(t)
+	ada := openDemo(t, startServer(t), "focus", "Ada")
+	ada.tabTo("call")
+	ada.press("\r")
+	ada.until("in a call", `document.activeElement.id === "microphone"`)
+	ada.tabTo("hangup")
+	ada.press("\r")
+	ada.until("out of the call", `document.activeElement.id === "call"`)
+}

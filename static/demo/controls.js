@@ -48,6 +48,9 @@ function nextStep(call, { canCall, others, leftOut, withCamera }) {
     : "Press Call to connect with everybody in the room, without camera and microphone.";
 }
 
+// Whether a button that begins or ends a call had the focus last.
+let isAtCall = false;
+
 /**
  * @param {import("./call.js").Call} call
  * @param {Situation} situation
@@ -57,6 +60,8 @@ export function showControls(call, { canCall, others, leftOut, withCamera, calle
   const busy = active || callers.length > 0;
   const ringing = !active && !starting && callers.length > 0;
   const nobody = others > 0 && leftOut.length === others;
+  const focused = document.activeElement;
+  if (focused !== document.body) isAtCall = focused === byId("call") || focused === byId("hangup");
   byId("call").hidden = !canCall || active || (nobody && !starting);
   byId("call", HTMLButtonElement).disabled = starting;
   byId("call-text").textContent = starting ? (withCamera ? "Starting camera…" : "Connecting…") : ringing ? "Answer" : "Call";
@@ -76,6 +81,9 @@ export function showControls(call, { canCall, others, leftOut, withCamera, calle
   byId("stage").dataset.others = String(others);
   byId("stage").toggleAttribute("data-without-calls", !canCall);
   byId("direct-choice").hidden = ![...call.peers.values()].some((peer) => peer.channel.readyState === "open");
+  // If the button that had the focus is gone, a button that takes its place gets the focus.
+  const isLost = focused === document.body || Boolean(focused?.closest("[hidden]"));
+  if (isAtCall && isLost && !starting) byId(active ? "microphone" : "call").focus();
 }
 
 function incomingText(callers, withCamera) {
