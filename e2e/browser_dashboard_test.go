@@ -351,7 +351,7 @@ func TestThePlotsFitAfterTheColorsHaveChanged(t *testing.T) {
 		if scheme == "dark" {
 			p.until("drawn anew", `!document.querySelector(".plot [data-old]") && document.querySelectorAll(".plot canvas").length === 5`)
 		}
-		p.until("fitting", `[...document.querySelectorAll(".plot")].every((plot) => plot.querySelector(".u-wrap").offsetWidth === plot.clientWidth)`)
+		p.until("fitting", `[...document.querySelectorAll(".plot")].every((plot) => plot.querySelector(".u-wrap").offsetWidth <= plot.getBoundingClientRect().width)`)
 	}
 }
 

@@ -46,7 +46,7 @@ func language(tag string) fault {
 
 // foreign lets something on the way answer a path in place of the server.
 func foreign(path, answer string) fault {
-	return fault{path + " answered by something else", fmt.Sprintf(`{
+	return fault{path[1:] + " answered by something else", fmt.Sprintf(`{
 		const original = window.fetch;
 		window.fetch = (address, options) => new URL(address, location).pathname === %q ? Promise.resolve(new Response(%q)) : original(address, options);
 	}`, path, answer)}

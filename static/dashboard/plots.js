@@ -87,7 +87,7 @@ export class Plots {
   #build() {
     const theme = readTheme();
     // Read before the plots go: a page that is short for a moment has no scroll bar, and is wider.
-    const widths = Object.keys(PLOTS).map((name) => place(name).clientWidth);
+    const widths = Object.keys(PLOTS).map((name) => Math.floor(place(name).getBoundingClientRect().width));
     for (const [name, plot] of this.#drawn) {
       plot.destroy();
       this.#drawn.delete(name);
