@@ -20,7 +20,7 @@ export interface PeerView {
 }
 
 export interface RoomView {
-  /** `ended`: the join failed or the room is over, and `error` says why. */
+  /** `ended`: the join failed or the room is over, and `error` says why. A socket that connects again joins again. */
   readonly status: "idle" | "joining" | "joined" | "ended";
   readonly room: Room | null;
   /** Everybody in the room, this member included. */

@@ -80,7 +80,7 @@ var kinds = []string{
 var foreign = []string{
 	".git", "node_modules", "generated", "build", "shots", "internal/plainenglish",
 	"browser/dist",
-	"e2e/testdata/released.yaml",
+	"e2e/testdata/released.yaml", "e2e/testdata/client-1.0.0",
 	"static/dashboard/uplot-*", "static/reference/scalar-*",
 	"LICENSES.md", "*.license.txt",
 }
