@@ -113,6 +113,34 @@ test.describe("a platform that does not end what was aborted:", () => {
   }
 });
 
+// Node.js keeps what listens to a signal for a while, and warns of it.
+test("each poll has a signal of its own", soon, async (t) => {
+  const { fetch } = globalThis;
+  const signals = [];
+  setGlobals(t, {
+    fetch: (url, init) => {
+      if (url.includes("/poll")) signals.push(init.signal);
+      return fetch(url, init);
+    },
+  });
+  const server = await startServer(t, {
+    read: (response, { url }) => {
+      if (!url.startsWith("/events/poll")) return response.writeHead(502).end() ?? true;
+      const hello = { type: "connected", socketId: "id-1", token: "token-1", resumed: false, heartbeatInterval: 10_000, resumeWindow: 10_000 };
+      setTimeout(() => answerJSON(response, { events: [hello], lastEventId: "token-1.1" }), 10);
+      return true;
+    },
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  await until(() => signals.length > 10);
+  assert.equal(new Set(signals).size, signals.length);
+  socket.disconnect();
+  const last = signals.length;
+  await socket.connect().emitWithAck("ping");
+  assert.equal(signals[last - 1].aborted, true, "disconnect() ends the poll that waits");
+});
+
 // What React Native has: no bodies of streams, and no answer before its end.
 test("React Native connects and polls", soon, async (t) => {
   const { URL } = globalThis;

@@ -114,7 +114,7 @@ export class Connection {
 
   // Runs one reader to its end. Resolves to whether an event came.
   async #read(rung, short) {
-    const reading = this.#reading = new AbortController();
+    let reading = this.#reading = new AbortController();
     this.#begin = Date.now();
     this.#deadline = this.#begin + (rung === LAST ? ANSWER : FIRST_WORD);
     this.#heard = this.#lively = false;
@@ -122,9 +122,15 @@ export class Connection {
     if (!short || !this.#transport.name) this.#transport.name = NAMES[rung];
     if (this.brokenSince) this.#tell.opening();
 
-    const receive = (event, position) => this.#reading === reading && this.#receive(event, position, rung, short);
+    const receive = (event, position) => reading.signal.aborted || this.#receive(event, position, rung, short);
     try {
-      await within(0, (signal) => RUNGS[rung](this.session, signal, receive, short), reading);
+      // The first poll does not wait: the client learns at once that it is back. Each poll has a signal
+      // of its own, because Node.js keeps what listens to a signal, and warns.
+      for (let wait = 0; ; wait = 10) {
+        await within(0, (signal) => RUNGS[rung](this.session, signal, receive, wait), reading);
+        if (rung < LAST || short || reading.signal.aborted) break;
+        reading = this.#reading = new AbortController();
+      }
     } catch (error) {
       this.#error = problemOf(error, this.#url);
     }
@@ -134,8 +140,6 @@ export class Connection {
   }
 
   #receive(event, position, rung, short) {
-    const { signal } = this.#reading;
-    if (signal.aborted) return;
     const { type, reason } = event;
     const now = Date.now();
     const isLast = type === "disconnected" || type === "server-shutdown";
@@ -154,7 +158,7 @@ export class Connection {
       this.brokenSince = 0;
       this.#tell.back(event);
     }
-    if (signal.aborted) return;
+    if (this.#reading.signal.aborted) return;
     this.#tell.event(event, rung < LAST && !isLast && this.#interval / 2);
     if (!isLast) return;
     if (FINAL.test(reason)) return this.#over("io server disconnect");

@@ -1,6 +1,6 @@
 // The rungs: three ways to read the server's events. Each takes the session, a signal that stops
 // the reading, and receive(event, position). It resolves if the server has ended a stream, or
-// after one short poll. It rejects if the reading fails.
+// after one poll. It rejects if the reading fails.
 
 import { ask } from "./request.js";
 import { readEvents } from "./event-stream.js";
@@ -18,15 +18,12 @@ async function stream(method, path, session, signal, receive) {
   for await (const { data, id } of readEvents(response)) receive(data, id);
 }
 
-// A poll brings the same events as a stream, but one position for all of them. The first poll does
-// not wait: the client learns at once that it is back.
-export async function byPoll(session, signal, receive, short) {
-  for (let wait = 0; !signal.aborted; wait = 10) {
-    const after = session.position?.split(".").pop() ?? 0;
-    const response = await ask(session, "events/poll", "json", { signal }, `wait=${wait}&after=${after}&`);
-    const { events, lastEventId } = await response.json();
-    for (const event of events) receive(event);
-    receive({ type: "heartbeat" }, lastEventId);
-    if (short) return;
-  }
+// A poll brings the same events as a stream, but one position for all of them. If there are none, the
+// server waits for this time (s).
+export async function byPoll(session, signal, receive, wait) {
+  const after = session.position?.split(".").pop() ?? 0;
+  const response = await ask(session, "events/poll", "json", { signal }, `wait=${wait}&after=${after}&`);
+  const { events, lastEventId } = await response.json();
+  for (const event of events) receive(event);
+  receive({ type: "heartbeat" }, lastEventId);
 }
