@@ -81,6 +81,10 @@ func TestAnyOrderOfJoinsAndLeavesSettles(t *testing.T) {
 			await s.emitWithAck("ping"); return await end + " " + next`, "replaced Problem 409, in: "},
 		{"refused, and joined elsewhere at once", `const next = outcome(joinRoom(s, "full", U)); return await outcome(joinRoom(s, "b", U)) + "/ " + await next`, "b with 1/ AbortError , in: b"},
 		{"not valid", `return outcome(joinRoom(s, "", U))`, "Problem 422, in: "},
+		{"a number", `const { roomId, userId } = await joinRoom(s, 101, { ...U, userId: 7 }); return JSON.stringify([roomId, userId])`, `["101","7"], in: 101`},
+		{"metadata that is not JSON", `return outcome(joinRoom(s, "a", { ...U, metadata: { id: 1n } }))`, "TypeError , in: "},
+		{"metadata that is not JSON, in place of another room", `await joinRoom(s, "a", U); const next = await outcome(joinRoom(s, "b", { ...U, metadata: { id: 1n } }));
+			await s.emitWithAck("ping"); return next`, "TypeError , in: "},
 		{"disconnect before the answer", `const joining = outcome(joinRoom(s, "a", U)); s.disconnect(); return joining`, "AbortError , in: "},
 		{"disconnect, connect, join", `const first = outcome(joinRoom(s, "a", U)); s.disconnect(); await first; s.connect(); return await outcome(joinRoom(s, "b", U))  + " " + await roomsOf(s.id)`, "b with 1 b, in: "},
 		{"the app leaves by itself", `const room = await joinRoom(s, "a", U); const end = ended(room); s.emit("leave-room"); return end`, "left, in: "},

@@ -1,4 +1,4 @@
-// What a data channel takes. A channel throws if it takes something not; and beyond its limits
+// What a data channel takes. A channel throws if it does not take the data. Beyond its limits
 // browsers differ: some close the channel.
 
 const MOST_WAITING = 16 << 20; // bytes; Chromium keeps no more

@@ -12,7 +12,6 @@ import { tellOnce } from "./console.js";
 const INCOMING = "Any";
 const OUTGOING = "AnyOutgoing";
 
-
 export class Socket extends Emitter {
   id;
   connected = false;
