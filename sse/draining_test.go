@@ -77,6 +77,26 @@ func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
 	})
 }
 
+// The server itself ended the stream. The rooms must not hear that the client is away: on
+// a slow machine such an event came between the last event and server-shutdown.
+func TestASocketWhoseStreamWasDrainedIsNotAway(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		drainedFirst, frozen := connect(t, hub, nil), connect(t, hub, nil)
+		synctest.Wait()
+		release := frozen.stall()
+		defer release()
+		deliver(t, hub, frozen.socketID(), 1, 1)
+		drained := drain(t, hub, 6*time.Second)
+		<-drainedFirst.returned
+		time.Sleep(5 * time.Second)
+		away, lives := hub.IsAway(drainedFirst.socketID())
+		require.True(t, lives)
+		require.False(t, away)
+		<-drained
+		<-frozen.returned
+	})
+}
+
 func TestDrainingAnswersAWaitingPoll(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		opened := poll(t, hub, nil, 0).answer()

@@ -213,7 +213,7 @@ func (s *socket) tick(now time.Time) (wentAway, expired bool) {
 			reason = SlowConsumer
 		}
 		return false, s.endLocked(reason, "")
-	case unread >= s.hub.options.AwayAfter && !s.away:
+	case unread >= s.hub.options.AwayAfter && !s.away && s.farewell == nil: // with a farewell the server ended the reader
 		s.away = true
 		s.hub.away.Add(1)
 		return true, false
