@@ -14,8 +14,9 @@ const (
 	// deadLinkTimeout is how long sent data may stay unacknowledged before the
 	// connection counts as dead. The protocol promises that a peer whose network
 	// vanished is reported within 30 s: this timeout, the heartbeat interval and the
-	// resume window together take less.
-	deadLinkTimeout = 8 * time.Second
+	// resume window together take less. It is a little longer than the timeout of a write
+	// (8 s), which tells a client that reads nothing from a link that is dead.
+	deadLinkTimeout = 8500 * time.Millisecond
 
 	// sendBuffer is how many bytes the kernel may accept for a client that does not
 	// read. Without a bound the buffer grows to megabytes. Nobody counts that memory.
