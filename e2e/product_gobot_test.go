@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http"
@@ -155,10 +156,12 @@ func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
 	isFirst.Store(true)
 	down := make(chan struct{})
 	network := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case isDown.Load():
+		body, err := io.ReadAll(r.Body)
+		if err != nil || isDown.Load() {
 			panic(http.ErrAbortHandler)
-		case r.Method == http.MethodPost && isFirst.CompareAndSwap(true, false):
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte("join-room")) && isFirst.CompareAndSwap(true, false) {
 			through.ServeHTTP(httptest.NewRecorder(), r) // the answer is lost
 			isDown.Store(true)
 			close(down)
