@@ -100,7 +100,7 @@ func requireBrowser(t *testing.T, err error) {
 
 // turns bounds how many tests use browsers at the same time. Pages measure times, and
 // have time-outs. If far more pages ran than there are processors, both would be wrong.
-var turns = make(chan struct{}, 3)
+var turns = make(chan struct{}, 4)
 
 // takesTurns lets a test that uses a browser run beside other tests, but beside only a
 // few that use a browser.
