@@ -23,8 +23,8 @@ type JoinRequest struct {
 //
 // If a socket repeats its join, as the same user with the same metadata, it receives
 // room-joined again. The others receive nothing. So a client can repeat a join whose
-// answer was lost, and renew its permit. If the first room-joined is still unsent, there
-// is no second: the first bears the newest request ID.
+// answer was lost, and renew its permit. If the first room-joined is still unsent, no
+// second follows: the first then bears the newest request ID.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
 // ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Limits].MayTell, the

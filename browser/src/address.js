@@ -9,8 +9,8 @@ const page = () => {
   }
 };
 
-// Not every platform has a complete URL, so this function does without. What would be a namespace
-// of Socket.IO is the path of a proxy here. Returns undefined if there is no such address.
+// Not every platform has a complete URL, so this function does without. In Socket.IO the path is a
+// namespace; here it is the path of a proxy. Returns undefined if the text is not an address.
 export function readAddress(address, path) {
   const [, scheme, server, folder] = /** @type {string[]} */ (/^(?:(\w+:)?\/\/)?(?:[^/?#]*@)?([^/?#]*)([^?#]*)/.exec(`${address ?? ""}`.trim()));
   const { protocol, host = "" } = page() ?? {};
