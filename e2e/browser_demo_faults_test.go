@@ -116,6 +116,7 @@ func TestTheDemoSaysWhatIsTheMatterWithDevices(t *testing.T) {
 // On a slow network, a person begins to type before the page's scripts have loaded.
 func TestTheDemoKeepsWhatWasTypedBeforeItsScripts(t *testing.T) {
 	takesTurns(t)
+	url := startServer(t) // it ends after the page, which would report a server that is gone
 	ada := newBlankTab(t, "Ada")
 	ada.prepare(`document.addEventListener("readystatechange", () => {
 		if (document.readyState !== "interactive") return;
@@ -123,7 +124,7 @@ func TestTheDemoKeepsWhatWasTypedBeforeItsScripts(t *testing.T) {
 		room.value = "typed";
 		room.focus();
 	})`)
-	ada.visit(startServer(t) + "/demo/?name=Ada")
+	ada.visit(url + "/demo/?name=Ada")
 	ada.until("filled in", `document.querySelector("#name").value === "Ada"`)
 	require.Equal(t, "typed", evaluate[string](ada, `document.activeElement.value`))
 }
