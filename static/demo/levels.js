@@ -28,24 +28,27 @@ export function watchSpeakers(call, report) {
   }, EVERY);
 }
 
-// Not every browser counts the levels of what it receives.
+// Returns how loud a peer was since the last look. A look at one moment only would miss a short
+// sound.
 async function levelOf(connection) {
   try {
-    const levels = connection.getReceivers()
-      .filter(({ track }) => track.kind === "audio")
-      .map(async (receiver) => {
-        const [source] = receiver.getSynchronizationSources();
-        return source?.audioLevel ?? await countedLevel(receiver);
-      });
+    const levels = connection.getReceivers().filter(({ track }) => track.kind === "audio").map(levelSince);
     return Math.max(0, ...await Promise.all(levels));
   } catch {
     return 0;
   }
 }
 
-async function countedLevel(receiver) {
+const looks = new WeakMap(); // what each receiver had counted at the last look
+
+async function levelSince(receiver) {
   for (const report of (await receiver.getStats()).values()) {
-    if (report.type === "inbound-rtp") return report.audioLevel ?? 0;
+    if (report.type !== "inbound-rtp") continue;
+    const { totalAudioEnergy: energy, totalSamplesDuration: duration, audioLevel = 0 } = report;
+    if (energy === undefined) return audioLevel; // not every browser counts the energy
+    const last = looks.get(receiver) ?? { energy: 0, duration: 0 };
+    looks.set(receiver, { energy, duration });
+    return duration > last.duration ? Math.sqrt((energy - last.energy) / (duration - last.duration)) : 0;
   }
   return 0;
 }
@@ -53,10 +56,11 @@ async function countedLevel(receiver) {
 // The analyser of the own microphone, and the track that it listens to.
 /** @type {{ track: MediaStreamTrack | null, context: AudioContext | null, analyser: AnalyserNode | null }} */
 let listening = { track: null, context: null, analyser: null };
-const samples = new Float32Array(1024);
+const samples = new Float32Array(16384); // a third of a second: longer than between two looks
+const SLICE = 1024; // samples; a level is an average over so many
 
 /**
- * Returns the present level of the own microphone, of 1. A browser without Web Audio, or whose
+ * Returns the highest level of the own microphone in the last third of a second, of 1. A browser without Web Audio, or whose
  * policy forbids it, shows no levels: 0.
  * @param {MediaStreamTrack | null} track
  */
@@ -64,7 +68,12 @@ export function ownLevel(track) {
   if (track !== listening.track) listen(track);
   if (!listening.analyser || !track?.enabled) return 0;
   listening.analyser.getFloatTimeDomainData(samples);
-  return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
+  let loudest = 0;
+  for (let start = 0; start < samples.length; start += SLICE) {
+    const slice = samples.subarray(start, start + SLICE);
+    loudest = Math.max(loudest, slice.reduce((sum, sample) => sum + sample * sample, 0));
+  }
+  return Math.sqrt(loudest / SLICE);
 }
 
 function listen(track) {
@@ -76,6 +85,7 @@ function listen(track) {
     listening.context = context;
     context.resume().catch(() => {}); // it may need a click, and stays silent until then
     const analyser = context.createAnalyser();
+    analyser.fftSize = samples.length;
     context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
     listening.analyser = analyser;
   } catch {
