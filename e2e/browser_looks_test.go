@@ -43,7 +43,7 @@ func photographers(t *testing.T) (all []photographer) {
 		all = append(all, photographer{e, e.name(), which, dir})
 	}
 	if dir != "" {
-		all = append(all, photographer{webkitInTheDark, "dark " + webkit.name(), dark, dir})
+		all = append(all, photographer{webkitInTheDark, webkitInTheDark.name(), dark, dir})
 	}
 	return all
 }
@@ -52,7 +52,7 @@ func photographers(t *testing.T) (all []photographer) {
 func (p photographer) look(page *tab, name string) {
 	page.t.Helper()
 	if p.engine != chromium {
-		name = strings.ToLower(p.engine.name()) + "-" + name
+		name = strings.ReplaceAll(strings.ToLower(p.engine.name()), " ", "-") + "-" + name
 	}
 	for _, l := range p.looks {
 		page.shootIn(l, p.dir, name)

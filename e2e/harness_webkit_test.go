@@ -40,7 +40,12 @@ type webkitEngine struct {
 	err     error
 }
 
-func (e *webkitEngine) name() string { return "WebKit" }
+func (e *webkitEngine) name() string {
+	if e.dark {
+		return "dark WebKit"
+	}
+	return "WebKit"
+}
 
 func (e *webkitEngine) start() {
 	found, err := filepath.Glob("/usr/lib/*/webkit2gtk-4.*/MiniBrowser")
@@ -96,6 +101,7 @@ func (e *webkitEngine) stop() {
 
 // webkitPage is the only window of a session of WebDriver (W3C).
 type webkitPage struct {
+	engine  *webkitEngine
 	driver  *exec.Cmd
 	ended   <-chan struct{} // closed when the driver has ended
 	network *watchingProxy  // through which the browser reaches the server
@@ -114,7 +120,7 @@ func (e *webkitEngine) newPage(p *tab) (page, error) {
 	if e.dark {
 		arguments = append(arguments, "--dark-mode")
 	}
-	w := &webkitPage{client: &http.Client{Transport: &http.Transport{}}, network: startWatchingProxy(p)}
+	w := &webkitPage{engine: e, client: &http.Client{Transport: &http.Transport{}}, network: startWatchingProxy(p)}
 	address, err := w.startDriver(ctx, e)
 	if err != nil {
 		return w, err
