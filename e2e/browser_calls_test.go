@@ -236,6 +236,7 @@ func outlivesRefusals(t *testing.T, ada, bob *tab) {
 
 // The first descriptions of a call may be refused or lost, too.
 func TestACallBeginsInSpiteOfRefusedDescriptions(t *testing.T) {
+	t.Parallel()
 	for _, refusal := range []string{
 		`{ types: /^offer$/, status: 413, problem: "payload-too-large" }`,
 		`{ types: /^answer$/, status: 429, problem: "target-overflow" }`,

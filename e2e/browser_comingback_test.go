@@ -91,6 +91,7 @@ const returningPage = `<!doctype html>
 </script>`
 
 func TestClientsComeBackToAServerThatWasRestarted(t *testing.T) {
+	t.Parallel()
 	for name, signal := range map[string]os.Signal{"stopped": syscall.SIGTERM, "killed": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			takesTurns(t)

@@ -97,6 +97,7 @@ func (d *demo) chatsWith(other *demo) {
 }
 
 func TestTheDemoSaysWhatIsTheMatterWithDevices(t *testing.T) {
+	t.Parallel()
 	for _, fault := range faultsOfDevices {
 		t.Run(fault.name, func(t *testing.T) {
 			takesTurns(t)
@@ -176,6 +177,7 @@ func TestTheDemoTakesBackWhatItSaidAboutACall(t *testing.T) {
 
 // A browser may offer WebRTC, and refuse to connect all the same.
 func TestTheDemoSaysThatItsBrowserCannotConnect(t *testing.T) {
+	t.Parallel()
 	const broken = "This browser could not set up the call with Bob."
 	for _, fault := range []demoFault{
 		{"no more peers", fewPeers.script, "This browser could not connect with everybody.", "Ada’s browser cannot make calls."},
@@ -201,6 +203,7 @@ func TestTheDemoSaysThatItsBrowserCannotConnect(t *testing.T) {
 
 // A browser without WebRTC: WebKitGTK's, or any under some policies and extensions.
 func TestTheDemoGoesOnInABrowserThatCannotCall(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"no RTCPeerConnection":           `delete window.RTCPeerConnection`,
 		"an RTCPeerConnection by policy": `window.RTCPeerConnection = class { constructor() { throw new DOMException("forbidden by the test", "NotAllowedError"); } }`,
@@ -233,6 +236,7 @@ func TestTheDemoGoesOnInABrowserThatCannotCall(t *testing.T) {
 
 // These faults take away a convenience. Nothing is said about what nobody would miss.
 func TestTheDemoGoesOnWithoutConveniences(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"storage blocked": `for (const name of ["localStorage", "sessionStorage"]) {
 			Object.defineProperty(window, name, { get() { throw new DOMException("blocked by the test", "SecurityError"); } });

@@ -183,6 +183,7 @@ func TestAPageThatGoesAndComesInEachBrowser(t *testing.T) {
 // Two peers that differ in all that browsers differ in, by each of the ways to call that
 // people copy: the README's page without a client, its page with the client, and the demo.
 func TestCallsAcrossBrowsers(t *testing.T) {
+	t.Parallel()
 	t.Run("without the client", func(t *testing.T) {
 		takesTurns(t)
 		connects(t, firefox, chromium)

@@ -213,6 +213,7 @@ var faultyPages = []struct {
 // Each page says in one sentence what is the matter, and the rest of it works. An
 // exception that nobody catches fails the test as well.
 func TestAPageInABrowserThatLacksSomethingSaysSoAndGoesOn(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	for _, c := range faultyPages {
 		var names []string

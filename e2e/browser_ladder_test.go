@@ -121,6 +121,7 @@ var (
 )
 
 func TestTheClientFindsAWayThroughEveryProxy(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name      string
 		shape     shape

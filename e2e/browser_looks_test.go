@@ -70,6 +70,7 @@ func (p photographer) look(page *tab, name string) {
 // Every page but the demo fits every screen, in every browser, also with names in Arabic, and
 // if the page itself runs from right to left.
 func TestThePagesFitEveryScreen(t *testing.T) {
+	t.Parallel()
 	for _, p := range photographers(t) {
 		for name, show := range map[string]func(photographer, *testing.T){
 			"the public pages": photographer.lookAtPublicPages,

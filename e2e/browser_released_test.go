@@ -34,6 +34,7 @@ func openReleased(t *testing.T) (ada, bob *tab) {
 // Clients of version 1.0.0 and of today call each other. Either may be there first, and
 // their calls change.
 func TestTheReleasedClientAndTodaysCallEachOther(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"Ada", "Bob"} {
 		t.Run(first+" is there first", func(t *testing.T) {
 			takesTurns(t)
