@@ -82,6 +82,7 @@ fuzz:
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)
+	$(GO) test ./access -run '^$$' -fuzz FuzzReadKeySet -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)

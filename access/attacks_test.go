@@ -1,12 +1,16 @@
 package access
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -16,10 +20,13 @@ import (
 // allKinds returns a verifier for each kind of key, except for a JWK Set.
 func allKinds(t testing.TB) map[string]*Verifier {
 	return map[string]*Verifier{
-		"secret": verifierOf(t, Keys{Secret: secret}),
-		"RSA":    verifierOf(t, Keys{PublicKey: rsaKey().Public()}),
-		"ECDSA":  verifierOf(t, Keys{PublicKey: ecKey().Public()}),
-		"EdDSA":  verifierOf(t, Keys{PublicKey: edKey.Public()}),
+		"secret":      verifierOf(t, Keys{Secret: secret}),
+		"long secret": verifierOf(t, Keys{Secret: longSecret}),
+		"RSA":         verifierOf(t, Keys{PublicKey: rsaKey().Public()}),
+		"ECDSA":       verifierOf(t, Keys{PublicKey: ecKey().Public()}),
+		"P-384":       verifierOf(t, Keys{PublicKey: p384Key().Public()}),
+		"P-521":       verifierOf(t, Keys{PublicKey: p521Key().Public()}),
+		"EdDSA":       verifierOf(t, Keys{PublicKey: edKey.Public()}),
 	}
 }
 
@@ -48,66 +55,111 @@ func TestUnsignedTokensAreInvalid(t *testing.T) {
 	}
 }
 
-func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
-	type forgery struct {
-		method jwt.SigningMethod
-		key    any
+// signature is a way to sign.
+type signature struct {
+	method jwt.SigningMethod
+	key    any
+}
+
+// ownSignatures are all signatures that the verifiers of allKinds accept.
+func ownSignatures() map[string][]signature {
+	ed25519Named := jwt.GetSigningMethod("Ed25519")
+	return map[string][]signature{
+		"secret":      {{jwt.SigningMethodHS256, secret}},
+		"long secret": {{jwt.SigningMethodHS256, longSecret}, {jwt.SigningMethodHS384, longSecret}, {jwt.SigningMethodHS512, longSecret}},
+		"RSA": {
+			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodRS384, rsaKey()}, {jwt.SigningMethodRS512, rsaKey()},
+			{jwt.SigningMethodPS256, rsaKey()}, {jwt.SigningMethodPS384, rsaKey()}, {jwt.SigningMethodPS512, rsaKey()},
+		},
+		"ECDSA": {{jwt.SigningMethodES256, ecKey()}},
+		"P-384": {{jwt.SigningMethodES384, p384Key()}},
+		"P-521": {{jwt.SigningMethodES512, p521Key()}},
+		"EdDSA": {{jwt.SigningMethodEdDSA, edKey}, {ed25519Named, edKey}},
 	}
-	forgeries := map[string][]forgery{
+}
+
+func TestEachKeyAcceptsItsOwnAlgorithmsOnly(t *testing.T) {
+	for kind, v := range allKinds(t) {
+		for other, signatures := range ownSignatures() {
+			for _, s := range signatures {
+				_, err := v.Verify(signedBy(t, s.method, s.key), room, user)
+				if other == kind {
+					require.NoError(t, err, "%s by %s", kind, s.method.Alg())
+				} else {
+					requireDenied(t, Invalid, err)
+				}
+			}
+		}
+	}
+}
+
+func TestTheKeyDecidesTheAlgorithm(t *testing.T) {
+	hmac := []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512}
+	forgeries := map[string][]signature{
 		"secret": {
-			// If a secret is expected, a token for a public key must not be accepted.
-			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
-			// The right secret, but another hash than the agreed one.
+			// The right secret, but it is shorter than the hash (RFC 7518, 3.2).
 			{jwt.SigningMethodHS384, secret}, {jwt.SigningMethodHS512, secret},
 			// Secrets that somebody forgot to set.
 			{jwt.SigningMethodHS256, []byte{}}, {jwt.SigningMethodHS256, []byte("secret")}, {jwt.SigningMethodHS256, secret[:32]},
 		},
-		"RSA": {
-			// Algorithm confusion: the public key, which everybody knows, is used as the secret.
-			{jwt.SigningMethodHS256, pemOf(t, rsaKey().Public())}, {jwt.SigningMethodHS512, pemOf(t, rsaKey().Public())},
-			{jwt.SigningMethodHS256, rsaKey().N.Bytes()},
-			// The right key, but another padding or hash.
-			{jwt.SigningMethodPS256, rsaKey()}, {jwt.SigningMethodRS384, rsaKey()}, {jwt.SigningMethodRS512, rsaKey()},
-			// Correct signatures by keys of other types.
-			{jwt.SigningMethodES256, ecKey()}, {jwt.SigningMethodEdDSA, edKey},
-		},
-		"ECDSA": {
-			// Algorithm confusion with a key on a curve.
-			{jwt.SigningMethodHS256, pemOf(t, ecKey().Public())},
-			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodEdDSA, edKey},
-		},
-		"EdDSA": {
-			// Algorithm confusion with the 32 bytes of a key: that is the length of a secret.
-			{jwt.SigningMethodHS256, pemOf(t, edKey.Public())}, {jwt.SigningMethodHS256, []byte(edKey[32:])},
-			{jwt.SigningMethodRS256, rsaKey()}, {jwt.SigningMethodES256, ecKey()},
-			// Another key of the same type.
-			{jwt.SigningMethodEdDSA, otherKey},
-		},
+		// The right key, but in another way than its curve has.
+		"ECDSA": {{padded{jwt.SigningMethodES256, jwt.SigningMethodES384}, ecKey()}, {padded{jwt.SigningMethodES256, jwt.SigningMethodES512}, ecKey()}},
+		"P-384": {{padded{jwt.SigningMethodES384, jwt.SigningMethodES512}, p384Key()}},
+		// Another key of the same type.
+		"EdDSA": {{jwt.SigningMethodEdDSA, otherKey}, {jwt.GetSigningMethod("Ed25519"), otherKey}},
+	}
+	// Algorithm confusion: the public key, which everybody knows, is used as the secret.
+	for _, method := range hmac {
+		for kind, public := range map[string]crypto.PublicKey{
+			"RSA": rsaKey().Public(), "ECDSA": ecKey().Public(), "P-384": p384Key().Public(), "P-521": p521Key().Public(), "EdDSA": edKey.Public(),
+		} {
+			forgeries[kind] = append(forgeries[kind], signature{method, pemOf(t, public)}, signature{method, []byte{}})
+		}
+		forgeries["RSA"] = append(forgeries["RSA"], signature{method, rsaKey().N.Bytes()})
+		// The 32 bytes of a key are as long as a secret.
+		forgeries["EdDSA"] = append(forgeries["EdDSA"], signature{method, []byte(edKey[32:])})
 	}
 	verifiers := allKinds(t)
 	for kind, all := range forgeries {
 		for _, f := range all {
-			token := signed(t, f.method, f.key, `{"alg":"`+f.method.Alg()+`"}`, saying(""))
-			_, err := verifiers[kind].Verify(token, room, user)
+			_, err := verifiers[kind].Verify(signedBy(t, f.method, f.key), room, user)
 			requireDenied(t, Invalid, err)
 		}
 	}
 	// A header that names the expected algorithm, with a signature by another.
-	for kind, alg := range map[string]string{"secret": "HS256", "RSA": "RS256", "ECDSA": "ES256", "EdDSA": "EdDSA"} {
-		_, err := verifiers[kind].Verify(signed(t, jwt.SigningMethodHS384, secret, `{"alg":"`+alg+`"}`, saying("")), room, user)
-		requireDenied(t, Invalid, err)
+	for kind, own := range ownSignatures() {
+		for _, s := range own {
+			header := `{"alg":"` + s.method.Alg() + `"}`
+			_, err := verifiers[kind].Verify(signed(t, jwt.SigningMethodHS384, otherSecret, header, saying("")), room, user)
+			requireDenied(t, Invalid, err)
+		}
 	}
 }
 
-func TestASignatureIsValidForItsTokenOnly(t *testing.T) {
-	tokens := map[string]string{
-		"secret": signedBySecret(t, saying("")),
-		"RSA":    signed(t, jwt.SigningMethodRS256, rsaKey(), `{"alg":"RS256"}`, saying("")),
-		"ECDSA":  signed(t, jwt.SigningMethodES256, ecKey(), `{"alg":"ES256"}`, saying("")),
-		"EdDSA":  signed(t, jwt.SigningMethodEdDSA, edKey, `{"alg":"EdDSA"}`, saying("")),
+// padded signs for a smaller curve, by the hash and in the size of a larger one. Package
+// jwt accepts that, because it does not compare the curve with the algorithm.
+type padded struct{ curve, named *jwt.SigningMethodECDSA }
+
+func (p padded) Alg() string                      { return p.named.Alg() }
+func (p padded) Verify(string, []byte, any) error { panic("a forger only signs") }
+
+func (p padded) Sign(text string, key any) ([]byte, error) {
+	byHash := *p.curve
+	byHash.Hash = p.named.Hash
+	short, err := byHash.Sign(text, key)
+	if err != nil {
+		return nil, err
 	}
+	half, long := p.curve.KeySize, make([]byte, 2*p.named.KeySize)
+	copy(long[p.named.KeySize-half:], short[:half])
+	copy(long[2*p.named.KeySize-half:], short[half:])
+	return long, p.named.Verify(text, long, &key.(*ecdsa.PrivateKey).PublicKey)
+}
+
+func TestASignatureIsValidForItsTokenOnly(t *testing.T) {
+	signatures := ownSignatures()
 	for kind, v := range allKinds(t) {
-		token := tokens[kind]
+		token := signedBy(t, signatures[kind][0].method, signatures[kind][0].key)
 		_, err := v.Verify(token, room, user)
 		require.NoError(t, err)
 		parts := strings.Split(token, ".")
@@ -227,6 +279,76 @@ func TestImpossibleClaimsAreInvalid(t *testing.T) {
 		require.ErrorAs(t, err, &denial, payload)
 		require.Equal(t, Invalid, denial.Reason, payload)
 	}
+}
+
+// The claim at fault is named, with what is wrong, and nothing of its value but a time.
+func TestTheClaimAtFaultIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the clock shows 2000-01-01T00:00:00Z
+		const demanded = "canary"
+		v := verifierWith(t, Options{Keys: Keys{Secret: secret}, Audiences: []string{demanded}, Issuers: []string{demanded}})
+		now := time.Now().Unix()
+		with := func(members string) string {
+			return fmt.Sprintf(`{"sub":"Ada","room":"lobby","exp":%d,"aud":"canary","iss":"canary"%s}`, now+3600, members)
+		}
+		without := func(claim string) string {
+			return regexp.MustCompile(`"`+claim+`":("[^"]*"|\d+),`).ReplaceAllString(with(""), "")
+		}
+		instead := func(claim, value string) string {
+			return strings.Replace(without(claim), "{", `{"`+claim+`":`+value+`,`, 1)
+		}
+		const clock = ", and the server's clock shows 2000-01-01T00:00:00Z"
+		for _, c := range []struct {
+			payload string
+			reason  Reason
+			fault   string
+		}{
+			{instead("exp", fmt.Sprint((now+3600)*1000)), Invalid, "“exp” must be a number: seconds since 1970, and seems to be in milliseconds"},
+			{instead("exp", fmt.Sprint((now+3600)*1000000)), Invalid, "“exp” must be a number: seconds since 1970"}, // microseconds
+			{instead("exp", fmt.Sprintf("%q", fmt.Sprint(now+3600))), Invalid, "“exp” must be a number: seconds since 1970"},
+			{instead("exp", `"2000-01-01T01:00:00Z"`), Invalid, "“exp” must be a number: seconds since 1970"},
+			{instead("exp", "null"), Invalid, "“exp” must be a number: seconds since 1970"},
+			{without("exp"), Invalid, "“exp” is missing, and must be a number: seconds since 1970"},
+			{instead("exp", "3600"), Expired, "“exp” is 1970-01-01T01:00:00Z" + clock}, // how long, instead of until when
+			{instead("exp", fmt.Sprint(now-60)), Expired, "“exp” is 1999-12-31T23:59:00Z" + clock},
+			{with(fmt.Sprintf(`,"nbf":%d`, now+31)), NotYetValid, "“nbf” is 2000-01-01T00:00:31Z" + clock},
+			{with(fmt.Sprintf(`,"iat":%d`, now+31)), NotYetValid, "“iat” is 2000-01-01T00:00:31Z" + clock},
+			{with(fmt.Sprintf(`,"nbf":%d`, now*1000)), Invalid, "“nbf” must be a number: seconds since 1970, and seems to be in milliseconds"},
+			{with(fmt.Sprintf(`,"iat":%d`, now*1000)), Invalid, "“iat” must be a number: seconds since 1970, and seems to be in milliseconds"},
+			{with(`,"iat":"canary"`), Invalid, "“iat” must be a number: seconds since 1970"},
+			{without("sub"), Invalid, "“sub” is missing, and must be text that is not empty"},
+			{instead("sub", "7"), Invalid, "“sub” must be text that is not empty"},
+			{instead("sub", `["canary"]`), Invalid, "“sub” must be text that is not empty"},
+			{instead("sub", `"canary"`), OtherUser, "“sub” is not the userId of this event"},
+			{without("room"), Invalid, "“room” is missing, and must be text that is not empty"},
+			{instead("room", `["canary"]`), Invalid, "“room” must be text that is not empty"},
+			{instead("room", `"canary"`), OtherRoom, "“room” is not for the roomId of this event"},
+			{with(`,"max":"4"`), Invalid, "“max” must be a whole number from 1"},
+			{with(`,"max":0`), Invalid, "“max” must be a whole number from 1"},
+			{with(`,"can":"chat"`), Invalid, "“can” must be a list of one or more of “signal”, “chat” and “observe”"},
+			{with(`,"can":["canary"]`), Invalid, "“can” must be a list of one or more of “signal”, “chat” and “observe”"},
+			{with(`,"can":[{"canary":1}]`), Invalid, "“can” must be a list of one or more of “signal”, “chat” and “observe”"},
+			{without("aud"), OtherAudience, "“aud” must contain an audience of this server"},
+			{strings.Replace(with(""), `"iss":"canary"`, `"iss":"other"`, 1), OtherIssuer, "“iss” must be an issuer that this server accepts"},
+			{with(`,"sub":"canary"`), Invalid, "“sub” is there twice"},
+			{with(`,"canary":1,"canary":2`), Invalid, "a member is there twice"},
+			{with(`,"canary":{"canary":1,"canary":2}`), Invalid, "a member is there twice"},
+			{`["canary"]`, Invalid, "the payload is not a JSON object in UTF-8"},
+			{`null`, Invalid, "the payload is not a JSON object in UTF-8"},
+			{with(`,"x":"` + "\xff" + `"`), Invalid, "the payload is not a JSON object in UTF-8"},
+		} {
+			_, err := v.Verify(signedBySecret(t, c.payload), room, user)
+			var denial *Denial
+			require.ErrorAs(t, err, &denial, c.payload)
+			require.Equal(t, Denial{c.reason, c.fault}, *denial, c.payload)
+			require.True(t, strings.HasSuffix(denial.Sentence(), ": "+c.fault+"."), denial.Sentence())
+			require.NotContains(t, err.Error()+denial.Sentence(), "canary")
+
+			// Without a valid signature, all of them get the same answer.
+			_, err = v.Verify(signed(t, jwt.SigningMethodHS256, otherSecret, hsHead, c.payload), room, user)
+			require.Equal(t, &Denial{Reason: Invalid}, err)
+			require.Equal(t, "The access token is not valid.", err.(*Denial).Sentence())
+		}
+	})
 }
 
 func TestReasonsAreGivenOnlyForSignedTokens(t *testing.T) {

@@ -2,39 +2,79 @@ package access
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// claims are the claims of a token (RFC 7519, section 4). Reading them fails if a claim
-// has the wrong type or an impossible value, or if it is there twice.
+// claims are the claims of a token (RFC 7519, section 4). Package json does not take the
+// last of two members with one name, and does not read “SUB” as “sub”.
 type claims struct {
-	Subject    string       `json:"sub"`
-	Room       roomPattern  `json:"room"`
-	ExpiresAt  numericDate  `json:"exp"`
-	NotBefore  numericDate  `json:"nbf"`
-	IssuedAt   numericDate  `json:"iat"`
-	MaxMembers memberLimit  `json:"max"`
-	Can        Capabilities `json:"can"`
+	Subject    string         `json:"sub"`
+	Room       roomPattern    `json:"room"`
+	ExpiresAt  numericDate    `json:"exp"`
+	NotBefore  numericDate    `json:"nbf"`
+	IssuedAt   numericDate    `json:"iat"`
+	MaxMembers memberLimit    `json:"max"`
+	Can        Capabilities   `json:"can"`
+	Audience   jsontext.Value `json:"aud"` // of any type, unless the verifier demands an audience
+	Issuer     jsontext.Value `json:"iss"` // likewise
 }
 
-// UnmarshalJSON reads the claims for package jwt. The JSON reader of package jwt
-// accepts too much: it takes the last of two members with the same name, and it reads
-// “SUB” as “sub”.
-func (c *claims) UnmarshalJSON(text []byte) error {
-	type plain claims
-	read := plain{Can: Signal | Chat}
-	if err := json.Unmarshal(text, &read); err != nil {
-		return err
+// demands say what a claim must be. They are the end of a sentence.
+var demands = map[string]string{
+	"sub":  "must be text that is not empty",
+	"room": "must be text that is not empty",
+	"exp":  "must be a number: seconds since 1970",
+	"nbf":  "must be a number: seconds since 1970",
+	"iat":  "must be a number: seconds since 1970",
+	"max":  "must be a whole number from 1",
+	"can":  "must be a list of one or more of “signal”, “chat” and “observe”",
+}
+
+// readClaims reads the payload of a token. If a claim is missing, has the wrong type or
+// an impossible value, or is there twice, fault says so, and repeats no value.
+func readClaims(payload []byte) (c claims, fault string) {
+	c.Can = Signal | Chat
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return claims{}, faultOf(err)
 	}
-	if read.Subject == "" || read.Room == "" {
-		return errors.New("a token needs sub and room")
+	missing := ""
+	switch {
+	case c.Subject == "":
+		missing = "sub"
+	case c.Room == "":
+		missing = "room"
+	case c.ExpiresAt.IsZero():
+		missing = "exp"
+	default:
+		return c, ""
 	}
-	*c = claims(read)
-	return nil
+	return claims{}, "“" + missing + "” is missing, and " + demands[missing]
+}
+
+// faultOf returns what is wrong with a payload that cannot be read.
+func faultOf(err error) string {
+	var wrong *json.SemanticError
+	var malformed *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &wrong) && demands[memberOf(wrong.JSONPointer)] != "":
+		claim := memberOf(wrong.JSONPointer)
+		fault := "“" + claim + "” " + demands[claim]
+		if errors.Is(err, errMilliseconds) {
+			fault += ", and seems to be in milliseconds"
+		}
+		return fault
+	case errors.As(err, &malformed) && errors.Is(err, jsontext.ErrDuplicateName):
+		if claim := memberOf(malformed.JSONPointer); demands[claim] != "" {
+			return "“" + claim + "” is there twice"
+		}
+		return "a member is there twice"
+	}
+	return "the payload is not a JSON object in UTF-8"
 }
 
 // numericDate is a time in seconds since 1970, with or without fractions
@@ -45,25 +85,25 @@ type numericDate struct{ time.Time }
 // digits, which RFC 3339 cannot write.
 const endOfDates = 253402300800
 
+var errMilliseconds = errors.New("a time seems to be in milliseconds")
+
 func (d *numericDate) UnmarshalJSON(text []byte) error {
 	var seconds *float64
 	if err := json.Unmarshal(text, &seconds); err != nil {
 		return err
 	}
-	if seconds == nil || *seconds < 0 || *seconds >= endOfDates {
+	switch {
+	case seconds == nil || *seconds < 0 || *seconds >= 1000*endOfDates:
 		return errors.New("a time is a number of seconds between the years 1970 and 9999")
+	case *seconds >= endOfDates:
+		return errMilliseconds
 	}
 	d.Time = time.UnixMilli(int64(*seconds * 1000))
 	return nil
 }
 
-// claim returns the date for package jwt, or nil if the token does not have it.
-func (d numericDate) claim() (*jwt.NumericDate, error) {
-	if d.IsZero() {
-		return nil, nil
-	}
-	return &jwt.NumericDate{Time: d.Time}, nil
-}
+// String returns the time as a claim at fault shows it.
+func (d numericDate) String() string { return d.UTC().Format(time.RFC3339) }
 
 // memberLimit is how many members a room may have, or 0 if the token does not say it.
 type memberLimit int
@@ -91,11 +131,18 @@ func (p roomPattern) matches(roomID string) bool {
 	return roomID == string(p)
 }
 
-// These methods implement jwt.Claims.
+// isFor reports whether “aud” is an audience, or a list that contains it (RFC 7519,
+// 4.1.3).
+func (c claims) isFor(audience string) bool {
+	var list []string
+	return textOf(c.Audience) == audience ||
+		json.Unmarshal(c.Audience, &list) == nil && slices.Contains(list, audience)
+}
 
-func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt.claim() }
-func (c *claims) GetNotBefore() (*jwt.NumericDate, error)      { return c.NotBefore.claim() }
-func (c *claims) GetIssuedAt() (*jwt.NumericDate, error)       { return c.IssuedAt.claim() }
-func (c *claims) GetSubject() (string, error)                  { return c.Subject, nil }
-func (c *claims) GetIssuer() (string, error)                   { return "", nil }
-func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }
+// textOf returns the text in a claim, or "" if the claim is missing or not text.
+func textOf(claim jsontext.Value) (text string) {
+	if json.Unmarshal(claim, &text) != nil {
+		return ""
+	}
+	return text
+}

@@ -28,12 +28,17 @@ const (
 	hsHead = `{"alg":"HS256","typ":"JWT"}`
 )
 
-var secret = []byte("of thirty-two bytes, or some more")
+var (
+	secret     = []byte("of thirty-two bytes, or some more")
+	longSecret = []byte("sixty-four bytes are as many as the hash of HS512 has: here they")
+)
 
 // The keys are made once, because making RSA keys takes a while.
 var (
 	rsaKey   = sync.OnceValue(func() *rsa.PrivateKey { return made(rsa.GenerateKey(rand.Reader, 2048)) })
 	ecKey    = sync.OnceValue(func() *ecdsa.PrivateKey { return made(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
+	p384Key  = sync.OnceValue(func() *ecdsa.PrivateKey { return made(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) })
+	p521Key  = sync.OnceValue(func() *ecdsa.PrivateKey { return made(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)) })
 	edKey    = ed25519.NewKeyFromSeed([]byte("thirty-two bytes are an Ed25519 "))
 	otherKey = ed25519.NewKeyFromSeed([]byte("and these thirty-two are another"))
 )
@@ -73,10 +78,22 @@ func signedBySecret(t testing.TB, payload string) string {
 // verifierOf returns a verifier that is closed at the end of the test.
 func verifierOf(t testing.TB, keys Keys) *Verifier {
 	t.Helper()
-	v, err := NewVerifier(t.Context(), keys, nil)
+	return verifierWith(t, Options{Keys: keys})
+}
+
+// verifierWith is verifierOf with further options.
+func verifierWith(t testing.TB, o Options) *Verifier {
+	t.Helper()
+	v, err := NewVerifier(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
 	return v
+}
+
+// signedBy returns a token whose header has only the algorithm that it is signed by.
+func signedBy(t testing.TB, method jwt.SigningMethod, key any) string {
+	t.Helper()
+	return signed(t, method, key, `{"alg":"`+method.Alg()+`"}`, saying(""))
 }
 
 func requireDenied(t testing.TB, reason Reason, err error) {

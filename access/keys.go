@@ -2,15 +2,13 @@ package access
 
 import (
 	"bytes"
+	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -18,11 +16,12 @@ import (
 
 // Keys are the keys that access tokens are checked with. Exactly one field is set.
 type Keys struct {
-	// Secret is shared with the back end that issues tokens (HS256). It has at least 32
-	// random bytes (RFC 7518, 3.2).
+	// Secret is shared with the back end that issues tokens. It has at least 32 random
+	// bytes for HS256, 48 for HS384 and 64 for HS512 (RFC 7518, 3.2).
 	Secret []byte
-	// PublicKey is an *rsa.PublicKey (RS256), an *ecdsa.PublicKey on P-256 (ES256) or an
-	// ed25519.PublicKey (EdDSA). ParsePublicKey returns one.
+	// PublicKey is an *rsa.PublicKey (RS256, RS384, RS512, PS256, PS384, PS512), an
+	// *ecdsa.PublicKey on P-256 (ES256), P-384 (ES384) or P-521 (ES512), or an
+	// ed25519.PublicKey (Ed25519, which is also called EdDSA). ParsePublicKey returns one.
 	PublicKey crypto.PublicKey
 	// JWKSURL is the http or https URL of a JWK Set (RFC 7517) with public keys of these
 	// types. The server there is trusted like the keys themselves.
@@ -32,19 +31,11 @@ type Keys struct {
 var (
 	errNotOneKind = errors.New("exactly one of a secret, a public key and a JWKS URL must be set")
 	errPEMSecret  = errors.New("ACCESS_SECRET contains a PEM key. A public key is not secret: set ACCESS_PUBLIC_KEY instead")
-	errKeyType    = errors.New("the public key must be RSA, ECDSA on P-256, or Ed25519")
 	errJWKSURL    = errors.New("the JWKS URL must be an http or https URL with a host")
 	errNoPEM      = errors.New("a public key is one block of PEM that begins with “-----BEGIN PUBLIC KEY-----”")
 )
 
-const (
-	minSecretSize = 32 // bytes: the size of the hash (RFC 7518, 3.2)
-
-	// The minimum for RSA keys is from RFC 7518, 3.3. The maximum is that of crypto/tls:
-	// larger keys only cost time.
-	minRSABits = 2048
-	maxRSABits = 8192
-)
+const minSecretSize = 32 // bytes: the size of the smallest hash (RFC 7518, 3.2)
 
 // kinds returns how many fields are set.
 func (k Keys) kinds() (n int) {
@@ -54,6 +45,30 @@ func (k Keys) kinds() (n int) {
 		}
 	}
 	return n
+}
+
+// open returns a function that finds the key of a token, and a function that ends the
+// fetching of keys.
+func (k Keys) open(ctx context.Context, logger *slog.Logger, pace pace) (find jwt.Keyfunc, end func(), err error) {
+	if k.kinds() != 1 {
+		return nil, nil, errNotOneKind
+	}
+	if k.JWKSURL != "" {
+		set, err := openKeySet(ctx, k.JWKSURL, logger, pace)
+		if err != nil {
+			return nil, nil, err
+		}
+		return set.keyOf, set.close, nil
+	}
+	var only key
+	if k.PublicKey != nil {
+		only.material = k.PublicKey
+		only.algorithms, err = algorithmsOf(k.PublicKey)
+	} else {
+		only.material = bytes.Clone(k.Secret)
+		only.algorithms, err = algorithmsOfSecret(k.Secret), checkSecret(k.Secret)
+	}
+	return only.of, func() {}, err
 }
 
 // checkSecret returns an error if the secret is too short, or is not a secret.
@@ -77,34 +92,8 @@ func checkURL(text string) error {
 	return nil
 }
 
-// methodOf returns the algorithm that a public key is for: each type of key has exactly
-// one algorithm. The error says why the key cannot check tokens.
-func methodOf(key crypto.PublicKey) (jwt.SigningMethod, error) {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
-		if key == nil || key.N == nil {
-			return nil, errKeyType
-		}
-		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return nil, fmt.Errorf("the RSA key has %d bits, but needs %d to %d", bits, minRSABits, maxRSABits)
-		}
-		return jwt.SigningMethodRS256, nil
-	case *ecdsa.PublicKey:
-		if key == nil || key.Curve != elliptic.P256() {
-			return nil, errKeyType
-		}
-		return jwt.SigningMethodES256, nil
-	case ed25519.PublicKey:
-		if len(key) != ed25519.PublicKeySize {
-			return nil, errKeyType
-		}
-		return jwt.SigningMethodEdDSA, nil
-	}
-	return nil, errKeyType
-}
-
 // ParsePublicKey reads a public key from PEM (RFC 7468, section 13): RSA with 2048 to
-// 8192 bits, ECDSA on P-256, or Ed25519. The error says what is wrong with the text,
+// 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519. The error says what is wrong with the text,
 // and repeats nothing of it. Several goroutines may call it at once.
 func ParsePublicKey(text []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(text)
@@ -115,7 +104,7 @@ func ParsePublicKey(text []byte) (crypto.PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the public key cannot be read: %w", err)
 	}
-	if _, err := methodOf(key); err != nil {
+	if _, err := algorithmsOf(key); err != nil {
 		return nil, err
 	}
 	return key, nil

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestKeysAreOfOneKind(t *testing.T) {
 		{}, {Secret: []byte{}}, {Secret: secret, PublicKey: edKey.Public()}, {Secret: secret, JWKSURL: "https://example.org/"},
 		{PublicKey: edKey.Public(), JWKSURL: "https://example.org/"},
 	} {
-		_, err := NewVerifier(t.Context(), keys, nil)
+		_, err := NewVerifier(t.Context(), Options{Keys: keys})
 		require.ErrorIs(t, err, errNotOneKind)
 	}
 }
@@ -27,24 +28,27 @@ func TestKeysAreOfOneKind(t *testing.T) {
 func TestKeysThatProtectNothingAreRefused(t *testing.T) {
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
-	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
 	for says, keys := range map[string]Keys{
 		"31 bytes":        {Secret: []byte(strings.Repeat("x", 31))},
 		"PEM":             {Secret: pemOf(t, rsaKey().Public())}, // a public key is not secret
 		"1024 bits":       {PublicKey: small.Public()},
-		"P-256":           {PublicKey: p384.Public()},
+		"on P-256":        {PublicKey: p224.Public()},
 		"must be RSA":     {PublicKey: rsaKey()}, // this is a private key
 		"ECDSA":           {PublicKey: secret},
 		"Ed25519":         {PublicKey: ed25519.PublicKey("short")},
 		"public key must": {PublicKey: (*rsa.PublicKey)(nil)},
-		"on P-256":        {PublicKey: (*ecdsa.PublicKey)(nil)},
+		"P-384 or P-521":  {PublicKey: (*ecdsa.PublicKey)(nil)},
+		"impossible":      {PublicKey: &rsa.PublicKey{N: rsaKey().N, E: 65536}},
+		"or exponent":     {PublicKey: &rsa.PublicKey{N: rsaKey().N, E: 1}},
+		"modulus":         {PublicKey: &rsa.PublicKey{N: new(big.Int).Lsh(rsaKey().N, 1), E: 65537}},
 	} {
-		_, err := NewVerifier(t.Context(), keys, nil)
+		_, err := NewVerifier(t.Context(), Options{Keys: keys})
 		require.ErrorContains(t, err, says)
 	}
 	for _, url := range []string{"keys", "/keys", "ftp://example.org/", "file:///etc/passwd", "http://", "https:///keys", "http://:80/", "://", "http://hunter2@ex\x00ample.org/"} {
-		_, err := NewVerifier(t.Context(), Keys{JWKSURL: url}, nil)
+		_, err := NewVerifier(t.Context(), Options{Keys: Keys{JWKSURL: url}})
 		require.ErrorIs(t, err, errJWKSURL)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
@@ -61,7 +65,7 @@ func TestAVerifierKeepsItsOwnCopyOfTheSecret(t *testing.T) {
 func TestParsePublicKeyTakesPublicKeysOnly(t *testing.T) {
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
-	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(edKey)
 	require.NoError(t, err)
@@ -74,7 +78,7 @@ func TestParsePublicKeyTakesPublicKeysOnly(t *testing.T) {
 		"in disguise":      block("PUBLIC KEY", private),
 		"PKCS #1":          block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaKey().PublicKey)),
 		"1024 bits":        pemOf(t, small.Public()),
-		"another curve":    pemOf(t, p384.Public()),
+		"another curve":    pemOf(t, p224.Public()),
 		"broken":           block("PUBLIC KEY", []byte("\x30\x03x")),
 		"two keys":         append(pemOf(t, ecKey().Public()), good...),
 		"something beside": append(good[:len(good):len(good)], "x"...),

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -28,7 +30,8 @@ var usualPace = pace{refresh: 15 * time.Minute, retry: 30 * time.Second, pause: 
 const (
 	maxKeySetSize   = 256 << 10 // bytes
 	maxHeaderSize   = 64 << 10  // bytes
-	maxKeysInKeySet = 100       // all of them are tried for a token without “kid”
+	maxKeysInKeySet = 100       // all of them may be tried for a token without “kid”
+	maxSkippedShown = 20        // keys in one line of the log
 )
 
 // keySet is the JWK Set at a URL (RFC 7517, section 5), as it was when it was last
@@ -37,18 +40,18 @@ const (
 type keySet struct {
 	// Set once, by openKeySet.
 	url    string
-	keys   jwkset.Storage // guards itself
-	find   jwt.Keyfunc    // finds a token's key among keys
 	client *http.Client
 	logger *slog.Logger
 	pace   pace
 	ctx    context.Context // ends all fetching
 	end    context.CancelFunc
 
-	running sync.WaitGroup // the goroutine of keepFetching
+	keys    atomic.Pointer[[]key] // nil: none was fetched yet
+	running sync.WaitGroup        // the goroutine of keepFetching
 
-	fetching sync.Mutex // held during a fetch
-	fetched  time.Time  // when the last fetch ended; guarded by fetching
+	fetching sync.Mutex // held during a fetch; guards what follows
+	fetched  time.Time  // when the last fetch ended
+	skipped  string     // the keys that the last line of the log about skipped keys named
 }
 
 // openKeySet fetches a key set, and fetches it again from time to time until ctx ends
@@ -61,15 +64,9 @@ func openKeySet(ctx context.Context, url string, logger *slog.Logger, pace pace)
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	s := &keySet{url: url, keys: publicKeys{jwkset.NewMemoryStorage()}, client: newKeySetClient(), logger: logger, pace: pace}
+	s := &keySet{url: url, client: newKeySetClient(), logger: logger, pace: pace}
 	s.ctx, s.end = context.WithCancel(ctx)
-	found, err := keyfunc.New(keyfunc.Options{Ctx: s.ctx, Storage: s.keys})
-	if err != nil {
-		s.end()
-		return nil, err
-	}
-	s.find = found.Keyfunc
-	err = s.fetch()
+	err := s.fetch()
 	s.running.Go(func() { s.keepFetching(err) })
 	return s, nil
 }
@@ -117,13 +114,7 @@ func (s *keySet) fetchSoon() {
 
 // fetchLocked does what fetch does. The caller holds fetching.
 func (s *keySet) fetchLocked() error {
-	// Without an interval this fetches once, into the storage, and starts no goroutine.
-	_, err := jwkset.NewStorageFromHTTP(s.url, jwkset.HTTPClientStorageOptions{
-		Client:      s.client,
-		Ctx:         s.ctx,
-		HTTPTimeout: s.pace.timeout,
-		Storage:     s.keys,
-	})
+	err := s.replaceKeys()
 	s.fetched = time.Now()
 	if err != nil && s.ctx.Err() == nil {
 		s.logger.Error("the keys of access tokens cannot be fetched: trying again later", "url", hostOf(s.url), "error", withoutURL(err))
@@ -131,87 +122,122 @@ func (s *keySet) fetchLocked() error {
 	return err
 }
 
-// keyOf returns the key that a token names by “kid”, or all keys of the set if the
-// token has no “kid”. It fetches the set again if the key is unknown.
-func (s *keySet) keyOf(token *jwt.Token) (any, error) {
-	if !s.knowsKeyOf(token) {
-		s.fetchSoon()
+// replaceKeys replaces the keys with the keys at the URL. If none of them is for access
+// tokens, it returns an error and leaves the keys as they are.
+func (s *keySet) replaceKeys() error {
+	text, err := s.download()
+	if err != nil {
+		return err
 	}
-	return s.find(token)
+	keys, skipped, err := readKeySet(text)
+	if err != nil {
+		return err
+	}
+	s.reportSkipped(skipped)
+	if len(keys) == 0 {
+		return errors.New("the set has no key for access tokens")
+	}
+	s.keys.Store(&keys)
+	return nil
 }
 
-// knowsKeyOf reports whether the set can stay as it is for this token: it has the
-// token's key, or a fetch would not help.
-func (s *keySet) knowsKeyOf(token *jwt.Token) bool {
-	kid, named := token.Header["kid"]
-	if !named {
-		keys, err := s.keys.KeyReadAll(s.ctx)
-		return err == nil && len(keys) > 0
+// download returns what the URL answers.
+func (s *keySet) download() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.pace.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, http.NoBody)
+	if err != nil {
+		return nil, err
 	}
-	name, isText := kid.(string)
-	if !isText {
-		return true // this is not a key's name, so a fetch would not help
+	response, err := s.client.Do(r)
+	if err != nil {
+		return nil, err
 	}
-	_, err := s.keys.KeyRead(s.ctx, name)
-	return err == nil
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the answer has the status %d", response.StatusCode)
+	}
+	return io.ReadAll(http.MaxBytesReader(nil, response.Body, maxKeySetSize))
 }
 
-// publicKeys is a storage that keeps only keys for access tokens.
-type publicKeys struct{ jwkset.Storage }
-
-// KeyReplaceAll replaces the keys with the given keys that are for access tokens. If
-// no given key is for access tokens, it returns an error and leaves the keys as they
-// are.
-func (p publicKeys) KeyReplaceAll(ctx context.Context, given []jwkset.JWK) error {
-	if len(given) > maxKeysInKeySet {
-		return fmt.Errorf("the set has %d keys, but may have at most %d", len(given), maxKeysInKeySet)
-	}
-	var kept []jwkset.JWK
-	for _, key := range given {
-		if isForTokens(key) {
-			kept = append(kept, key)
+// reportSkipped logs which keys are not used, and why, unless it logged the same before.
+// The caller holds fetching.
+func (s *keySet) reportSkipped(skipped []skippedKey) {
+	var reasons []string
+	level := slog.LevelInfo
+	for i, one := range skipped {
+		if i == maxSkippedShown {
+			reasons = append(reasons, fmt.Sprintf("and %d more", len(skipped)-i))
+			break
+		}
+		reasons = append(reasons, one.String())
+		if _, isUsual := one.reason.(otherPurpose); !isUsual {
+			level = slog.LevelWarn
 		}
 	}
-	if len(kept) == 0 {
-		return errors.New("the set has no key for RS256, ES256 or EdDSA")
+	text := strings.Join(reasons, "; ")
+	if text != "" && text != s.skipped {
+		s.logger.Log(s.ctx, level, "keys of the JWK Set that are not used for access tokens", "url", hostOf(s.url), "keys", text)
 	}
-	return p.Storage.KeyReplaceAll(ctx, kept)
+	s.skipped = text
 }
 
-// isForTokens reports whether a key is a public key that checks signatures by one of
-// our algorithms. Secrets and private keys in a set are refused: a key that was
-// published is no longer secret.
-func isForTokens(key jwkset.JWK) bool {
-	method, err := methodOf(key.Key())
-	said := key.Marshal()
-	return err == nil &&
-		(said.ALG == "" || said.ALG.String() == method.Alg()) &&
-		(said.USE == "" || said.USE == jwkset.UseSig)
+// keyOf returns the keys of the set that may have signed a token: those that have the
+// token's “kid”, or any “kid” if the token has none. Two keys may have one “kid” (RFC
+// 7517, 4.5). It fetches the set again if it does not know the “kid”.
+func (s *keySet) keyOf(token *jwt.Token) (any, error) {
+	named, hasName := token.Header["kid"]
+	id, isText := named.(string)
+	if hasName && !isText {
+		return nil, errKeyID
+	}
+	hasID := func(k key) bool { return !hasName || k.id == id }
+	if !slices.ContainsFunc(s.known(), hasID) {
+		s.fetchSoon()
+	}
+	var found jwt.VerificationKeySet
+	for _, k := range s.known() {
+		if hasID(k) && k.isFor(token) {
+			found.Keys = append(found.Keys, k.material)
+		}
+	}
+	if len(found.Keys) == 0 {
+		return nil, errAlgorithm
+	}
+	return found, nil
+}
+
+var errKeyID = errors.New("the “kid” of the token is not text")
+
+// known returns the keys that were fetched last.
+func (s *keySet) known() []key {
+	if keys := s.keys.Load(); keys != nil {
+		return *keys
+	}
+	return nil
 }
 
 // newKeySetClient returns a client that follows no redirect and keeps no connection
-// open. It reads no more bytes than a key set may have.
+// open.
 func newKeySetClient() *http.Client {
 	return &http.Client{
-		Transport: shortAnswers{&http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
+		Transport: &http.Transport{
+			Proxy:                  proxyFromEnvironment,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: maxHeaderSize,
-		}},
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// shortAnswers cuts off bodies that are longer than a key set may be.
-type shortAnswers struct{ http.RoundTripper }
-
-func (s shortAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := s.RoundTripper.RoundTrip(r)
+// proxyFromEnvironment is [http.ProxyFromEnvironment], whose error repeats the proxy's
+// address. That may contain a password.
+func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
+	proxy, err := http.ProxyFromEnvironment(r)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("HTTPS_PROXY or HTTP_PROXY is not the address of a proxy")
 	}
-	response.Body = http.MaxBytesReader(nil, response.Body, maxKeySetSize)
-	return response, nil
+	return proxy, nil
 }
 
 // hostOf returns the part of a URL that may appear in the log. The path and the query

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,73 +22,59 @@ const (
 	leeway = 30 * time.Second
 )
 
+// Options say which tokens a Verifier accepts.
+type Options struct {
+	Keys
+	// Audiences, if there are any: a token's “aud” must contain one of them (RFC 7519,
+	// 4.1.3). None of them is empty.
+	Audiences []string
+	// Issuers, if there are any: a token's “iss” must be one of them, byte by byte (RFC
+	// 7519, 4.1.1). None of them is empty.
+	Issuers []string
+	// Logger receives what is wrong with the keys at JWKSURL. If it is nil, nothing is
+	// logged.
+	Logger *slog.Logger
+}
+
 // Verifier checks access tokens. Several goroutines may use it at once, because its
 // fields are set once.
 type Verifier struct {
-	parser *jwt.Parser
-	keys   jwt.Keyfunc
-	close  func()
+	parser    *jwt.Parser
+	keys      jwt.Keyfunc
+	audiences []string
+	issuers   []string
+	close     func()
 }
 
-// NewVerifier returns a verifier that uses these keys. The error says what is wrong with
-// the keys, and repeats nothing of them.
+// NewVerifier returns a verifier with these options. The error says what is wrong with
+// them, and repeats nothing of the keys.
 //
 // With a JWKS URL it fetches the keys first, which takes some seconds at most. It then
 // fetches them again from time to time, until ctx ends or Close is called. A fetch that
 // fails is not an error: it is logged and tried again. All tokens are denied until
-// there are keys. A nil logger logs nothing.
-func NewVerifier(ctx context.Context, keys Keys, logger *slog.Logger) (*Verifier, error) {
-	return newVerifier(ctx, keys, logger, usualPace)
+// there are keys.
+func NewVerifier(ctx context.Context, o Options) (*Verifier, error) {
+	return newVerifier(ctx, o, usualPace)
 }
 
-func newVerifier(ctx context.Context, keys Keys, logger *slog.Logger, pace pace) (*Verifier, error) {
-	if keys.kinds() != 1 {
-		return nil, errNotOneKind
+func newVerifier(ctx context.Context, o Options, pace pace) (*Verifier, error) {
+	if slices.Contains(o.Audiences, "") || slices.Contains(o.Issuers, "") {
+		return nil, errEmptyDemand
 	}
-	switch {
-	case keys.PublicKey != nil:
-		method, err := methodOf(keys.PublicKey)
-		if err != nil {
-			return nil, err
-		}
-		return verifierBy(always(keys.PublicKey), func() {}, method), nil
-	case keys.JWKSURL != "":
-		set, err := openKeySet(ctx, keys.JWKSURL, logger, pace)
-		if err != nil {
-			return nil, err
-		}
-		return verifierBy(set.keyOf, set.close, jwt.SigningMethodRS256, jwt.SigningMethodES256, jwt.SigningMethodEdDSA), nil
-	}
-	if err := checkSecret(keys.Secret); err != nil {
+	keys, closeKeys, err := o.open(ctx, o.Logger, pace)
+	if err != nil {
 		return nil, err
 	}
-	return verifierBy(always(bytes.Clone(keys.Secret)), func() {}, jwt.SigningMethodHS256), nil
-}
-
-// verifierBy returns a verifier that accepts only these methods.
-func verifierBy(keys jwt.Keyfunc, closeKeys func(), methods ...jwt.SigningMethod) *Verifier {
-	var names []string
-	for _, method := range methods {
-		names = append(names, method.Alg())
-	}
 	return &Verifier{
-		parser: jwt.NewParser(
-			jwt.WithValidMethods(names),
-			jwt.WithExpirationRequired(),
-			jwt.WithIssuedAt(),
-			jwt.WithLeeway(leeway),
-			jwt.WithStrictDecoding(),
-			jwt.WithTimeFunc(time.Now),
-		),
-		keys:  withoutExtensions(keys),
-		close: closeKeys,
-	}
+		parser:    jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding()),
+		keys:      withoutExtensions(keys),
+		audiences: slices.Clone(o.Audiences),
+		issuers:   slices.Clone(o.Issuers),
+		close:     closeKeys,
+	}, nil
 }
 
-// always returns the same key for every token.
-func always(key any) jwt.Keyfunc {
-	return func(*jwt.Token) (any, error) { return key, nil }
-}
+var errEmptyDemand = errors.New("an audience or an issuer that tokens must have is not empty")
 
 var errExtension = errors.New("the token has extensions that the verifier must understand")
 
@@ -108,40 +95,69 @@ func withoutExtensions(keys jwt.Keyfunc) jwt.Keyfunc {
 // seconds while the keys are fetched again.
 func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	if token == "" {
-		return Grant{}, &Denial{Missing}
+		return Grant{}, &Denial{Reason: Missing}
 	}
-	said, err := v.read(token)
-	switch {
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return Grant{}, &Denial{Expired}
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return Grant{}, &Denial{NotYetValid}
-	case err != nil:
-		return Grant{}, &Denial{Invalid}
-	case !said.Room.matches(roomID):
-		return Grant{}, &Denial{OtherRoom}
-	case said.Subject != userID:
-		return Grant{}, &Denial{OtherUser}
+	payload, err := v.open(token)
+	if err != nil {
+		return Grant{}, &Denial{Reason: Invalid}
+	}
+	said, fault := readClaims(payload)
+	if fault != "" {
+		return Grant{}, &Denial{Invalid, fault}
+	}
+	if denial := v.deny(said, roomID, userID); denial != nil {
+		return Grant{}, denial
 	}
 	return Grant{said.ExpiresAt.Time, int(said.MaxMembers), said.Can}, nil
 }
 
-// read returns the claims of a token if its signature is valid and the token is valid
-// now. Package jwt checks the times last: an error about them means that the
-// signature is valid.
-func (v *Verifier) read(token string) (*claims, error) {
+// open returns the payload of a token if its signature is valid. Until then nothing
+// reads the claims: a token that is not signed learns nothing about them, not even by
+// the time that the answer takes.
+func (v *Verifier) open(token string) ([]byte, error) {
 	// Decoding base64 skips line ends: with them, one token could have many forms.
 	if len(token) > maxTokenSize || strings.ContainsAny(token, "\r\n") {
 		return nil, jwt.ErrTokenMalformed
 	}
-	said := new(claims)
-	if _, err := v.parser.ParseWithClaims(token, said, v.keys); err != nil {
-		return nil, err
+	read := new(payload)
+	_, err := v.parser.ParseWithClaims(token, read, v.keys)
+	return read.text, err
+}
+
+// payload keeps the claims of a token as they are written.
+type payload struct {
+	jwt.Claims // nil: package jwt does not check the claims
+	text       []byte
+}
+
+// UnmarshalJSON implements the reading of package jwt.
+func (p *payload) UnmarshalJSON(text []byte) error {
+	p.text = bytes.Clone(text)
+	return nil
+}
+
+// deny returns why claims do not let this user join this room now, or nil if they do.
+func (v *Verifier) deny(said claims, roomID, userID string) *Denial {
+	now := numericDate{time.Now()}
+	soon := now.Add(leeway)
+	clock := ", and the server's clock shows " + now.String()
+	switch {
+	case !now.Before(said.ExpiresAt.Time):
+		return &Denial{Expired, "“exp” is " + said.ExpiresAt.String() + clock}
+	case said.NotBefore.After(soon):
+		return &Denial{NotYetValid, "“nbf” is " + said.NotBefore.String() + clock}
+	case said.IssuedAt.After(soon):
+		return &Denial{NotYetValid, "“iat” is " + said.IssuedAt.String() + clock}
+	case len(v.issuers) > 0 && !slices.Contains(v.issuers, textOf(said.Issuer)):
+		return &Denial{OtherIssuer, "“iss” must be an issuer that this server accepts"}
+	case len(v.audiences) > 0 && !slices.ContainsFunc(v.audiences, said.isFor):
+		return &Denial{OtherAudience, "“aud” must contain an audience of this server"}
+	case !said.Room.matches(roomID):
+		return &Denial{OtherRoom, "“room” is not for the roomId of this event"}
+	case said.Subject != userID:
+		return &Denial{OtherUser, "“sub” is not the userId of this event"}
 	}
-	if !time.Now().Before(said.ExpiresAt.Time) {
-		return nil, jwt.ErrTokenExpired
-	}
-	return said, nil
+	return nil
 }
 
 // Close stops the fetching of keys, and returns when it has stopped. It may be called

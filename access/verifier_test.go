@@ -3,6 +3,7 @@ package access
 import (
 	"crypto"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func TestCapabilitiesAreASet(t *testing.T) {
 	require.False(t, Signal.Has(Signal|Chat))
 }
 
-func TestEachKindOfKeyAcceptsItsOwnTokens(t *testing.T) {
+func TestAPublicKeyInPEMChecksTokens(t *testing.T) {
 	for _, kind := range []struct {
 		method  jwt.SigningMethod
 		public  crypto.PublicKey
@@ -49,14 +50,86 @@ func TestEachKindOfKeyAcceptsItsOwnTokens(t *testing.T) {
 	}{
 		{jwt.SigningMethodRS256, rsaKey().Public(), rsaKey()},
 		{jwt.SigningMethodES256, ecKey().Public(), ecKey()},
+		{jwt.SigningMethodES384, p384Key().Public(), p384Key()},
+		{jwt.SigningMethodES512, p521Key().Public(), p521Key()},
 		{jwt.SigningMethodEdDSA, edKey.Public(), edKey},
 	} {
 		parsed, err := ParsePublicKey(pemOf(t, kind.public))
 		require.NoError(t, err)
-		v := verifierOf(t, Keys{PublicKey: parsed})
-		token := signed(t, kind.method, kind.private, `{"alg":"`+kind.method.Alg()+`"}`, saying(""))
-		_, err = v.Verify(token, room, user)
+		_, err = verifierOf(t, Keys{PublicKey: parsed}).Verify(signedBy(t, kind.method, kind.private), room, user)
 		require.NoError(t, err, kind.method.Alg())
+	}
+}
+
+func TestASecretIsAtLeastAsLongAsTheHash(t *testing.T) {
+	for size, accepted := range map[int][]jwt.SigningMethod{
+		32: {jwt.SigningMethodHS256}, 47: {jwt.SigningMethodHS256},
+		48: {jwt.SigningMethodHS256, jwt.SigningMethodHS384}, 63: {jwt.SigningMethodHS256, jwt.SigningMethodHS384},
+		64: {jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512},
+	} {
+		v := verifierOf(t, Keys{Secret: longSecret[:size]})
+		for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512} {
+			_, err := v.Verify(signedBy(t, method, longSecret[:size]), room, user)
+			if slices.Contains(accepted, method) {
+				require.NoError(t, err)
+			} else {
+				requireDenied(t, Invalid, err)
+			}
+		}
+	}
+}
+
+func TestAnAudienceAndAnIssuerCanBeDemanded(t *testing.T) {
+	const ours, theirs = "https://signaling.example.com", "https://issuer.example.com/"
+	keys := Keys{Secret: secret}
+	for _, c := range []struct {
+		further   string
+		audiences []string
+		issuers   []string
+		denied    Reason // "": granted
+	}{
+		{`,"aud":"` + ours + `"`, []string{ours}, nil, ""},
+		{`,"aud":["x","` + ours + `"]`, []string{ours}, nil, ""},
+		{`,"aud":["x","` + ours + `"]`, []string{"y", ours}, nil, ""},
+		{`,"aud":"` + ours + `/"`, []string{ours}, nil, OtherAudience},
+		{`,"aud":"` + strings.ToUpper(ours) + `"`, []string{ours}, nil, OtherAudience},
+		{`,"aud":"x ` + ours + `"`, []string{ours}, nil, OtherAudience},
+		{`,"aud":["x"]`, []string{ours}, nil, OtherAudience},
+		{`,"aud":[]`, []string{ours}, nil, OtherAudience},
+		{`,"aud":["` + ours + `",7]`, []string{ours}, nil, OtherAudience},
+		{`,"aud":null`, []string{ours}, nil, OtherAudience},
+		{`,"aud":""`, []string{ours}, nil, OtherAudience},
+		{`,"aud":{"` + ours + `":1}`, []string{ours}, nil, OtherAudience},
+		{`,"AUD":"` + ours + `"`, []string{ours}, nil, OtherAudience},
+		{``, []string{ours}, nil, OtherAudience},
+
+		{`,"iss":"` + theirs + `"`, nil, []string{theirs}, ""},
+		{`,"iss":"` + theirs + `"`, nil, []string{"x", theirs}, ""},
+		{`,"iss":"` + strings.TrimSuffix(theirs, "/") + `"`, nil, []string{theirs}, OtherIssuer},
+		{`,"iss":"` + theirs + `x"`, nil, []string{theirs}, OtherIssuer},
+		{`,"iss":["` + theirs + `"]`, nil, []string{theirs}, OtherIssuer}, // it is one text (RFC 7519, 4.1.1)
+		{`,"iss":null`, nil, []string{theirs}, OtherIssuer},
+		{`,"iss":""`, nil, []string{theirs}, OtherIssuer},
+		{``, nil, []string{theirs}, OtherIssuer},
+
+		{`,"aud":"` + ours + `","iss":"` + theirs + `"`, []string{ours}, []string{theirs}, ""},
+		{`,"aud":"x","iss":"` + theirs + `"`, []string{ours}, []string{theirs}, OtherAudience},
+		{`,"aud":"x","iss":"x"`, []string{ours}, []string{theirs}, OtherIssuer},
+		// What is not demanded is not read.
+		{`,"aud":7,"iss":[]`, nil, nil, ""},
+	} {
+		v := verifierWith(t, Options{Keys: keys, Audiences: c.audiences, Issuers: c.issuers})
+		_, err := v.Verify(signedBySecret(t, saying(c.further)), room, user)
+		if c.denied == "" {
+			require.NoError(t, err, c)
+			continue
+		}
+		requireDenied(t, c.denied, err)
+		require.NotContains(t, err.Error(), "example.com")
+	}
+	for _, o := range []Options{{Keys: keys, Audiences: []string{ours, ""}}, {Keys: keys, Issuers: []string{""}}} {
+		_, err := NewVerifier(t.Context(), o)
+		require.ErrorIs(t, err, errEmptyDemand)
 	}
 }
 

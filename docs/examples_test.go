@@ -2,7 +2,6 @@ package docs_test
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,7 +123,7 @@ const secret = "a secret of more than thirty-two characters"
 // requireValid checks a token for one user and one room.
 func requireValid(t *testing.T, token string) {
 	t.Helper()
-	verifier, err := access.NewVerifier(context.Background(), access.Keys{Secret: []byte(secret)}, slog.New(slog.DiscardHandler))
+	verifier, err := access.NewVerifier(context.Background(), access.Options{Keys: access.Keys{Secret: []byte(secret)}})
 	require.NoError(t, err)
 	defer verifier.Close()
 	_, err = verifier.Verify(token, "team-1-standup", "Ada")

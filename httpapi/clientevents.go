@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 
 	"signaling-server/access"
@@ -73,6 +74,7 @@ func (a *API) permit(socketID string, e *decode.JoinRoom) (rooms.Permit, error) 
 	}
 	grant, err := a.access.Verify(e.AccessToken, e.RoomID, e.UserID)
 	if err != nil {
+		a.reportFault(socketID, err)
 		return rooms.Permit{}, err
 	}
 	return rooms.Permit{
@@ -82,4 +84,14 @@ func (a *API) permit(socketID string, e *decode.JoinRoom) (rooms.Permit, error) 
 		Expires:    grant.ExpiresAt,
 		Network:    network,
 	}, nil
+}
+
+// reportFault logs which claim of a signed access token is at fault: the back end that
+// issues the tokens may be wrong. Of a token that is not signed there is no line,
+// because anybody can send one.
+func (a *API) reportFault(socketID string, err error) {
+	var denial *access.Denial
+	if errors.As(err, &denial) && denial.Fault != "" {
+		a.logger.Warn("access denied", "socketId", socketID, "reason", string(denial.Reason), "fault", denial.Fault)
+	}
 }

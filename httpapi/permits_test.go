@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ const accessSecret = "a secret of a test, known to its back end"
 
 // withAccessTokens makes a test's server require access tokens.
 func withAccessTokens(t *testing.T) func(*setup) {
-	verifier, err := access.NewVerifier(t.Context(), access.Keys{Secret: []byte(accessSecret)}, nil)
+	verifier, err := access.NewVerifier(t.Context(), access.Options{Keys: access.Keys{Secret: []byte(accessSecret)}})
 	require.NoError(t, err)
 	return func(u *setup) { u.API.Access = verifier }
 }
@@ -61,6 +62,36 @@ func TestAClientWithoutAnAccessTokenForTheRoomCannotJoin(t *testing.T) {
 	}
 	stranger.refuse(http.StatusConflict, "not-in-room", `{"type":"signal","data":1}`)
 	member.quiet()
+}
+
+// The back end that issues tokens learns from the problem and from the log what is wrong
+// with them. A client that only guesses a token learns nothing, and leaves no line.
+func TestTheClaimAtFaultIsInTheProblemAndInTheLog(t *testing.T) {
+	log := new(logbook)
+	s := newServer(t, sse.Options{Logger: slog.New(slog.NewTextHandler(log, nil))}, 100, withAccessTokens(t))
+	p := s.connect(t)
+	for fault, further := range map[string]jwt.MapClaims{
+		"“exp” must be a number: seconds since 1970, and seems to be in milliseconds": {"exp": time.Now().Add(time.Hour).UnixMilli()},
+		"“exp” must be a number: seconds since 1970":                                  {"exp": "tomorrow"},
+		"“nbf” is 2099-01-01T00:00:00Z, and the server's clock shows ":                {"nbf": time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC).Unix()},
+		"“max” must be a whole number from 1":                                         {"max": "12"},
+		"“sub” is not the userId of this event":                                       {"sub": "canary"},
+		"“room” is not for the roomId of this event":                                  {"room": "canary"},
+	} {
+		problem := p.refuse(http.StatusForbidden, "access-denied", joinWith(accessToken(t, "ward-7", "Eve", further), "ward-7", "Eve"))
+		require.Contains(t, problem["detail"], fault)
+		require.Contains(t, log.String(), fault)
+		require.NotContains(t, fmt.Sprint(problem)+log.String(), "canary")
+	}
+	require.Contains(t, log.String(), `level=WARN msg="access denied" socketId=`+p.socketID+" reason=")
+
+	before := log.String()
+	unsigned, _, _ := strings.Cut(accessToken(t, "ward-7", "Eve", jwt.MapClaims{"exp": 1e12}), ".")
+	for _, token := range []string{"", "x", unsigned + ".e30.", accessToken(t, "ward-7", "Eve", jwt.MapClaims{"exp": 1e12}) + "x"} {
+		problem := p.refuse(http.StatusForbidden, "access-denied", joinWith(token, "ward-7", "Eve"))
+		require.NotContains(t, problem["detail"], "exp")
+	}
+	require.Equal(t, before, log.String())
 }
 
 func TestAnAccessTokenSaysWhatItsBearerMayDo(t *testing.T) {
