@@ -41,11 +41,13 @@ type config struct {
 	ResumeWindow      time.Duration `env:"RESUME_WINDOW" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may take to resume after its stream dropped. Then its socket ends, and its room receives user-disconnected."`
 	AwayAfter         time.Duration `env:"AWAY_AFTER" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a client may have neither stream nor poll before its room receives user-away."`
 
-	AccessSecret        string `env:"ACCESS_SECRET" secret:"true" validate:"omitempty,min=32,excluded_with=AccessPublicKey,excluded_with=AccessJWKSURL" allowed:"32 characters or more, without ACCESS_PUBLIC_KEY and ACCESS_JWKS_URL" help:"Secret that access tokens are signed with (HS256). join-room then needs an access token. Empty: not used."`
-	AccessPublicKey     string `env:"ACCESS_PUBLIC_KEY" validate:"omitempty,excluded_with=AccessJWKSURL" allowed:"a public key in PEM (RSA, ECDSA on P-256, or Ed25519), or the path of a file with one, without ACCESS_JWKS_URL" help:"Public key that access tokens are checked with (RS256, ES256, EdDSA). join-room then needs an access token. Empty: not used."`
-	AccessJWKSURL       string `env:"ACCESS_JWKS_URL" secret:"true" validate:"omitempty,http_url" allowed:"an address of http or https" help:"Address of a JWK Set with the keys that access tokens are checked with. join-room then needs an access token. Empty: not used."`
-	AccessEnforceExpiry bool   `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" allowed:"true or false" help:"Take members out of their room when their access token expires. If false, they may stay."`
-	AdminToken          string `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"Token that operators authenticate with. Empty: monitoring is disabled in production, and open elsewhere."`
+	AccessSecret        string   `env:"ACCESS_SECRET" secret:"true" validate:"omitempty,min=32,excluded_with=AccessPublicKey,excluded_with=AccessJWKSURL" allowed:"32 characters or more, without ACCESS_PUBLIC_KEY and ACCESS_JWKS_URL" help:"Secret that access tokens are signed with (HS256; HS384 from 48 bytes, HS512 from 64). join-room then needs an access token. Empty: not used."`
+	AccessPublicKey     string   `env:"ACCESS_PUBLIC_KEY" validate:"omitempty,excluded_with=AccessJWKSURL" allowed:"a public key in PEM (RSA, ECDSA on P-256, P-384 or P-521, or Ed25519), or the path of a file with one, without ACCESS_JWKS_URL" help:"Public key that access tokens are checked with. Its type and curve say by which algorithms. join-room then needs an access token. Empty: not used."`
+	AccessJWKSURL       string   `env:"ACCESS_JWKS_URL" secret:"true" validate:"omitempty,http_url" allowed:"an address of http or https" help:"Address of a JWK Set with the keys that access tokens are checked with. join-room then needs an access token. Empty: not used."`
+	AccessAudiences     []string `env:"ACCESS_AUDIENCE" validate:"excluded_without_all=AccessSecret AccessPublicKey AccessJWKSURL,dive,required" allowed:"a comma-separated list such as https://signaling.example.com, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL" help:"Audiences of access tokens: their claim aud must contain one of them. Empty: aud is not checked."`
+	AccessIssuers       []string `env:"ACCESS_ISSUER" validate:"excluded_without_all=AccessSecret AccessPublicKey AccessJWKSURL,dive,required" allowed:"a comma-separated list such as https://issuer.example.com/, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL" help:"Issuers of access tokens: their claim iss must be one of them, to the letter. Empty: iss is not checked."`
+	AccessEnforceExpiry bool     `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" allowed:"true or false" help:"Take members out of their room when their access token expires. If false, they may stay."`
+	AdminToken          string   `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"Token that operators authenticate with. Empty: monitoring is disabled in production, and open elsewhere."`
 
 	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}]" help:"STUN and TURN servers that every client receives. Empty: none."`
 	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which each client receives credentials that expire. Empty: none."`
@@ -118,7 +120,7 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
-	for _, list := range [][]string{c.CORSOrigins, c.ACMEDomains, c.TrustedProxies, c.TURNURLs} {
+	for _, list := range [][]string{c.CORSOrigins, c.ACMEDomains, c.TrustedProxies, c.TURNURLs, c.AccessAudiences, c.AccessIssuers} {
 		for i, item := range list {
 			list[i] = strings.TrimSpace(item)
 		}

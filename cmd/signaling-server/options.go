@@ -45,7 +45,7 @@ func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 	if err != nil || !areAny {
 		return nil, err
 	}
-	verifier, err := access.NewVerifier(context.Background(), access.Options{Keys: keys, Logger: logger})
+	verifier, err := access.NewVerifier(context.Background(), access.Options{Keys: keys, Audiences: c.AccessAudiences, Issuers: c.AccessIssuers, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("the keys for access tokens cannot be used: %w", err)
 	}

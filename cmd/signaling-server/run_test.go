@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -16,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"signaling-server/access"
 	"signaling-server/internal/ssetest"
 )
 
@@ -202,6 +205,8 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 		"ACCESS_SECRET=hush":              `ACCESS_SECRET must be 32 characters or more`,
 		"ACCESS_PUBLIC_KEY=hush":          `ACCESS_PUBLIC_KEY cannot be used: a public key is one block of PEM`,
 		"ACCESS_JWKS_URL=ftp://hush":      `ACCESS_JWKS_URL must be an address of http or https`,
+		"ACCESS_AUDIENCE=a":               `ACCESS_AUDIENCE is "a", but must be a comma-separated list such as https://signaling.example.com, together with ACCESS_SECRET`,
+		"ACCESS_ISSUER=a":                 `ACCESS_ISSUER is "a", but must be`,
 		"MAX_BODY=1024":                   `MAX_BODY is "1024", but must be a number of bytes from 65536`,
 		"BODY_TIMEOUT=5s":                 `BODY_TIMEOUT is "5s", but must be a duration from HEADER_TIMEOUT`,
 		"H2C=perhaps":                     `H2C is "perhaps", but must be true or false`,
@@ -216,6 +221,32 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 	var stderr bytes.Buffer
 	require.Equal(t, 1, run(process{args: []string{"start"}, stdout: io.Discard, stderr: &stderr}))
 	require.Contains(t, stderr.String(), `"start" is not a command`)
+}
+
+func TestTheAudiencesAndIssuersOfTheSettingsAreDemanded(t *testing.T) {
+	const secret = "ACCESS_SECRET=a secret of thirty-two bytes or more"
+	for _, empty := range []string{"ACCESS_AUDIENCE=a,,b", "ACCESS_AUDIENCE= ", "ACCESS_ISSUER=,"} {
+		_, err := loadConfig([]string{secret, empty})
+		require.ErrorContains(t, err, "but must be a comma-separated list", empty)
+	}
+	c, err := loadConfig([]string{secret, "ACCESS_AUDIENCE=a, b", "ACCESS_ISSUER=i"})
+	require.NoError(t, err)
+	o, err := newOptions(c, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	for audience, wanted := range map[string]string{"a": "", "b": "", "c": "another audience"} {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+			"sub": "Ada", "room": "lobby", "exp": time.Now().Add(time.Hour).Unix(), "iss": "i", "aud": audience,
+		}).SignedString([]byte(c.AccessSecret))
+		require.NoError(t, err)
+		_, err = o.Access.Verify(token, "lobby", "Ada")
+		var denial *access.Denial
+		if wanted == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorAs(t, err, &denial)
+		require.Contains(t, denial.Sentence(), wanted)
+	}
 }
 
 func TestTheVariablesOfTheEarlierServerKeepWorking(t *testing.T) {
