@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -45,6 +47,11 @@ func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 	if err != nil || !areAny {
 		return nil, err
 	}
+	if strings.HasPrefix(strings.ToLower(c.AccessJWKSURL), "https:") {
+		if err := checkAuthorities("ACCESS_JWKS_URL"); err != nil {
+			return nil, err
+		}
+	}
 	verifier, err := access.NewVerifier(context.Background(), access.Options{Keys: keys, Audiences: c.AccessAudiences, Issuers: c.AccessIssuers, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("the keys for access tokens cannot be used: %w", err)
@@ -53,26 +60,32 @@ func (c config) accessVerifier(logger *slog.Logger) (*access.Verifier, error) {
 }
 
 // accessKeys returns the keys for access tokens, and whether there are any.
-func (c config) accessKeys() (keys access.Keys, any bool, err error) {
+func (c config) accessKeys() (keys access.Keys, areAny bool, err error) {
 	keys = access.Keys{Secret: []byte(c.AccessSecret), JWKSURL: c.AccessJWKSURL}
 	if c.AccessPublicKey != "" {
-		if keys.PublicKey, err = access.ParsePublicKey(readPEM(c.AccessPublicKey)); err != nil {
-			return keys, false, fmt.Errorf("ACCESS_PUBLIC_KEY cannot be used: %w", err)
+		text, err := readPEM(c.AccessPublicKey)
+		if err == nil {
+			keys.PublicKey, err = access.ParsePublicKey(text)
+		}
+		if err != nil {
+			return keys, false, fmt.Errorf("ACCESS_PUBLIC_KEY cannot be used: %w", withUser(err))
 		}
 	}
 	return keys, c.AccessSecret != "" || c.AccessPublicKey != "" || c.AccessJWKSURL != "", nil
 }
 
 // readPEM returns the content of the file that text names or, if that file does not
-// exist, the text itself. A file of environment variables cannot contain line breaks
-// in a value, so people write \n instead.
-func readPEM(text string) []byte {
+// exist, the text itself. The error is about a file that may not be read. A file of
+// environment variables cannot contain line breaks in a value, so people write \n
+// instead.
+func readPEM(text string) ([]byte, error) {
 	if !strings.HasPrefix(text, "-----BEGIN") {
-		if content, err := os.ReadFile(text); err == nil {
-			return content
+		content, err := os.ReadFile(text)
+		if err == nil || errors.Is(err, fs.ErrPermission) {
+			return content, err
 		}
 	}
-	return []byte(strings.ReplaceAll(text, `\n`, "\n"))
+	return []byte(strings.ReplaceAll(text, `\n`, "\n")), nil
 }
 
 func (c config) iceServers() (p iceservers.Provider, err error) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,9 +21,16 @@ func (c config) usesTLS() bool { return c.TLSCertificate != "" || len(c.ACMEDoma
 func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 	switch {
 	case len(c.ACMEDomains) > 0:
+		if err := checkAuthorities("ACME_DOMAINS"); err != nil {
+			return nil, err
+		}
+		cache := autocert.DirCache(c.ACMECache)
+		if err := checkCache(cache, c.ACMEDomains); err != nil {
+			return nil, fmt.Errorf("ACME_CACHE cannot be used: %w: set it to a folder that user %d may write, such as a volume", err, os.Getuid())
+		}
 		manager := autocert.Manager{
 			Prompt:     autocert.AcceptTOS,
-			Cache:      autocert.DirCache(c.ACMECache),
+			Cache:      cache,
 			HostPolicy: autocert.HostWhitelist(c.ACMEDomains...),
 			Email:      c.ACMEEmail,
 		}
@@ -29,11 +38,31 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 	case c.TLSCertificate != "":
 		certificate := &certificate{certFile: c.TLSCertificate, keyFile: c.TLSKey, logger: logger}
 		if err := certificate.load(); err != nil {
-			return nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", err)
+			return nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", withUser(err))
 		}
 		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12}, nil
 	}
 	return nil, nil
+}
+
+// checkCache returns an error if certificates cannot be kept in a folder, or if those
+// that are kept there cannot be read. Otherwise the server would start, and then fail at
+// each handshake.
+func checkCache(cache autocert.DirCache, domains []string) error {
+	const trial = "trial"
+	always := context.Background()
+	if err := cache.Put(always, trial, nil); err != nil {
+		return err
+	}
+	if err := cache.Delete(always, trial); err != nil {
+		return err
+	}
+	for _, kept := range append([]string{"acme_account+key"}, domains...) {
+		if _, err := cache.Get(always, kept); err != nil && !errors.Is(err, autocert.ErrCacheMiss) {
+			return err
+		}
+	}
+	return nil
 }
 
 // certificate is a TLS certificate in files, which are read again when they change. A

@@ -113,6 +113,29 @@ func TestOnlyTheDomainsOfTheListGetACertificateFromLetsEncrypt(t *testing.T) {
 	require.True(t, c.usesTLS())
 }
 
+func TestAFolderForCertificatesThatCannotBeUsedIsReportedInOneSentence(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	unreadable := filepath.Join(folder, "unreadable")
+	require.NoError(t, os.MkdirAll(filepath.Join(unreadable, "a.example.com"), 0o700)) // a folder in the place of a certificate
+	advice := fmt.Sprintf(": set it to a folder that user %d may write, such as a volume.\n", os.Getuid())
+	for cache, reason := range map[string]string{
+		file:                              "mkdir " + file + ": not a directory",
+		filepath.Join(file, "below"):      "mkdir " + file + ": not a directory",
+		"/proc/acme":                      "mkdir /proc/acme: ", // a file system that takes no folders
+		unreadable:                        "read " + filepath.Join(unreadable, "a.example.com") + ": is a directory",
+		filepath.Join(folder, "\x00here"): "invalid argument",
+	} {
+		var stderr bytes.Buffer
+		code := run(process{environment: []string{"PORT=0", "ACME_DOMAINS=a.example.com", "ACME_CACHE=" + cache}, stdout: io.Discard, stderr: &stderr})
+		require.Equal(t, 1, code, cache)
+		require.Contains(t, stderr.String(), "ACME_CACHE cannot be used: ")
+		require.Contains(t, stderr.String(), reason)
+		require.True(t, strings.HasSuffix(stderr.String(), advice), stderr.String())
+	}
+}
+
 // browser returns a client that speaks HTTP/2, over one connection to each server, and
 // the number of these connections.
 func browser(t *testing.T, cleartext bool) (client *http.Client, connections *atomic.Int64) {
