@@ -79,6 +79,7 @@ unit:
 fuzz:
 	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzParseDocument -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz 'FuzzVerify$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./access -run '^$$' -fuzz FuzzVerifySigned -fuzztime $(FUZZTIME)

@@ -239,7 +239,7 @@ func (m measured) violation(a asked, smallest measured) string {
 }
 
 // worstTexts are expensive texts, written as they stand between the quotes of JSON.
-var worstTexts = []string{"<", `\u003c`, "é", `\u00e9`, "\u2028", `\u2028`, `\u0000`, `\"`, `\\`, "😀", `\ud83d\ude00`, "x", "\u00a0", `\/`}
+var worstTexts = []string{"<", `\u003c`, "é", `\u00e9`, "\u2028", `\u2028`, `\u0000`, `\"`, `\\`, "😀", `\ud83d\ude00`, `\ud83d`, "x", "\u00a0", `\/`}
 
 // drawText draws one of the worst texts, repeated.
 func drawText(rt *rapid.T, label string) string {

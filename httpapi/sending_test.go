@@ -297,8 +297,8 @@ func TestMalformedBodiesAreRefused(t *testing.T) {
 		"", " ", "{", `{"type"`, `{"type":}`, `{"type":"ping",}`, `{"type":"ping"}}`, `{"type":"ping"}{"type":"ping"}`, `{"type":"ping"} x`,
 		`{'type':'ping'}`, `{type:"ping"}`, "nul", "NaN", "\ufeff{\"type\":\"ping\"}", "{\"type\":\"ping\x00\"}", "{\"type\":\"ping\",\"x\":\"a\nb\"}",
 		"{\"type\":\"send-message\",\"message\":\"\xff\xfe\"}", // not UTF-8
-		`{"type":"send-message","message":"\ud800"}`,           // lone surrogates
-		`{"type":"signal","data":"\udc00\ud800"}`,
+		"{\"type\":\"signal\",\"data\":\"\xed\xa0\xbd\"}",      // half an emoji that is not escaped
+		`{"type":"signal","data":"\ud83d\ud8"}`,                // half an escape
 		`{"type":"signal","data":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 		`{"type":"signal","data":` + strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101) + `}`,
 		`{"type":"signal","data":` + strings.Repeat("[", 60_000),
@@ -315,16 +315,16 @@ func TestAMalformedBodySaysWhereItGoesWrong(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
 	for body, want := range map[string]string{
-		"":                    "The JSON value is incomplete.",
-		" ":                   "The JSON value is incomplete.",
-		"nul":                 "The JSON value is incomplete.",
-		`"ping`:               "The JSON value is incomplete.",
-		`{"type":"ping"`:      "The JSON value is incomplete.",
-		`{"type":"ping",}`:    "At byte 15: ",
-		`{'type':"ping"}`:     "At byte 1: ",
-		`{"type":"ping"} {}`:  "At byte 16: ",
-		`{"type":"\ud800"}`:   "At byte 9: ",
-		"{\"type\":\"\xff\"}": "At byte 9: ",
+		"":                           "The JSON value is incomplete.",
+		" ":                          "The JSON value is incomplete.",
+		"nul":                        "The JSON value is incomplete.",
+		`"ping`:                      "The JSON value is incomplete.",
+		`{"type":"ping"`:             "The JSON value is incomplete.",
+		`{"type":"ping",}`:           "At byte 15: ",
+		`{'type':"ping"}`:            "At byte 1: ",
+		`{"type":"ping"} {}`:         "At byte 16: ",
+		`{"type":"\ud800","\ud8":1}`: "At byte 18: ",
+		"{\"type\":\"\xff\"}":        "At byte 9: ",
 	} {
 		problem := p.refuse(http.StatusBadRequest, "malformed-json", body)
 		require.True(t, strings.HasPrefix(problem["detail"].(string), want), "%q: %s", body, problem["detail"])

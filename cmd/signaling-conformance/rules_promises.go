@@ -80,7 +80,7 @@ var promiseRules = []rule{
 		}
 		b.send(`{"type":"leave-room"}`)
 		for {
-			if f := b.next("room-left", "signal"); f.event == "room-left" {
+			if f := b.next("room-left", "signal", "new-message"); f.event == "room-left" {
 				return
 			}
 		}

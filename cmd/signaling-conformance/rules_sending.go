@@ -31,6 +31,17 @@ var sendingRules = []rule{
 			}
 		}
 	}},
+	{sending, "half-a-pair-is-replaced", `In any string, the escape of half a surrogate pair, such as \ud83d, counts as \ufffd and is relayed so.`, func(t *trial) {
+		a, b := t.pair()
+		a.send(`{"type":"signal","data":{"\ud83d":["\ud83d\ud83d\ude00","\uDE00"]}}`)
+		const data = `"data":{"\ufffd":["\ufffd\ud83d\ude00","\ufffd"]}`
+		if f := b.next("signal"); !strings.Contains(f.data, data) {
+			t.fail("signal\nexpected: %s\nseen:     %s", data, f.data)
+		}
+		a.batch(`{"events":[{"type":"signal","data":1},{"type":"send-message","message":"\ud83d"}]}`)
+		t.expect("data", 1, b.next("signal").json["data"])
+		t.expect("message", "\ufffd", b.next("new-message").json["message"])
+	}},
 	{sending, "from-cannot-be-forged", "from is set by the server, and a from that the sender wrote in an offer, answer or ice-candidate is dropped.", func(t *trial) {
 		a, b := t.pair()
 		a.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"v=0"},"from":%q}`, b.socketID, unknownSocket))

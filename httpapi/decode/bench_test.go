@@ -41,9 +41,10 @@ var worstBodies = map[string]func(size int) string{
 	"candidate": func(n int) string {
 		return `{"type":"ice-candidate","target":"x","candidate":{"sdpMid":"x"` + strings.Repeat(`,"sdpMid":""`, n/12) + `}}`
 	},
-	"escapes": func(n int) string { return `{"type":"send-message","message":"` + strings.Repeat(`\u003c`, n/6) + `"}` },
-	"nothing": func(n int) string { return strings.Repeat(" ", n) },
-	"open":    func(n int) string { return strings.Repeat("[", n) },
+	"escapes":    func(n int) string { return `{"type":"send-message","message":"` + strings.Repeat(`\u003c`, n/6) + `"}` },
+	"surrogates": func(n int) string { return `{"type":"send-message","message":"` + strings.Repeat(`\ud83d`, n/6) + `"}` },
+	"nothing":    func(n int) string { return strings.Repeat(" ", n) },
+	"open":       func(n int) string { return strings.Repeat("[", n) },
 	"batch of 2": func(n int) string {
 		return `{"events":[{"type":"ping"},{"type":"ping"` + strings.Repeat(`,"":1`, n/5) + `}]}`
 	},

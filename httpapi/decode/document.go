@@ -24,18 +24,20 @@ const (
 )
 
 // asWritten accepts all that is JSON, also repeated members: they are the sender's
-// business, unless bind knows them. It refuses text that is not Unicode.
+// business, unless bind knows them. It refuses text that is not UTF-8, and escapes of
+// lone surrogates.
 var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
 
 // Document is a JSON value that is known to be valid, without white space around it. It
-// shares the memory of the body.
+// shares the memory of the body, unless the body has lone surrogates.
 type Document struct {
 	text      jsontext.Value
 	isCompact bool // there is no white space between the tokens
 }
 
 // ParseDocument checks that a body is one JSON value, in UTF-8 and nested at most 100
-// levels deep.
+// levels deep. In the document, each lone surrogate is U+FFFD. The body itself does not
+// change.
 func ParseDocument(body []byte) (Document, error) {
 	depth, spaces, open := survey(body)
 	switch {
@@ -45,7 +47,14 @@ func ParseDocument(body []byte) (Document, error) {
 		return Document{}, incomplete() // the decoder would read up to the end to find this, and copy each member's name
 	}
 	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
-		return Document{}, malformed(err)
+		repaired, isRepaired := withoutLoneSurrogates(body)
+		if isRepaired {
+			err = json.Unmarshal(repaired, &anyValue{}, asWritten)
+		}
+		if err != nil {
+			return Document{}, malformed(err)
+		}
+		body = repaired
 	}
 	text := bytes.Trim(body, " \t\r\n")
 	return Document{text, spaces == 0}, nil

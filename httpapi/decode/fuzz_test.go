@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -57,6 +59,38 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatalf("relayed as %q", line)
 		}
 	})
+}
+
+// A document is Unicode, and means what its body means to a browser: encoding/json also
+// reads a lone surrogate as U+FFFD. All that encoding/json reads is a document, unless it is
+// nested too deep or is not UTF-8.
+func FuzzParseDocument(f *testing.F) {
+	for _, text := range []string{
+		`"\ud83d"`, `{"\uDE00":["\ud83d\ud83d\ude00","\\ud83d\n\ude00"]}`, `"\ud83d`, `"\ud83d\u00"`, `\ud83d`, `{"a":"\ud83d","a":1,}`, "\"\\ud83d\xff\"", `"\ud83d" "`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := ParseDocument(body)
+		depth, _, _ := survey(body)
+		if err != nil {
+			if json.Valid(body) && utf8.Valid(body) && depth <= maxDepth {
+				t.Fatalf("refused %q: %v", body, err)
+			}
+			return
+		}
+		var want, got any
+		if !d.text.IsValid(asWritten) || exact(body, &want) != nil || exact(d.text, &got) != nil || !reflect.DeepEqual(want, got) {
+			t.Fatalf("%q is read as %q", body, d.text)
+		}
+	})
+}
+
+// exact decodes JSON, and keeps numbers as they were written.
+func exact(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	return decoder.Decode(into)
 }
 
 // The scanner finds the same borders of values as the decoder does.
