@@ -27,6 +27,13 @@ const cases = [
   [["join-room", "r", "u", ["Alice"]], { ...named, metadata: { name: "Alice" } }],
   [["join-room", "r", "u", false], { ...named, metadata: { name: "false" } }],
   [["join-room", "r", "u", null], { type: "join-room", roomId: "r", userId: "u" }],
+  // What is null stays null: to the server it is absent.
+  [["join-room", "r", "u", { metadata: null, accessToken: null, requestId: null }],
+    { type: "join-room", roomId: "r", userId: "u", metadata: null, accessToken: null, requestId: null }],
+  [["join-room", { roomId: "r", userId: "u", metadata: null }], { type: "join-room", roomId: "r", userId: "u", metadata: null }],
+  [["leave-room", { requestId: null }], { type: "leave-room", requestId: null }],
+  [["leave-room", null], { type: "leave-room" }],
+  [["signal", { target: null, data: null }], { type: "signal", target: null, data: null }],
   [["join-room", "r", "u", undefined], { type: "join-room", roomId: "r", userId: "u" }],
   [["join-room", "r", "u", { metadata: { name: "Alice" } }], named],
   // No text or list is spread.

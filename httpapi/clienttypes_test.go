@@ -152,7 +152,7 @@ func (s schemas) typeOf(ref *openapi3.SchemaRef) string {
 	case schema.Type.Is("integer"):
 		return "number"
 	}
-	return schema.Type.Slice()[0]
+	return oneOf(schema.Type.Slice(), func(name string) string { return name })
 }
 
 func oneOf[T any](alternatives []T, write func(T) string) string {

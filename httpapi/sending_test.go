@@ -202,13 +202,16 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		`{"type":"join-room","roomId":"r","userId":"a\u2028b"}`:                                               "userId name",
 		`{"type":"join-room","roomId":" \u00a0","userId":"u"}`:                                                "roomId name",
 		`{"type":"join-room","roomId":"r","userId":"u","metadata":[]}`:                                        "metadata object",
-		`{"type":"join-room","roomId":"r","userId":"u","metadata":null}`:                                      "metadata object",
 		`{"type":"join-room","roomId":"r","userId":"u","metadata":{"x":"` + strings.Repeat("y", 4096) + `"}}`: "metadata max",
 		`{"type":"join-room","roomId":"r","userId":"u","accessToken":5}`:                                      "accessToken type",
+		`{"type":"join-room","roomId":"r","userId":"u","metadata":null,"metadata":{}}`:                        "metadata unique",
+		`{"type":"join-room","roomId":"r","userId":null}`:                                                     "userId type",
 
 		`{"type":"offer","offer":{"type":"offer","sdp":"x"}}`:                             "target required",
 		`{"type":"offer","target":["t"],"offer":{"type":"offer","sdp":"x"}}`:              "target type",
 		`{"type":"offer","target":"t"}`:                                                   "offer required",
+		`{"type":"offer","target":null,"offer":{"type":"offer","sdp":"x"}}`:               "target type",
+		`{"type":"offer","target":"t","offer":{"type":"offer","sdp":null}}`:               "offer.sdp text",
 		`{"type":"offer","target":"t","offer":null}`:                                      "offer type",
 		`{"type":"offer","target":"t","offer":"v=0"}`:                                     "offer type",
 		`{"type":"offer","target":"t","offer":{"type":"answer","sdp":"x"}}`:               "offer.type eq",
@@ -231,14 +234,17 @@ func TestEachMistakeIsNamed(t *testing.T) {
 
 		`{"type":"ice-candidate","target":"t","candidate":{"candidate":"","candidate":5}}`: "candidate candidate",
 
-		`{"type":"signal"}`:                        "data required",
-		`{"type":"signal","target":"","data":1}`:   "target min",
-		`{"type":"signal","target":null,"data":1}`: "target type",
-		`{"type":"signal","data":1,"from":"me"}`:   "from unknown",
+		`{"type":"signal"}`:                                     "data required",
+		`{"type":"signal","target":"","data":1}`:                "target min",
+		`{"type":"signal","data":1,"from":"me"}`:                "from unknown",
+		`{"type":"signal","data":1,"from":null}`:                "from unknown",
+		`{"type":"signal","data":1,"target":null,"target":"t"}`: "target unique",
+		`{"type":"ping","requestId":null}`:                      "requestId unknown",
 
 		`{"type":"send-message"}`:                                               "message required",
 		`{"type":"send-message","message":" \n "}`:                              "message required",
 		`{"type":"send-message","message":{}}`:                                  "message type",
+		`{"type":"send-message","message":null}`:                                "message type",
 		`{"type":"send-message","message":"` + strings.Repeat("é", 4097) + `"}`: "message max",
 	} {
 		problem := p.refuse(http.StatusUnprocessableEntity, "validation-failed", body)
@@ -255,9 +261,50 @@ func TestEachMistakeIsNamed(t *testing.T) {
 func TestMetadataThatIsNotAnObjectIsRefusedInOneSentence(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
-	for _, metadata := range []string{`"Alice"`, `""`, `"{}"`, `7`, `true`, `null`, `["Alice"]`} {
+	for _, metadata := range []string{`"Alice"`, `""`, `"{}"`, `7`, `true`, `false`, `["Alice"]`, `[null]`} {
 		answer := p.refuse(http.StatusUnprocessableEntity, "validation-failed", `{"type":"join-room","roomId":"r","userId":"u","metadata":`+metadata+`}`)
 		require.Equal(t, []any{map[string]any{"field": "metadata", "rule": "object", "message": `must be a JSON object, such as {"name":"Alice"}`}}, answer["errors"], metadata)
+	}
+}
+
+// Many programs write null for what they do not have.
+func TestNullSaysThatAnOptionalMemberIsAbsent(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	a, b := s.join(t, "room", "Ada"), s.connect(t)
+	join := `{"type":"join-room","roomId":"room","userId":"Bob","metadata":null,"accessToken":null,"requestId":null}`
+	b.send(join)
+	for _, e := range []event{b.next("room-joined"), a.next("user-connected")} {
+		require.NotContains(t, e.data, "null")
+		require.NotContains(t, e.data, "metadata")
+		require.NotContains(t, e.data, "requestId")
+	}
+	b.send(`{"type":"join-room","roomId":"room","userId":"Bob"}`) // changes nothing
+	b.next("room-joined")
+
+	b.send(`{"type":"signal","target":null,"data":{"a":null}}`)
+	require.Equal(t, fmt.Sprintf(`{"type":"signal","from":%q,"data":{"a":null}}`, b.socketID), a.next("signal").data)
+	b.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":"x","y":null},"callId":null}`, a.socketID))
+	require.Contains(t, a.next("offer").data, `{"type":"offer","sdp":"x","y":null},"callId":null`, "members of the application may be null")
+	status, answer := b.batch(`{"events":[` + join + `,{"type":"leave-room","requestId":null}]}`)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []any{map[string]any{"status": 202.0}, map[string]any{"status": 202.0}}, answer["results"])
+	b.next("room-joined")
+	require.NotContains(t, b.next("room-left").data, "requestId")
+	a.next("user-disconnected")
+	a.quiet()
+	b.quiet()
+}
+
+// The contract allows null for each optional member of each client event, and for no
+// required member but a candidate.
+func TestTheContractAllowsNullForOptionalMembersOnly(t *testing.T) {
+	contract, events := eventsOf(t, "ClientEvent")
+	for _, name := range events {
+		for member, itsType := range contract.event("ClientEvent", name) {
+			isOptional := strings.HasSuffix(member, "?")
+			isEndOfCandidates := name == "ice-candidate" && member == "candidate"
+			require.Equal(t, isOptional || isEndOfCandidates, strings.Contains(itsType, "null"), "%s.%s", name, member)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // are replaced by their types, and members and alternatives are sorted.
 type shape struct {
 	text   string
-	fields map[string]shape // the members of an object; the name of an optional member ends with "?"
+	fields map[string]shape // the members of an object, or of an object or null; the name of an optional member ends with "?"
 	tuples []shape          // for a union of tuples: each tuple as the object that emit makes from it
 }
 
@@ -106,6 +106,9 @@ func (r *typeReader) union() shape {
 		return first
 	}
 	union := shape{text: oneOf(all, func(s shape) string { return s.text })}
+	if len(all) == 2 && all[1].text == "null" {
+		union.fields = first.fields
+	}
 	for _, each := range all {
 		union.tuples = append(union.tuples, each.tuples...)
 	}

@@ -200,6 +200,24 @@ var clientEventRules = []rule{
 		again := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": b.lastID}))
 		t.expect("resumed", false, again.hello["resumed"])
 	}},
+	{clientEvents, "null-is-absent", "null for an optional member of an event means that the member is absent, also for the others.", func(t *trial) {
+		a, b := t.connect(), t.connect()
+		room := t.room()
+		a.join(room, "Ada")
+		b.send(fmt.Sprintf(`{"type":"join-room","roomId":%q,"userId":"Bob","metadata":null,"accessToken":null,"requestId":null}`, room))
+		joined, arrived := b.next("room-joined"), a.next("user-connected")
+		b.send(`{"type":"signal","target":null,"data":null}`)
+		signal := a.next("signal")
+		b.send(`{"type":"leave-room","requestId":null}`)
+		left := b.next("room-left")
+		for _, f := range []frame{joined, arrived, signal, left} {
+			for _, name := range []string{"metadata", "requestId", "target"} {
+				if _, has := f.json[name]; has {
+					t.fail("%s\nexpected: no %s\nseen:     %s", f.event, name, f.data)
+				}
+			}
+		}
+	}},
 }
 
 // patience returns after which silence the server misses a client that sends heartbeats.

@@ -56,12 +56,15 @@ type LeaveRoom struct {
 type posted struct{ members []byte }
 
 // Members returns the JSON members of the event in the order in which they were written,
-// without white space and braces. It leaves out "type". It leaves out "from" too, because
-// only the server may say which socket sent an event.
+// without white space and braces. It leaves out "type", and a target that is null. It
+// leaves out "from" too, because only the server may say which socket sent an event.
 func (p *posted) Members() []byte { return p.members }
 
 func (p *posted) keep(o object) {
-	travels := func(m member) bool { return string(m.name) != "type" && string(m.name) != "from" }
+	travels := func(m member) bool {
+		isAbsent := string(m.name) == "target" && m.value.Kind() == 'n' // strict receivers refuse null
+		return string(m.name) != "type" && string(m.name) != "from" && !isAbsent
+	}
 	size := 0
 	for _, m := range o.members {
 		if travels(m) {

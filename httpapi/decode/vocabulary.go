@@ -81,18 +81,21 @@ type Type struct {
 
 // knownField is a member that events of a type may have.
 type knownField struct {
-	name  string
-	index []int            // for reflect's FieldByIndex; nil for "type", which has no field
-	bit   uint64           // each member has its own bit
-	inner map[string][]int // its own fields by their names, if it is an object
+	name       string
+	index      []int            // for reflect's FieldByIndex; nil for "type", which has no field
+	bit        uint64           // each member has its own bit
+	inner      map[string][]int // its own fields by their names, if it is an object
+	isOptional bool             // null says that it is absent
 }
 
 func newType[T any](kind string) Type {
 	fields := map[string]knownField{"type": {name: "type", bit: 1}}
 	for name, index := range fieldsOf(reflect.TypeFor[T]()) {
+		field := reflect.TypeFor[T]().FieldByIndex(index)
 		known := knownField{name: name, index: index, bit: 1 << len(fields)}
-		if field := reflect.TypeFor[T]().FieldByIndex(index).Type; field.Kind() == reflect.Struct {
-			known.inner = fieldsOf(field)
+		known.isOptional = !strings.Contains(field.Tag.Get("validate"), "required")
+		if field.Type.Kind() == reflect.Struct {
+			known.inner = fieldsOf(field.Type)
 		}
 		fields[name] = known
 	}
@@ -130,6 +133,7 @@ func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
 			continue
 		case seen&known.bit != 0:
 			wrong = append(wrong, problem.Field(known.name, "unique", "must not be repeated"))
+		case known.isOptional && m.value.Kind() == 'n':
 		case known.index != nil:
 			if path, wanted := known.set(value, m.value); wanted != "" {
 				wrong = append(wrong, problem.Field(path, "type", "must be "+wanted))

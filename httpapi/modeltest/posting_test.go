@@ -3,6 +3,7 @@ package modeltest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,7 +66,20 @@ func (m *machine) drawPosting(c *modelClient) posting {
 	case "send-message":
 		e["message"] = fmt.Sprint("message ", m.count)
 	}
-	return posting{kind, e, jsonOf(e), ""}
+	return posting{kind, e, m.drawText(e), ""}
+}
+
+// drawText draws how a client writes an event. For an optional member that is absent it may
+// write null.
+func (m *machine) drawText(e fact) string {
+	written := maps.Clone(e)
+	optional := map[any][]string{"join-room": {"metadata", "accessToken", "requestId"}, "leave-room": {"requestId"}, "signal": {"target"}}
+	for _, name := range optional[e["type"]] {
+		if _, has := e[name]; !has && rapid.Bool().Draw(m.t, "null") {
+			written[name] = nil
+		}
+	}
+	return jsonOf(written)
 }
 
 // drawRequestID gives every other request an ID of its own.
