@@ -36,6 +36,24 @@ test("what a new session repeats follows the join", soon, async (t) => {
   assert.deepEqual(later.flatMap(({ body }) => body.events ?? [body]).map(({ type }) => type), ["join-room", "send-message"]);
 });
 
+// The server cannot read an event that is nested too deep, and nothing that stands beside it.
+test("an event that the server cannot read stops no other", soon, async (t) => {
+  const server = await startServer(t, {
+    answer: (response, post) => {
+      const events = post.body.events ?? [post.body];
+      if (events.some(({ data }) => data === "deep")) refuse(response, 400, "malformed-json");
+      else accept(response, post);
+    },
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  const deep = socket.emitWithAck("signal", { data: "deep" });
+  const others = [1, 2, 3].map((data) => socket.emitWithAck("signal", { data }));
+  await assert.rejects(deep, { type: "/problems/malformed-json" });
+  assert.deepEqual(await Promise.all(others), [1, 2, 3].map(() => ({ status: 202 })));
+  assert.deepEqual(server.posts.filter(({ body }) => !body.events).map(({ body }) => body.data), ["deep", 1, 2, 3]);
+});
+
 test("a lost session gets no more attempts", soon, async (t) => {
   let isOver = false;
   const server = await startServer(t, {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -215,6 +216,48 @@ func TestMessagesSentDuringARequestGoTogetherAndInOrder(t *testing.T) {
 	for range 100 {
 		next[client.SignalEvent](b)
 	}
+}
+
+// Some texts cannot be read, and would make the server refuse the messages that share their
+// request.
+func TestAMessageThatCannotBeReadStopsNoOther(t *testing.T) {
+	s := newServer(t, sse.Options{})
+	a := s.dial(t, client.Options{})
+	a.join("room", "Ada")
+	held, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s.Between(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			once.Do(func() { close(held); <-release })
+		}
+		return false
+	})
+	var sending sync.WaitGroup
+	results := make([]error, 5)
+	for i, m := range []client.Message{
+		client.PingMessage{},
+		client.SignalMessage{Data: json.RawMessage(strings.Repeat("[", 200) + strings.Repeat("]", 200))},
+		client.ChatMessage{Message: "\xed\xa0\xbd"}, // half an emoji
+		client.SignalMessage{Data: json.RawMessage("\"\xff\\ud83d\"")},
+		client.ChatMessage{Message: "Hello"},
+	} {
+		sending.Go(func() { results[i] = a.Send(t.Context(), m) })
+		if i == 0 {
+			<-held
+			continue
+		}
+		require.Eventually(t, func() bool { return a.Waiting() == i }, patience, time.Millisecond)
+	}
+	close(release)
+	sending.Wait()
+	var problem *client.Problem
+	require.ErrorAs(t, results[1], &problem)
+	require.Equal(t, "malformed-json", problem.Name())
+	results[1] = nil
+	require.Equal(t, make([]error, 5), results)
+	next[client.PongEvent](a)
+	require.Equal(t, "\ufffd\ufffd\ufffd", next[client.NewMessageEvent](a).Message)
+	require.Equal(t, "Hello", next[client.NewMessageEvent](a).Message)
 }
 
 // The proxy cuts streams and loses answers, as bad networks do.

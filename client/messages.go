@@ -136,7 +136,8 @@ func (m OfferMessage) extra() map[string]any        { return m.Extra }
 func (m AnswerMessage) extra() map[string]any       { return m.Extra }
 func (m ICECandidateMessage) extra() map[string]any { return m.Extra }
 
-// encode returns the JSON of a message: its type, its members and its further members.
+// encode returns the JSON of a message: its type, its members and its further members. It
+// is UTF-8, even if the application's own JSON is not.
 func encode(m Message) ([]byte, error) {
 	objects := []any{map[string]string{"type": m.Type()}, m}
 	if open, isOpen := m.(interface{ extra() map[string]any }); isOpen && len(open.extra()) > 0 {
@@ -152,5 +153,5 @@ func encode(m Message) ([]byte, error) {
 			members = append(members, inner)
 		}
 	}
-	return fmt.Appendf(nil, "{%s}", bytes.Join(members, []byte(","))), nil
+	return fmt.Appendf(nil, "{%s}", bytes.ToValidUTF8(bytes.Join(members, []byte(",")), []byte("\uFFFD"))), nil
 }

@@ -152,13 +152,21 @@ func (c *Client) gather(first *outgoing) (batch []*outgoing, held *outgoing) {
 	}
 }
 
-// deliver posts a batch until there is an answer, and sends each message its result.
+// deliver posts a batch until there is an answer, and sends each message its result. If
+// the server cannot read the batch, one message may be to blame: each is posted by itself.
 func (c *Client) deliver(batch []*outgoing) {
 	path, body := "events", batch[0].body
 	if len(batch) > 1 {
 		path, body = "events/batch", joined(batch)
 	}
 	results, err := c.insist(batch, path, body)
+	var refusal *Problem
+	if len(batch) > 1 && errors.As(err, &refusal) && refusal.Name() == "malformed-json" {
+		for _, o := range batch {
+			c.deliver([]*outgoing{o})
+		}
+		return
+	}
 	for i, o := range batch {
 		if err != nil {
 			o.result <- err

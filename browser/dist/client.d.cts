@@ -80,25 +80,25 @@ export interface ManagerEvents {
 
 export interface JoinOptions {
   /** For the other members; at most 4 KiB as JSON. */
-  metadata?: Record<string, unknown>;
+  metadata?: Record<string, unknown> | null;
   /** Needed if the server demands access tokens. */
-  accessToken?: string;
+  accessToken?: string | null;
 }
 
 export interface RequestOptions {
   /** Names the request: the `room-joined` or `room-left` that answers it bears the same. 1 to 64 visible ASCII characters. */
-  requestId?: string;
+  requestId?: string | null;
 }
 
-/** The arguments of `emit` after the type. */
+/** The arguments of `emit` after the type. A member that is null is absent. */
 export interface ClientEvents {
-  "join-room": [roomId: string, userId: string, options?: JoinOptions & RequestOptions] | [join: { roomId: string; userId: string } & JoinOptions & RequestOptions];
-  "leave-room": [options?: RequestOptions];
+  "join-room": [roomId: string, userId: string, options?: JoinOptions & RequestOptions | null] | [join: { roomId: string; userId: string } & JoinOptions & RequestOptions];
+  "leave-room": [options?: RequestOptions | null];
   "offer": [{ target: string; offer: RTCSessionDescriptionInit } & Extra];
   "answer": [{ target: string; answer: RTCSessionDescriptionInit } & Extra];
   "ice-candidate": [{ target: string; candidate: RTCIceCandidateInit | null } & Extra];
   /** Without a target it goes to all other members of the room. */
-  "signal": [{ target?: string; data: unknown }];
+  "signal": [{ target?: string | null; data: unknown }];
   "send-message": [{ message: string }];
   "typing-start": [];
   "typing-stop": [];

@@ -138,13 +138,13 @@ export class Sender {
         this.connection?.renew(token);
       }
       if (token !== this.#token) break;
-      if (!ours && !unknown && !single) {
-        // A proxy that blocks batches may let single events through.
+      const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
+      if (!passes && !single) {
+        // A proxy may block batches, or the server cannot read one event. Single events go through.
         this.#maxBatch = 1;
         this.#waiting.unshift(...items);
         return;
       }
-      const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
       const most = this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity;
       if (!passes || attempt >= most) return this.#reject(items, problem);
       // The server has answered, and would repeat that answer for the same key.
