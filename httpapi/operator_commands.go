@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"unicode/utf8"
 
@@ -20,8 +21,11 @@ const maxReason = 256
 // kickSocket ends a socket (DELETE /connections/{socketId}).
 func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
 	why := r.URL.Query().Get("reason")
-	if utf8.RuneCountInString(why) > maxReason || why != "" && !decode.IsName(why) {
-		return problem.Invalid(problem.Field("reason", "name", "must have 256 characters at most, at least one of them visible, and no control characters, line breaks or text-direction overrides"))
+	if utf8.RuneCountInString(why) > maxReason {
+		return problem.Invalid(problem.Field("reason", "max", fmt.Sprintf("must have %d characters at most", maxReason)))
+	}
+	if wrong := decode.WrongWithName(why); why != "" && wrong != "" {
+		return problem.Invalid(problem.Field("reason", "name", wrong))
 	}
 	socketID := p.ByName("socketId")
 	if !a.hub.Kick(socketID, why) {

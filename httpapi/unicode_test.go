@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -91,4 +93,54 @@ func TestHalfAnEmojiMayBeRepeatedWithItsKey(t *testing.T) {
 		require.Equal(t, "\ufffd", a.next("new-message").json["message"])
 	}
 	a.quiet()
+}
+
+// Phone books and libraries for translations put marks and isolates around names.
+func TestNamesMayHaveMarksAndIsolates(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, withAdminToken)
+	a := s.join(t, "\u2068room\u2069", "Ada")
+	for _, name := range []string{"\u2066+49 30 1234\u2069", "אדה\u200f (1)", "\u061c١٢٣", "\u2068a\u2067b\u2069\u2069", "👩\u200d👧", "می\u200cخواهم"} {
+		b := s.join(t, "\u2068room\u2069", name)
+		require.Equal(t, name, a.next("user-connected").json["userId"])
+		s.operate(t, http.StatusNoContent, http.MethodDelete, "/connections/"+b.socketID+"?reason="+url.QueryEscape(name), "")
+		require.Equal(t, name, b.next("disconnected").json["detail"])
+		a.next("user-disconnected")
+	}
+	room := s.operate(t, http.StatusOK, http.MethodGet, "/rooms/"+url.PathEscape("\u2068room\u2069"), "")
+	require.Equal(t, "\u2068room\u2069", room["roomId"])
+}
+
+// What would turn the text around a name is refused, and the problem says why.
+func TestNamesHaveNoOverridesAndNoOpenIsolates(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, withAdminToken)
+	a := s.join(t, "room", "Ada")
+	for name, want := range map[string]string{
+		"a\u202eb": "must not contain text-direction embeddings or overrides, such as U+202E",
+		"\u2067a":  "must end each text-direction isolate by U+2069",
+		"a\u2069":  "must not contain U+2069 without a text-direction isolate before it",
+		"a\nb":     "must not contain control characters, such as U+000A",
+		"\u200e":   "must contain a visible character",
+	} {
+		text, err := json.Marshal(name)
+		require.NoError(t, err)
+		for field, body := range map[string]string{
+			"roomId": `{"type":"join-room","userId":"u","roomId":` + string(text) + `}`,
+			"userId": `{"type":"join-room","roomId":"r","userId":` + string(text) + `}`,
+		} {
+			answer := a.refuse(http.StatusUnprocessableEntity, "validation-failed", body)
+			require.Equal(t, []any{map[string]any{"field": field, "rule": "name", "message": want}}, answer["errors"])
+		}
+		answer := s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/connections/"+a.socketID+"?reason="+url.QueryEscape(name), "")
+		require.Equal(t, []any{map[string]any{"field": "reason", "rule": "name", "message": want}}, answer["errors"])
+	}
+	answer := s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/connections/"+a.socketID+"?reason="+strings.Repeat("x", 257), "")
+	require.Equal(t, []string{"reason max"}, fieldErrors(answer))
+	a.quiet()
+}
+
+func TestAReasonThatIsNotUTF8IsShownAllTheSame(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, withAdminToken)
+	a := s.join(t, "room", "Ada")
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/connections/"+a.socketID+"?reason=%ed%a0%bdx%ff", "")
+	require.Equal(t, "\ufffd\ufffd\ufffdx\ufffd", a.next("disconnected").json["detail"])
 }

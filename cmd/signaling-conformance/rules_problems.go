@@ -17,12 +17,14 @@ var problemRules = []rule{
 	{problems, "validation-failed-names-each-field", "A validation-failed problem names each wrong field in errors, with the rule that it breaks and what it must be.", func(t *trial) {
 		p := t.connect()
 		for body, field := range map[string]string{
-			`{"type":"join-room","userId":"u"}`:                            "roomId",
-			`{"type":"join-room","roomId":"","userId":"u"}`:                "roomId",
-			`{"type":"join-room","roomId":"r","userId":7}`:                 "userId",
-			`{"type":"join-room","roomId":"r","userId":"u","metadata":[]}`: "metadata",
-			`{"type":"nonsense"}`:                                          "type",
-			`{}`:                                                           "type",
+			`{"type":"join-room","userId":"u"}`:                                             "roomId",
+			`{"type":"join-room","roomId":"","userId":"u"}`:                                 "roomId",
+			`{"type":"join-room","roomId":"r","userId":7}`:                                  "userId",
+			`{"type":"join-room","roomId":"r","userId":"a\u202eb"}`:                         "userId",
+			`{"type":"join-room","roomId":"a\u2067b","userId":"u"}`:                         "roomId",
+			`{"type":"join-room","roomId":"r","userId":"u","metadata":[]}`:                  "metadata",
+			`{"type":"nonsense"}`:                                                           "type",
+			`{}`:                                                                            "type",
 			`{"type":"offer","target":"x","offer":{"type":"answer","sdp":"v=0"}}`:           "offer.type",
 			`{"type":"answer","target":"x","answer":{"type":"answer"}}`:                     "answer.sdp",
 			`{"type":"ice-candidate","target":"x","candidate":7}`:                           "candidate",

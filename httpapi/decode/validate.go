@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
@@ -20,7 +19,7 @@ func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
 	rules := map[string]validator.Func{
-		"name":      func(f validator.FieldLevel) bool { return IsName(f.Field().String()) },
+		"name":      func(f validator.FieldLevel) bool { return WrongWithName(f.Field().String()) == "" },
 		"visible":   func(f validator.FieldLevel) bool { return IsVisible(f.Field().String()) },
 		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
 		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
@@ -32,22 +31,6 @@ func newValidator() *validator.Validate {
 		}
 	}
 	return v
-}
-
-// IsName reports whether a text can be shown as a name. It must contain a visible
-// character. It must not contain control characters, line breaks or text-direction
-// overrides, which would change the text around the name.
-func IsName(text string) bool {
-	isVisible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
-	isTroublesome := func(r rune) bool {
-		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
-	}
-	return strings.ContainsFunc(text, isVisible) && !strings.ContainsFunc(text, isTroublesome)
-}
-
-// IsVisible reports whether a text has only visible characters of ASCII, and no spaces.
-func IsVisible(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // isText reports whether a value is a string that is not empty.
@@ -141,7 +124,7 @@ func ruleMessage(b validator.FieldError) string {
 	case "oneof":
 		return `must be "` + strings.ReplaceAll(b.Param(), " ", `" or "`) + `"`
 	case "name":
-		return "must contain a visible character, and no control characters, line breaks or text-direction overrides"
+		return WrongWithName(b.Value().(string))
 	case "visible":
 		return "must have only visible ASCII characters, and no spaces"
 	case "text":

@@ -1,0 +1,54 @@
+package decode
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// The characters of Unicode that set the direction of text (UAX #9, 2). Marks are harmless.
+// An embedding or an override would change the text around a name. So would an isolate that
+// does not end, and an end without an isolate.
+const (
+	firstEmbedding, lastOverride = '\u202a', '\u202e' // and their end, U+202C
+	firstIsolate, lastIsolate    = '\u2066', '\u2068'
+	endOfIsolate                 = '\u2069'
+)
+
+// WrongWithName returns what a text must be so that it can be shown as a name, or "" if
+// it can. A name contains a visible character. It contains nothing that would change the
+// text around it.
+func WrongWithName(text string) string {
+	isVisible := false
+	isolates := 0 // that are open
+	for _, r := range text {
+		switch {
+		case unicode.IsControl(r):
+			return fmt.Sprintf("must not contain control characters, such as %U", r)
+		case r == '\u2028', r == '\u2029':
+			return fmt.Sprintf("must not contain line ends, such as %U", r)
+		case r >= firstEmbedding && r <= lastOverride:
+			return fmt.Sprintf("must not contain text-direction embeddings or overrides, such as %U", r)
+		case r >= firstIsolate && r <= lastIsolate:
+			isolates++
+		case r == endOfIsolate:
+			isolates--
+		}
+		if isolates < 0 {
+			return "must not contain U+2069 without a text-direction isolate before it"
+		}
+		isVisible = isVisible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
+	}
+	switch {
+	case isolates > 0:
+		return "must end each text-direction isolate by U+2069"
+	case !isVisible:
+		return "must contain a visible character"
+	}
+	return ""
+}
+
+// IsVisible reports whether a text has only visible characters of ASCII, and no spaces.
+func IsVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
