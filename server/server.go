@@ -39,7 +39,9 @@ type Server struct {
 	observe func(socketID string) // nil: it is not called
 	expires bool                  // members leave their rooms when their access tokens expire
 
-	guard *conns.Guard // nil: the program has none; set before Run
+	guard         *conns.Guard // nil: the program has none; set before Run
+	logger        *slog.Logger
+	noProxyHeader sync.Once // it was logged that a proxy sends no PROXY header
 }
 
 // New returns a server. The error says which of the embedded pages cannot be read.
@@ -78,6 +80,7 @@ func Join(p Parts) (*Server, error) {
 	}
 	p.API.Limits = cmp.Or(p.API.Limits, limits.New(limits.Options{}))
 	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
+	s.logger = p.API.Logger
 
 	p.SSE.MayOpen, p.SSE.MayRead = p.API.Limits.Open, p.API.Limits.Resume
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
@@ -149,10 +152,21 @@ func (s *Server) Hub() *sse.Hub { return s.hub }
 // A program may do without a guard. If it uses a guard, it calls Guard once, before Run,
 // and connects the guard with its listener and its http.Server: see package conns.
 func (s *Server) Guard(o conns.Options) *conns.Guard {
-	o.Budget, o.Exempt, o.OnClosed = s.budget, s.proxies, s.metrics.ConnectionClosed
+	o.Budget, o.Exempt, o.OnClosed = s.budget, s.proxies, s.connectionClosed
 	s.guard = conns.New(o)
 	s.metrics.WatchConnections(s.guard)
 	return s.guard
+}
+
+// connectionClosed counts a connection that the guard has closed. A proxy that sends no
+// PROXY header fails for all its clients, so the operator learns of it.
+func (s *Server) connectionClosed(why conns.Reason) {
+	s.metrics.ConnectionClosed(why)
+	if why == conns.NoProxyHeader {
+		s.noProxyHeader.Do(func() {
+			s.logger.Warn("a connection from a trusted proxy had no PROXY header, so it was closed: let the proxy send the header, or unset PROXY_PROTOCOL")
+		})
+	}
 }
 
 // ClientMemory returns how many bytes are held for clients, and how many may be held: see

@@ -38,14 +38,12 @@ func (v victim) end() {
 // is no room even so, it closes the new connection and returns nil.
 func (g *Guard) admit(accepted net.Conn) net.Conn {
 	c := &conn{Conn: accepted, guard: g}
-	address := addressOf(accepted)
-	c.network = clientip.Network(address)
-	isExempt := g.options.Exempt.Trust(address)
-	if isExempt {
-		c.network = netip.PrefixFrom(address, address.BitLen()) // its neighbours are not exempt
+	address := addressOf(accepted.RemoteAddr())
+	if g.options.ProxyProtocol && g.options.Exempt.Trust(address) {
+		c.Conn = withProxyHeader(c)
 	}
 	g.mu.Lock()
-	victims := g.place(c, isExempt)
+	victims := g.place(c, address)
 	isRefused := c.gone
 	g.mu.Unlock()
 	for _, v := range victims {
@@ -57,9 +55,14 @@ func (g *Guard) admit(accepted net.Conn) net.Conn {
 	return c
 }
 
-// place finds a place for a new connection, and returns the connections to close for
-// it. If there is no place, it returns the new connection itself.
-func (g *Guard) place(c *conn, isExempt bool) (victims []victim) {
+// place finds a place for a new connection from an address, and returns the connections
+// to close for it. If there is no place, it returns the new connection itself.
+func (g *Guard) place(c *conn, address netip.Addr) (victims []victim) {
+	c.network = clientip.Network(address)
+	isExempt := g.options.Exempt.Trust(address)
+	if isExempt {
+		c.network = netip.PrefixFrom(address, address.BitLen()) // its neighbours are not exempt
+	}
 	o := g.ownerOf(c.network, isExempt)
 	defer g.tidy(o)
 	goes, isWelcome := g.makeRoom(o)

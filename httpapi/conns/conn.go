@@ -13,10 +13,13 @@ import (
 type conn struct {
 	net.Conn
 
-	// Set once, before other goroutines see the connection.
-	guard   *Guard
-	network netip.Prefix
-	owner   *owner // nil if the connection is in the reserve
+	guard *Guard // set once, before other goroutines see the connection
+
+	// Set before other goroutines see the connection, and once more under guard.mu if a
+	// PROXY header names another address. That is before the first request.
+	network      netip.Prefix
+	owner        *owner // nil if the connection is in the reserve
+	wasEncrypted bool   // the PROXY header says so
 
 	writing atomic.Bool // something is being written
 
@@ -45,7 +48,7 @@ func (c *conn) Close() error {
 // CloseWrite closes the sending half. net/http calls it after an answer if it has not
 // read the request's body to the end.
 func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+	if half, ok := bare(c.Conn).(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported
@@ -54,7 +57,7 @@ func (c *conn) CloseWrite() error {
 // reset closes a connection at once. It drops unsent data, which the kernel would
 // otherwise still keep in memory.
 func reset(c net.Conn) {
-	if tcp, ok := c.(*net.TCPConn); ok {
+	if tcp, ok := bare(c).(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // if this fails, the kernel only keeps the data longer
 	}
 	_ = c.Close() // an error means that the client is gone already
@@ -75,10 +78,10 @@ func ours(connection net.Conn) *conn {
 	}
 }
 
-// addressOf returns the address of a connection's other end, or the zero address if the
-// other end has none, as on a Unix socket.
-func addressOf(c net.Conn) netip.Addr {
-	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+// addressOf returns an address of TCP without its port, or the zero address if it is that
+// of a Unix socket.
+func addressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap().WithZone("")
 	}
 	return netip.Addr{}

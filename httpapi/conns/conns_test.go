@@ -70,8 +70,8 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 }
 
 // answer is the handler. Its answer says whether the connection is in the reserve. A
-// request to /hold stays under way until its client is gone, and a request to /hijack takes
-// the connection over.
+// request to /hold stays under way until its client is gone, a request to /hijack takes the
+// connection over, and the answer to /who says what is known of the client.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/hold" {
 		_ = http.NewResponseController(w).Flush()
@@ -84,6 +84,11 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 			c.Close()
 		}
+		return
+	}
+	if r.URL.Path == "/who" {
+		network, _ := conns.NetworkOf(r.Context())
+		fmt.Fprint(w, r.RemoteAddr, " ", network, " ", conns.WasEncrypted(r.Context()))
 		return
 	}
 	fmt.Fprint(w, conns.InReserve(r.Context()))

@@ -26,17 +26,18 @@ type Reason string
 
 // The reasons. In their comments “it” is the connection that the guard closed.
 const (
-	AddressFull   Reason = "address full"   // it was new, and all other connections of its address were in use
-	ReserveFull   Reason = "reserve full"   // the reserve had no room for it, or needed its place
-	MadeRoom      Reason = "made room"      // it was idle, and made room for a new connection
-	Unserved      Reason = "unserved"       // it had no request yet, and made room for a new connection of its address
-	HeaderTimeout Reason = "header timeout" // its first request did not arrive in time
-	IdleTimeout   Reason = "idle timeout"   // its next request did not arrive in time
+	AddressFull   Reason = "address full"    // it was new, and all other connections of its address were in use
+	ReserveFull   Reason = "reserve full"    // the reserve had no room for it, or needed its place
+	MadeRoom      Reason = "made room"       // it was idle, and made room for a new connection
+	Unserved      Reason = "unserved"        // it had no request yet, and made room for a new connection of its address
+	HeaderTimeout Reason = "header timeout"  // its first request did not arrive in time
+	IdleTimeout   Reason = "idle timeout"    // its next request did not arrive in time
+	NoProxyHeader Reason = "no proxy header" // it came from a proxy, without a PROXY header in time
 )
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{AddressFull, ReserveFull, MadeRoom, Unserved, HeaderTimeout, IdleTimeout}
+	return []Reason{AddressFull, ReserveFull, MadeRoom, Unserved, HeaderTimeout, IdleTimeout, NoProxyHeader}
 }
 
 // Options say how many connections there may be. Zero means no limit.
@@ -51,6 +52,10 @@ type Options struct {
 	Reserve int
 	// Exempt are proxies. PerAddress does not apply to their addresses.
 	Exempt clientip.Proxies
+	// ProxyProtocol demands a PROXY header (versions 1 and 2) of each connection from a
+	// proxy in Exempt. The connection then counts as that of the client that the header
+	// names. Connections from other addresses are served without such a header.
+	ProxyProtocol bool
 
 	// HeaderTimeout is how long the TLS handshake and the header of the first request
 	// may take together. It is shorter in a crowd.
@@ -148,7 +153,7 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 type contextKey struct{}
 
 // ConnContext is the value for the field ConnContext of http.Server. Handlers need it for
-// [InReserve], [NetworkOf] and [IsWriting].
+// [InReserve], [NetworkOf], [WasEncrypted] and [IsWriting].
 func (g *Guard) ConnContext(ctx context.Context, connection net.Conn) context.Context {
 	if c := ours(connection); c != nil {
 		return context.WithValue(ctx, contextKey{}, c)
@@ -170,6 +175,13 @@ func NetworkOf(ctx context.Context) (network netip.Prefix, ok bool) {
 		return c.network, true
 	}
 	return netip.Prefix{}, false
+}
+
+// WasEncrypted reports whether a proxy received the connection of a request by TLS, as
+// the PROXY header says.
+func WasEncrypted(ctx context.Context) bool {
+	c, ok := ctx.Value(contextKey{}).(*conn)
+	return ok && c.wasEncrypted
 }
 
 // IsWriting reports whether something is being written to the connection of a request at
