@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/cors"
@@ -35,7 +34,7 @@ type Options struct {
 
 	// Limits bound how much a socket and an address may ask for. Nil: without limits.
 	Limits *limits.Limits
-	// TrustedProxies are the proxies whose X-Forwarded-For or Forwarded is trusted.
+	// TrustedProxies are the proxies that may name the client: see [clientip.Proxies.Of].
 	TrustedProxies clientip.Proxies
 	// Budget is charged for the bodies of requests under way, and for remembered
 	// answers. Nil: their memory has no bound.
@@ -97,8 +96,7 @@ type API struct {
 	repeats     repeats
 	silences    *limits.Places
 	heldBack    *limits.Places // for refusals that are delayed
-
-	proxyNoticed atomic.Bool
+	forwarding  *forwarding
 }
 
 // New makes an API. The error is about the files in Pages or Client.
@@ -131,6 +129,7 @@ func New(o Options) (*API, error) {
 		crossOrigin: newCrossOrigin(o.CORSOrigins),
 		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
+		forwarding:  newForwarding(),
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
 	a.metrics.watch(a.hub, a.rooms)
@@ -155,7 +154,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveHTTP answers a request. If there is a refusal already, that is the answer.
 func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.noticeProxy(r)
-	a.headers.set(w, r)
+	a.headers.set(w, a.isEncrypted(r))
 	a.crossOrigin.HandlerFunc(w, r)
 	if isPreflight(r) {
 		return // newCrossOrigin has answered it

@@ -10,7 +10,7 @@ import (
 )
 
 // headers say what browsers may do with an answer. They depend only on whether the
-// connection is encrypted, so they are made once. The library would make them for each
+// request was encrypted, so they are made once. The library would make them for each
 // answer, which took a twentieth of the processor time of a relayed event.
 type headers struct{ plain, encrypted http.Header }
 
@@ -68,10 +68,10 @@ func (answerHeader) Write(text []byte) (int, error) { return len(text), nil }
 // WriteHeader implements [http.ResponseWriter].
 func (answerHeader) WriteHeader(int) {}
 
-// set sets the headers of one answer, and replaces those that were set before.
-func (h headers) set(w http.ResponseWriter, r *http.Request) {
+// set sets the headers of one answer.
+func (h headers) set(w http.ResponseWriter, isEncrypted bool) {
 	from := h.plain
-	if r.TLS != nil {
+	if isEncrypted {
 		from = h.encrypted
 	}
 	maps.Copy(w.Header(), from)

@@ -21,13 +21,10 @@ func (a *API) networkOf(r *http.Request) netip.Prefix {
 	return clientip.Network(a.proxies.Of(r))
 }
 
-// noticeProxy warns the operator, once, of a proxy that is not trusted. All clients
-// behind it count as one address, and soon reach the limits of one.
-func (a *API) noticeProxy(r *http.Request) {
-	if len(a.proxies) > 0 || r.Header.Get("X-Forwarded-For") == "" || !a.proxyNoticed.CompareAndSwap(false, true) {
-		return
-	}
-	a.logger.Warn("requests come through a proxy that is not trusted, so all its clients count as one address: if the proxy is yours, set TRUSTED_PROXIES", "ip", a.clientOf(r).IP)
+// isEncrypted reports whether the client's request was encrypted, at least as far as the
+// first proxy.
+func (a *API) isEncrypted(r *http.Request) bool {
+	return a.proxies.IsEncrypted(r) || conns.WasEncrypted(r.Context())
 }
 
 // clientOf is what operators see of a client.
@@ -38,4 +35,13 @@ func (a *API) clientOf(r *http.Request) sse.Client {
 		c.IP = address.String()
 	}
 	return c
+}
+
+// addressName returns the name of the other end of a connection. A Unix socket has no
+// address, so its name is as in TRUSTED_PROXIES.
+func addressName(peer netip.Addr) string {
+	if !peer.IsValid() {
+		return "unix"
+	}
+	return peer.String()
 }

@@ -146,9 +146,10 @@ func newPageHeaders(isProduction bool) map[string]headers {
 	return all
 }
 
-// allow sets the headers of a page in a folder.
-func (p pages) allow(w http.ResponseWriter, r *http.Request, folder string) {
-	p.headers[folder].set(w, r)
+// allow replaces the headers of an answer by the headers of a page in a folder. What an
+// encrypted answer has beside them is set already.
+func (p pages) allow(w http.ResponseWriter, folder string) {
+	p.headers[folder].set(w, false)
 }
 
 // serve answers with one of the files. Browsers cache it, and ask each time whether it
@@ -159,7 +160,7 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) error 
 		return problem.NotFound.With("There is no such page.")
 	}
 	if path.Ext(name) == ".html" {
-		p.allow(w, r, strings.TrimSuffix(path.Dir(name), "."))
+		p.allow(w, strings.TrimSuffix(path.Dir(name), "."))
 	}
 	hasGzip := f.gzipped() != nil
 	if hasGzip {

@@ -41,7 +41,7 @@ func (a *API) getProblem(w http.ResponseWriter, r *http.Request, p params) error
 	if !ok {
 		return problem.NotFound.With("There is no problem with this name.")
 	}
-	a.pages.allow(w, r, "problems")
+	a.pages.allow(w, "problems")
 	var page bytes.Buffer
 	err := problemPage.Execute(&page, struct {
 		Name, Title, Explanation string

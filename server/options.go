@@ -49,8 +49,8 @@ type Options struct {
 	// CORSOrigins are the origins whose pages may use the server; "*" stands for all.
 	// Nil: the default.
 	CORSOrigins []string
-	// TrustedProxies are the proxies whose X-Forwarded-For or Forwarded header is
-	// trusted. Nil: none.
+	// TrustedProxies are the proxies that may say who the client is, and whether it used
+	// https: see [clientip.Proxies]. Nil: none.
 	TrustedProxies clientip.Proxies
 
 	// Environment is the name of the environment, which the monitoring endpoints show. If

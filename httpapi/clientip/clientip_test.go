@@ -1,6 +1,7 @@
 package clientip_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -56,6 +57,96 @@ func TestOfBelievesTrustedProxiesOnly(t *testing.T) {
 	}
 }
 
+// Some proxies know only X-Real-IP. Any other header says more.
+func TestOfReadsXRealIPOnlyIfThereIsNoOtherHeader(t *testing.T) {
+	for _, c := range []struct {
+		what             string
+		remote           string
+		legacy, standard []string
+		real             []string
+		want             string
+	}{
+		{"from a trusted proxy", "10.0.0.1:5", nil, nil, []string{"192.0.2.1"}, "192.0.2.1"},
+		{"from anybody else", "192.0.2.9:5", nil, nil, []string{"192.0.2.1"}, "192.0.2.9"},
+		{"beside X-Forwarded-For", "10.0.0.1:5", []string{"192.0.2.1"}, nil, []string{"198.51.100.7"}, "192.0.2.1"},
+		{"beside Forwarded", "10.0.0.1:5", nil, []string{"for=192.0.2.1"}, []string{"198.51.100.7"}, "192.0.2.1"},
+		{"beside an X-Forwarded-For that is empty", "10.0.0.1:5", []string{""}, nil, []string{"198.51.100.7"}, "10.0.0.1"},
+		{"in two lines, the first from the client", "10.0.0.1:5", nil, nil, []string{"198.51.100.7", "192.0.2.1"}, "192.0.2.1"},
+		{"IPv6", "10.0.0.1:5", nil, nil, []string{"2001:db8::1"}, "2001:db8::1"},
+		{"a list", "10.0.0.1:5", nil, nil, []string{"198.51.100.7, 192.0.2.1"}, "10.0.0.1"},
+		{"rubbish", "10.0.0.1:5", nil, nil, []string{"unix:"}, "10.0.0.1"},
+	} {
+		r := request(c.remote, c.legacy, c.standard)
+		for _, value := range c.real {
+			r.Header.Add("X-Real-IP", value)
+		}
+		require.Equal(t, c.want, trusted.Of(r).String(), c.what)
+	}
+}
+
+// A peer on a Unix socket has no address.
+func TestAPeerOnAUnixSocketIsTrustedByName(t *testing.T) {
+	for _, remote := range []string{"@", "", "/run/proxy.sock"} {
+		r := request(remote, []string{"198.51.100.7, 192.0.2.1"}, nil)
+		require.Equal(t, "192.0.2.1", clientip.Proxies{clientip.UnixSocket}.Of(r).String(), remote)
+		require.False(t, trusted.Of(r).IsValid(), "no trusted network contains it")
+	}
+	r := request("192.0.2.9:5", []string{"198.51.100.7, , unknown"}, nil)
+	require.Equal(t, "192.0.2.9", clientip.Proxies{clientip.UnixSocket}.Of(r).String(), "what is not an address is not a Unix socket")
+}
+
+func TestExamineSaysWhatIsDoubtful(t *testing.T) {
+	for _, c := range []struct {
+		what             string
+		remote           string
+		legacy, standard []string
+		want             clientip.Doubt
+	}{
+		{"nothing", "10.0.0.1:5", []string{"198.51.100.7, 192.0.2.1"}, nil, ""},
+		{"a client in a private network", "10.0.0.1:5", []string{"192.168.1.7"}, nil, ""},
+		{"a proxy that is not trusted", "192.0.2.1:5", []string{"rubbish"}, []string{"for=192.0.2.1"}, ""},
+		{"both headers, which agree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"}, ""},
+		{"both headers, which disagree", "10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=198.51.100.7"}, clientip.Contradiction},
+		{"nginx on a Unix socket", "10.0.0.1:5", []string{"198.51.100.7, unix:"}, nil, clientip.NoAddress},
+		{"a hidden client", "10.0.0.1:5", nil, []string{"for=_hidden"}, clientip.NoAddress},
+		{"a proxy in the same network", "10.0.0.1:5", []string{"192.0.2.1, 172.17.0.1"}, nil, clientip.OtherProxy},
+		{"a proxy on the same machine", "10.0.0.1:5", nil, []string{"for=192.0.2.1, for=127.0.0.1"}, clientip.OtherProxy},
+	} {
+		r := request(c.remote, c.legacy, c.standard)
+		address, doubt := trusted.Examine(r)
+		require.Equal(t, c.want, doubt, c.what)
+		require.Equal(t, trusted.Of(r), address, c.what)
+	}
+}
+
+func TestOnlyATrustedProxySaysThatTheClientUsedHTTPS(t *testing.T) {
+	for _, c := range []struct {
+		what             string
+		remote           string
+		legacy, standard []string
+		want             bool
+	}{
+		{"nothing", "10.0.0.1:5", nil, nil, false},
+		{"a trusted proxy", "10.0.0.1:5", []string{"https"}, nil, true},
+		{"a trusted proxy, in upper case", "10.0.0.1:5", []string{"HTTPS"}, nil, true},
+		{"a trusted proxy, by the standard", "10.0.0.1:5", nil, []string{`for=192.0.2.1;proto=https`}, true},
+		{"a trusted proxy, by the standard in quotes", "10.0.0.1:5", nil, []string{`Proto="https" ; for=192.0.2.1`}, true},
+		{"a trusted proxy that got it by http", "10.0.0.1:5", []string{"http"}, nil, false},
+		{"a client", "192.0.2.1:5", []string{"https"}, []string{"proto=https"}, false},
+		{"what a client put in front", "10.0.0.1:5", []string{"https, http"}, nil, false},
+		{"what a client put in front, in a line", "10.0.0.1:5", []string{"https", "http"}, nil, false},
+		{"what a client put in front, by the standard", "10.0.0.1:5", nil, []string{"proto=https, for=192.0.2.1;proto=http"}, false},
+		{"the standard says nothing of it", "10.0.0.1:5", []string{"https"}, []string{"for=192.0.2.1"}, true},
+		{"both, which disagree", "10.0.0.1:5", []string{"https"}, []string{"proto=http"}, false},
+		{"rubbish", "10.0.0.1:5", []string{"httpsx, "}, []string{"proto="}, false},
+	} {
+		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-Proto": c.legacy, "Forwarded": c.standard}}
+		require.Equal(t, c.want, trusted.IsEncrypted(r), c.what)
+		require.False(t, clientip.Proxies(nil).IsEncrypted(r), c.what)
+	}
+	require.True(t, clientip.Proxies(nil).IsEncrypted(&http.Request{TLS: new(tls.ConnectionState)}))
+}
+
 func TestOfReadsNoHeaderWithoutTrustedProxies(t *testing.T) {
 	r := request("10.0.0.1:5", []string{"192.0.2.1"}, []string{"for=192.0.2.1"})
 	require.Equal(t, "10.0.0.1", clientip.Proxies(nil).Of(r).String())
@@ -85,5 +176,10 @@ func FuzzOf(f *testing.F) {
 		}
 		network := clientip.Network(got)
 		require.Equal(t, got.IsValid(), network.IsValid())
+		r.Header = http.Header{"X-Real-Ip": {legacy}, "X-Forwarded-Proto": {legacy}}
+		if fromRealIP := trusted.Of(r); fromRealIP.IsValid() {
+			require.True(t, trusted.Trust(clientip.Peer(r)) || fromRealIP == clientip.Peer(r))
+		}
+		require.False(t, trusted.IsEncrypted(r) && !trusted.Trust(clientip.Peer(r)))
 	})
 }
