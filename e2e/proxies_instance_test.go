@@ -70,7 +70,7 @@ func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	}()
 	t.Cleanup(func() { p.stop(t, folder, command.Process.Pid, ended) })
 
-	found := way{url: "http://" + address}
+	found := way{url: "http://" + address + p.path}
 	if p.forward {
 		found = way{url: serverURL, proxy: address}
 	}

@@ -10,7 +10,8 @@ type product struct {
 	lines   string   // the file in proxies/ with the added lines, if any
 	edits   []edit   // what turns both into the configuration of an instance
 	env     []string
-	forward bool // users set it in their clients; all other proxies are in front of the server
+	path    string // below which it serves the server, if not the root
+	forward bool   // users set it in their clients; all other proxies are in front of the server
 }
 
 // edit replaces a part of a configuration. That part must be there exactly once, so the

@@ -301,7 +301,7 @@ func TestABrowserGetsPagesThatLoadOnlyFromTheirOwnOrigin(t *testing.T) {
 	response, err := s.Client().Get(s.URL + "/demo?room=x")
 	require.NoError(t, err)
 	response.Body.Close()
-	require.Equal(t, "/demo/?room=x", response.Header.Get("Location"))
+	require.Equal(t, "demo/?room=x", response.Header.Get("Location"))
 }
 
 func TestHeadAnswersLikeGetWithoutABody(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -217,14 +218,12 @@ func (a *API) getPage(folder string) handler {
 	}
 }
 
-// redirectTo redirects to another path, and keeps the query.
-func redirectTo(target string) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ params) error {
-		if r.URL.RawQuery != "" {
-			http.Redirect(w, r, target+"?"+r.URL.RawQuery, http.StatusPermanentRedirect)
-			return nil
-		}
-		http.Redirect(w, r, target, http.StatusPermanentRedirect)
-		return nil
-	}
+// redirectToFolder redirects to the same path with a slash at its end, and keeps the
+// query. The address is relative (RFC 9110, 10.2.2), because a proxy may serve the
+// server below a path. http.Redirect would make it absolute.
+func redirectToFolder(w http.ResponseWriter, r *http.Request, _ params) error {
+	target := url.URL{Path: path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", target.String())
+	w.WriteHeader(http.StatusPermanentRedirect)
+	return nil
 }

@@ -15,16 +15,16 @@ var problemPage = template.Must(template.New("problem").Parse(`<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{{.Title}} · Signaling Server</title>
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/assets/site.css">
+<link rel="icon" href="../assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="../assets/site.css">
 </head>
 <body>
 <header class="bar">
-<a class="brand" href="/">
+<a class="brand" href="../">
 <svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path class="mark-down" d="M8 3v18"/><path class="mark-up" d="M16 3v18"/></svg>
 <span>signaling-server</span>
 </a>
-<nav class="bar-end" aria-label="Main"><a class="button small" href="/docs/">Reference</a></nav>
+<nav class="bar-end" aria-label="Main"><a class="button small" href="../docs/">Reference</a></nav>
 </header>
 <main class="prose">
 <p class="status">{{.Status}} {{.Name}}</p>

@@ -1,13 +1,13 @@
 // The landing page: shows the health of the server, and puts its address into the samples.
 
 import { copyText } from "./copy.js";
-import { byId, within } from "./page.js";
+import { byId, server, within } from "./page.js";
 
 const REFRESH_INTERVAL = 10_000;
 const TIMEOUT = 5000;
 
 async function readHealth(signal) {
-  const response = await fetch("/health", { headers: { "Accept": "application/json" }, signal });
+  const response = await fetch(`${server}/health`, { headers: { "Accept": "application/json" }, signal });
   if (!response.ok) throw new Error(`/health answered ${response.status}`);
   return response.json();
 }
@@ -55,7 +55,7 @@ document.addEventListener("visibilitychange", () => {
 });
 refresh();
 
-for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
+for (const address of document.querySelectorAll("[data-server]")) address.textContent = server;
 for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-copy]"))) {
   const { copy = "" } = button.dataset;
   button.addEventListener("click", () => copyText(byId(copy).textContent, button, byId(copy)));

@@ -1,5 +1,8 @@
-// What all pages need: the parts of a page, and a bound on waiting. If the HTML lacks a part, or has
-// a part of another kind, the error names it.
+// What all pages need: the address of the server, the parts of a page, and a bound on waiting. If the
+// HTML lacks a part, or has a part of another kind, the error names it.
+
+/** The address of the server, without a slash at its end. A proxy may serve the server below a path. */
+export const server = new URL("..", import.meta.url).href.slice(0, -1);
 
 /**
  * Returns the first element inside `within` that the selector matches.

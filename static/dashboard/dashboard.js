@@ -1,6 +1,6 @@
 // The dashboard: asks the server at intervals, and shows the answers.
 
-import { byId, part } from "/assets/page.js";
+import { byId, part } from "../assets/page.js";
 import { Closed, readFigures } from "./endpoints.js";
 import { lists } from "./lists.js";
 import { hideGate, showGate, watchToken } from "./operator.js";

@@ -1,6 +1,6 @@
 // Reads the monitoring endpoints of the server.
 
-import { within } from "/assets/page.js";
+import { server, within } from "../assets/page.js";
 import { token } from "./operator.js";
 import { parseMetrics } from "./prometheus.js";
 
@@ -32,7 +32,7 @@ function askInTime(path, read, signal) {
   return within(TIMEOUT, async (ending) => {
     const headers = { "Accept": "application/json, text/plain;q=0.9" };
     if (token()) headers["Authorization"] = `Bearer ${token()}`;
-    const response = await fetch(path, { headers, signal: ending });
+    const response = await fetch(server + path, { headers, signal: ending });
     if (CLOSED.includes(response.status)) throw new Closed(response, await response.json());
     if (!response.ok) throw new Error(`status ${response.status}`);
     return read(response);

@@ -1,7 +1,7 @@
 // The lists of rooms and sockets, with pages and a search. A refresh writes only what has
 // changed, so that focus, selection and open rows stay.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 import { readPage } from "./endpoints.js";
 import { ago, client, count, moment } from "./format.js";
 import { write } from "./view.js";

@@ -1,7 +1,7 @@
 // The operators' token, and the form that asks for it. The token lives as long as the tab, or as the
 // page if the browser stores nothing. It is sent only in the header of requests.
 
-import { byId } from "/assets/page.js";
+import { byId } from "../assets/page.js";
 
 const KEY = "operator-token";
 

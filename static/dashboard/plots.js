@@ -1,7 +1,7 @@
 // The plots: what each shows, how they look, and the time span that they share. uPlot draws them
 // (MIT, beside this file).
 
-import { byId } from "/assets/page.js";
+import { byId } from "../assets/page.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
 
 // A classic script, which runs before all modules. It is undefined if the script could not run.

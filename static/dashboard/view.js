@@ -1,6 +1,6 @@
 // Shows everything but plots and lists: the state, the facts and the tiles.
 
-import { byId } from "/assets/page.js";
+import { byId } from "../assets/page.js";
 import { PLOTS } from "./plots.js";
 import { clock, count, megabytes, rate, seconds } from "./format.js";
 

@@ -28,7 +28,7 @@ export class Call extends EventTarget {
   starting = false;
   own = new OwnMedia();
 
-  /** @type {import("/peers.js").Room | null} */
+  /** @type {import("../peers.js").Room | null} */
   #room = null;
   #attempt = 0;
   #details = new WeakMap(); // by peer
@@ -72,7 +72,7 @@ export class Call extends EventTarget {
     return this.#room?.calling ?? false;
   }
 
-  /** @returns {Map<string, import("/peers.js").Peer>} */
+  /** @returns {Map<string, import("../peers.js").Peer>} */
   get peers() {
     return this.#room?.peers ?? new Map();
   }

@@ -1,6 +1,6 @@
 // The chat: through the server to all members, or directly to the peers by data channel.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 import { list } from "./names.js";
 
 const TYPING_ENDS_AFTER = 2500;

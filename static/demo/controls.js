@@ -1,6 +1,6 @@
 // The stage around the tiles: what to do next, who calls, and the buttons of the call.
 
-import { byId } from "/assets/page.js";
+import { byId } from "../assets/page.js";
 import { canShareScreen } from "./devices.js";
 import { list } from "./names.js";
 

@@ -1,9 +1,9 @@
 // The demo: connects the events of the server, the actions of the person, and the page.
 
-import { copyText } from "/assets/copy.js";
-import { byId } from "/assets/page.js";
-import { io } from "/client.js";
-import { joinRoom } from "/peers.js";
+import { copyText } from "../assets/copy.js";
+import { byId, server } from "../assets/page.js";
+import { io } from "../client.js";
+import { joinRoom } from "../peers.js";
 import { Call } from "./call.js";
 import { addMessage, addRemark, clearChat, setTyping, startChat } from "./chat.js";
 import { showControls, showEmpty } from "./controls.js";
@@ -20,13 +20,13 @@ import {
   showMembers, showRoom,
 } from "./view.js";
 
-const socket = io();
+const socket = io(server);
 const call = new Call();
 
 // wish is the room that the person wants to join. room is the room that we are in.
 /** @type {{ roomId: string, userId: string } | null} */
 let wish = null;
-/** @type {import("/peers.js").Room | null} */
+/** @type {import("../peers.js").Room | null} */
 let room = null;
 
 const on = (target, type, listener) => target.addEventListener(type, (event) => listener(event.detail, event));
@@ -35,7 +35,7 @@ const nameOf = (socketId) => room?.members.get(socketId)?.userId ?? "Somebody";
 const refusers = new Set();
 const isLeftOut = (socketId) => refusers.has(socketId) || cannotCall(room?.members.get(socketId));
 const others = () => [...room?.members.keys() ?? []].filter((socketId) => socketId !== socket.id);
-const shareLink = () => `${location.origin}/demo/?room=${encodeURIComponent(room?.roomId ?? "")}`;
+const shareLink = () => `${server}/demo/?room=${encodeURIComponent(room?.roomId ?? "")}`;
 
 // ---- The connection
 
@@ -85,7 +85,7 @@ async function join({ roomId, userId }) {
   }
 }
 
-/** @param {import("/peers.js").Room} entered */
+/** @param {import("../peers.js").Room} entered */
 function enter(entered) {
   if (entered.roomId !== wish?.roomId) return entered.leave();
   room = entered;

@@ -1,6 +1,6 @@
 // The log of server events: a line for each, and the whole event when it is opened.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 import { gist } from "./gist.js";
 
 // A page that stays open for days must not grow for ever.

@@ -1,7 +1,7 @@
 // Lets the stage fill the screen, with all tiles or with one of them. In a browser that cannot
 // show pages full screen, such as an iPhone's, the stage fills the window.
 
-import { byId } from "/assets/page.js";
+import { byId } from "../assets/page.js";
 
 /** @type {HTMLElement | null} */
 let alone = null; // the tile that is shown without the others

@@ -8,7 +8,7 @@ const BLIP = 1500;
 const OFFLINE = "You are offline. This page connects again by itself when your network is back.";
 const UNREACHABLE = "The server cannot be reached. Calls go on, and this page keeps trying to connect again.";
 
-/** @param {import("/client.js").Socket} socket */
+/** @param {import("../client.js").Socket} socket */
 export function watchConnection(socket) {
   let open = false; // as far as the client knows
   let told = false;

@@ -1,6 +1,6 @@
 // The dialog in which a person chooses camera, microphone and speaker, and tries them.
 
-import { byId, within } from "/assets/page.js";
+import { byId, within } from "../assets/page.js";
 import { canShareScreen, explainFailures } from "./devices.js";
 import { ownLevel } from "./levels.js";
 import { recall, remember } from "./memory.js";

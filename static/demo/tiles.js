@@ -1,6 +1,6 @@
 // The tiles of the stage: one for each peer, and one for the own video.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 import { mayFill, release } from "./full-view.js";
 import { recall } from "./memory.js";
 import { isolate } from "./names.js";
@@ -23,7 +23,7 @@ const tiles = new Map();
 const sendsVideo = ({ stream }) => stream?.getVideoTracks().some((track) => !track.muted) ?? false;
 
 /**
- * @param {import("/peers.js").Peer} peer
+ * @param {import("../peers.js").Peer} peer
  * @param {string} name
  * @param {ReturnType<import("./call.js").Call["detailsOf"]>} details
  */

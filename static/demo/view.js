@@ -1,7 +1,7 @@
 // Shows everything but tiles, chat and events: the two views, the state of the connection, the
 // members, and notices.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 import { initials, isolate } from "./names.js";
 
 const STATUS_TEXT = {

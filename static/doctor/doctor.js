@@ -1,7 +1,7 @@
 // The doctor: runs the measurements, and shows the results so far.
 
-import { copyText, say } from "/assets/copy.js";
-import { byId } from "/assets/page.js";
+import { copyText, say } from "../assets/copy.js";
+import { byId, server as address } from "../assets/page.js";
 import { advise } from "./advice.js";
 import { measureExchange } from "./exchange.js";
 import { proxiesOf, resetPicture, showLane, showPosts, showProxies, showRung, showSilence } from "./picture.js";
@@ -13,7 +13,6 @@ import { measureWebRTC } from "./webrtc.js";
 
 const LONGEST_SILENCE = 120; // seconds, unless the address says otherwise: ?silence=30
 
-const address = location.origin;
 const browser = navigator.userAgent;
 let results = nothingYet();
 let stopping = new AbortController();

@@ -1,6 +1,6 @@
 // Event streams that were opened by fetch.
 
-export { readEvents } from "/assets/event-stream.js"; // the client's own reader
+export { readEvents } from "../assets/event-stream.js"; // the client's own reader
 
 // A proxy on the way may answer with a page of its own, and with any status.
 export const hasStream = (response) => typeof response.body?.getReader === "function"; // not in every browser

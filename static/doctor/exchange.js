@@ -1,7 +1,7 @@
 // Compares one request and its answer with what the server says of both: headers, protocol,
 // round trip and clocks.
 
-import { within } from "/assets/page.js";
+import { server, within } from "../assets/page.js";
 import { compareRequest, compareResponse } from "./headers.js";
 
 const SAMPLES = 4;
@@ -36,7 +36,7 @@ async function ask(signal) {
   };
   const left = Date.now();
   const began = performance.now();
-  const response = await fetch("/doctor.json", { headers, cache: "no-store", signal });
+  const response = await fetch(`${server}/doctor.json`, { headers, cache: "no-store", signal });
   const roundTrip = performance.now() - began;
   if (!response.ok) throw Object.assign(new Error("The server refused the test request."), { status: response.status });
   const seen = await response.json();

@@ -1,6 +1,6 @@
 // The picture: a lane for each way, the proxies between, and a bar for the silence.
 
-import { byId, part } from "/assets/page.js";
+import { byId, part } from "../assets/page.js";
 import { proxiesSeen } from "./headers.js";
 import { duration, plural, seconds } from "./words.js";
 

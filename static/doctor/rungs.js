@@ -2,7 +2,7 @@
 // real protocol. It opens a socket of its own and sends pings by POST at even intervals; the
 // pongs show what happens to events on the way.
 
-import { within } from "/assets/page.js";
+import { server, within } from "../assets/page.js";
 import { hasStream, isEventStream, readEvents } from "./event-stream.js";
 import { isLumpy, judgeSpacing } from "./spacing.js";
 
@@ -121,7 +121,7 @@ function inbox(start) {
 function openEventSource({ signal, receive, fail }) {
   let source;
   try {
-    source = new EventSource("/events");
+    source = new EventSource(`${server}/events`);
   } catch {
     return fail({ reason: "unsupported" });
   }
@@ -138,7 +138,7 @@ function openEventSource({ signal, receive, fail }) {
 async function openFetchStream({ signal, receive, fail }) {
   try {
     const headers = { "Accept": "text/event-stream" };
-    const response = await fetch("/events/stream", { method: "POST", headers, cache: "no-store", signal });
+    const response = await fetch(`${server}/events/stream`, { method: "POST", headers, cache: "no-store", signal });
     if (!isEventStream(response)) return fail({ reason: "refused", status: response.status });
     if (!hasStream(response)) return fail({ reason: "unsupported" });
     for await (const { data } of readEvents(response)) receive(data);
@@ -155,7 +155,7 @@ async function openPolls({ signal, receive, fail, isEnough }) {
     while (!isEnough()) {
       /** @type {Record<string, string>} */
       const headers = token ? { "Authorization": `Bearer ${token}` } : {};
-      const response = await fetch(`/events/poll?wait=${POLL_WAIT}&after=${after}`, { headers, cache: "no-store", signal });
+      const response = await fetch(`${server}/events/poll?wait=${POLL_WAIT}&after=${after}`, { headers, cache: "no-store", signal });
       if (!response.ok) return fail({ reason: "refused", status: response.status });
       const { events, lastEventId } = await response.json();
       [token, after] = lastEventId.split(".");
@@ -185,7 +185,7 @@ function judge(name, rung) {
 async function post(token, event, options = {}) {
   const began = performance.now();
   try {
-    const response = await within(POSTS_WITHIN, (signal) => fetch("/events", {
+    const response = await within(POSTS_WITHIN, (signal) => fetch(`${server}/events`, {
       method: "POST",
       headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
       body: JSON.stringify(event),
@@ -231,7 +231,7 @@ function leave(token) {
 
 window.addEventListener("pagehide", () => {
   for (const token of sockets) {
-    if (!navigator.sendBeacon?.("/events", JSON.stringify({ type: "disconnect", token }))) leave(token);
+    if (!navigator.sendBeacon?.(`${server}/events`, JSON.stringify({ type: "disconnect", token }))) leave(token);
   }
   sockets.clear();
 });

@@ -3,6 +3,7 @@
 // dead, and is not closed, shows only that the limit is below its length. A stream that comes to its
 // end shows that the limit is above its length.
 
+import { server } from "../assets/page.js";
 import { hasStream, isEventStream, readEvents } from "./event-stream.js";
 
 const FIRST_EVENT_WITHIN = 5000; // ms
@@ -42,7 +43,7 @@ async function listen(length, signal) {
   /** @type {number | null} */
   let began = null;
   const read = async () => {
-    const response = await fetch(`/silence?seconds=${length.seconds}`, { cache: "no-store", signal: reading.signal });
+    const response = await fetch(`${server}/silence?seconds=${length.seconds}`, { cache: "no-store", signal: reading.signal });
     if (!isEventStream(response)) {
       length.state = "refused";
       length.status = response.status;

@@ -1,6 +1,6 @@
 // Shows the verdict, the findings and the report.
 
-import { byId, part, stamp } from "/assets/page.js";
+import { byId, part, stamp } from "../assets/page.js";
 
 const LEVEL_WORDS = { good: "good", info: "note", warn: "warning", bad: "problem" };
 

@@ -1,12 +1,13 @@
 // Draws the contract. All files come from this server, and all requests that people try go to
 // it: the page's policy allows no other server.
 async function draw() {
-  const response = await fetch("/openapi.yaml");
+  const response = await fetch("../openapi.yaml");
   if (!response.ok) throw new Error(`/openapi.yaml answered ${response.status}`);
   const contract = await response.text();
   if (!contract.startsWith("openapi:")) throw new Error("/openapi.yaml was answered by something else");
   globalThis.Scalar.createApiReference("#reference", {
     content: contract,
+    servers: [{ url: new URL("..", location.href).href.slice(0, -1) }], // a proxy may serve it below a path
     withDefaultFonts: false,
     telemetry: false,
     proxyUrl: "",
