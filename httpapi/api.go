@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/origins"
 	"signaling-server/iceservers"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
@@ -53,7 +55,8 @@ type Options struct {
 	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.
 	Metrics *Metrics
 
-	// CORSOrigins are the origins whose pages may use the API; "*" means all.
+	// CORSOrigins are the origins whose pages may use the API, as [origins.Parse] takes
+	// them; "*" means all.
 	CORSOrigins []string
 	// Environment, Port and Version are reported by the monitoring endpoints.
 	Environment string
@@ -99,12 +102,16 @@ type API struct {
 	forwarding  *forwarding
 }
 
-// New makes an API. The error is about the files in Pages or Client.
+// New makes an API. The error is about the files in Pages or Client, or about CORSOrigins.
 func New(o Options) (*API, error) {
 	isProduction := o.Environment == Production
 	pages, err := newPages(o.Pages, o.Client, isProduction)
 	if err != nil {
 		return nil, err
+	}
+	allowed, err := origins.Parse(o.CORSOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("CORSOrigins: %w", err)
 	}
 	a := &API{
 		hub:         o.Hub,
@@ -126,7 +133,7 @@ func New(o Options) (*API, error) {
 		openAPI:     newContract(o.OpenAPI),
 		pages:       pages,
 		headers:     newHeaders(noParts, noDevices, isProduction),
-		crossOrigin: newCrossOrigin(o.CORSOrigins),
+		crossOrigin: newCrossOrigin(allowed),
 		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
 		forwarding:  newForwarding(),

@@ -314,56 +314,6 @@ func TestHeadAnswersLikeGetWithoutABody(t *testing.T) {
 	}
 }
 
-func TestPagesOfOtherOriginsMayUseTheAPI(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100)
-	for path, method := range map[string]string{"/events": "POST", "/events/stream": "POST", "/health": "GET"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.URL+path, nil)
-		require.NoError(t, err)
-		r.Header.Set("Origin", "https://app.example.com")
-		r.Header.Set("Access-Control-Request-Method", method)
-		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key,last-event-id")
-		response, err := s.Client().Do(r)
-		require.NoError(t, err)
-		response.Body.Close()
-		require.Equal(t, http.StatusNoContent, response.StatusCode)
-		require.Equal(t, "*", response.Header.Get("Access-Control-Allow-Origin"))
-		require.Equal(t, "authorization,content-type,idempotency-key,last-event-id", response.Header.Get("Access-Control-Allow-Headers"))
-	}
-	p := s.stream(t, http.MethodGet, "/events", map[string]string{"Origin": "https://app.example.com"})
-	require.Equal(t, "*", p.response.Header.Get("Access-Control-Allow-Origin"))
-}
-
-func TestOnlyListedOriginsMayUseTheAPI(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100, func(u *setup) {
-		u.API.CORSOrigins = []string{"https://app.example.com", "https://*.example.org"}
-	})
-	for origin, allowed := range map[string]bool{
-		"https://app.example.com":      true,
-		"https://a.example.org":        true,
-		"http://app.example.com":       false,
-		"https://app.example.com.evil": false,
-		"https://evil.com":             false,
-		"null":                         false,
-	} {
-		for _, method := range []string{http.MethodGet, http.MethodOptions} {
-			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/health", nil)
-			require.NoError(t, err)
-			r.Header.Set("Origin", origin)
-			if method == http.MethodOptions {
-				r.Header.Set("Access-Control-Request-Method", "GET")
-			}
-			response, err := s.Client().Do(r)
-			require.NoError(t, err)
-			response.Body.Close()
-			want := ""
-			if allowed {
-				want = origin
-			}
-			require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"), origin)
-		}
-	}
-}
-
 func TestPagesAreCompressedForClientsThatAcceptGzip(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	get := func(path, encodings string, headers ...string) (*http.Response, []byte) {

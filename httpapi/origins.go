@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rs/cors"
@@ -20,19 +21,32 @@ func isPreflight(r *http.Request) bool {
 
 // newCrossOrigin lets pages of other origins use the API. That is safe: the server sets
 // no cookies, so a page can act only for a socket whose token it has.
+//
+// A page may send any header: tracers and wrappers of fetch add headers of their own, and
+// the browser would refuse the whole request. Credentials, such as the cookies of a
+// proxy, come only from pages of origins that the operator has named. “*” and null name
+// nobody.
 func newCrossOrigin(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
-		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"},
-		ExposedHeaders: []string{"Allow", "Link", "Retry-After"},
-		MaxAge:         86400, // seconds; browsers have maxima of their own
+		AllowedOrigins:      origins,
+		AllowedMethods:      []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowedHeaders:      []string{"*"}, // the answer to a preflight repeats what the browser asks for
+		AllowCredentials:    !slices.Contains(origins, "*") && !slices.Contains(origins, "null"),
+		AllowPrivateNetwork: true, // a page of the internet may use a server in a private network
+		ExposedHeaders:      []string{"Allow", "Link", "Retry-After"},
+		MaxAge:              86400, // seconds; browsers have maxima of their own
 	})
 }
 
 // isForeign reports whether a request may change something and comes from a page of
-// another origin. It looks at Sec-Fetch-Site (Fetch Metadata) or Origin (RFC 6454).
-func isForeign(r *http.Request) bool { return new(http.CrossOriginProtection).Check(r) != nil }
+// another origin.
+func isForeign(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions: // safe (RFC 9110, 9.2.1)
+		return false
+	}
+	return isForPage(r)
+}
 
 // checkOrigin refuses the requests of pages that may not use the API. A browser hides
 // the answer from those pages in any case. But it sends some requests without a
@@ -45,9 +59,11 @@ func (a *API) checkOrigin(r *http.Request) error {
 }
 
 // isForPage reports whether a browser sends a request for a page of another origin,
-// even if the request changes nothing. Sec-Fetch-Site decides: browsers send it to
-// servers that they reach by https or as localhost. Without it, the host in Origin
-// decides. The scheme does not count: a proxy may have ended TLS.
+// even if the request changes nothing. Sec-Fetch-Site (Fetch Metadata) decides: browsers
+// send it to servers that they reach by https or as localhost. Without it, the host in
+// Origin (RFC 6454) decides. Whether that is http or https does not count: a proxy may
+// have ended TLS. With another scheme it is the page of an app or an extension, whose
+// host may have the name of any server.
 func isForPage(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "":
@@ -56,17 +72,22 @@ func isForPage(r *http.Request) bool {
 	default:
 		return true
 	}
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
+	all := r.Header.Values("Origin")
+	if len(all) == 0 {
 		return false
 	}
-	origin, err := url.Parse(origins[0])
-	return err != nil || len(origins) > 1 || !strings.EqualFold(origin.Host, r.Host)
+	origin, err := url.Parse(all[0])
+	if err != nil || len(all) > 1 {
+		return true
+	}
+	defaultPort, isWeb := map[string]string{"http": ":80", "https": ":443"}[origin.Scheme]
+	return !isWeb || !strings.EqualFold(origin.Host, strings.TrimSuffix(r.Host, defaultPort))
 }
 
 // forbidReading removes the headers that let pages of other origins read the answer.
 func forbidReading(w http.ResponseWriter) {
 	w.Header().Del("Access-Control-Allow-Origin")
+	w.Header().Del("Access-Control-Allow-Credentials")
 	w.Header().Del("Access-Control-Expose-Headers")
 }
 

@@ -46,8 +46,8 @@ type Options struct {
 	// ICEServers are the STUN and TURN servers that clients receive. Zero: none.
 	ICEServers iceservers.Provider
 
-	// CORSOrigins are the origins whose pages may use the server; "*" stands for all.
-	// Nil: the default.
+	// CORSOrigins are the origins whose pages may use the server, as
+	// [signaling-server/httpapi/origins.Parse] takes them; "*" stands for all. Empty: the default.
 	CORSOrigins []string
 	// TrustedProxies are the proxies that may say who the client is, and whether it used
 	// https: see [clientip.Proxies]. Nil: none.
@@ -153,7 +153,7 @@ func (o Options) withDefaults() Options {
 	o.Limits.OutboxEvents = cmp.Or(o.Limits.OutboxEvents, d.Limits.OutboxEvents)
 	o.Limits.OutboxBytes = cmp.Or(o.Limits.OutboxBytes, d.Limits.OutboxBytes)
 	o.Environment = cmp.Or(o.Environment, d.Environment)
-	if o.CORSOrigins == nil {
+	if len(o.CORSOrigins) == 0 {
 		o.CORSOrigins = d.CORSOrigins
 	}
 	return o // package sse sets the durations

@@ -44,7 +44,8 @@ type Server struct {
 	noProxyHeader sync.Once // it was logged that a proxy sends no PROXY header
 }
 
-// New returns a server. The error says which of the embedded pages cannot be read.
+// New returns a server. The error says which of the embedded pages cannot be read, or which
+// of CORSOrigins is not an origin.
 func New(o Options) (*Server, error) { return Join(o.parts()) }
 
 // Parts are the options of the packages that a [Server] joins. Tests use them for what

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ type config struct {
 	NodeEnv         string        `env:"NODE_ENV" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment if ENVIRONMENT is empty."`
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"The least serious level that is logged. At debug, every request is logged."`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients may take to read their last events when the server stops. 0s: the server stops at once."`
-	CORSOrigins     []string      `env:"CORS_ORIGIN" validate:"min=1,dive,origin" allowed:"*, or a comma-separated list of origins such as https://app.example.com or https://*.example.com" help:"Origins whose pages may use the server. *: all origins."`
+	CORSOrigins     []string      `env:"CORS_ORIGIN" validate:"min=1" allowed:"*, or a comma-separated list of origins such as https://app.example.com, https://*.example.com, http://localhost:*, capacitor://localhost or null" help:"Origins whose pages may use the server. *: all origins."`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"dive,cidr|ip" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1" help:"Proxies whose X-Forwarded-For or Forwarded header is trusted. Empty: no proxy is trusted."`
 
 	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"File with the TLS certificate chain. The server then speaks HTTPS and HTTP/2. The file is read again when it changes. Empty: no TLS, unless ACME_DOMAINS is set."`
@@ -126,8 +125,8 @@ func loadConfig(environment []string) (config, error) {
 		}
 	}
 	var wrong validator.ValidationErrors
-	if errors.As(configValidator().Struct(c), &wrong) {
-		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // for an item of a list, the name ends with its index, as in "CORSOrigins[1]"
+	if errors.As(validator.New(validator.WithRequiredStructEnabled()).Struct(c), &wrong) {
+		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // for an item of a list, the name ends with its index, as in "ACMEDomains[1]"
 		return config{}, notAllowed(name, set)
 	}
 	if c.Environment == "" {
@@ -149,25 +148,6 @@ func notAllowed(fieldName string, set map[string]string) error {
 		return fmt.Errorf("%s must be %s", s.name, s.allowed)
 	}
 	return fmt.Errorf("%s is %q, but must be %s", s.name, value, s.allowed)
-}
-
-func configValidator() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	if err := v.RegisterValidation("origin", func(f validator.FieldLevel) bool { return isOrigin(f.Field().String()) }); err != nil {
-		panic(err) // only if the tag is empty or the function is nil
-	}
-	return v
-}
-
-// isOrigin reports whether a text is a web origin (RFC 6454), which may have * in the
-// place of a subdomain, or is * for all origins.
-func isOrigin(text string) bool {
-	if text == "*" {
-		return true
-	}
-	origin, err := url.Parse(strings.Replace(text, "://*.", "://any.", 1))
-	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && origin.Host != "" &&
-		!strings.Contains(origin.Host, "*") && origin.Scheme+"://"+origin.Host == strings.Replace(text, "://*.", "://any.", 1)
 }
 
 // setting describes one variable.

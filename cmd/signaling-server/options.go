@@ -12,6 +12,7 @@ import (
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/origins"
 	"signaling-server/iceservers"
 	"signaling-server/server"
 )
@@ -26,9 +27,11 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 		Limits:            server.Limits(c.Limits),
 		EnforceExpiry:     c.AccessEnforceExpiry,
 		AdminToken:        c.AdminToken,
-		CORSOrigins:       c.CORSOrigins,
 		Environment:       c.Environment,
 		Logger:            logger,
+	}
+	if o.CORSOrigins, err = origins.Parse(c.CORSOrigins); err != nil {
+		return o, fmt.Errorf("CORS_ORIGIN cannot be used: %w", err)
 	}
 	if o.ICEServers, err = c.iceServers(); err != nil {
 		return o, err
