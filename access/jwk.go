@@ -47,7 +47,7 @@ func (s skippedKey) String() string {
 }
 
 var (
-	errNoKeys      = errors.New("the answer is not a JWK Set: it has no “keys”")
+	errNoKeys      = errors.New("the answer is not a JWK Set: it has no list “keys”")
 	errTooManyKeys = fmt.Errorf("the set has more than %d keys", maxKeysInKeySet)
 	errPrivateKey  = errors.New("it is a private key, so everybody that reads the set can sign tokens")
 )
@@ -60,10 +60,12 @@ func readKeySet(text []byte) (keys []key, skipped []skippedKey, err error) {
 		Keys []jsontext.Value `json:"keys"`
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors write it (RFC 8259, 8.1)
-	if err := json.Unmarshal(text, &set, leniently); err != nil {
-		return nil, nil, fmt.Errorf("the answer is not a JWK Set: %w", err)
+	err = json.Unmarshal(text, &set, leniently)
+	var malformed *jsontext.SyntacticError
+	if errors.As(err, &malformed) {
+		return nil, nil, fmt.Errorf("the answer is not JSON: %w", err)
 	}
-	if set.Keys == nil {
+	if err != nil || set.Keys == nil {
 		return nil, nil, errNoKeys
 	}
 	for _, text := range set.Keys {

@@ -77,18 +77,18 @@ func (c config) accessKeys() (keys access.Keys, areAny bool, err error) {
 	return keys, c.AccessSecret != "" || c.AccessPublicKey != "" || c.AccessJWKSURL != "", nil
 }
 
-// readPEM returns the content of the file that text names or, if that file does not
-// exist, the text itself. The error is about a file that may not be read. A file of
-// environment variables cannot contain line breaks in a value, so people write \n
+// readPEM returns a text in PEM, or the content of the file that the text names. A file
+// of environment variables cannot contain line breaks in a value, so people write \n
 // instead.
 func readPEM(text string) ([]byte, error) {
-	if !strings.HasPrefix(text, "-----BEGIN") {
-		content, err := os.ReadFile(text)
-		if err == nil || errors.Is(err, fs.ErrPermission) {
-			return content, err
-		}
+	if strings.Contains(text, "-----BEGIN") {
+		return []byte(strings.ReplaceAll(text, `\n`, "\n")), nil
 	}
-	return []byte(strings.ReplaceAll(text, `\n`, "\n")), nil
+	content, err := os.ReadFile(text)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, errors.New("it is neither a public key in PEM nor the path of a file with one")
+	}
+	return content, err
 }
 
 func (c config) iceServers() (p iceservers.Provider, err error) {

@@ -3,13 +3,17 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -203,7 +207,9 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 		"ADMIN_TOKEN=hush":                `ADMIN_TOKEN must be 16 visible ASCII characters or more`,
 		"ADMIN_TOKEN=hush hush hush hush": `ADMIN_TOKEN must be 16 visible`,
 		"ACCESS_SECRET=hush":              `ACCESS_SECRET must be 32 characters or more`,
-		"ACCESS_PUBLIC_KEY=hush":          `ACCESS_PUBLIC_KEY cannot be used: a public key is one block of PEM`,
+		"ACCESS_PUBLIC_KEY=hush":          `ACCESS_PUBLIC_KEY cannot be used: it is neither a public key in PEM nor the path of a file with one`,
+		"ACCESS_PUBLIC_KEY=run_test.go":   `ACCESS_PUBLIC_KEY cannot be used: a public key is one block of PEM`,
+		"ACCESS_PUBLIC_KEY=.":             `ACCESS_PUBLIC_KEY cannot be used: it is neither`,
 		"ACCESS_JWKS_URL=ftp://hush":      `ACCESS_JWKS_URL must be an address of http or https`,
 		"ACCESS_AUDIENCE=a":               `ACCESS_AUDIENCE is "a", but must be a comma-separated list such as https://signaling.example.com, together with ACCESS_SECRET`,
 		"ACCESS_ISSUER=a":                 `ACCESS_ISSUER is "a", but must be`,
@@ -246,6 +252,22 @@ func TestTheAudiencesAndIssuersOfTheSettingsAreDemanded(t *testing.T) {
 		}
 		require.ErrorAs(t, err, &denial)
 		require.Contains(t, denial.Sentence(), wanted)
+	}
+}
+
+func TestAPublicKeyIsTextOrTheNameOfAFile(t *testing.T) {
+	public, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(public)
+	require.NoError(t, err)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	file := filepath.Join(t.TempDir(), "key.pem")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	for _, value := range []string{text, "\n" + text, strings.ReplaceAll(text, "\n", `\n`), file} {
+		keys, areAny, err := config{AccessPublicKey: value}.accessKeys()
+		require.NoError(t, err, value)
+		require.True(t, areAny)
+		require.Equal(t, public, keys.PublicKey)
 	}
 }
 

@@ -11,7 +11,7 @@ var (
 	UnknownOperator = Type{"unknown-operator", http.StatusUnauthorized, "This is for the operators of the server",
 		"Only an operator may see or change what happens in the server. The request needs the value of ADMIN_TOKEN, as “Authorization: Bearer <token>”. Its token is missing or wrong."}
 	AccessDenied = Type{"access-denied", http.StatusForbidden, "Access to the room was denied",
-		"On this server a client needs an access token to join a room. The token in “accessToken” is missing, wrong, expired, or for another room or user. Ask the application that issues the tokens for a new one."}
+		"On this server a client needs an access token to join a room. The token in “accessToken” is missing, wrong, expired, or for another room or user. If its signature is right, the detail names the claim at fault. Ask the application that issues the tokens for a new one."}
 	OriginNotAllowed = Type{"origin-not-allowed", http.StatusForbidden, "Pages of this origin may not use the server",
 		"A browser sent this request for a page of another origin. The operator of the server does not allow that origin (CORS_ORIGIN). The request did nothing."}
 	OperatorsOnly = Type{"operators-only", http.StatusForbidden, "This is for the operators of the server",
