@@ -178,6 +178,7 @@ func TestSkippedKeysAreLoggedOncePerChange(t *testing.T) {
 	require.Equal(t, 1, lines(), "no key is skipped now")
 	s.now(keys(good, enc, rsaJWK(kid("ops")+`,"key_ops":[]`)))
 	fetch()
+	s.now(keys(rsaJWK(kid("ops")+`,"key_ops":[]`), good, enc)) // in another order
 	fetch()
 	require.Equal(t, 2, lines())
 	require.Contains(t, logged.String(), "enc: its “use” is not “sig”; ops: its “key_ops” do not contain “verify”")
@@ -187,10 +188,11 @@ func TestSkippedKeysAreLoggedOncePerChange(t *testing.T) {
 	for i := range many {
 		many[i] = enc
 	}
-	s.now(keys(append(many, good)...))
+	s.now(keys(append(many, good, edJWK(otherKey, kid("zz")+`,"d":"AAAA"`))...))
 	fetch()
 	require.Equal(t, 3, lines())
-	require.Contains(t, logged.String(), "; and 180 more")
+	require.Contains(t, logged.String(), "level=WARN", "something is wrong with a key that is not shown")
+	require.Contains(t, logged.String(), "; and 181 more")
 	requireGranted(t, v, signedAs(t, "good", edKey))
 }
 

@@ -163,17 +163,17 @@ func (s *keySet) download() ([]byte, error) {
 // reportSkipped logs which keys are not used, and why, unless it logged the same before.
 // The caller holds fetching.
 func (s *keySet) reportSkipped(skipped []skippedKey) {
-	var reasons []string
+	reasons := make([]string, len(skipped))
 	level := slog.LevelInfo
 	for i, one := range skipped {
-		if i == maxSkippedShown {
-			reasons = append(reasons, fmt.Sprintf("and %d more", len(skipped)-i))
-			break
-		}
-		reasons = append(reasons, one.String())
+		reasons[i] = one.String()
 		if _, isUsual := one.reason.(otherPurpose); !isUsual {
 			level = slog.LevelWarn
 		}
+	}
+	slices.Sort(reasons) // some issuers give their keys in another order each time
+	if more := len(reasons) - maxSkippedShown; more > 0 {
+		reasons = append(reasons[:maxSkippedShown], fmt.Sprintf("and %d more", more))
 	}
 	text := strings.Join(reasons, "; ")
 	if text != "" && text != s.skipped {
