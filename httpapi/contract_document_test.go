@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +17,8 @@ import (
 	signalingserver "signaling-server"
 )
 
-// contract is openapi.yaml, prepared for checking a server's traffic against it.
+// contract is openapi.yaml and testdata/files.yaml, prepared for checking a server's traffic
+// against them.
 type contract struct {
 	document *openapi3.T
 	strict   *judge
@@ -25,7 +28,7 @@ type contract struct {
 
 // theContract reads the contract once, because reading takes a tenth of a second.
 var theContract = sync.OnceValues(func() (*contract, error) {
-	document, err := openapi3.NewLoader().LoadFromData(signalingserver.OpenAPI)
+	document, err := withFiles(signalingserver.OpenAPI)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +42,25 @@ var theContract = sync.OnceValues(func() (*contract, error) {
 	}
 	return &contract{document, strict, open, factsOf(document)}, nil
 })
+
+// withFiles reads the contract, and adds to it what the files of the server answer. The
+// contract does not have them, because no client calls them.
+func withFiles(openAPI []byte) (*openapi3.T, error) {
+	files, err := os.ReadFile("testdata/files.yaml")
+	if err != nil {
+		return nil, err
+	}
+	paths, components, _ := bytes.Cut(openAPI, []byte("\ncomponents:\n"))
+	document, err := openapi3.NewLoader().LoadFromData(slices.Concat(paths, []byte("\n"), files, []byte("components:\n"), components))
+	if err != nil {
+		return nil, err
+	}
+	// A browser that asks for the service gets the landing page.
+	service, page := document.Paths.Value("/").Get.Responses, document.Paths.Value("/demo").Get.Responses
+	service.Value("200").Value.Content["text/html"] = page.Value("200").Value.Content["text/html"]
+	service.Set("304", page.Value("304"))
+	return document, nil
+}
 
 // operation finds the operation that a request asks for, and the values of the variables
 // in its path. The path is "" if the document has no path that matches. The operation is

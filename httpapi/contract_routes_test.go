@@ -23,18 +23,72 @@ func readDocument(t *testing.T) *openapi3.T {
 	return document
 }
 
-func TestTheDocumentHasTheRoutesOfTheServerAndNoOthers(t *testing.T) {
-	variable := regexp.MustCompile(`[:*](\w+)`) // as httprouter writes it
-	var routes, operations []string
-	for _, r := range new(API).allRoutes() {
-		routes = append(routes, r.method+" "+variable.ReplaceAllString(r.path, "{$1}"))
-	}
+func TestTheDocumentHasTheOperationsOfTheServerAndNoOthers(t *testing.T) {
+	var operations []string
 	for path, item := range readDocument(t).Paths.Map() {
 		for method := range item.Operations() {
 			operations = append(operations, method+" "+path)
 		}
 	}
-	require.ElementsMatch(t, routes, operations)
+	require.ElementsMatch(t, inOpenAPI(new(API).operations()), operations)
+}
+
+// Each operation is a method of every generated client. So whatever is not in this list
+// must be an operation that a client calls.
+func TestTheFilesAreThese(t *testing.T) {
+	require.Equal(t, []string{
+		"GET /openapi.yaml", "GET /openapi.json", "GET /openapi-3.2.yaml",
+		"GET /docs", "GET /docs/{file}",
+		"GET /problems/{name}",
+		"GET /demo", "GET /demo/{file}",
+		"GET /doctor", "GET /doctor/{file}",
+		"GET /dashboard", "GET /dashboard/{file}",
+		"GET /assets/{file}",
+		"GET /client.js", "GET /client.d.ts", "GET /io.js",
+		"GET /peers.js", "GET /peers.d.ts",
+		"GET /react.js", "GET /react.d.ts",
+	}, inOpenAPI(new(API).files()))
+}
+
+// inOpenAPI writes routes as OpenAPI writes operations.
+func inOpenAPI(routes []route) (operations []string) {
+	variable := regexp.MustCompile(`[:*](\w+)`) // as httprouter writes it
+	for _, r := range routes {
+		operations = append(operations, r.method+" "+variable.ReplaceAllString(r.path, "{$1}"))
+	}
+	return operations
+}
+
+// A generator makes a method, its arguments and its result of each operation. It can name
+// and type them only if the document does.
+func TestEachOperationMakesAGoodMethod(t *testing.T) {
+	document := readDocument(t)
+	var classes, told []string
+	for _, tag := range document.Tags {
+		told = append(told, tag.Name)
+	}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			name := method + " " + path
+			require.Regexp(t, "^[a-z]+[A-Z][A-Za-z]+$", operation.OperationID, "%s: a verb and what it is for", name)
+			require.Len(t, operation.Tags, 1, "%s: a tag is the class of the method", name)
+			classes = append(classes, operation.Tags[0])
+			for status, response := range operation.Responses.Map() {
+				about := name + " " + status
+				content := response.Value.Content
+				if status == "202" || status == "204" {
+					require.Empty(t, content, about)
+					continue
+				}
+				require.Len(t, content, 1, "%s: one answer, one type", about)
+				if status >= "400" {
+					require.Equal(t, "#/components/schemas/Problem", content["application/problem+json"].Schema.Ref, "%s: a refusal", about)
+				}
+			}
+		}
+	}
+	slices.Sort(classes)
+	require.ElementsMatch(t, told, slices.Compact(classes))
 }
 
 func TestTheDocumentHasTheServersVersion(t *testing.T) {

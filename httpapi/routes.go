@@ -16,15 +16,18 @@ type handler func(w http.ResponseWriter, r *http.Request, p params) error
 // params are the variable parts of a request's path, by their names.
 type params interface{ ByName(name string) string }
 
-// route is one operation of the API. Paths are in httprouter's notation.
+// route is one operation of the API, or a file. Paths are in httprouter's notation.
 type route struct {
 	method  string
 	path    string
 	handler handler
 }
 
-// allRoutes lists the whole API. A test checks that the contract has the same routes.
-func (a *API) allRoutes() []route {
+// allRoutes lists all that the server answers.
+func (a *API) allRoutes() []route { return append(a.operations(), a.files()...) }
+
+// operations lists what clients call. A test checks that the contract has the same routes.
+func (a *API) operations() []route {
 	return []route{
 		{http.MethodGet, "/", a.getService},
 		{http.MethodGet, "/events", a.streamEvents},
@@ -46,6 +49,16 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/metrics", a.forOperators(a.getMetrics)},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
+		{http.MethodGet, "/doctor.json", a.getDoctor},
+		{http.MethodGet, "/silence", a.streamSilence},
+	}
+}
+
+// files lists the pages, the scripts and the contract itself. People and browsers load them,
+// and no client calls them. So the contract does not have them: each would be a method of
+// every generated client.
+func (a *API) files() []route {
+	return []route{
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
 		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
 		{http.MethodGet, "/openapi-3.2.yaml", a.getOpenAPI32YAML},
@@ -56,8 +69,6 @@ func (a *API) allRoutes() []route {
 		{http.MethodGet, "/demo/*file", a.getPage("demo")},
 		{http.MethodGet, "/doctor", redirectToFolder},
 		{http.MethodGet, "/doctor/*file", a.getPage("doctor")},
-		{http.MethodGet, "/doctor.json", a.getDoctor},
-		{http.MethodGet, "/silence", a.streamSilence},
 		{http.MethodGet, "/dashboard", redirectToFolder},
 		{http.MethodGet, "/dashboard/*file", a.getPage("dashboard")},
 		{http.MethodGet, "/assets/*file", a.getPage("assets")},
