@@ -58,6 +58,9 @@ func sendExample(t *testing.T, w *witness, method, path string, operation *opena
 	}
 	s.join(t, room, "cleo") // cleo's room-joined lists alice as the example describes her
 	bob.hearsUntil("pong", func() { bob.send(`{"type":"ping"}`) })
+	if typeName(example) != "disconnect" {
+		alice.hearsUntil("pong", func() { alice.send(`{"type":"ping"}`) }) // after the event that answers the example
+	}
 }
 
 // withTarget returns an example in which each target is replaced.
