@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
 	signalingserver "signaling-server"
@@ -89,6 +90,32 @@ func TestEachOperationMakesAGoodMethod(t *testing.T) {
 	}
 	slices.Sort(classes)
 	require.ElementsMatch(t, told, slices.Compact(classes))
+}
+
+// Some generators, such as openapi-zod-client, do not know const.
+func TestWhateverIsConstantIsAlsoAnEnumOfOne(t *testing.T) {
+	var document any
+	require.NoError(t, yaml.Unmarshal(signalingserver.OpenAPI, &document))
+	constants := 0
+	var look func(value any)
+	look = func(value any) {
+		switch value := value.(type) {
+		case []any:
+			for _, item := range value {
+				look(item)
+			}
+		case map[string]any:
+			if constant, is := value["const"]; is {
+				require.Equal(t, []any{constant}, value["enum"], "%v", value)
+				constants++
+			}
+			for _, member := range value {
+				look(member)
+			}
+		}
+	}
+	look(document)
+	require.NotZero(t, constants)
 }
 
 func TestTheDocumentHasTheServersVersion(t *testing.T) {
