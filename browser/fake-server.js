@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 const JSON_TYPE = { "Content-Type": "application/json" };
 
 export const accept = (response, { path, body }) => {
-  if (path === "/events") return response.writeHead(202).end();
+  if (path === "/events") return response.writeHead(202, JSON_TYPE).end("{}");
   response.writeHead(200, JSON_TYPE).end(JSON.stringify({ results: body.events.map(() => ({ status: 202 })) }));
 };
 

@@ -260,6 +260,26 @@ func TestAMessageThatCannotBeReadStopsNoOther(t *testing.T) {
 	require.Equal(t, "Hello", next[client.NewMessageEvent](a).Message)
 }
 
+// A connection whose answer was not read is closed, and the next event needs a new one.
+func TestEventsOneAfterTheOtherGoOverOneConnection(t *testing.T) {
+	var connections sync.Map
+	s := newServer(t, sse.Options{})
+	s.Between(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			connections.Store(r.RemoteAddr, true)
+		}
+		return false
+	})
+	a := s.dial(t, client.Options{})
+	for range 10 {
+		a.send(client.PingMessage{})
+		next[client.PongEvent](a)
+	}
+	var all []any
+	connections.Range(func(address, _ any) bool { all = append(all, address); return true })
+	require.Len(t, all, 1)
+}
+
 // The proxy cuts streams and loses answers, as bad networks do.
 func TestEventsArriveOnceAndInOrderOverABadNetwork(t *testing.T) {
 	for name, options := range map[string]client.Options{"by streams": {}, "by polls": {Polling: true}} {

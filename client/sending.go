@@ -244,6 +244,7 @@ func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]e
 	defer response.Body.Close()
 	switch {
 	case response.StatusCode == http.StatusAccepted && path == "events":
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // net/http keeps a connection only if its answer was read
 		return make([]error, 1), nil
 	case response.StatusCode == http.StatusOK && path == "events/batch":
 		return readResults(response.Body, events)

@@ -89,8 +89,11 @@ func TestASchoolBehindOneAddressIsRefusedNothing(t *testing.T) {
 			return err
 		}
 		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err
+		}
 		if answer.StatusCode != http.StatusAccepted {
-			text, _ := io.ReadAll(answer.Body)
 			return fmt.Errorf("answered %d: %s", answer.StatusCode, text)
 		}
 		return nil

@@ -48,7 +48,7 @@ func (r reply) send(w http.ResponseWriter) error {
 	case r.results.each != nil:
 		r.results.write(w)
 	default:
-		w.WriteHeader(http.StatusAccepted)
+		writeAccepted(w)
 	}
 	return nil
 }

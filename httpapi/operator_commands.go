@@ -32,23 +32,23 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 		return problem.NotFound.With("There is no socket with this ID.")
 	}
 	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
-	w.WriteHeader(http.StatusNoContent)
+	writeNoContent(w)
 	return nil
 }
 
 // closeRoom removes all members from a room (DELETE /rooms/{roomId}).
 func (a *API) closeRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "closed a room", p, http.StatusNoContent, a.rooms.Close)
+	return a.operate(w, "closed a room", p, writeNoContent, a.rooms.Close)
 }
 
 // lockRoom locks a room: nobody else can join it (POST /rooms/{roomId}/lock).
 func (a *API) lockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "locked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+	return a.operate(w, "locked a room", p, writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
 }
 
 // unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
 func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "unlocked a room", p, http.StatusNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+	return a.operate(w, "unlocked a room", p, writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
 }
 
 // announce sends an announcement to all members of a room (POST /rooms/{roomId}/events).
@@ -64,16 +64,16 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 		return err
 	}
 	data := event.(*decode.Announcement).Data
-	return a.operate(w, "announced something to a room", p, http.StatusAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
+	return a.operate(w, "announced something to a room", p, writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
-// operate does something to the room that the path names, and logs it.
-func (a *API) operate(w http.ResponseWriter, what string, p params, status int, do func(roomID string) error) error {
+// operate does something to the room that the path names, logs it, and answers.
+func (a *API) operate(w http.ResponseWriter, what string, p params, answer func(http.ResponseWriter), do func(roomID string) error) error {
 	roomID := p.ByName("roomId")
 	if err := do(roomID); err != nil {
 		return err
 	}
 	a.logger.Info(AuditPrefix+what, "roomId", roomID)
-	w.WriteHeader(status)
+	answer(w)
 	return nil
 }

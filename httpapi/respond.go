@@ -31,6 +31,17 @@ func writeJSON(w http.ResponseWriter, document any) error {
 	return nil
 }
 
+// writeAccepted answers that something was accepted. The body says no more than the status:
+// it is there because many generated clients parse the body of each answer but a 204.
+func writeAccepted(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = io.WriteString(w, "{}") // an error means that the client is gone
+}
+
+// writeNoContent answers that something was done, and that there is nothing to say of it.
+func writeNoContent(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }
+
 // write sends a body. If that fails, the client is gone, which is not an error.
 func write(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)

@@ -61,6 +61,7 @@ func TestTheReportNamesWhatABrokenServerBreaks(t *testing.T) {
 		rules []string // IDs that the report must name
 	}{
 		"accepts with 200":         {isPost, status(http.StatusAccepted, http.StatusOK), []string{"accepted-is-202"}},
+		"accepts with an array":    {isPost, body("{}", "[]"), []string{"accepted-is-202"}},
 		"repeats events":           {isStream, frames(func(f string) string { return f + f }), []string{"accepted-means-delivered-once-and-in-order", "signals-reach-only-their-target"}},
 		"loses signals":            {isStream, frames(without("event: signal")), []string{"accepted-means-delivered-once-and-in-order"}},
 		"says nothing of arrivals": {isStream, frames(without("event: user-connected")), []string{"earlier-and-later-find-each-other-once"}},
@@ -187,6 +188,12 @@ func status(from, to int) func(http.ResponseWriter) http.ResponseWriter {
 func header(name, value string) func(http.ResponseWriter) http.ResponseWriter {
 	return func(w http.ResponseWriter) http.ResponseWriter {
 		return &changed{ResponseWriter: w, header: func(h http.Header) { h.Set(name, value) }}
+	}
+}
+
+func body(from, to string) func(http.ResponseWriter) http.ResponseWriter {
+	return func(w http.ResponseWriter) http.ResponseWriter {
+		return &changed{ResponseWriter: w, body: func(p []byte) []byte { return bytes.ReplaceAll(p, []byte(from), []byte(to)) }}
 	}
 }
 

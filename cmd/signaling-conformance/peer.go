@@ -282,8 +282,8 @@ func (p *peer) send(body string) {
 	if a.problem() == "access-denied" {
 		p.t.skip("the server demands access tokens: try a server that does not")
 	}
-	if a.status != http.StatusAccepted || a.text != "" {
-		p.t.fail("POST /events %s\nexpected: 202, and no body\nseen:     %s", shortened(body), shortened(a.String()))
+	if a.status != http.StatusAccepted || a.text != "{}" || a.header.Get("Content-Type") != "application/json" {
+		p.t.fail("POST /events %s\nexpected: 202, and {} as JSON\nseen:     %s", shortened(body), shortened(a.String()))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 const unknownSocket = "AAAAAAAAAAAAAAAAAAAAAA"
 
 var sendingRules = []rule{
-	{sending, "accepted-is-202", "The answer is 202 Accepted with no body once the event is accepted.", func(t *trial) {
+	{sending, "accepted-is-202", "The answer is 202 Accepted with the body {} once the event is accepted.", func(t *trial) {
 		p := t.connect()
 		p.send(`{"type":"ping"}`)
 		p.next("pong")

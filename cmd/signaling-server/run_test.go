@@ -137,7 +137,9 @@ func (s *started) post(t *testing.T, token, body string) int {
 	r.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	response.Body.Close()
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body) // or the next post needs a new connection
+	require.NoError(t, err)
 	return response.StatusCode
 }
 

@@ -203,7 +203,9 @@ func tryOver(t *testing.T, client *http.Client, url, token, body string) int {
 	r.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(r)
 	require.NoError(t, err)
-	response.Body.Close()
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body) // or the next post needs a new connection
+	require.NoError(t, err)
 	return response.StatusCode
 }
 

@@ -263,8 +263,8 @@ func (s *modelServer) get(t *rapid.T, path string, document any) {
 func readAnswer(response *http.Response) (string, error) {
 	answer := []string{strconv.Itoa(response.StatusCode)}
 	text, err := io.ReadAll(response.Body)
-	if err != nil || len(text) == 0 {
-		return answer[0], err
+	if err != nil {
+		return "", err
 	}
 	type problem struct {
 		Status int

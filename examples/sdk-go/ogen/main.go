@@ -158,7 +158,7 @@ func (p *peer) send(ctx context.Context, event generated.ClientEvent) error {
 		return err
 	}
 	switch answer := answer.(type) {
-	case *generated.SendEventAccepted:
+	case *generated.Acceptance:
 		return nil
 	case *generated.SendEventUnprocessableEntity:
 		return &refusal{answer}
