@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,6 +48,17 @@ func (e example) run(name string, args ...string) string {
 	return string(output)
 }
 
+// The programs with generated clients, each named after its generator, and what the server
+// refuses to each.
+var (
+	goPrograms = map[string]string{
+		"oapicodegen": "roomId is required",
+		"ogen":        "message must have 4096 characters at most",
+	}
+	pollingPrograms = []string{"openapi-fetch", "orval", "swagger-typescript-api", "openapi-zod-client", "kubb"}
+	streamProgram   = "hey-api"
+)
+
 // As the README of each example says, the clients are generated and compiled, and set
 // up a call.
 func TestGeneratedGoClientsSetUpACall(t *testing.T) {
@@ -55,13 +67,10 @@ func TestGeneratedGoClientsSetUpACall(t *testing.T) {
 	e.run("go", "generate", "./...")
 	e.run("go", "vet", "./...")
 	url := startServer(t)
-	for program, refused := range map[string]string{
-		"./oapicodegen": "roomId is required",
-		"./ogen":        "message must have 4096 characters at most",
-	} {
+	for program, refused := range goPrograms {
 		require.Equal(t,
 			fmt.Sprintf("In the room as well: callee\nOffered: v=0 (offer)\nAnswered: v=0 (answer)\nRefused: %s\n", refused),
-			e.run("go", "run", program, url), program)
+			e.run("go", "run", "./"+program, url), program)
 	}
 }
 
@@ -69,14 +78,64 @@ func TestGeneratedTypeScriptClientsSetUpACall(t *testing.T) {
 	t.Parallel()
 	requireNode(t)
 	e := copyExample(t, "sdk-typescript")
-	e.run("npm", "ci", "--no-audit", "--no-fund")
+	e.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	e.run("npm", "run", "generate")
 	e.run("npm", "run", "build") // it checks all types
 	url := startServer(t)
-	for _, program := range []string{"start:openapi-fetch", "start:hey-api"} {
+	for _, program := range append(pollingPrograms, streamProgram) {
 		require.Equal(t,
 			"In the room: caller, callee\nOffered: v=0 (offer)\nAnswered: v=0 (answer)\nRefused: roomId is required\n",
-			e.run("npm", "run", "--silent", program, url), program)
+			e.run("node", "build/"+program+"/call.js", url), program)
+	}
+	e.requireTypes()
+}
+
+// requireTypes fails if a client gives its answers or its refusals no types. The compiler
+// lets anything pass as the type that a program promises, if it has none of its own. So it
+// must refuse each program that promises another type.
+func (e example) requireTypes() {
+	e.t.Helper()
+	promises := filepath.Join(e.dir, "polling.ts")
+	text, err := os.ReadFile(promises)
+	require.NoError(e.t, err)
+	wrong := string(text)
+	for right, other := range map[string]string{"Promise<EventBatch>": "Promise<bigint>", "Promise<Schemas['Problem'] | undefined>": "Promise<bigint | undefined>"} {
+		require.Contains(e.t, wrong, right)
+		wrong = strings.Replace(wrong, right, other, 1)
+	}
+	require.NoError(e.t, os.WriteFile(promises, []byte(wrong), 0o644))
+	errors, err := tool(e.t, e.dir, "npm", "run", "--silent", "check").Output()
+	require.Error(e.t, err)
+	for _, program := range pollingPrograms {
+		require.Equal(e.t, 2, strings.Count("\n"+string(errors), "\n"+program+"/call.ts("), "%s has no types for its events or its refusals:\n%s", program, errors)
+	}
+}
+
+// What a document says of a generator must be true, so the tests run each generator that
+// a document names.
+func TestDocumentsNameTheGeneratorsThatTheTestsRun(t *testing.T) {
+	var programs []string
+	for program := range goPrograms {
+		programs = append(programs, "sdk-go/"+program+"/main.go")
+	}
+	for _, program := range append(pollingPrograms, streamProgram) {
+		programs = append(programs, "sdk-typescript/"+program+"/call.ts")
+	}
+	clients, err := os.ReadFile("../docs/clients.md")
+	require.NoError(t, err)
+	var named []string
+	for _, link := range regexp.MustCompile(`\(\.\./examples/(sdk-[^)]*/[^)]*\.(?:go|ts))\)`).FindAllStringSubmatch(string(clients), -1) {
+		named = append(named, link[1])
+	}
+	require.ElementsMatch(t, programs, named)
+
+	others := regexp.MustCompile(`(?i)oazapfts|openapi-generator|swagger-codegen|openapi-typescript-codegen|typed-openapi|openapi-python-client|datamodel-code|ng-openapi-gen|progenitor|kiota|nswag`)
+	tracked, err := exec.Command("git", "-C", "..", "ls-files", "*.md", "openapi.yaml").Output()
+	require.NoError(t, err)
+	for file := range strings.Lines(string(tracked)) {
+		text, err := os.ReadFile(filepath.Join("..", strings.TrimSpace(file)))
+		require.NoError(t, err)
+		require.Empty(t, others.FindString(string(text)), "%s names it, and no test runs it", file)
 	}
 }
 
