@@ -37,10 +37,11 @@ func spellOutConstants(schema *openapi3.Schema) {
 }
 
 // files are the paths that the contract of 1.0.0 had although no client calls them: pages,
-// scripts, and the contract itself. Each was a method of every generated client, so the
+// scripts, the contract itself, and the metrics. Each was a method of every generated client, so the
 // contract does not have them any more. The server answers them as before, as the tests of
 // httpapi show. So no client breaks.
 var files = []string{
+	"/metrics",
 	"/openapi.yaml", "/openapi.json", "/openapi-3.2.yaml",
 	"/docs", "/docs/{file}",
 	"/problems/{name}",

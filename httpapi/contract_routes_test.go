@@ -38,6 +38,7 @@ func TestTheDocumentHasTheOperationsOfTheServerAndNoOthers(t *testing.T) {
 // must be an operation that a client calls.
 func TestTheFilesAreThese(t *testing.T) {
 	require.Equal(t, []string{
+		"GET /metrics",
 		"GET /openapi.yaml", "GET /openapi.json", "GET /openapi-3.2.yaml",
 		"GET /docs", "GET /docs/{file}",
 		"GET /problems/{name}",
@@ -84,7 +85,10 @@ func TestEachOperationMakesAGoodMethod(t *testing.T) {
 				require.Len(t, content, 1, "%s: one answer, one type", about)
 				if status >= "400" {
 					require.Equal(t, "#/components/schemas/Problem", content["application/problem+json"].Schema.Ref, "%s: a refusal", about)
+					continue
 				}
+				mediaType := slices.Collect(maps.Keys(content))[0]
+				require.Contains(t, []string{"application/json", "text/event-stream"}, mediaType, "%s: many clients can read nothing else", about)
 			}
 		}
 	}

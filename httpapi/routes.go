@@ -46,7 +46,6 @@ func (a *API) operations() []route {
 		{http.MethodGet, "/connections", a.forOperators(a.listConnections)},
 		{http.MethodDelete, "/connections/:socketId", a.forOperators(a.kickSocket)},
 		{http.MethodGet, "/stats", a.forOperators(a.getStats)},
-		{http.MethodGet, "/metrics", a.forOperators(a.getMetrics)},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/doctor.json", a.getDoctor},
@@ -54,11 +53,12 @@ func (a *API) operations() []route {
 	}
 }
 
-// files lists the pages, the scripts and the contract itself. People and browsers load them,
-// and no client calls them. So the contract does not have them: each would be a method of
-// every generated client.
+// files lists the pages, the scripts, the contract itself, and the metrics. People, browsers
+// and Prometheus load them, and no client calls them. So the contract does not have them:
+// each would be a method of every generated client.
 func (a *API) files() []route {
 	return []route{
+		{http.MethodGet, "/metrics", a.forOperators(a.getMetrics)},
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
 		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
 		{http.MethodGet, "/openapi-3.2.yaml", a.getOpenAPI32YAML},
