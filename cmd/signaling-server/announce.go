@@ -4,14 +4,43 @@ import (
 	"cmp"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 
 	signalingserver "signaling-server"
 	"signaling-server/httpapi"
 )
 
-// announce logs the addresses of the server and its pages.
+// announce logs the addresses of the server and its pages. Behind a Unix socket only the
+// proxy knows them.
 func announce(c config, logger *slog.Logger) {
+	base := c.base()
+	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
+	if c.Environment == httpapi.Production && c.AdminToken == "" {
+		logger.Warn("monitoring is disabled: set ADMIN_TOKEN to enable it")
+	}
+	if slices.ContainsFunc(c.TrustedProxies, func(network string) bool { return strings.HasSuffix(network, "/0") }) {
+		logger.Warn("TRUSTED_PROXIES trusts all addresses, so every client may choose its address: name your proxies only")
+	}
+	if c.socketPath() != "" {
+		return
+	}
+	logger.Info("landing page", "url", base+"/")
+	logger.Info("demo", "url", base+"/demo/")
+	logger.Info("reference", "url", base+"/docs/")
+	logger.Info("doctor", "url", base+"/doctor/")
+	logger.Info("dashboard", "url", base+"/dashboard/")
+	logger.Info("health", "url", base+"/health")
+	logger.Info("rooms", "url", base+"/rooms")
+	logger.Info("stats", "url", base+"/stats")
+}
+
+// base returns the address by which people on this machine reach the server.
+func (c config) base() string {
+	if c.socketPath() != "" {
+		return c.Host
+	}
 	host := c.Host
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = ""
@@ -23,17 +52,5 @@ func announce(c config, logger *slog.Logger) {
 	if len(c.ACMEDomains) > 0 {
 		host = c.ACMEDomains[0]
 	}
-	base := scheme + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
-	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
-	if c.Environment == httpapi.Production && c.AdminToken == "" {
-		logger.Warn("monitoring is disabled: set ADMIN_TOKEN to enable it")
-	}
-	logger.Info("landing page", "url", base+"/")
-	logger.Info("demo", "url", base+"/demo/")
-	logger.Info("reference", "url", base+"/docs/")
-	logger.Info("doctor", "url", base+"/doctor/")
-	logger.Info("dashboard", "url", base+"/dashboard/")
-	logger.Info("health", "url", base+"/health")
-	logger.Info("rooms", "url", base+"/rooms")
-	logger.Info("stats", "url", base+"/stats")
+	return scheme + net.JoinHostPort(cmp.Or(host, "localhost"), strconv.Itoa(c.Port))
 }

@@ -21,13 +21,15 @@ import (
 // it. No message shows the value of a field with the tag secret.
 type config struct {
 	Port            int           `env:"PORT" envDefault:"3002" validate:"min=0,max=65535" allowed:"a port number from 0 (any free port) to 65535" help:"TCP port to listen on."`
-	Host            string        `env:"HOST" validate:"omitempty,ip|hostname" allowed:"an IP address or a host name of this machine" help:"Address or host name to listen on. Empty: all addresses of this machine."`
+	Host            string        `env:"HOST" validate:"omitempty,ip|hostname|socket" allowed:"an IP address or a host name of this machine, or a path such as unix:/run/signaling.sock" help:"Address, host name or Unix socket to listen on. With a Unix socket, PORT is not used. Empty: all addresses of this machine."`
+	SocketMode      string        `env:"SOCKET_MODE" envDefault:"0660" validate:"mode" allowed:"an octal number from 0000 to 0777" help:"Permissions of the Unix socket in HOST. A proxy that connects to it needs the permission to write."`
 	Environment     string        `env:"ENVIRONMENT" validate:"omitempty,max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment, which the monitoring endpoints show. In production the log is JSON, and monitoring needs ADMIN_TOKEN. Empty: the value of NODE_ENV."`
 	NodeEnv         string        `env:"NODE_ENV" validate:"max=64,printascii" allowed:"a word such as development or production" help:"Name of the environment if ENVIRONMENT is empty."`
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info" validate:"oneof=debug info warn error" allowed:"debug, info, warn or error" help:"The least serious level that is logged. At debug, every request is logged."`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" validate:"min=0s,max=1h" allowed:"a duration from 0s to 1h" help:"How long clients may take to read their last events when the server stops. 0s: the server stops at once."`
 	CORSOrigins     []string      `env:"CORS_ORIGIN" validate:"min=1" allowed:"*, or a comma-separated list of origins such as https://app.example.com, https://*.example.com, http://localhost:*, capacitor://localhost or null" help:"Origins whose pages may use the server. *: all origins."`
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"dive,cidr|ip" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1" help:"Proxies whose X-Forwarded-For or Forwarded header is trusted. Empty: no proxy is trusted."`
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES" validate:"required_if=ProxyProtocol true,dive,cidr|ip|eq=unix" allowed:"a comma-separated list of networks and addresses such as 10.0.0.0/8 or 2001:db8::1, or unix for all that connect by a Unix socket" help:"Proxies that may say who the client is, by X-Forwarded-For, Forwarded or X-Real-IP, and whether it used https, by X-Forwarded-Proto or Forwarded. Empty: no proxy is trusted."`
+	ProxyProtocol   bool          `env:"PROXY_PROTOCOL" envDefault:"false" allowed:"true, together with TRUSTED_PROXIES, or false" help:"Demand a PROXY header, version 1 or 2, on each connection from an address in TRUSTED_PROXIES. It names the client."`
 
 	TLSCertificate string   `env:"TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with TLS_KEY" help:"File with the TLS certificate chain. The server then speaks HTTPS and HTTP/2. The file is read again when it changes. Empty: no TLS, unless ACME_DOMAINS is set."`
 	TLSKey         string   `env:"TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with TLS_CERT" help:"File with the private key of TLS_CERT. The file is read again when it changes."`
@@ -56,6 +58,8 @@ type config struct {
 	Limits        limitSettings
 	MemoryLimit   int64         `env:"MEMORY_LIMIT" envDefault:"0" validate:"eq=0|min=67108864" allowed:"a number of bytes from 67108864, or 0" help:"Maximum memory of the process in bytes. At the limit newcomers are refused, and the sockets with the most unread events are ended. 0: the limit of the container or, without one, the memory of the machine."`
 	HeaderTimeout time.Duration `env:"HEADER_TIMEOUT" envDefault:"10s" validate:"min=1s,max=1m" allowed:"a duration from 1s to 1m" help:"How long a client may take to send a request's header."`
+	IdleTimeout   time.Duration `env:"IDLE_TIMEOUT" envDefault:"2m" validate:"min=1s,max=1h" allowed:"a duration from 1s to 1h" help:"How long a connection may wait for its next request. Set it higher than the idle timeout of a proxy that keeps connections open. It is shorter for an address with many idle connections."`
+	MaxHeader     int           `env:"MAX_HEADER" envDefault:"16384" validate:"min=4096,max=262144" allowed:"a number of bytes from 4096 to 262144" help:"Maximum size of a request's header in bytes; up to 4096 more are accepted. What exceeds 16384 is charged to the memory for clients for each connection."`
 	BodyTimeout   time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long a client may take to send a whole request, header and body."`
 
 	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of TCP connections from one address. It is never more than half of what the process's file descriptors allow. Addresses in TRUSTED_PROXIES are exempt."`
@@ -125,7 +129,7 @@ func loadConfig(environment []string) (config, error) {
 		}
 	}
 	var wrong validator.ValidationErrors
-	if errors.As(validator.New(validator.WithRequiredStructEnabled()).Struct(c), &wrong) {
+	if errors.As(configValidator().Struct(c), &wrong) {
 		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // for an item of a list, the name ends with its index, as in "ACMEDomains[1]"
 		return config{}, notAllowed(name, set)
 	}
@@ -148,6 +152,16 @@ func notAllowed(fieldName string, set map[string]string) error {
 		return fmt.Errorf("%s must be %s", s.name, s.allowed)
 	}
 	return fmt.Errorf("%s is %q, but must be %s", s.name, value, s.allowed)
+}
+
+func configValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode} {
+		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return isValid(f.Field().String()) }); err != nil {
+			panic(err) // only if the tag is empty or the function is nil
+		}
+	}
+	return v
 }
 
 // setting describes one variable.

@@ -26,15 +26,19 @@ func guardOptions(c config) conns.Options {
 		InAll:         bounds.inAll,
 		Reserve:       max(bounds.reserve, 1),
 		HeaderTimeout: c.HeaderTimeout,
-		IdleTimeout:   idleTimeout,
+		IdleTimeout:   c.IdleTimeout,
+		ProxyProtocol: c.ProxyProtocol,
 		Cost:          c.connectionBytes(),
 	}
 }
 
-// connectionBytes returns how many bytes a connection is charged for.
+// connectionBytes returns how many bytes a connection is charged for. A client may leave
+// its header unfinished for a while, so a larger header costs more.
 func (c config) connectionBytes() int {
+	const included = 16 << 10 // bytes of the header
+	header := max(c.MaxHeader-included, 0)
 	if c.usesTLS() {
-		return conns.TLSCost
+		return conns.TLSCost + header
 	}
-	return conns.Cost
+	return conns.Cost + header
 }

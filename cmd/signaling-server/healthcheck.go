@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // healthcheck asks the server on this machine whether it is alive. The container image
@@ -17,7 +21,7 @@ func healthcheck(c config) error {
 	soon, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	var failed error
-	for _, host := range ownHosts(c.Host) {
+	for _, host := range c.ownHosts() {
 		response, err := askLivez(soon, c, host)
 		if err != nil {
 			failed = cmp.Or(failed, err)
@@ -32,13 +36,16 @@ func healthcheck(c config) error {
 	return fmt.Errorf("the server does not answer: %w", failed)
 }
 
-// ownHosts returns where a server that listens on host can be reached from its own
-// machine. “localhost” is not there: the container image has no /etc/hosts.
-func ownHosts(host string) []string {
-	if ip := net.ParseIP(host); host == "" || host == "localhost" || ip.IsUnspecified() {
+// ownHosts returns where the server can be reached from its own machine. “localhost” is
+// not there: the container image has no /etc/hosts. By a Unix socket any host is right.
+func (c config) ownHosts() []string {
+	switch ip := net.ParseIP(c.Host); {
+	case c.socketPath() != "":
+		return []string{"socket"}
+	case c.Host == "", c.Host == "localhost", ip.IsUnspecified():
 		return []string{"127.0.0.1", "::1"}
 	}
-	return []string{host}
+	return []string{c.Host}
 }
 
 func askLivez(ctx context.Context, c config, host string) (*http.Response, error) {
@@ -62,5 +69,26 @@ func ownTransport(c config) http.RoundTripper {
 	if len(c.ACMEDomains) > 0 {
 		own.ServerName = c.ACMEDomains[0] // the server has no certificate for other names
 	}
-	return &http.Transport{TLSClientConfig: own, DisableKeepAlives: true}
+	return &http.Transport{DialContext: c.dialOwn, TLSClientConfig: own, DisableKeepAlives: true}
+}
+
+// dialOwn connects to the server on this machine. If the server demands a PROXY header
+// from this address, dialOwn sends the header of a connection without a client (LOCAL).
+func (c config) dialOwn(ctx context.Context, network, address string) (net.Conn, error) {
+	if path := c.socketPath(); path != "" {
+		network, address = "unix", path
+	}
+	connection, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil || !c.ProxyProtocol {
+		return connection, err
+	}
+	proxies, err := c.trustedProxies()
+	own, _ := netip.ParseAddrPort(connection.LocalAddr().String()) // a Unix socket has none
+	if err == nil && proxies.Trust(own.Addr().Unmap()) {
+		_, err = (&proxyproto.Header{Version: 2, Command: proxyproto.LOCAL}).WriteTo(connection)
+	}
+	if err != nil {
+		return nil, errors.Join(err, connection.Close())
+	}
+	return connection, nil
 }

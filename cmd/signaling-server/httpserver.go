@@ -10,9 +10,6 @@ import (
 	"signaling-server/httpapi/conns"
 )
 
-// idleTimeout is how long a connection may wait for its next request.
-const idleTimeout = 2 * time.Minute
-
 // newHTTPServer returns an http.Server that bounds what a client may take. Its
 // timeouts suit short requests: streams and polls set deadlines of their own.
 func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Guard, logger *slog.Logger) *http.Server {
@@ -28,8 +25,8 @@ func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Gu
 		ReadHeaderTimeout: c.HeaderTimeout,
 		ReadTimeout:       c.BodyTimeout, // of header and body, and of the rest of a body that net/http discards
 		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       c.IdleTimeout,
+		MaxHeaderBytes:    c.MaxHeader,
 		ConnState:         guard.ConnState,
 		ConnContext:       guard.ConnContext,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),

@@ -30,9 +30,12 @@ const (
 // answered for deadLinkTimeout after that, the connection counts as dead.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
-// listen opens the server's port. Accepted connections inherit its options. The error
-// is a sentence for the operator.
+// listen opens the server's port, or its Unix socket. Connections to a port inherit its
+// options. The error is a sentence for the operator.
 func listen(c config) (net.Listener, error) {
+	if path := c.socketPath(); path != "" {
+		return listenUnix(path, c.SocketMode)
+	}
 	config := net.ListenConfig{KeepAliveConfig: probes, Control: func(_, _ string, connection syscall.RawConn) error {
 		var failed error
 		err := connection.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
@@ -43,6 +46,14 @@ func listen(c config) (net.Listener, error) {
 		return nil, listenError(c, err)
 	}
 	return listener, nil
+}
+
+// portOf returns the port of a listener, or 0 if it listens on a Unix socket.
+func portOf(listener net.Listener) int {
+	if address, isTCP := listener.Addr().(*net.TCPAddr); isTCP {
+		return address.Port
+	}
+	return 0
 }
 
 // listenError returns a sentence that says why the server cannot listen, and what to do.

@@ -58,10 +58,10 @@ func (m memory) announce(c config, logger *slog.Logger) {
 func (c config) worstCase() int64 {
 	const (
 		perEvent  = 32        // in an outbox, beside its data
-		perSocket = 128 << 10 // remembered answers, the stream and its connection
+		perSocket = 104 << 10 // remembered answers and the stream
 	)
 	outbox := int64(c.Limits.OutboxBytes)*5/4 + int64(c.Limits.OutboxEvents)*2*perEvent
-	return int64(c.Limits.MaxSockets) * (outbox + perSocket)
+	return int64(c.Limits.MaxSockets) * (outbox + perSocket + int64(c.connectionBytes()))
 }
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

@@ -106,7 +106,12 @@ func (c config) iceServers() (p iceservers.Provider, err error) {
 
 func (c config) trustedProxies() (proxies clientip.Proxies, err error) {
 	for _, text := range c.TrustedProxies {
+		if text == "unix" {
+			proxies = append(proxies, clientip.UnixSocket)
+			continue
+		}
 		if address, err := netip.ParseAddr(text); err == nil {
+			address = address.Unmap()
 			proxies = append(proxies, netip.PrefixFrom(address, address.BitLen()))
 			continue
 		}

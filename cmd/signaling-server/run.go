@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -86,7 +85,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	c.Port = listener.Addr().(*net.TCPAddr).Port
+	c.Port = portOf(listener)
 	options.Port, options.ClientMemory = c.Port, memory.forClients
 	signaling, err := server.New(options)
 	if err != nil {

@@ -63,7 +63,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-var address = regexp.MustCompile(`address=(https?://\S+)`)
+var address = regexp.MustCompile(`address=(https?://\S+|unix:\S+)`)
 
 // patience is how long a test waits before it fails because the server hangs. No
 // assertion about time depends on it.
@@ -218,6 +218,22 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 		"MAX_BODY=1024":                   `MAX_BODY is "1024", but must be a number of bytes from 65536`,
 		"BODY_TIMEOUT=5s":                 `BODY_TIMEOUT is "5s", but must be a duration from HEADER_TIMEOUT`,
 		"H2C=perhaps":                     `H2C is "perhaps", but must be true or false`,
+		"HOST=unix:":                      `HOST is "unix:", but must be an IP address or a host name of this machine, or a path such as unix:/run/signaling.sock`,
+		"HOST=unix:signaling.sock":        `HOST is "unix:signaling.sock", but must be`,
+		"HOST=/run/signaling.sock":        `HOST is "/run/signaling.sock", but must be`,
+		"HOST=unix:/nowhere/sock":         `cannot listen on the Unix socket /nowhere/sock: listen unix /nowhere/sock: bind: no such file or directory`,
+		"HOST=unix:/etc/passwd":           `/etc/passwd exists, and is not a socket: remove it, or set HOST to another path`,
+		"SOCKET_MODE=rw":                  `SOCKET_MODE is "rw", but must be an octal number from 0000 to 0777`,
+		"SOCKET_MODE=1777":                `SOCKET_MODE is "1777", but must be`,
+		"TRUSTED_PROXIES=unix:/run/x":     `TRUSTED_PROXIES is "unix:/run/x", but must be`,
+		"PROXY_PROTOCOL=true":             `TRUSTED_PROXIES is not set, but must be a comma-separated list`,
+		"PROXY_PROTOCOL=v2":               `PROXY_PROTOCOL is "v2", but must be true, together with TRUSTED_PROXIES, or false`,
+		"IDLE_TIMEOUT=600":                `IDLE_TIMEOUT is "600", but must be a duration from 1s to 1h`,
+		"IDLE_TIMEOUT=0s":                 `IDLE_TIMEOUT is "0s", but must be`,
+		"IDLE_TIMEOUT=2h":                 `IDLE_TIMEOUT is "2h", but must be`,
+		"MAX_HEADER=4095":                 `MAX_HEADER is "4095", but must be a number of bytes from 4096 to 262144`,
+		"MAX_HEADER=2097152":              `MAX_HEADER is "2097152", but must be`,
+		"MAX_HEADER=32k":                  `MAX_HEADER is "32k", but must be`,
 	} {
 		var stderr bytes.Buffer
 		code := run(process{environment: []string{variable}, stdout: io.Discard, stderr: &stderr})
