@@ -44,7 +44,7 @@ func (a *API) noticeProxy(r *http.Request) {
 	peer := clientip.Peer(r)
 	var faults []string
 	switch isTrusted := a.proxies.Trust(peer); {
-	case !isTrusted && namesClient(r):
+	case !isTrusted && namesClient(r) && (len(a.proxies) == 0 || isNear(peer)):
 		faults = a.forwarding.untrusted()
 	case isTrusted && strings.HasPrefix(r.URL.Path, "/events"): // probes and operators may come by another way
 		_, doubt := a.proxies.Examine(r)
@@ -58,6 +58,12 @@ func (a *API) noticeProxy(r *http.Request) {
 // namesClient reports whether a request has a header by which proxies name the client.
 func namesClient(r *http.Request) bool {
 	return slices.ContainsFunc(clientip.Headers[:], func(name string) bool { return len(r.Header.Values(name)) > 0 })
+}
+
+// isNear reports whether an address belongs to a machine in the same network, which may be
+// a proxy.
+func isNear(peer netip.Addr) bool {
+	return !peer.IsValid() || peer.IsLoopback() || peer.IsPrivate() || peer.IsLinkLocalUnicast()
 }
 
 // untrusted returns the fault of a proxy that is not trusted, for the first one only: any
