@@ -19,7 +19,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false $(STATICCHECK)
 
 # What the tests of proxies and dead links run, beside browsers.
-PROXIES = nginx haproxy apache2 varnish caddy squid
+PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
 .PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browsers proxies client bench freeze-contract run

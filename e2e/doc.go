@@ -23,9 +23,9 @@
 //	          documents' examples, the npm package, the          root (chroot)
 //	          generated SDKs, the bot, the hooks for React; the
 //	          contract keeps its promise to older clients
-//	proxies_  the server keeps its promises through each proxy,  the proxies, npm 155 s
-//	          and each proxy has the limits that
-//	          docs/deployment.md names
+//	proxies_  the server keeps its promises through each proxy,  the proxies,     155 s
+//	          and each proxy has the limits that                 coturn, npm
+//	          docs/deployment.md names; its recipes work
 //	storm_    what is accepted arrives once and in order         root, iproute2,  100 s
 //	          through a network that fails in every way, and     iptables
 //	          a network that vanishes is noticed in time

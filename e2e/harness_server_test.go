@@ -73,7 +73,7 @@ func testsLookForRaces() bool {
 // noLimits is for tests in which many clients of one address act at the same time.
 var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
 
-var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(https?://[^\s"]+)`) // the log is text, or in production JSON
+var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(https?://[^\s"]+|unix:[^\s"]+)`) // the log is text, or in production JSON
 
 // startServer runs a server for this test, and returns its address. The server must end
 // well when the test is over: with exit code 0, which a detected race would change, and
@@ -94,6 +94,13 @@ func startServerBy(t *testing.T, starter []string, settings ...string) string {
 // startProcess starts a build of the server, and returns its address and process.
 func startProcess(t *testing.T, build *binary, starter []string, settings ...string) (address string, process *os.Process) {
 	t.Helper()
+	address, process, _ = startLogged(t, build, starter, settings...)
+	return address, process
+}
+
+// startLogged is startProcess, and returns the log of the process as well.
+func startLogged(t *testing.T, build *binary, starter []string, settings ...string) (address string, process *os.Process, log *serverLog) {
+	t.Helper()
 	path, err := build.build()
 	require.NoError(t, err, "building the server")
 
@@ -105,16 +112,16 @@ func startProcess(t *testing.T, build *binary, starter []string, settings ...str
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 
-	log := newServerLog(stderr)
+	log = newServerLog(stderr)
 	t.Cleanup(func() { stopServer(t, command, log) })
 	select {
 	case address := <-log.address:
-		return address, command.Process
+		return address, command.Process, log
 	case <-log.ended:
 	case <-time.After(within):
 	}
 	require.FailNow(t, "the server did not get ready", log.text())
-	return "", nil
+	return "", nil, nil
 }
 
 // stopServer ends the server by the signal that an operator sends.

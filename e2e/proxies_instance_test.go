@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -40,9 +44,14 @@ func (p product) installed(t *testing.T) (version string) {
 func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	t.Helper()
 	folder := openFolder(t)
-	address := "127.0.0.1:" + freePort(t)
-	known := strings.NewReplacer("<folder>", folder, "<address>", address)
-	config := p.configuration(t, folder, address, strings.TrimPrefix(serverURL, "http://"), mended)
+	host, port, plain := ownLoopback(), freePort(t), freePort(t)
+	for plain == port {
+		plain = freePort(t)
+	}
+	address := host + ":" + port
+	writeCertificate(t, folder)
+	known := strings.NewReplacer("<folder>", folder, "<address>", address, "<host>", host, "<port>", port, "<plain>", plain)
+	config := known.Replace(p.configuration(t, serverURL, mended))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "config"), []byte(config), 0o644))
 	output, err := os.Create(filepath.Join(folder, "output"))
 	require.NoError(t, err)
@@ -71,14 +80,23 @@ func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	t.Cleanup(func() { p.stop(t, folder, command.Process.Pid, ended) })
 
 	found := way{url: "http://" + address + p.path}
-	if p.forward {
+	switch {
+	case p.forward:
 		found = way{url: serverURL, proxy: address}
+	case p.isTLS:
+		found = way{url: "https://signaling.example.com:" + port, address: address, plain: "http://" + host + ":" + plain}
 	}
 	p.awaitReady(t, found, ended)
 	return found
 }
 
 const nobody = 65534
+
+// ownLoopback returns an address of this machine that nothing else uses. On 127.0.0.1 a
+// port that was free a moment ago may be that of a new connection now.
+func ownLoopback() string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
 
 // openFolder returns a folder for this test, which the user nobody may use.
 func openFolder(t *testing.T) string {
@@ -89,21 +107,28 @@ func openFolder(t *testing.T) string {
 }
 
 // configuration returns the shipped configuration with the lines that lead to the
-// server, edited for an instance of a test.
-func (p product) configuration(t *testing.T, folder, address, server string, mended bool) string {
+// server. It has placeholders for what differs between instances.
+func (p product) configuration(t *testing.T, serverURL string, mended bool) string {
 	t.Helper()
-	stock, err := os.ReadFile(p.config)
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	_, serverPort, err := net.SplitHostPort(server)
-	require.NoError(t, err)
-	lines := strings.ReplaceAll(p.readLines(t), "127.0.0.1:3002", server)
+	config := "<lines>"
+	if p.config != "" {
+		stock, err := os.ReadFile(p.config)
+		require.NoError(t, err)
+		config = string(stock)
+	}
+	lines, serverPort := p.readLines(t), ""
+	if path, isSocket := strings.CutPrefix(serverURL, "unix:"); isSocket {
+		require.Contains(t, lines, p.socket.old)
+		lines = strings.ReplaceAll(lines, p.socket.old, strings.ReplaceAll(p.socket.new, documentedSocket, path))
+	} else {
+		server, err := url.Parse(serverURL)
+		require.NoError(t, err)
+		lines, serverPort = documentedAddress.ReplaceAllLiteralString(lines, server.Host), server.Port()
+	}
 	if mended {
 		lines = strings.ReplaceAll(lines, "#mend ", "")
 	}
-	known := strings.NewReplacer("<folder>", folder, "<address>", address, "<port>", port, "<server-port>", serverPort, "<lines>", lines)
-	config := string(stock)
+	known := strings.NewReplacer("<server-port>", serverPort, "<lines>", lines)
 	for _, e := range p.edits {
 		require.Equal(t, 1, strings.Count(config, e.old), "%s is not as this test knows it: it should have once:\n%s", p.config, e.old)
 		config = strings.Replace(config, e.old, known.Replace(e.new), 1)
@@ -111,9 +136,17 @@ func (p product) configuration(t *testing.T, folder, address, server string, men
 	return config
 }
 
+// What the added lines name as the server's address, or as its Unix socket.
+var documentedAddress = regexp.MustCompile(`127\.0\.0\.1:(3002|3443)`)
+
+const documentedSocket = "/run/signaling/signaling.sock"
+
 func (p product) readLines(t *testing.T) string {
 	t.Helper()
-	if p.lines == "" {
+	switch {
+	case p.recipe != "":
+		return codeBlock(t, p.recipe)
+	case p.lines == "":
 		return ""
 	}
 	lines, err := os.ReadFile(filepath.Join("proxies", p.lines))
@@ -179,11 +212,17 @@ func (p product) showLogs(t *testing.T, folder string) {
 	})
 }
 
+// clientsAddress is that of clients which a trusted proxy on 127.0.0.1 must name.
+const clientsAddress = "127.0.0.9"
+
 // way is how a client reaches the server through a proxy.
 type way struct {
 	url    string
 	proxy  string // the address of a proxy that is set in the client; empty: url is the proxy's own address
 	tunnel bool   // the client uses the proxy by CONNECT, as browsers do for https
+
+	address string // the address of the host in url, to which the client connects from clientsAddress; empty: url says it
+	plain   string // where the proxy speaks http
 }
 
 // transport returns a transport for this test, which shares no connections with others.
@@ -194,7 +233,17 @@ func (w way) transport(t *testing.T) *http.Transport {
 		transport.DialContext = dialTunnel(w.proxy)
 	case w.proxy != "":
 		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: w.proxy})
+	case w.address != "":
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return w.dial(ctx, network) }
+		transport.TLSClientConfig = &tls.Config{RootCAs: certificate().roots}
+		transport.ForceAttemptHTTP2 = true
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
+}
+
+// dial connects to the proxy from clientsAddress.
+func (w way) dial(ctx context.Context, network string) (net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientsAddress)}}
+	return dialer.DialContext(ctx, network, w.address)
 }

@@ -6,18 +6,22 @@ type product struct {
 	name    string
 	pkg     string
 	command []string // the program, with the arguments that keep it in the foreground
-	config  string   // the configuration that the package ships
+	config  string   // the configuration that the package ships; empty: the lines are the whole configuration
 	lines   string   // the file in proxies/ with the added lines, if any
+	recipe  string   // the block of docs/deployment.md with the added lines, in place of such a file
+	socket  edit     // what leads the lines to a Unix socket, as docs/deployment.md says
 	edits   []edit   // what turns both into the configuration of an instance
 	env     []string
 	path    string // below which it serves the server, if not the root
 	forward bool   // users set it in their clients; all other proxies are in front of the server
+	isTLS   bool   // clients reach it by https, as signaling.example.com
 }
 
 // edit replaces a part of a configuration. That part must be there exactly once, so the
 // test notices if a package ships another configuration. The test fills in <folder>
-// (the folder of the instance), <address> and <port> (on which it listens), <server-
-// port>, and <lines> (the lines of proxies/).
+// (the folder of the instance, with the files of a certificate), <address>, <host> and
+// <port> (on which it listens), <plain> (another free port), <server-port>, and <lines> (the added
+// lines).
 type edit struct{ old, new string }
 
 // The edits give an instance its own port and folder, and remove what only root may do.
@@ -86,7 +90,7 @@ var (
 		config:  "/etc/caddy/Caddyfile",
 		lines:   "Caddyfile",
 		edits: []edit{
-			{"\n:80 {\n", "\n{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}\n\n:<port> {\n"},
+			{"\n:80 {\n", "\n{\n\tadmin off\n\tdefault_bind <host>\n}\n\n:<port> {\n"},
 			{"\t# reverse_proxy localhost:8080\n", "<lines>"},
 		},
 		env: []string{"HOME=<folder>"},
