@@ -3,6 +3,7 @@
 # make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
 # make client           build the browser client, after its sources have changed
 # make bench            the figures of docs/performance.md
+# make release          the binaries of a release, with checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
 # make run              the server, on port 3002
 
@@ -22,7 +23,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browsers proxies client bench freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browsers proxies client bench release freeze-contract run
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -132,6 +133,19 @@ proxies:
 bench:
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
+
+# The same commit and the same Go give the same bytes on every machine.
+RELEASE   ?= release
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+release:
+	@mkdir -p $(RELEASE) && cp LICENSES.md $(RELEASE)
+	@for platform in $(PLATFORMS); do \
+		system=$${platform%/*}; architecture=$${platform#*/}; name=signaling-server-$$system-$$architecture; \
+		test $$system != windows || name=$$name.exe; \
+		GOFLAGS= CGO_ENABLED=0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="-s -w" -o $(RELEASE)/$$name ./cmd/signaling-server || exit 1; \
+	done
+	@cd $(RELEASE) && sha256sum signaling-server-* > SHA256SUMS && cat SHA256SUMS
 
 freeze-contract:
 	cp openapi.yaml e2e/testdata/released.yaml

@@ -52,3 +52,16 @@ func TestTheVersionIsTheSameEverywhere(t *testing.T) {
 	released := first(read("e2e/testdata/released.yaml"), `(?m)^ +version: (\d[\d.]+)$`)
 	assert.Regexp(t, `(?m)^## `+regexp.QuoteMeta(released)+` \(\d{4}-\d\d-\d\d\)$`, read("CHANGELOG.md"), "the released version has a date")
 }
+
+// An older Go fails before it can say what is missing.
+func TestTheREADMESaysWhichGoIsNeeded(t *testing.T) {
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	needed := regexp.MustCompile(`(?m)^go ([\d.]+)$`).FindSubmatch(module)
+	require.NotNil(t, needed)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	_, start, found := strings.Cut(string(readme), "\n## Start\n\n")
+	require.True(t, found)
+	require.True(t, strings.HasPrefix(start, "You need Go "+string(needed[1])+" or later."))
+}
