@@ -57,7 +57,7 @@ func (a *API) noticeProxy(r *http.Request) {
 
 // namesClient reports whether a request has a header by which proxies name the client.
 func namesClient(r *http.Request) bool {
-	return slices.ContainsFunc(clientip.Headers[:], func(name string) bool { return len(r.Header.Values(name)) > 0 })
+	return slices.ContainsFunc(clientip.Headers[:], func(name string) bool { return len(r.Header[name]) > 0 })
 }
 
 // isNear reports whether an address belongs to a machine in the same network, which may be
@@ -93,10 +93,10 @@ func (f *forwarding) observe(proxy netip.Addr, header http.Header, doubt clienti
 	}
 	isNamed := false
 	for i, name := range clientip.Headers {
-		if name == "X-Real-IP" && isNamed {
+		if name == "X-Real-Ip" && isNamed {
 			break // it is not read
 		}
-		isSent := len(header.Values(name)) > 0
+		isSent := len(header[name]) > 0
 		h.sent[i] = h.sent[i] || isSent
 		h.missed[i] = h.missed[i] || !isSent
 		isNamed = isNamed || isSent

@@ -60,7 +60,7 @@ func TestTheLogWarnsOfProxiesThatDoNotNameTheirClients(t *testing.T) {
 		{"a proxy that passes X-Forwarded-For on", forwarded("", "X-Forwarded-For: 198.51.100.7"), "X-Forwarded-For comes with some requests"},
 		{"a proxy that passes X-Forwarded-For on, the liar comes first", forwarded("X-Forwarded-For: 198.51.100.7", ""), "X-Forwarded-For comes with some requests"},
 		{"a proxy that passes Forwarded on", []map[string]string{both, {"X-Forwarded-For": "192.0.2.1"}}, "Forwarded comes with some requests"},
-		{"a proxy that passes X-Real-IP on", forwarded("", "X-Real-IP: 198.51.100.7"), "X-Real-IP comes with some requests"},
+		{"a proxy that passes X-Real-IP on", forwarded("", "X-Real-IP: 198.51.100.7"), "X-Real-Ip comes with some requests"},
 		{"a proxy that sets only X-Real-IP, and passes X-Forwarded-For on", []map[string]string{{"X-Real-IP": "192.0.2.1"}, {"X-Real-IP": "192.0.2.1", "X-Forwarded-For": "198.51.100.7"}}, "X-Forwarded-For comes with some requests"},
 		{"headers that disagree", []map[string]string{both}, "different clients"},
 		{"a header without an address", forwarded("X-Forwarded-For: unix:"), "holds no address"},

@@ -18,9 +18,9 @@ type Proxies []netip.Prefix
 // connected by a Unix socket.
 var UnixSocket netip.Prefix
 
-// Headers are the headers by which proxies name the client. X-Real-IP is read only in a
-// request that has none of the others.
-var Headers = [...]string{"X-Forwarded-For", "Forwarded", "X-Real-IP"}
+// Headers are the keys of the headers by which proxies name the client, in the form of
+// http.CanonicalHeaderKey. The last is read only in a request that has none of the others.
+var Headers = [...]string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"}
 
 // Doubt is a sentence for the operator: what is wrong with the header of a trusted proxy,
 // and what to do. It is empty if nothing is wrong.
@@ -53,7 +53,7 @@ func (p Proxies) Examine(r *http.Request) (netip.Addr, Doubt) {
 	}
 	legacy, standard := r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded")
 	if len(legacy)+len(standard) == 0 {
-		return p.follow(peer, r.Header.Values("X-Real-IP"))
+		return p.follow(peer, r.Header["X-Real-Ip"])
 	}
 	byLegacy, doubt := p.follow(peer, split(legacy))
 	byStandard, doubtOfStandard := p.follow(peer, parameters(standard, "for"))
