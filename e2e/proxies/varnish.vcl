@@ -1,5 +1,5 @@
 # In /etc/varnish/default.vcl, in place of its backend.
-# The lines that begin with #mend are optional: see docs/deployment.md, "Behind a proxy".
+# The lines that begin with #mend are optional: see docs/deployment.md, "What was measured".
 backend default {
     .host = "127.0.0.1";
     .port = "3002";
