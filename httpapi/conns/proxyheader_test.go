@@ -3,6 +3,7 @@ package conns_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -82,7 +83,7 @@ func TestThePROXYHeaderOfATrustedProxyNamesTheClient(t *testing.T) {
 func TestThePROXYHeaderComesBeforeTLS(t *testing.T) {
 	s := newServer(t, behindProxy(10), func(h *httptest.Server) { h.TLS, h.EnableHTTP2 = new(tls.Config), true })
 	for _, protocol := range []string{"http/1.1", "h2"} {
-		transport := &http.Transport{DialTLS: func(string, string) (net.Conn, error) {
+		transport := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 			below := s.dialBy(t, there, header(t, 2, "192.0.2.1:40000"))
 			return tls.Client(below.Conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}), nil
 		}, ForceAttemptHTTP2: true}
