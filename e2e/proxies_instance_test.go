@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -44,13 +42,10 @@ func (p product) installed(t *testing.T) (version string) {
 func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	t.Helper()
 	folder := openFolder(t)
-	host, port, plain := ownLoopback(), freePort(t), freePort(t)
-	for plain == port {
-		plain = freePort(t)
-	}
-	address := host + ":" + port
+	port, plain := freePort(t), freePort(t)
+	address := "127.0.0.1:" + port
 	writeCertificate(t, folder)
-	known := strings.NewReplacer("<folder>", folder, "<address>", address, "<host>", host, "<port>", port, "<plain>", plain)
+	known := strings.NewReplacer("<folder>", folder, "<address>", address, "<port>", port, "<plain>", plain)
 	config := known.Replace(p.configuration(t, serverURL, mended))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "config"), []byte(config), 0o644))
 	output, err := os.Create(filepath.Join(folder, "output"))
@@ -84,19 +79,13 @@ func (p product) start(t *testing.T, serverURL string, mended bool) way {
 	case p.forward:
 		found = way{url: serverURL, proxy: address}
 	case p.isTLS:
-		found = way{url: "https://signaling.example.com:" + port, address: address, plain: "http://" + host + ":" + plain}
+		found = way{url: "https://signaling.example.com:" + port, address: address, plain: "http://127.0.0.1:" + plain}
 	}
 	p.awaitReady(t, found, ended)
 	return found
 }
 
 const nobody = 65534
-
-// ownLoopback returns an address of this machine that nothing else uses. On 127.0.0.1 a
-// port that was free a moment ago may be that of a new connection now.
-func ownLoopback() string {
-	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-}
 
 // openFolder returns a folder for this test, which the user nobody may use.
 func openFolder(t *testing.T) string {

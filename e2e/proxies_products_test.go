@@ -19,8 +19,8 @@ type product struct {
 
 // edit replaces a part of a configuration. That part must be there exactly once, so the
 // test notices if a package ships another configuration. The test fills in <folder>
-// (the folder of the instance, with the files of a certificate), <address>, <host> and
-// <port> (on which it listens), <plain> (another free port), <server-port>, and <lines> (the added
+// (the folder of the instance, with the files of a certificate), <address> and <port> (on
+// which it listens), <plain> (another free port), <server-port>, and <lines> (the added
 // lines).
 type edit struct{ old, new string }
 
@@ -90,7 +90,7 @@ var (
 		config:  "/etc/caddy/Caddyfile",
 		lines:   "Caddyfile",
 		edits: []edit{
-			{"\n:80 {\n", "\n{\n\tadmin off\n\tdefault_bind <host>\n}\n\n:<port> {\n"},
+			{"\n:80 {\n", "\n{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}\n\n:<port> {\n"},
 			{"\t# reverse_proxy localhost:8080\n", "<lines>"},
 		},
 		env: []string{"HOME=<folder>"},

@@ -18,13 +18,13 @@ import (
 // file in proxies/, which a recipe does not have.
 var (
 	nginxRecipe = nginx.with("recipe-nginx", edit{"http://127.0.0.1:3002", "http://unix:" + documentedSocket},
-		edit{"listen 80;", "listen <host>:<plain>;"}, edit{"listen 443 ssl http2;", "listen <address> ssl http2;"},
+		edit{"listen 80;", "listen 127.0.0.1:<plain>;"}, edit{"listen 443 ssl http2;", "listen <address> ssl http2;"},
 		edit{"/etc/ssl/signaling/fullchain.pem", "<folder>/fullchain.pem"}, edit{"/etc/ssl/signaling/privkey.pem", "<folder>/privkey.pem"})
 	haproxyRecipe = haproxy.with("recipe-haproxy", edit{"127.0.0.1:3002", "unix@" + documentedSocket},
-		edit{"bind :80\n", "bind <host>:<plain>\n"}, edit{"bind :443 ssl", "bind <address> ssl"},
+		edit{"bind :80\n", "bind 127.0.0.1:<plain>\n"}, edit{"bind :443 ssl", "bind <address> ssl"},
 		edit{"/etc/ssl/signaling/signaling.pem", "<folder>/signaling.pem"})
 	apacheRecipe = apache.with("recipe-apache", edit{"http://127.0.0.1:3002/", "unix:" + documentedSocket + "|http://localhost/"},
-		edit{"Include mods-available/proxy_http.load\n", "Include mods-available/proxy_http.load\nListen <host>:<plain>\n" +
+		edit{"Include mods-available/proxy_http.load\n", "Include mods-available/proxy_http.load\nListen 127.0.0.1:<plain>\n" +
 			"Include mods-available/headers.load\nInclude mods-available/http2.load\nInclude mods-available/ssl.load\nInclude mods-available/socache_shmcb.load\n"},
 		edit{"<VirtualHost *:80>", "<VirtualHost *:<plain>>"}, edit{"<VirtualHost *:443>", "<VirtualHost *:<port>>"},
 		edit{"/etc/ssl/signaling/fullchain.pem", "<folder>/fullchain.pem"}, edit{"/etc/ssl/signaling/privkey.pem", "<folder>/privkey.pem"})
@@ -41,7 +41,7 @@ var (
 		name: caddy.name, pkg: caddy.pkg, command: caddy.command, env: caddy.env, isTLS: true,
 		recipe: "recipe-caddy", socket: edit{"127.0.0.1:3002", "unix/" + documentedSocket},
 		edits: []edit{
-			{"<lines>", "{\n\tadmin off\n\tdefault_bind <host>\n\thttp_port <plain>\n\thttps_port <port>\n}\n<lines>"},
+			{"<lines>", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port <plain>\n\thttps_port <port>\n}\n<lines>"},
 			{"signaling.example.com {\n", "signaling.example.com {\n\ttls <folder>/fullchain.pem <folder>/privkey.pem\n"},
 		},
 	}
