@@ -26,7 +26,7 @@ func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
 }
 
 // parameters are the query parameters that the API knows.
-var parameters = []string{"after", "cursor", "lastEventId", "limit", "q", "reason", "seconds", "wait"}
+var parameters = []string{"after", "cursor", "id", "lastEventId", "limit", "q", "reason", "seconds", "wait"}
 
 // maxLoggedParameters is how many parameters of a query are logged.
 const maxLoggedParameters = 16

@@ -184,8 +184,8 @@ func describeRoom(answer *pieces, room rooms.Info) {
 	answer.writeFull()
 }
 
-func (a *API) getRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	room, ok := a.rooms.Room(p.ByName("roomId"))
+func (a *API) getRoom(w http.ResponseWriter, r *http.Request, p params) error {
+	room, ok := a.rooms.Room(roomOf(r, p))
 	if !ok {
 		return rooms.ErrNoRoom
 	}

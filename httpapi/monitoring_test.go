@@ -110,12 +110,41 @@ func TestAnEmptyServerAnswersEmptyListsNotNull(t *testing.T) {
 }
 
 func TestARoomIsFoundByEachNameThatARoomMayHave(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, withAdminToken)
+	for _, name := range []string{
+		".", "..", "...", "-", "a/b", "/", "//", "a%2Fb", "%2e%2e", "..%2f", `a\b`, "ünï cödé", "?x=1#y", "id=a&id=b", "+", "%", ";a=b", " a ", "*", ":",
+		"\u2066a\u2069", "\ufffd", "e\u0301", "é", "lock", strings.Repeat("😀", 128),
+	} {
+		p := s.join(t, name, "Ada")
+		for _, address := range []struct{ path, query string }{{"/rooms/" + url.PathEscape(name), ""}, {"/rooms/-", "?id=" + url.QueryEscape(name)}} {
+			room := s.operate(t, http.StatusOK, http.MethodGet, address.path+address.query, "")
+			require.Equal(t, name, room["roomId"])
+			s.operate(t, http.StatusNoContent, http.MethodPost, address.path+"/lock"+address.query, "")
+			require.Equal(t, true, s.operate(t, http.StatusOK, http.MethodGet, address.path+address.query, "")["locked"])
+			s.operate(t, http.StatusNoContent, http.MethodDelete, address.path+"/lock"+address.query, "")
+			s.operate(t, http.StatusAccepted, http.MethodPost, address.path+"/events"+address.query, `{"type":"announcement","data":1}`)
+			require.Equal(t, name, p.next("announcement").json["roomId"])
+		}
+		s.operate(t, http.StatusNoContent, http.MethodDelete, "/rooms/-?id="+url.QueryEscape(name), "")
+		require.Equal(t, "room closed", p.next("room-left").json["reason"])
+		s.operate(t, http.StatusNotFound, http.MethodDelete, "/rooms/-?id="+url.QueryEscape(name), "")
+		p.quiet()
+	}
+}
+
+// Only "-" in the path leads to the query, so that a mistake closes no other room.
+func TestARoomInTheQueryDoesNotReplaceARoomInThePath(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
-	for _, name := range []string{"a/b", "a%2Fb", "..", "ünï cödé", "?x=1#y", "+", "%"} {
-		s.join(t, strings.ReplaceAll(name, `"`, ``), "Ada")
-		status, room := s.get(t, "/rooms/"+url.PathEscape(name))
-		require.Equal(t, http.StatusOK, status, name)
-		require.Equal(t, name, room["roomId"])
+	for _, name := range []string{"a", "b", "-"} {
+		s.join(t, name, "Ada")
+	}
+	for address, want := range map[string]string{"/rooms/a?id=b": "a", "/rooms/-": "-", "/rooms/-?ID=a": "-", "/rooms/-?id=b&id=a": "b", "/rooms/%2D?id=a": "a"} {
+		_, room := s.get(t, address)
+		require.Equal(t, want, room["roomId"], address)
+	}
+	for _, address := range []string{"/rooms/-?id=", "/rooms/-?id=c", "/rooms/-?id=%ff", "/rooms/--?id=a", "/rooms/?id=a"} {
+		status, _ := s.get(t, address)
+		require.Equal(t, http.StatusNotFound, status, address)
 	}
 }
 

@@ -37,18 +37,18 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 }
 
 // closeRoom removes all members from a room (DELETE /rooms/{roomId}).
-func (a *API) closeRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "closed a room", p, writeNoContent, a.rooms.Close)
+func (a *API) closeRoom(w http.ResponseWriter, r *http.Request, p params) error {
+	return a.operate(w, "closed a room", roomOf(r, p), writeNoContent, a.rooms.Close)
 }
 
 // lockRoom locks a room: nobody else can join it (POST /rooms/{roomId}/lock).
-func (a *API) lockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "locked a room", p, writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+func (a *API) lockRoom(w http.ResponseWriter, r *http.Request, p params) error {
+	return a.operate(w, "locked a room", roomOf(r, p), writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
 }
 
 // unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
-func (a *API) unlockRoom(w http.ResponseWriter, _ *http.Request, p params) error {
-	return a.operate(w, "unlocked a room", p, writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+func (a *API) unlockRoom(w http.ResponseWriter, r *http.Request, p params) error {
+	return a.operate(w, "unlocked a room", roomOf(r, p), writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
 }
 
 // announce sends an announcement to all members of a room (POST /rooms/{roomId}/events).
@@ -64,16 +64,30 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 		return err
 	}
 	data := event.(*decode.Announcement).Data
-	return a.operate(w, "announced something to a room", p, writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
+	return a.operate(w, "announced something to a room", roomOf(r, p), writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
-// operate does something to the room that the path names, logs it, and answers.
-func (a *API) operate(w http.ResponseWriter, what string, p params, answer func(http.ResponseWriter), do func(roomID string) error) error {
-	roomID := p.ByName("roomId")
+// operate does something to a room, logs it, and answers.
+func (a *API) operate(w http.ResponseWriter, what, roomID string, answer func(http.ResponseWriter), do func(roomID string) error) error {
 	if err := do(roomID); err != nil {
 		return err
 	}
 	a.logger.Info(AuditPrefix+what, "roomId", roomID)
 	answer(w)
 	return nil
+}
+
+// inQuery stands in the path for a room whose ID is in the query.
+const inQuery = "-"
+
+// roomOf returns the ID of the room that a request names: in its path or, if the path has
+// "-" in its place, as the parameter id. Not each path arrives as it was written. To a
+// browser "." and ".." are steps in a path, also if they are escaped (URL Standard, 4.4),
+// and some proxies refuse or unescape %2F.
+func roomOf(r *http.Request, p params) string {
+	roomID, query := p.ByName("roomId"), r.URL.Query()
+	if roomID == inQuery && query.Has("id") {
+		return query.Get("id")
+	}
+	return roomID
 }

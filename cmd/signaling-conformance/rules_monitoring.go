@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -10,6 +11,13 @@ var monitoringRules = []rule{
 	{monitoring, "health", "GET /health shows memory, connections and rooms.",
 		shape("/health", "service", "status", "timestamp", "uptime", "version", "environment", "port", "memory.used", "memory.total", "connections.active", "connections.total", "rooms.active", "rooms.total")},
 	{monitoring, "rooms", "GET /rooms lists the rooms.", shape("/rooms", "totalRooms", "rooms")},
+	{monitoring, "a-room-is-found-in-two-ways", "GET /rooms/{roomId} shows a room, and so does GET /rooms/-?id= with the room's ID in the query.", func(t *trial) {
+		roomID := "../" + t.room()
+		t.connect().join(roomID, "Ada")
+		for _, path := range []string{"/rooms/" + url.PathEscape(roomID), "/rooms/-?id=" + url.QueryEscape(roomID)} {
+			shape(path, "roomId", "userList")(t)
+		}
+	}},
 	{monitoring, "connections", "GET /connections lists the sockets.", shape("/connections", "totalConnections", "connections")},
 	{monitoring, "stats", "GET /stats shows the sums since the start.",
 		shape("/stats", "totalConnections", "activeConnections", "totalRooms", "activeRooms", "startTime", "uptime", "uptimeFormatted", "averageUsersPerRoom")},
