@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"sync"
 	"testing"
@@ -127,6 +128,24 @@ func later(wait time.Duration, do func() error) <-chan error {
 	result := make(chan error, 1)
 	time.AfterFunc(wait, func() { result <- do() })
 	return result
+}
+
+// closedRooms closes rooms whose IDs some proxies would refuse or change in a path.
+func (c *proxyCheck) closedRooms(t *testing.T) {
+	client := &http.Client{Transport: c.way.transport(t)}
+	s := connectBy(t, c.way.transport(t), c.way.url)
+	for _, roomID := range []string{"..", "a/b", "//", `a\b`, "%2e%2e", "a%2Fb", ";?#&id=+", "ü \u2066x\u2069"} {
+		s.join(roomID, "Ada")
+		request, err := http.NewRequestWithContext(bounded(t), http.MethodDelete, c.way.url+"/rooms/-?id="+url.QueryEscape(roomID), nil)
+		require.NoError(t, err)
+		response, err := client.Do(request)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusNoContent, response.StatusCode, roomID)
+		var left struct{ RoomID string }
+		s.await("room-left", &left)
+		require.Equal(t, roomID, left.RoomID)
+	}
 }
 
 // resume drops the client's stream twice, and posts meanwhile. The client itself checks

@@ -65,6 +65,7 @@ func (s setup) prove(t *testing.T, row *proxyRow) {
 		"a dropped stream is resumed":                    patient.resume,
 		"each event passes by itself":                    c.flow,
 		"a keyed POST may be repeated":                   c.repeatedPosts,
+		"each room can be closed":                        c.closedRooms,
 		"a stream may be opened by POST":                 c.streamByPOST,
 		"a poll is answered by what happens":             c.polling,
 		"polls keep the guarantee":                       patient.resumeByPolls,
