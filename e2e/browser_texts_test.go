@@ -111,3 +111,21 @@ func TestNamesDoNotTurnTheWordsAroundThem(t *testing.T) {
 		return failures;
 	})()`))
 }
+
+// The server may read a room's ID in another way than the person has written it.
+func TestTheDemoJoinsRoomsOfEachName(t *testing.T) {
+	takesTurns(t)
+	p := openTab(t, "the demo", startServer(t, noLimits...)+"/demo/")
+	p.until("ready", `document.querySelector("#status").dataset.state === "open"`)
+	for room, shown := range map[string]string{
+		`half \ud83d`: `half \ufffd`, `..`: `..`, `\u2066+49\u2069`: `\u2066+49\u2069`, `a/b?c#d&e`: `a/b?c#d&e`,
+	} {
+		evaluate[any](p, `{ document.querySelector("#room").value = "`+room+`"; document.querySelector("#name").value = "\u2068Ada\u2069 \ud83d"; }`)
+		p.click("#join")
+		p.until("in the room "+room, `document.querySelector("#room-name").checkVisibility() && document.querySelector("#room-name").textContent === "`+shown+`"`)
+		p.until("a member", memberOf("\u2068Ada\u2069 \ufffd"))
+		require.True(t, evaluate[bool](p, `new URLSearchParams(location.search).get("room") === "`+shown+`"`), room)
+		p.click("#leave")
+		p.until("out of the room", `!document.querySelector("#room-name").checkVisibility()`)
+	}
+}

@@ -68,13 +68,16 @@ socket.on("server-shutdown", () => {
 
 // ---- The room
 
-async function join({ roomId, userId }) {
+async function join(wished) {
+  const { roomId, userId } = wished;
   try {
     // The others learn if they would call this browser in vain.
     const metadata = call.able ? undefined : { calls: false };
-    enter(await joinRoom(socket, roomId, { userId, connect: false, metadata }));
+    const entered = await joinRoom(socket, roomId, { userId, connect: false, metadata });
+    if (wish === wished) enter(entered);
+    else entered.leave();
   } catch (problem) {
-    if (wish?.roomId !== roomId) return; // the person knows already why it ended
+    if (wish !== wished) return; // the person knows already why it ended
     const fields = {};
     for (const { field, message } of problem.errors ?? []) {
       if (field === "userId") fields.name = message;
@@ -87,7 +90,6 @@ async function join({ roomId, userId }) {
 
 /** @param {import("../peers.js").Room} entered */
 function enter(entered) {
-  if (entered.roomId !== wish?.roomId) return entered.leave();
   room = entered;
   call.enter(room);
   room.on("members", render);
