@@ -55,6 +55,10 @@ func TestNamesArePlain(t *testing.T) {
 		"\u0301":                          "",
 		"\u3164":                          "", // a letter without a picture
 		"ＡＢＣ\ufffd":                       "",
+		// Unicode 16 and 17, and private use.
+		"\U0001fae9": "",
+		"\U0001fac8": "",
+		"\uf8ff":     "",
 		// More lines than one.
 		"a\nb":     control + "U+000A",
 		"a\x00":    control + "U+0000",
