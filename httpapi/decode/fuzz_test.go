@@ -22,7 +22,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		`{"type":"offer","target":"t","offer":{"type":"offer","sdp":"v=0\r\n"},"x":[1,{"y":null}]}`,
 		`{"type":"answer","target":"t","answer":{"type":"answer","sdp":"x"},"from":"z"}`,
 		`{"type":"ice-candidate","target":"t","candidate":null}`,
-		`{"type":"signal","data":"\ud83d\ude00"}`, `{"type":"signal","target":"t","data":[[[[]]]]}`,
+		`{"type":"signal","data":"\ud83d\ude00"}`, `{"type":"signal","target":"t","data":[[[[]]]]}`, `{"type":"signal","target":null,"data":{"\ude00":null}}`,
 		`{"type":"send-message","message":"\u0000"}`, "{\"type\":\"signal\",\"data\":\"\xff\"}", `{"type":"signal","data":"\ud800"}`,
 		strings.Repeat("[", 200), `{"type":"signal","data":1e999999}`, "{\n\t\"type\" : \"ping\"\r\n}", `{"\u0074ype":"ping"}`,
 	} {
@@ -54,9 +54,12 @@ func FuzzDecodeEvent(f *testing.F) {
 			line += "," + string(members)
 		}
 		line += "}"
-		var read struct{ From string }
-		if json.Unmarshal([]byte(line), &read) != nil || strings.ContainsAny(line, "\r\n") {
+		var read map[string]any
+		if exact([]byte(line), &read) != nil || !jsontext.Value(line).IsValid(asWritten) || strings.ContainsAny(line, "\r\n") {
 			t.Fatalf("relayed as %q", line)
+		}
+		if target, has := read["target"]; has && target == nil {
+			t.Fatalf("relayed without a target as %q", line)
 		}
 	})
 }
