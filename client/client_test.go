@@ -222,13 +222,15 @@ func TestMessagesSentDuringARequestGoTogetherAndInOrder(t *testing.T) {
 // request.
 func TestAMessageThatCannotBeReadStopsNoOther(t *testing.T) {
 	s := newServer(t, sse.Options{})
-	a := s.dial(t, client.Options{})
+	a := s.dial(t, client.Options{Polling: true}) // it sends no heartbeats, so the first POST is that of the ping
 	a.join("room", "Ada")
-	held, release := make(chan struct{}), make(chan struct{})
+	held, released := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
 	var once sync.Once
 	s.Between(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
-			once.Do(func() { close(held); <-release })
+			once.Do(func() { close(held); <-released })
 		}
 		return false
 	})
@@ -248,7 +250,7 @@ func TestAMessageThatCannotBeReadStopsNoOther(t *testing.T) {
 		}
 		require.Eventually(t, func() bool { return a.Waiting() == i }, patience, time.Millisecond)
 	}
-	close(release)
+	release()
 	sending.Wait()
 	var problem *client.Problem
 	require.ErrorAs(t, results[1], &problem)
