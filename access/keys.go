@@ -76,7 +76,8 @@ func checkSecret(secret []byte) error {
 	if len(secret) < minSecretSize {
 		return fmt.Errorf("the secret has %d bytes, but needs at least %d", len(secret), minSecretSize)
 	}
-	if block, _ := pem.Decode(secret); block != nil {
+	// Its line breaks may be written as \n, as in ACCESS_PUBLIC_KEY.
+	if bytes.Contains(secret, []byte("-----BEGIN ")) {
 		return errPEMSecret
 	}
 	return nil

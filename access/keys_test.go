@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -33,6 +34,9 @@ func TestKeysThatProtectNothingAreRefused(t *testing.T) {
 	for says, keys := range map[string]Keys{
 		"31 bytes":        {Secret: []byte(strings.Repeat("x", 31))},
 		"PEM":             {Secret: pemOf(t, rsaKey().Public())}, // a public key is not secret
+		"PEM key":         {Secret: bytes.ReplaceAll(pemOf(t, rsaKey().Public()), []byte("\n"), []byte(`\n`))},
+		"a PEM":           {Secret: bytes.ReplaceAll(pemOf(t, edKey.Public()), []byte("\n"), []byte(" "))},
+		"contains a PEM":  {Secret: append([]byte(`"`), pemOf(t, edKey.Public())...)},
 		"1024 bits":       {PublicKey: small.Public()},
 		"on P-256":        {PublicKey: p224.Public()},
 		"must be RSA":     {PublicKey: rsaKey()}, // this is a private key
