@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,7 +14,7 @@ import (
 // claims are the claims of a token (RFC 7519, section 4). Package json does not take the
 // last of two members with one name, and does not read “SUB” as “sub”.
 type claims struct {
-	Subject    string         `json:"sub"`
+	Subject    exactText      `json:"sub"`
 	Room       roomPattern    `json:"room"`
 	ExpiresAt  numericDate    `json:"exp"`
 	NotBefore  numericDate    `json:"nbf"`
@@ -23,6 +24,8 @@ type claims struct {
 	Audience   jsontext.Value `json:"aud"` // of any type, unless the verifier demands an audience
 	Issuer     jsontext.Value `json:"iss"` // likewise
 }
+
+const notAnObject = "the payload is not a JSON object in UTF-8"
 
 // demands say what a claim must be. They are the end of a sentence.
 var demands = map[string]string{
@@ -35,11 +38,21 @@ var demands = map[string]string{
 	"can":  "must be a list of one or more of “signal”, “chat” and “observe”",
 }
 
+// exactText is text without half of a surrogate pair. Package json would read all halves
+// as U+FFFD, and so two texts that differ as one.
+type exactText string
+
+func (t *exactText) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*string)(t)) }
+
 // readClaims reads the payload of a token. If a claim is missing, has the wrong type or
 // an impossible value, or is there twice, fault says so, and repeats no value.
 func readClaims(payload []byte) (c claims, fault string) {
 	c.Can = Signal | Chat
-	if err := json.Unmarshal(payload, &c); err != nil {
+	if !utf8.Valid(payload) {
+		return claims{}, notAnObject
+	}
+	// A claim that nobody reads may have half of a surrogate pair.
+	if err := json.Unmarshal(payload, &c, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return claims{}, faultOf(err)
 	}
 	missing := ""
@@ -74,7 +87,7 @@ func faultOf(err error) string {
 		}
 		return "a member is there twice"
 	}
-	return "the payload is not a JSON object in UTF-8"
+	return notAnObject
 }
 
 // numericDate is a time in seconds since 1970, with or without fractions
@@ -122,6 +135,8 @@ func (l *memberLimit) UnmarshalJSON(text []byte) error {
 
 // roomPattern is a room's ID, or the beginning of room IDs followed by a “*”.
 type roomPattern string
+
+func (p *roomPattern) UnmarshalJSON(text []byte) error { return (*exactText)(p).UnmarshalJSON(text) }
 
 // matches reports whether the pattern is for this room.
 func (p roomPattern) matches(roomID string) bool {

@@ -155,7 +155,7 @@ func (v *Verifier) deny(said claims, roomID, userID string) *Denial {
 		return &Denial{OtherAudience, "“aud” must contain an audience of this server"}
 	case !said.Room.matches(roomID):
 		return &Denial{OtherRoom, "“room” is not for the roomId of this event"}
-	case said.Subject != userID:
+	case string(said.Subject) != userID:
 		return &Denial{OtherUser, "“sub” is not the userId of this event"}
 	}
 	return nil

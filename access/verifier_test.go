@@ -97,6 +97,8 @@ func TestAnAudienceAndAnIssuerCanBeDemanded(t *testing.T) {
 		{`,"aud":["x"]`, []string{ours}, nil, OtherAudience},
 		{`,"aud":[]`, []string{ours}, nil, OtherAudience},
 		{`,"aud":["` + ours + `",7]`, []string{ours}, nil, OtherAudience},
+		{`,"aud":["` + ours + `","\ud83d"]`, []string{ours}, nil, OtherAudience},
+		{`,"aud":"\ud83d"`, []string{"\uFFFD"}, nil, OtherAudience},
 		{`,"aud":null`, []string{ours}, nil, OtherAudience},
 		{`,"aud":""`, []string{ours}, nil, OtherAudience},
 		{`,"aud":{"` + ours + `":1}`, []string{ours}, nil, OtherAudience},
@@ -109,6 +111,7 @@ func TestAnAudienceAndAnIssuerCanBeDemanded(t *testing.T) {
 		{`,"iss":"` + theirs + `x"`, nil, []string{theirs}, OtherIssuer},
 		{`,"iss":["` + theirs + `"]`, nil, []string{theirs}, OtherIssuer}, // it is one text (RFC 7519, 4.1.1)
 		{`,"iss":null`, nil, []string{theirs}, OtherIssuer},
+		{`,"iss":"\ud83d"`, nil, []string{"\uFFFD"}, OtherIssuer},
 		{`,"iss":""`, nil, []string{theirs}, OtherIssuer},
 		{``, nil, []string{theirs}, OtherIssuer},
 
@@ -117,6 +120,7 @@ func TestAnAudienceAndAnIssuerCanBeDemanded(t *testing.T) {
 		{`,"aud":"x","iss":"x"`, []string{ours}, []string{theirs}, OtherIssuer},
 		// What is not demanded is not read.
 		{`,"aud":7,"iss":[]`, nil, nil, ""},
+		{`,"aud":"\ud83d","iss":"\udc00"`, nil, nil, ""},
 	} {
 		v := verifierWith(t, Options{Keys: keys, Audiences: c.audiences, Issuers: c.issuers})
 		_, err := v.Verify(signedBySecret(t, saying(c.further)), room, user)
@@ -165,6 +169,16 @@ func TestARoomMayBeAPattern(t *testing.T) {
 		} else {
 			requireDenied(t, OtherRoom, err)
 		}
+	}
+}
+
+// Issuers put profiles into their tokens. A name there that was cut in the middle of an
+// emoji is not our concern.
+func TestAClaimThatNobodyReadsMayHaveHalfASurrogatePair(t *testing.T) {
+	v := verifierOf(t, Keys{Secret: secret})
+	for _, further := range []string{`,"name":"Ada \ud83d"`, `,"name":"\udc00","groups":["\ud83d",{"\ud83d":"\ud83d\ud83d\ude00"}]`, `,"\ud83d":1`} {
+		_, err := v.Verify(signedBySecret(t, saying(further)), room, user)
+		require.NoError(t, err, further)
 	}
 }
 
