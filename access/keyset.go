@@ -154,11 +154,20 @@ func (s *keySet) download() ([]byte, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer has the status %d", response.StatusCode)
+	switch status := response.StatusCode; {
+	case status >= 300 && status < 400:
+		return nil, fmt.Errorf("the answer is a redirect, which is not followed: its status is %d", status)
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("the answer has the status %d", status)
 	}
-	return io.ReadAll(http.MaxBytesReader(nil, response.Body, maxKeySetSize))
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxKeySetSize+1))
+	if len(text) > maxKeySetSize {
+		return nil, errTooLarge
+	}
+	return text, err
 }
+
+var errTooLarge = fmt.Errorf("the answer is larger than %d KiB", maxKeySetSize>>10)
 
 // reportSkipped logs which keys are not used, and why, unless it logged the same before.
 // The caller holds fetching.

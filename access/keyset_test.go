@@ -312,6 +312,19 @@ func TestABrokenEndpointIsLoggedAndAskedAgain(t *testing.T) {
 	}
 }
 
+func TestTheLogSaysWhatIsWrongWithAnAnswer(t *testing.T) {
+	answers := brokenAnswers(t)
+	for name, wanted := range map[string]string{
+		"elsewhere":       "the answer is a redirect, which is not followed: its status is 302",
+		"not found":       "the answer has the status 404",
+		"a huge body":     "the answer is larger than 256 KiB",
+		"an endless body": "the answer is larger than 256 KiB",
+	} {
+		_, logged := keySetVerifier(t, newKeyServer(t, answers[name]).URL, eager)
+		require.Contains(t, logged.String(), wanted, name)
+	}
+}
+
 func TestAFetchThatFailsIsTriedAgain(t *testing.T) {
 	s := newKeyServer(t, text(http.StatusServiceUnavailable, "starting"))
 	v, logged := keySetVerifier(t, s.URL, pace{refresh: time.Hour, retry: time.Millisecond, pause: time.Hour, timeout: 10 * time.Second})
