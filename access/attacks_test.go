@@ -319,6 +319,8 @@ func TestTheClaimAtFaultIsNamed(t *testing.T) {
 			{with(`,"iat":"canary"`), Invalid, "“iat” must be a number: seconds since 1970"},
 			{without("sub"), Invalid, "“sub” is missing, and must be text that is not empty"},
 			{instead("sub", "7"), Invalid, "“sub” must be text that is not empty"},
+			{instead("sub", `"canary\ud83d"`), Invalid, "“sub” must be text that is not empty, and has half of a surrogate pair"},
+			{instead("room", `"\udc00canary"`), Invalid, "“room” must be text that is not empty, and has half of a surrogate pair"},
 			{instead("sub", `["canary"]`), Invalid, "“sub” must be text that is not empty"},
 			{instead("sub", `"canary"`), OtherUser, "“sub” is not the userId of this event"},
 			{without("room"), Invalid, "“room” is missing, and must be text that is not empty"},

@@ -42,7 +42,15 @@ var demands = map[string]string{
 // as U+FFFD, and so two texts that differ as one.
 type exactText string
 
-func (t *exactText) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*string)(t)) }
+var errHalfPair = errors.New("a text has half of a surrogate pair")
+
+func (t *exactText) UnmarshalJSON(text []byte) error {
+	err := json.Unmarshal(text, (*string)(t))
+	if err != nil && text[0] == '"' {
+		return errHalfPair
+	}
+	return err
+}
 
 // readClaims reads the payload of a token. If a claim is missing, has the wrong type or
 // an impossible value, or is there twice, fault says so, and repeats no value.
@@ -77,8 +85,11 @@ func faultOf(err error) string {
 	case errors.As(err, &wrong) && demands[memberOf(wrong.JSONPointer)] != "":
 		claim := memberOf(wrong.JSONPointer)
 		fault := "“" + claim + "” " + demands[claim]
-		if errors.Is(err, errMilliseconds) {
+		switch {
+		case errors.Is(err, errMilliseconds):
 			fault += ", and seems to be in milliseconds"
+		case errors.Is(err, errHalfPair):
+			fault += ", and has half of a surrogate pair"
 		}
 		return fault
 	case errors.As(err, &malformed) && errors.Is(err, jsontext.ErrDuplicateName):
