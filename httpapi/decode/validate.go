@@ -23,7 +23,7 @@ func newValidator() *validator.Validate {
 		"visible":   func(f validator.FieldLevel) bool { return IsVisible(f.Field().String()) },
 		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
 		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
-		"candidate": func(f validator.FieldLevel) bool { return isCandidate(f.Field().Bytes()) },
+		"candidate": func(f validator.FieldLevel) bool { return wrongWithCandidate(f.Field().Bytes()) == "" },
 	}
 	for tag, rule := range rules {
 		if err := v.RegisterValidation(tag, rule); err != nil {
@@ -36,12 +36,17 @@ func newValidator() *validator.Validate {
 // isText reports whether a value is a string that is not empty.
 func isText(value jsontext.Value) bool { return value.Kind() == '"' && len(value) > len(`""`) }
 
-// isCandidate reports whether a value is an RTCIceCandidateInit, or null, which ends the
-// candidates. Of a repeated candidate only the last counts, as of a repeated sdp: most
-// receivers read that one.
-func isCandidate(value jsontext.Value) bool {
-	if value.Kind() != '{' {
-		return value.Kind() == 'n'
+// wrongWithCandidate returns what a value must be to be an RTCIceCandidateInit, or null,
+// which ends the candidates. It returns "" if the value is one. Of a repeated candidate
+// only the last counts, as of a repeated sdp: most receivers read that one.
+func wrongWithCandidate(value jsontext.Value) string {
+	const demand = "must be an RTCIceCandidateInit (what RTCIceCandidate's toJSON() returns), or null"
+	switch value.Kind() {
+	case 'n':
+		return ""
+	case '{':
+	default:
+		return demand
 	}
 	isLastValid := true
 	for rawName, inner := range membersOf(value) {
@@ -51,10 +56,13 @@ func isCandidate(value jsontext.Value) bool {
 		case string(name) == "candidate":
 			isLastValid = isValid(inner)
 		case isKnown && !isValid(inner):
-			return false
+			return demand + "; its " + string(name) + " is wrong"
 		}
 	}
-	return isLastValid
+	if !isLastValid {
+		return demand + "; its candidate is wrong"
+	}
+	return ""
 }
 
 // CandidateMembers are the members of an RTCIceCandidateInit (WebRTC, 4.8.1), each with a
@@ -132,7 +140,7 @@ func ruleMessage(b validator.FieldError) string {
 	case "object":
 		return `must be a JSON object, such as {"name":"Alice"}`
 	case "candidate":
-		return "must be an RTCIceCandidateInit (what RTCIceCandidate's toJSON() returns), or null"
+		return wrongWithCandidate(b.Value().(jsontext.Value))
 	}
 	return "breaks the rule " + b.Tag()
 }
