@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+	"unicode"
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
@@ -39,8 +41,27 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 	if o.TrustedProxies, err = c.trustedProxies(); err != nil {
 		return o, err
 	}
+	c.warnOfEdges(logger)
 	o.Access, err = c.accessVerifier(logger)
 	return o, err
+}
+
+// warnOfEdges logs which secrets and names begin or end with white space or quotation
+// marks. They count, but often nobody wrote them: a secret that was read from a file has
+// the file's last line end, and docker --env-file keeps quotation marks.
+func (c config) warnOfEdges(logger *slog.Logger) {
+	isEdge := func(r rune) bool { return unicode.IsSpace(r) || r == '"' || r == '\'' }
+	for _, setting := range []struct {
+		name   string
+		values []string
+	}{
+		{"ACCESS_SECRET", []string{c.AccessSecret}}, {"ACCESS_AUDIENCE", c.AccessAudiences}, {"ACCESS_ISSUER", c.AccessIssuers},
+		{"ADMIN_TOKEN", []string{c.AdminToken}}, {"TURN_SECRET", []string{c.TURNSecret}},
+	} {
+		if slices.ContainsFunc(setting.values, func(value string) bool { return strings.TrimFunc(value, isEdge) != value }) {
+			logger.Warn("a setting begins or ends with white space or a quotation mark, which is part of it", "setting", setting.name)
+		}
+	}
 }
 
 // accessVerifier returns the verifier of access tokens, or nil if the settings have no

@@ -273,6 +273,32 @@ func TestTheAudiencesAndIssuersOfTheSettingsAreDemanded(t *testing.T) {
 	}
 }
 
+func TestTheLogWarnsOfWhatIsAroundASetting(t *testing.T) {
+	const good = "hush hush hush hush hush hush hush hush"
+	for _, c := range []struct {
+		c    config
+		warn string
+	}{
+		{config{AccessSecret: good}, ""},
+		{config{AccessSecret: good + "\n"}, "ACCESS_SECRET"},
+		{config{AccessSecret: `"` + good + `"`}, "ACCESS_SECRET"},
+		{config{AccessSecret: good, AccessIssuers: []string{"https://a", "'https://b'"}}, "ACCESS_ISSUER"},
+		{config{AccessSecret: good, AccessAudiences: []string{`"a`, `b"`}}, "ACCESS_AUDIENCE"},
+		{config{AdminToken: `"` + good + `"`}, "ADMIN_TOKEN"},
+		{config{TURNSecret: " " + good}, "TURN_SECRET"},
+	} {
+		var log bytes.Buffer
+		o, err := newOptions(c.c, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		if o.Access != nil {
+			o.Access.Close()
+		}
+		require.Equal(t, c.warn != "", strings.Contains(log.String(), "which is part of it"), log.String())
+		require.Contains(t, log.String(), c.warn)
+		require.NotContains(t, log.String(), "hush")
+	}
+}
+
 func TestAPublicKeyIsTextOrTheNameOfAFile(t *testing.T) {
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
