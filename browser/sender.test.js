@@ -1,7 +1,7 @@
 // Tests in which order, with which headers and how often the client sends.
 
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { describe } from "node:test";
 
 import { accept, refuse, startServer, until } from "./fake-server.js";
 import { io } from "./src/client.js";
@@ -123,4 +123,86 @@ test("a heartbeat that is lost with its session is not the sign of the next sess
   await socket.emitWithAck("ping");
   server.send({ type: "heartbeat" });
   await until(() => server.posts.at(-1).body.type === "heartbeat");
+});
+
+describe("POSTs that fail", { concurrency: true }, () => {
+  // The stream works, and something refuses each POST: the browser (CORS, a policy, an extension), or a
+  // proxy.
+  for (const [what, fail, says] of [
+    ["the browser", (response) => response.destroy(), "(status none)"],
+    ["a proxy, for a while,", (response) => response.writeHead(502).end("<!doctype html>"), "(status 502)"],
+    ["a captive portal", (response) => response.writeHead(200).end("<!doctype html>"), "(status 200)"],
+  ]) {
+    test(`POSTs that ${what} refuses are reported, and sent when they pass`, soon, async (t) => {
+      let passes = false;
+      const server = await startServer(t, { answer: (response, post) => passes ? accept(response, post) : fail(response) });
+      const socket = open(t, server.url);
+      await connected(socket);
+      const began = Date.now();
+      const sent = socket.emitWithAck("join-room", "lobby", "me");
+      const error = await new Promise((resolve) => socket.once("connect_error", resolve));
+      const passed = Date.now() - began;
+      assert.ok(error.message.includes(says), error.message);
+      assert.match(error.message, /^No signaling server answers at "http.*check its CORS_ORIGIN$/);
+      assert.ok(passed > 2000 && passed < 10_000, `after ${passed} ms`);
+      assert.ok(socket.connected, "the stream works");
+      passes = true;
+      assert.deepEqual(await sent, { status: 202 });
+      socket.once("connect_error", assert.fail);
+      assert.deepEqual(await socket.emitWithAck("ping"), { status: 202 });
+    });
+  }
+
+  // Each event is refused at once, and the client does not know whether the next one will be.
+  test("a proxy that refuses all events for good is reported", soon, async (t) => {
+    const server = await startServer(t, { answer: (response) => response.writeHead(403).end("<!doctype html>") });
+    const socket = open(t, server.url);
+    await connected(socket);
+    const errors = [];
+    socket.on("connect_error", ({ status }) => errors.push(status));
+    assert.equal((await socket.emitWithAck("join-room", "lobby", "me").catch((problem) => problem)).status, 403);
+    const began = Date.now();
+    assert.deepEqual(errors, [], "it may be about this event");
+    await until(() => Date.now() - began > 2100);
+    assert.equal((await socket.emitWithAck("ping").catch((problem) => problem)).status, 403);
+    assert.deepEqual(errors, [403]);
+  });
+
+  test("a lost POST and a refusal of the server are not reported", soon, async (t) => {
+    let lost = 0;
+    const server = await startServer(t, {
+      answer: (response, post) => {
+        if (post.body.type === "pong") return refuse(response, 422, "validation-failed");
+        if (lost++ % 2 === 0) return response.destroy();
+        accept(response, post);
+      },
+    });
+    const socket = open(t, server.url);
+    await connected(socket);
+    socket.on("connect_error", assert.fail);
+    const began = Date.now();
+    while (Date.now() - began < 3000) {
+      assert.deepEqual(await socket.emitWithAck("ping"), { status: 202 });
+      assert.equal((await socket.emitWithAck("pong").catch((problem) => problem)).status, 422);
+    }
+  });
+
+  // What a dead link does to a POST is not news: the stream is broken as well.
+  test("POSTs that fail while the stream is broken are not reported", soon, async (t) => {
+    let isDown = false;
+    const server = await startServer(t, {
+      read: (response) => isDown && (response.destroy(), true),
+      answer: (response, post) => isDown ? response.destroy() : accept(response, post),
+    });
+    const socket = open(t, server.url, { reconnectionDelay: 100, reconnectionDelayMax: 100 });
+    await connected(socket);
+    socket.on("connect_error", assert.fail);
+    isDown = true;
+    const sent = socket.emitWithAck("ping");
+    await until(() => server.posts.length);
+    server.drop();
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    isDown = false;
+    assert.deepEqual(await sent, { status: 202 });
+  });
 });

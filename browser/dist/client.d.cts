@@ -62,7 +62,10 @@ export interface SocketEvents {
   "connect": () => void;
   /** The session has ended or is lost. A stream that drops and resumes in time does not cause this. */
   "disconnect": (reason: "io client disconnect" | "io server disconnect" | "transport close" | "transport error") => void;
-  /** An attempt to connect failed. While `active`, the next attempt follows by itself. */
+  /**
+   * An attempt to connect failed. While `active`, the next attempt follows by itself. If the socket is
+   * `connected`, its stream works, but no POST has reached the server for more than two seconds.
+   */
   "connect_error": (error: Error) => void;
   /** The server refused something. The callback of `emit` and the promise of `emitWithAck` get it as well. */
   "error": (problem: Problem) => void;

@@ -20,8 +20,8 @@ const FINAL = /kicked|replaced/;
 export class Connection {
   session; // what a resume needs: { server, token, position }
   brokenSince = Date.now(); // 0 while a reader works
+  tell; // of the constructor
 
-  #tell;
   #url;
   #transport; // has the name of the rung that is tried, or works
   #rung;
@@ -51,7 +51,7 @@ export class Connection {
     this.#rung = remembered(uri);
     this.#transport = engine.transport;
     this.#transport.name = undefined;
-    this.#tell = tell;
+    this.tell = tell;
     this.#run();
   }
 
@@ -61,9 +61,8 @@ export class Connection {
     this.#end();
   }
 
-  // Starts a new session, because the server does not know this token any more.
-  renew(token) {
-    if (token !== this.session.token) return;
+  // Starts a new session, because the server does not know the token any more.
+  renew() {
     this.session.token = this.session.position = undefined;
     this.#end();
   }
@@ -76,7 +75,7 @@ export class Connection {
       const now = Date.now();
       // A clock that was put back would otherwise put off the deadline.
       if (now > this.#deadline || now < this.#begin) this.#end("silent");
-      if (this.brokenSince && now > this.brokenSince + this.#window) this.#tell.lost();
+      if (this.brokenSince && now > this.brokenSince + this.#window) this.tell.lost();
     }, 1000);
     for (const type of ["online", "offline"]) globalThis.addEventListener?.(type, look, { signal });
 
@@ -100,7 +99,7 @@ export class Connection {
       else if (heard && mutes === 1) continue; // perhaps the link is dead; the next reader will show it
       else if (!short && (!heard || mutes > 1) && this.#rung < LAST && await this.#read(LAST, true)) this.#rung++;
       else if (!signal.aborted) {
-        if (!heard) this.#tell.failed(this.#error);
+        if (!heard) this.tell.failed(this.#error);
         if (failures >= (opts.reconnection ? opts.reconnectionAttempts : 0)) {
           this.#over("transport error", this.#error);
           break;
@@ -120,7 +119,7 @@ export class Connection {
     this.#heard = this.#lively = false;
     this.#why = this.#wait = this.#error = undefined;
     if (!short || !this.#transport.name) this.#transport.name = NAMES[rung];
-    if (this.brokenSince) this.#tell.opening();
+    if (this.brokenSince) this.tell.opening();
 
     const receive = (event, position) => reading.signal.aborted || this.#receive(event, position, rung, short);
     try {
@@ -153,13 +152,13 @@ export class Connection {
       this.#window = event.resumeWindow;
     }
     this.#deadline = now + (rung === LAST ? ANSWER : this.#interval * 1.25);
-    if (this.brokenSince && isLast) this.#tell.failed(new Problem({ title: reason ?? type }));
+    if (this.brokenSince && isLast) this.tell.failed(new Problem({ title: reason ?? type }));
     else if (this.brokenSince) {
       this.brokenSince = 0;
-      this.#tell.back(event);
+      this.tell.back(event);
     }
     if (this.#reading.signal.aborted) return;
-    this.#tell.event(event, rung < LAST && !isLast && this.#interval / 2);
+    this.tell.event(event, rung < LAST && !isLast && this.#interval / 2);
     if (!isLast) return;
     if (FINAL.test(reason)) return this.#over("io server disconnect");
     this.#wait = event.retryAfter ?? event.reconnectAfter;
@@ -174,6 +173,6 @@ export class Connection {
 
   #over(reason, error) {
     this.stop();
-    this.#tell.over(reason, error);
+    this.tell.over(reason, error);
   }
 }

@@ -11,7 +11,7 @@ const DEFAULTS = {
 
 export class Manager extends Emitter {
   // Pages that show the transport find it here.
-  engine = Object.assign(new Emitter(), { transport: { name: undefined } });
+  engine = Object.assign(new Emitter(), { transport: {} });
 
   #socket;
 

@@ -9,11 +9,12 @@ const MAX_BATCH = 64; // events
 const MAX_LENGTH = 20_000; // the server accepts 64 KiB, and a UTF-16 unit may take three bytes
 const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
 const ATTEMPTS = 12; // if a proxy answers in place of the server; if nothing answers, it tries for ever
+const TROUBLE = 2000; // ms without a POST that reaches the server, until this is reported
 const PARTING_ATTEMPTS = 3; // after close, whether a proxy answers or nothing does
 
 export class Sender {
-  /** @type {import("./connection.js").Connection | undefined} */
-  connection; // reads the session
+  /** @type {any} */
+  connection; // the Connection that reads the session; there is one before the first token
 
   #server;
   #token;
@@ -23,6 +24,7 @@ export class Sender {
   #closed = false;
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
+  #failingSince = 0; // since when no POST reaches the server; 0 if the last did
   #lastSign = 0; // when this session last sent anything; 0 before its first heartbeat, NaN during one
 
   // While nothing reads the session, events wait: a POST whose answer is lost with the session could
@@ -79,14 +81,14 @@ export class Sender {
     if (this.#running) return;
     this.#running = true;
     await null; // events that are emitted together leave as one batch
-    while (this.#token && this.#waiting.length && (this.#closed || !this.connection?.brokenSince)) await this.#post(this.#take());
+    while (this.#token && this.#waiting.length && (this.#closed || !this.connection.brokenSince)) await this.#post(this.#take());
     this.#running = false;
   }
 
   #take() {
     let length = 0;
-    const end = this.#waiting.findIndex((item, index) => (length += item.json.length + 1) > MAX_LENGTH && index > 0);
-    return this.#waiting.splice(0, Math.min(end < 0 ? Infinity : end, this.#maxBatch));
+    const fitting = this.#waiting.slice(0, this.#maxBatch).filter(({ json }, index) => (length += json.length + 1) <= MAX_LENGTH || !index);
+    return this.#waiting.splice(0, fitting.length);
   }
 
   async #post(items) {
@@ -119,10 +121,11 @@ export class Sender {
         else {
           problem = await readProblem(response, this.#server.uri);
           ours = isOurs(response);
-          wait = Number(response.headers.get("Retry-After")) * 1000 || wait;
+          wait = +/** @type {any} */ (response.headers.get("Retry-After")) * 1000 || wait;
         }
       }, this.#attempt).catch(() => {}); // the problem is that no answer came
       if (results?.length === items.length) {
+        this.#failingSince = 0;
         return items.forEach(({ resolve, reject }, index) => {
           const { status } = results[index];
           if (status === 202) resolve({ status });
@@ -131,13 +134,16 @@ export class Sender {
       }
 
       const { status, type } = problem;
-      const unknown = !ours && (status < 400 || status >= 500);
+      const unknown = !ours && !/^4/.test(status);
       unsure ||= unknown;
       if (ours && status === 401 && token === this.#token) {
         this.#token = undefined;
-        this.connection?.renew(token);
+        this.connection.renew();
       }
       if (token !== this.#token) break;
+      // One lost POST need not be reported. If the link is down, the reader reports it.
+      if (ours || this.#closed || this.connection.brokenSince) this.#failingSince = 0;
+      else if (Date.now() - TROUBLE > (this.#failingSince ||= Date.now())) this.connection.tell.failed(problem);
       const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
       if (!passes && !single) {
         // A proxy may block batches, or the server cannot read one event. Single events go through.
@@ -145,8 +151,7 @@ export class Sender {
         this.#waiting.unshift(...items);
         return;
       }
-      const most = this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity;
-      if (!passes || attempt >= most) return this.#reject(items, problem);
+      if (!passes || attempt >= (this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity)) return this.#reject(items, problem);
       // The server has answered, and would repeat that answer for the same key.
       if (ours) key = ++this.#keys;
       await pause(wait, signal);

@@ -7,8 +7,8 @@ import { tellOnce } from "./console.js";
 const SLOTS = 4;
 
 // HTTP/2 and HTTP/3 carry all streams over one connection.
-const isMultiplexed = (url) => /** @type {PerformanceResourceTiming[]} */ (globalThis.performance?.getEntries?.() ?? [])
-  .some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
+const isMultiplexed = (url) => /** @type {PerformanceResourceTiming[] | undefined} */ (globalThis.performance?.getEntries?.())
+  ?.some(({ name, nextHopProtocol }) => name.startsWith(url) && /^h[23]/.test(nextHopProtocol));
 
 // Resolves to a function that gives the slot back, or to undefined if no slot is free. Rejects if
 // locks are forbidden, such as in the frame of a sandbox.
@@ -25,5 +25,5 @@ export async function takeSlot(url) {
     });
     if (slot) return slot;
   }
-  tellOnce("info", `this tab polls, because other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
+  tellOnce("info", `this tab polls: other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
 }

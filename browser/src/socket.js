@@ -84,7 +84,7 @@ export class Socket extends Emitter {
   }
 
   disconnect() {
-    if (!this.active) return this;
+    if (!this.#connection) return this;
     this.#connection.stop();
     const { token } = this.#connection.session;
     if (token) {
@@ -109,13 +109,13 @@ export class Socket extends Emitter {
   }
 
   emit(type, ...args) {
-    const ack = typeof args[args.length - 1] === "function" && args.pop();
+    const ack = typeof args.at(-1) === "function" && args.pop();
     const { flags } = this;
     this.emitWithAck(type, ...args).then(
       (answer) => ack && call(this, ack, flags.timeout ? [null, answer] : [answer]),
       (problem) => {
         if (ack) call(this, ack, [problem]);
-        else if (!flags.volatile && !this.hasListeners("error")) console.warn(`signaling: ${type} was refused:`, problem.message);
+        else if (!(flags.volatile || this.hasListeners("error"))) console.warn(`signaling: ${type} was refused:`, problem.message);
       },
     );
     return this;
@@ -139,7 +139,7 @@ export class Socket extends Emitter {
     // Events that waited for the new session are meant for the room, so the join goes first.
     const first = isJoin && this.#greeting;
     try {
-      if (volatile && (!this.connected || this.#connection?.brokenSince)) throw new Error("not connected");
+      if (volatile && (!this.connected || this.#connection.brokenSince)) throw new Error("not connected");
       if (type === "leave-room") this.#wanted = this.#accepted = undefined;
       if (isJoin) {
         this.#wanted = this.#asking = event;
@@ -199,9 +199,9 @@ export class Socket extends Emitter {
 
   #failed(error) {
     this.io.tell("error", error);
-    if (this.#socketId) this.io.tell("reconnect_error", error);
+    if (this.#socketId && this.#connection?.brokenSince) this.io.tell("reconnect_error", error);
     else if (!this.hasListeners("connect_error")) tellOnce("warn", error.message);
-    if (!this.connected) this.tell("connect_error", error);
+    if (!this.connected || !this.#connection.brokenSince) this.tell("connect_error", error);
   }
 
   #lost(reason) {

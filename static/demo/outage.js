@@ -13,6 +13,7 @@ export function watchConnection(socket) {
   let open = false; // as far as the client knows
   let told = false;
   let timer = 0;
+  let asked = false; // whether a ping waits
 
   const tell = () => {
     told = true;
@@ -36,10 +37,21 @@ export function watchConnection(socket) {
     showStatus("open", socket.io.engine.transport.name);
   };
 
+  // The stream works, but nothing can be sent. The ping waits until something can.
+  const awaitPost = async () => {
+    if (asked) return;
+    asked = true;
+    await socket.emitWithAck("ping").then(back, () => {}); // if it is refused, the next error asks again
+    asked = false;
+  };
+
   socket.on("connect", back);
   socket.io.on("reconnect", back);
   socket.io.on("reconnect_attempt", away);
-  socket.on("connect_error", away);
+  socket.on("connect_error", () => {
+    away();
+    if (socket.connected) awaitPost();
+  });
   socket.on("disconnect", () => {
     if (socket.active) return away();
     open = false;
