@@ -107,7 +107,7 @@ func parseHost(scheme, text string) (string, error) {
 }
 
 // profile maps international names as browsers do (UTS 46).
-var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
+var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false))
 
 func parseName(name string, isWeb bool) (string, error) {
 	if inBrackets, isIPv6 := strings.CutPrefix(name, "["); isIPv6 {

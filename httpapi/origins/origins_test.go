@@ -12,11 +12,12 @@ import (
 func TestAnyOriginThatABrowserSendsIsAccepted(t *testing.T) {
 	for text, is := range map[string]string{
 		"*": "*", "null": "null", "NULL": "null",
-		"https://app.example.com": "https://app.example.com",
-		"http://localhost:3000":   "http://localhost:3000",
-		"http://intranet":         "http://intranet",
-		"http://my_app.local":     "http://my_app.local",
-		"https://example.com.":    "https://example.com.",
+		"https://app.example.com":      "https://app.example.com",
+		"http://localhost:3000":        "http://localhost:3000",
+		"http://intranet":              "http://intranet",
+		"http://my_app.local":          "http://my_app.local",
+		"https://r3---sn.example-.com": "https://r3---sn.example-.com",
+		"https://example.com.":         "https://example.com.",
 
 		// a browser writes these otherwise
 		"https://app.example.com:443":   "https://app.example.com",
