@@ -137,7 +137,7 @@ func (s *Server) presenceChanged(socketID string) {
 // Handler returns the handler of all requests.
 //
 // It answers every path, so a program needs more specific patterns for its own routes.
-// It does not work below a prefix, because links in pages and problems begin with "/".
+// Or it serves the handler below a path, with [http.StripPrefix]: all pages work there.
 // A middleware may wrap the http.ResponseWriter if its type has the method Unwrap (see
 // http.ResponseController): streams flush, and set deadlines.
 func (s *Server) Handler() http.Handler { return s.api }
