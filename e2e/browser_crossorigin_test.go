@@ -105,3 +105,17 @@ func TestAPageWithoutAnOriginMayUseTheServerIfThatIsAllowed(t *testing.T) {
 	</script>'></iframe>`, url)))
 	p.until("joined", `window.heard === "202 null"`)
 }
+
+func TestTheDemoSaysThatNothingCanBeSentAndWhenItCanAgain(t *testing.T) {
+	takesTurns(t)
+	ada := openFaultyDemo(t, startServer(t), "mute", "Ada", `
+		const real = fetch;
+		window.fetch = (address, init) => window.mute && init?.method === "POST" ? Promise.reject(new TypeError("Failed to fetch")) : real(address, init);`)
+	evaluate[any](ada.tab, `window.mute = true, null`)
+	ada.say("hello")
+	ada.until("told", `document.querySelector("#status").dataset.state === "reconnecting"`)
+	ada.reads("The server cannot be reached. Calls go on")
+	evaluate[any](ada.tab, `window.mute = false, null`)
+	ada.until("back", `document.querySelector("#status").dataset.state === "open" && !document.body.innerText.includes("The server cannot be reached")`)
+	ada.reads("hello")
+}
