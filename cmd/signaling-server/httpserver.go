@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"signaling-server/httpapi/conns"
@@ -29,8 +32,22 @@ func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Gu
 		MaxHeaderBytes:    c.MaxHeader,
 		ConnState:         guard.ConnState,
 		ConnContext:       guard.ConnContext,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(netLog{logger}, "", 0),
 	}
+}
+
+// netLog logs what net/http reports.
+type netLog struct{ logger *slog.Logger }
+
+// Write implements [io.Writer]. A connection that ends before TLS is not worth a warning:
+// a proxy that forwards TCP opens one for each of its health checks.
+func (l netLog) Write(line []byte) (int, error) {
+	message, level := strings.TrimSpace(string(line)), slog.LevelWarn
+	if strings.HasPrefix(message, "http: TLS handshake error") && (strings.HasSuffix(message, ": EOF") || strings.HasSuffix(message, ": connection reset by peer")) {
+		level = slog.LevelDebug
+	}
+	l.logger.Log(context.Background(), level, message)
+	return len(line), nil
 }
 
 // serveOn serves until the server is shut down. It speaks TLS if the server has TLS.

@@ -306,3 +306,33 @@ func TestTheHealthcheckSpeaksTLSToo(t *testing.T) {
 	}), stderr.String())
 	require.Zero(t, s.stop(t))
 }
+
+// The health check of a proxy that forwards TCP opens a connection, and closes or resets
+// it at once.
+func TestAConnectionThatEndsBeforeTLSIsNotAWarning(t *testing.T) {
+	f := newFiles(t)
+	f.write(t, 1)
+	s := start(t, append(f.settings(), "LOG_LEVEL=debug")...)
+	handshake := func(act func(net.Conn) error) (line string) {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "https://"))
+		require.NoError(t, err)
+		require.NoError(t, act(connection))
+		require.NoError(t, connection.Close())
+		for !strings.Contains(line, "TLS handshake error") {
+			select {
+			case line = <-s.log.line:
+			case <-time.After(patience):
+				require.Fail(t, "the log has no line about the handshake")
+			}
+		}
+		return line
+	}
+	require.Contains(t, handshake(func(net.Conn) error { return nil }), "DBG")
+	require.Contains(t, handshake(func(c net.Conn) error { return c.(*net.TCPConn).SetLinger(0) }), "DBG")
+	require.Contains(t, handshake(func(c net.Conn) error {
+		_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		_, _ = io.ReadAll(c)
+		return err
+	}), "WRN", "a client that speaks http to this port is worth knowing")
+	require.Zero(t, s.stop(t))
+}
