@@ -58,6 +58,9 @@ type Options struct {
 	// CORSOrigins are the origins whose pages may use the API, as [origins.Parse] takes
 	// them; "*" means all.
 	CORSOrigins []string
+	// StrictTransport is how long browsers insist on https after an answer over https
+	// (RFC 6797, 6.1.1). 0: they do not.
+	StrictTransport time.Duration
 	// Environment, Port and Version are reported by the monitoring endpoints.
 	Environment string
 	Port        int
@@ -105,7 +108,7 @@ type API struct {
 // New makes an API. The error is about the files in Pages or Client, or about CORSOrigins.
 func New(o Options) (*API, error) {
 	isProduction := o.Environment == Production
-	pages, err := newPages(o.Pages, o.Client, isProduction)
+	pages, err := newPages(o.Pages, o.Client, o.StrictTransport)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +135,7 @@ func New(o Options) (*API, error) {
 		started:     time.Now(),
 		openAPI:     newContract(o.OpenAPI),
 		pages:       pages,
-		headers:     newHeaders(noParts, noDevices, isProduction),
+		headers:     newHeaders(noParts, noDevices, o.StrictTransport),
 		crossOrigin: newCrossOrigin(allowed),
 		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -131,14 +132,14 @@ func TestTheLogWarnsOnceOfAProxyThatIsNotTrusted(t *testing.T) {
 
 // Behind a proxy that ends TLS, browsers learn to insist on https as they do without it.
 func TestBehindAProxyThatEndsTLSBrowsersLearnToInsistOnHTTPS(t *testing.T) {
-	inProduction := func(u *setup) { u.API.Environment = httpapi.Production }
+	strictly := func(u *setup) { u.API.StrictTransport = 365 * 24 * time.Hour; u.API.Environment = httpapi.Production }
 	const hsts = "Strict-Transport-Security"
 	paths := map[string]int{
 		"/": http.StatusOK, "/demo/": http.StatusOK, "/client.js": http.StatusOK, "/livez": http.StatusOK, "/events/poll?wait=0": http.StatusOK,
 		"/nowhere": http.StatusNotFound, "/rooms": http.StatusForbidden, "/docs": http.StatusPermanentRedirect,
 	}
 	for path, status := range paths {
-		s := newServer(t, sse.Options{}, 100, inProduction, behindALoopbackProxy)
+		s := newServer(t, sse.Options{}, 100, strictly, behindALoopbackProxy)
 		s.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, headers := range []map[string]string{{"X-Forwarded-Proto": "https"}, {"Forwarded": "for=192.0.2.1;proto=https"}} {
 			require.Equal(t, []string{"max-age=31536000"}, s.ask(t, status, http.MethodGet, path, headers)[hsts], path)
@@ -146,7 +147,7 @@ func TestBehindAProxyThatEndsTLSBrowsersLearnToInsistOnHTTPS(t *testing.T) {
 		require.Empty(t, s.ask(t, status, http.MethodGet, path, map[string]string{"X-Forwarded-Proto": "http"})[hsts], path)
 		require.Empty(t, s.ask(t, status, http.MethodGet, path, nil)[hsts], path)
 	}
-	untrusting := newServer(t, sse.Options{}, 100, inProduction)
+	untrusting := newServer(t, sse.Options{}, 100, strictly)
 	require.Empty(t, untrusting.ask(t, http.StatusOK, http.MethodGet, "/", map[string]string{"X-Forwarded-Proto": "https"})[hsts], "anybody may write that")
 	developing := newServer(t, sse.Options{}, 100, behindALoopbackProxy)
 	require.Empty(t, developing.ask(t, http.StatusOK, http.MethodGet, "/", map[string]string{"X-Forwarded-Proto": "https"})[hsts])

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/unrolled/secure"
 )
@@ -22,13 +23,9 @@ const noParts = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-
 // microphone.
 const noDevices = "camera=(), microphone=(), geolocation=()"
 
-// stsSeconds is how long browsers insist on https after an answer that came by https:
-// a year (RFC 6797, 6.1.1).
-const stsSeconds = 365 * 24 * 60 * 60
-
 // newHeaders makes the headers of answers with a content security policy and a
 // permissions policy.
-func newHeaders(policy, permissions string, isProduction bool) headers {
+func newHeaders(policy, permissions string, strictTransport time.Duration) headers {
 	options := secure.Options{
 		ContentSecurityPolicy:     policy,
 		PermissionsPolicy:         permissions,
@@ -37,9 +34,7 @@ func newHeaders(policy, permissions string, isProduction bool) headers {
 		ReferrerPolicy:            "no-referrer",
 		CrossOriginOpenerPolicy:   "same-origin",
 		CrossOriginResourcePolicy: "same-origin",
-	}
-	if isProduction { // on a developer's localhost there are many servers, not all with https
-		options.STSSeconds = stsSeconds
+		STSSeconds:                int64(strictTransport / time.Second),
 	}
 	library := secure.New(options)
 	return headers{headersOf(library, nil), headersOf(library, &tls.ConnectionState{})}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -11,7 +12,7 @@ import (
 // The headers are made once, but must equal what the library would make for each answer.
 // An answer that changes its own header must not change the headers of others.
 func TestHeadersDependOnEncryptionAndAnswersDoNotShareChanges(t *testing.T) {
-	h := newHeaders(noParts, noDevices, true)
+	h := newHeaders(noParts, noDevices, 365*24*time.Hour)
 	answer := func(isEncrypted bool) http.Header {
 		w := httptest.NewRecorder()
 		h.set(w, isEncrypted)

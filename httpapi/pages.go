@@ -88,8 +88,8 @@ func (f file) representation(asGzip bool) (content []byte, etag string, err erro
 const clientFolder = "browser"
 
 // newPages reads all files. They cannot change while the server runs.
-func newPages(files, client fs.FS, isProduction bool) (pages, error) {
-	p := pages{make(map[string]file), newPageHeaders(isProduction)}
+func newPages(files, client fs.FS, strictTransport time.Duration) (pages, error) {
+	p := pages{make(map[string]file), newPageHeaders(strictTransport)}
 	if err := errors.Join(p.add(files, ""), p.add(client, clientFolder)); err != nil {
 		return pages{}, fmt.Errorf("reading the pages: %w", err)
 	}
@@ -139,10 +139,10 @@ var policies = map[string]string{
 // devices are the permissions policies of pages that need devices: the demo makes calls.
 var devices = map[string]string{"demo": "camera=(self), microphone=(self), geolocation=()"}
 
-func newPageHeaders(isProduction bool) map[string]headers {
+func newPageHeaders(strictTransport time.Duration) map[string]headers {
 	all := make(map[string]headers, len(policies))
 	for folder, policy := range policies {
-		all[folder] = newHeaders(noParts+"; "+policy, cmp.Or(devices[folder], noDevices), isProduction)
+		all[folder] = newHeaders(noParts+"; "+policy, cmp.Or(devices[folder], noDevices), strictTransport)
 	}
 	return all
 }

@@ -53,6 +53,10 @@ type Options struct {
 	// https: see [clientip.Proxies]. Nil: none.
 	TrustedProxies clientip.Proxies
 
+	// StrictTransport is how long browsers insist on https after an answer over https
+	// (RFC 6797, 6.1.1). 0: the default. Negative: they do not.
+	StrictTransport time.Duration
+
 	// Environment is the name of the environment, which the monitoring endpoints show. If
 	// it is [httpapi.Production], they need AdminToken. Empty: the default.
 	Environment string
@@ -153,10 +157,20 @@ func (o Options) withDefaults() Options {
 	o.Limits.OutboxEvents = cmp.Or(o.Limits.OutboxEvents, d.Limits.OutboxEvents)
 	o.Limits.OutboxBytes = cmp.Or(o.Limits.OutboxBytes, d.Limits.OutboxBytes)
 	o.Environment = cmp.Or(o.Environment, d.Environment)
+	o.StrictTransport = cmp.Or(o.StrictTransport, defaultStrictTransport(o.Environment))
 	if len(o.CORSOrigins) == 0 {
 		o.CORSOrigins = d.CORSOrigins
 	}
 	return o // package sse sets the durations
+}
+
+// defaultStrictTransport is a year in production. On a developer's localhost there are many
+// servers, not all with https.
+func defaultStrictTransport(environment string) time.Duration {
+	if environment == httpapi.Production {
+		return 365 * 24 * time.Hour
+	}
+	return 0
 }
 
 // parts returns the options of all parts.
@@ -180,17 +194,18 @@ func (o Options) parts() Parts {
 			RoomsPerNetwork: o.Limits.MaxRoomsPerAddress,
 		},
 		API: httpapi.Options{
-			Logger:         o.Logger,
-			Access:         o.Access,
-			Limits:         limits.New(o.Limits.rates()),
-			TrustedProxies: o.TrustedProxies,
-			MaxBody:        o.Limits.MaxBody,
-			MaxBatch:       o.Limits.MaxBatch,
-			ICEServers:     o.ICEServers,
-			AdminToken:     o.AdminToken,
-			CORSOrigins:    o.CORSOrigins,
-			Environment:    o.Environment,
-			Port:           o.Port,
+			Logger:          o.Logger,
+			Access:          o.Access,
+			Limits:          limits.New(o.Limits.rates()),
+			TrustedProxies:  o.TrustedProxies,
+			MaxBody:         o.Limits.MaxBody,
+			MaxBatch:        o.Limits.MaxBatch,
+			ICEServers:      o.ICEServers,
+			AdminToken:      o.AdminToken,
+			CORSOrigins:     o.CORSOrigins,
+			StrictTransport: max(0, o.StrictTransport),
+			Environment:     o.Environment,
+			Port:            o.Port,
 		},
 		EnforceExpiry: o.EnforceExpiry,
 	}

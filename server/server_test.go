@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/client"
+	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 	"signaling-server/sse"
@@ -117,4 +119,35 @@ func TestAGuardChargesTheServersMemoryAndCountsInItsMetrics(t *testing.T) {
 		return err == nil
 	}, patience, time.Millisecond)
 	require.Contains(t, string(metrics), `signaling_connections_closed_total{why="made room"} 1`)
+}
+
+func TestBrowsersInsistOnHTTPSForAsLongAsTheOptionsSay(t *testing.T) {
+	for _, c := range []struct {
+		environment     string
+		strictTransport time.Duration
+		want            string
+	}{
+		{"production", 0, "max-age=31536000"},
+		{"production", 5 * time.Minute, "max-age=300"},
+		{"production", -1, ""},
+		{"development", 0, ""},
+		{"development", time.Hour, "max-age=3600"},
+	} {
+		s, err := server.New(server.Options{
+			Environment:     c.environment,
+			StrictTransport: c.strictTransport,
+			TrustedProxies:  clientip.Proxies{netip.MustParsePrefix("127.0.0.1/32")},
+		})
+		require.NoError(t, err)
+		run(t, s)
+		web := httptest.NewUnstartedServer(s.Handler())
+		serve(t, web)
+		request, err := http.NewRequest(http.MethodGet, web.URL+"/livez", nil)
+		require.NoError(t, err)
+		request.Header.Set("X-Forwarded-Proto", "https")
+		response, err := web.Client().Do(request)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, c.want, response.Header.Get("Strict-Transport-Security"), "%+v", c)
+	}
 }

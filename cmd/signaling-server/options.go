@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"signaling-server/access"
@@ -29,6 +30,7 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 		Limits:            server.Limits(c.Limits),
 		EnforceExpiry:     c.AccessEnforceExpiry,
 		AdminToken:        c.AdminToken,
+		StrictTransport:   c.strictTransport(),
 		Environment:       c.Environment,
 		Logger:            logger,
 	}
@@ -62,6 +64,17 @@ func (c config) warnOfEdges(logger *slog.Logger) {
 			logger.Warn("a setting begins or ends with white space or a quotation mark, which is part of it", "setting", setting.name)
 		}
 	}
+}
+
+// strictTransport returns HSTS_MAX_AGE for [server.Options].
+func (c config) strictTransport() time.Duration {
+	switch {
+	case c.HSTSMaxAge == nil:
+		return 0
+	case *c.HSTSMaxAge == 0:
+		return -1
+	}
+	return *c.HSTSMaxAge
 }
 
 // accessVerifier returns the verifier of access tokens, or nil if the settings have no

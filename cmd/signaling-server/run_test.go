@@ -174,6 +174,16 @@ func TestALogLineCannotBeForged(t *testing.T) {
 	require.NotContains(t, log.String(), "\x1b[31m")
 }
 
+func TestHSTSCanBeShortenedAndTurnedOff(t *testing.T) {
+	for setting, want := range map[string]time.Duration{"": 0, "HSTS_MAX_AGE=5m": 5 * time.Minute, "HSTS_MAX_AGE=0s": -1} {
+		c, err := loadConfig([]string{setting})
+		require.NoError(t, err)
+		require.Equal(t, want, c.strictTransport(), setting)
+	}
+	_, err := loadConfig([]string{"HSTS_MAX_AGE=-1s"})
+	require.ErrorContains(t, err, `HSTS_MAX_AGE is "-1s", but must be a duration from 0s to 87600h`)
+}
+
 func TestATakenPortIsReportedInOneSentence(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
