@@ -131,6 +131,7 @@ describe("POSTs that fail", { concurrency: true }, () => {
   for (const [what, fail, says] of [
     ["the browser", (response) => response.destroy(), "(status none)"],
     ["a proxy, for a while,", (response) => response.writeHead(502).end("<!doctype html>"), "(status 502)"],
+    ["a proxy, for an hour,", (response) => response.writeHead(503, { "Retry-After": "3600" }).end("<!doctype html>"), "(status 503)"],
     ["a captive portal", (response) => response.writeHead(200).end("<!doctype html>"), "(status 200)"],
   ]) {
     test(`POSTs that ${what} refuses are reported, and sent when they pass`, soon, async (t) => {

@@ -11,7 +11,7 @@ export class Problem extends Error {
 
 export const sessionEnded = () => new Problem({
   type: "/problems/session-ended",
-  title: "The session ended before the answer came",
+  title: "The session ended before the answer",
 });
 
 // No answer came, or the answer of another server or a proxy, with this status.

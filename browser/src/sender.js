@@ -121,7 +121,8 @@ export class Sender {
         else {
           problem = await readProblem(response, this.#server.uri);
           ours = isOurs(response);
-          wait = +/** @type {any} */ (response.headers.get("Retry-After")) * 1000 || wait;
+          // A proxy may ask for an hour, and does not know when the server is back.
+          if (ours) wait = +/** @type {any} */ (response.headers.get("Retry-After")) * 1000 || wait;
         }
       }, this.#attempt).catch(() => {}); // the problem is that no answer came
       if (results?.length === items.length) {
