@@ -3,11 +3,12 @@ package access
 // Reason is why a user may not join a room. It is one of the constants.
 type Reason string
 
-// The reasons for which Verify denies access. All but Missing and Invalid are given
+// The reasons for which Verify denies access. All but the first three are given
 // only for tokens with a valid signature: an attacker who invents tokens learns
 // nothing from them.
 const (
 	Missing       Reason = "missing"        // there is no token
+	NoKeys        Reason = "no keys"        // no key could be fetched yet
 	Invalid       Reason = "invalid"        // malformed, wrongly signed, or with an impossible claim
 	Expired       Reason = "expired"        // its exp has passed
 	NotYetValid   Reason = "not yet valid"  // its nbf or iat is in the future
@@ -19,6 +20,7 @@ const (
 
 var sentences = map[Reason]string{
 	Missing:       "To join this room you need an access token: send it as “accessToken”",
+	NoKeys:        "The server could not fetch the keys of access tokens yet. Try again later",
 	Invalid:       "The access token is not valid",
 	Expired:       "The access token has expired",
 	NotYetValid:   "The access token is not valid yet",

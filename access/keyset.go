@@ -204,6 +204,9 @@ func (s *keySet) keyOf(token *jwt.Token) (any, error) {
 	if !slices.ContainsFunc(s.known(), hasID) {
 		s.fetchSoon()
 	}
+	if s.known() == nil {
+		return nil, errNotFetched
+	}
 	var found jwt.VerificationKeySet
 	for _, k := range s.known() {
 		if hasID(k) && k.isFor(token) {
@@ -216,9 +219,12 @@ func (s *keySet) keyOf(token *jwt.Token) (any, error) {
 	return found, nil
 }
 
-var errKeyID = errors.New("the “kid” of the token is not text")
+var (
+	errKeyID      = errors.New("the “kid” of the token is not text")
+	errNotFetched = errors.New("no key was fetched yet")
+)
 
-// known returns the keys that were fetched last.
+// known returns the keys that were fetched last, or nil if none was fetched yet.
 func (s *keySet) known() []key {
 	if keys := s.keys.Load(); keys != nil {
 		return *keys

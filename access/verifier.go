@@ -99,7 +99,10 @@ func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 		return Grant{}, &Denial{Reason: Missing}
 	}
 	payload, err := v.open(token)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotFetched):
+		return Grant{}, &Denial{Reason: NoKeys}
+	case err != nil:
 		return Grant{}, &Denial{Reason: Invalid}
 	}
 	said, fault := readClaims(payload)
