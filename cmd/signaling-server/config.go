@@ -124,9 +124,12 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
-	for _, list := range [][]string{c.CORSOrigins, c.ACMEDomains, c.TrustedProxies, c.TURNURLs, c.AccessAudiences, c.AccessIssuers} {
-		for i, item := range list {
-			list[i] = strings.TrimSpace(item)
+	for _, list := range []*[]string{&c.CORSOrigins, &c.ACMEDomains, &c.TrustedProxies, &c.TURNURLs, &c.AccessAudiences, &c.AccessIssuers} {
+		for i, item := range *list {
+			(*list)[i] = strings.TrimSpace(item)
+		}
+		if last := len(*list) - 1; last > 0 && (*list)[last] == "" { // after a comma at the end
+			*list = (*list)[:last]
 		}
 	}
 	var wrong validator.ValidationErrors

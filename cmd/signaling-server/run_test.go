@@ -184,6 +184,13 @@ func TestHSTSCanBeShortenedAndTurnedOff(t *testing.T) {
 	require.ErrorContains(t, err, `HSTS_MAX_AGE is "-1s", but must be a duration from 0s to 87600h`)
 }
 
+func TestAListMayEndWithAComma(t *testing.T) {
+	c, err := loadConfig([]string{"CORS_ORIGIN=https://a.example, https://b.example,", "TRUSTED_PROXIES=10.0.0.1,\n"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://a.example", "https://b.example"}, c.CORSOrigins)
+	require.Equal(t, []string{"10.0.0.1"}, c.TrustedProxies)
+}
+
 func TestATakenPortIsReportedInOneSentence(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -203,6 +210,7 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 		"HOST=not a host":                 `HOST is "not a host", but must be an IP address`,
 		"CORS_ORIGIN=example.com":         `CORS_ORIGIN cannot be used: "example.com" has no scheme: write https://example.com`,
 		"CORS_ORIGIN=https://a.com/x":     `CORS_ORIGIN cannot be used: "https://a.com/x" has more than a scheme, a host and a port: write https://a.com`,
+		"CORS_ORIGIN=,":                   `CORS_ORIGIN cannot be used: "" is not an origin`,
 		"CORS_ORIGIN=https://a.com,*.b":   `CORS_ORIGIN cannot be used: "*.b" has no scheme: write https://*.b`,
 		"SHUTDOWN_TIMEOUT=10":             `SHUTDOWN_TIMEOUT is "10", but must be a duration from 0s to 1h`,
 		"RESUME_WINDOW=1ms":               `RESUME_WINDOW is "1ms", but must be a duration from 1s to 1h`,
