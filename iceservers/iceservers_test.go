@@ -101,7 +101,7 @@ func TestParseRefusesWhatBrowsersRefuseAndRepeatsNothing(t *testing.T) {
 		`[{"urls": 3478}]`:              "server 1: urls is neither",
 		`[{"urls": ["stun:a", 1]}]`:     "server 1: urls is neither",
 		`[{"urls": "stun:a", "urls": "stun:hush"}]`:                                  "it is a JSON array",
-		`[{"urls": "stun:a"}, {"urls": ["stun:b", "https://hush"]}]`:                 "server 2: urls[1] is not a URL that begins with stun:",
+		`[{"urls": "stun:a"}, {"urls": ["stun:b", "https://hush"]}]`:                 "server 2: urls[1] is not a URL of the schemes stun, turn and turns",
 		`[{"urls": "stuns:hush"}]`:                                                   "server 1: urls[0] begins with stuns:, and Firefox throws",
 		`[{"url": "hush"}]`:                                                          "server 1: url[0] is not a URL",
 		`[{"urls": ""}]`:                                                             "server 1: urls[0] is not a URL",

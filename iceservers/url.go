@@ -35,7 +35,7 @@ func parseURL(text string) (url string, isTURN bool, err error) {
 	case "turn", "turns":
 		isTURN = true
 	default:
-		return "", false, errors.New("is not a URL that begins with stun:, turn: or turns:")
+		return "", false, errors.New("is not a URL of the schemes stun, turn and turns")
 	}
 	if strings.Contains(rest, "@") {
 		return "", false, errors.New("has a user name: write it as username, and the password as credential")
