@@ -234,6 +234,7 @@ func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 		"ACCESS_JWKS_URL=ftp://hush":      `ACCESS_JWKS_URL must be an address of http or https`,
 		"ACCESS_AUDIENCE=a":               `ACCESS_AUDIENCE is "a", but must be a comma-separated list such as https://signaling.example.com, together with ACCESS_SECRET`,
 		"ACCESS_ISSUER=a":                 `ACCESS_ISSUER is "a", but must be`,
+		"ACCESS_ENFORCE_EXPIRY=true":      `ACCESS_ENFORCE_EXPIRY is "true", but must be true, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL, or false`,
 		"MAX_BODY=1024":                   `MAX_BODY is "1024", but must be a number of bytes from 65536`,
 		"BODY_TIMEOUT=5s":                 `BODY_TIMEOUT is "5s", but must be a duration from HEADER_TIMEOUT`,
 		"H2C=perhaps":                     `H2C is "perhaps", but must be true or false`,
