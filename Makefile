@@ -134,7 +134,8 @@ bench:
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 
-# The same commit and the same Go give the same bytes on every machine.
+# The same sources and the same Go give the same bytes on every machine. So no tag of the
+# clone counts, and no setting of Go, which an empty GOFLAGS would leave as it is.
 RELEASE   ?= release
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
@@ -143,7 +144,7 @@ release:
 	@for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; architecture=$${platform#*/}; name=signaling-server-$$system-$$architecture; \
 		test $$system != windows || name=$$name.exe; \
-		GOFLAGS= CGO_ENABLED=0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="-s -w" -o $(RELEASE)/$$name ./cmd/signaling-server || exit 1; \
+		GOFLAGS=-buildvcs=false CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="-s -w" -o $(RELEASE)/$$name ./cmd/signaling-server || exit 1; \
 	done
 	@cd $(RELEASE) && sha256sum signaling-server-* > SHA256SUMS && cat SHA256SUMS
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +14,16 @@ import (
 	signalingserver "signaling-server"
 )
 
-// A release has a binary for each system. Nothing of the machine that built it may be in
-// it: anybody can then build the same bytes, and compare the checksums.
+// A release has a binary for each system. Nothing of the machine, the clone or the
+// settings of Go may be in it: anybody can then build the same bytes, also from an
+// archive without a repository, and compare the checksums.
 func TestAReleaseHasBinariesThatAnybodyCanBuildAgain(t *testing.T) {
 	t.Parallel()
 	folder, name := t.TempDir(), "signaling-server-"+runtime.GOOS+"-"+runtime.GOARCH
 	build := tool(t, "..", "make", "release", "RELEASE="+folder, "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH)
+	own := filepath.Join(t.TempDir(), "env") // as "go env -w" writes it
+	require.NoError(t, os.WriteFile(own, []byte("GOFLAGS=-tags=own\n"), 0o600))
+	build.Env = append(build.Environ(), "GOENV="+own)
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.FileExists(t, filepath.Join(folder, "LICENSES.md"))
@@ -29,6 +34,14 @@ func TestAReleaseHasBinariesThatAnybodyCanBuildAgain(t *testing.T) {
 	said, err := exec.Command(filepath.Join(folder, name), "-version").Output()
 	require.NoError(t, err)
 	require.Contains(t, string(said), "signaling-server "+signalingserver.Version)
+	built, err := buildinfo.ReadFile(filepath.Join(folder, name))
+	require.NoError(t, err)
+	require.Equal(t, "(devel)", built.Main.Version, "tags of the clone name another version")
+	var settings []string
+	for _, each := range built.Settings {
+		settings = append(settings, each.Key)
+	}
+	require.Subset(t, []string{"-buildmode", "-compiler", "-trimpath", "CGO_ENABLED", "GOAMD64", "GOARCH", "GOARM64", "GOOS"}, settings)
 	binary, err := os.ReadFile(filepath.Join(folder, name))
 	require.NoError(t, err)
 	source, err := filepath.Abs("..")
