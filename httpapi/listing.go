@@ -185,7 +185,11 @@ func describeRoom(answer *pieces, room rooms.Info) {
 }
 
 func (a *API) getRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	room, ok := a.rooms.Room(roomOf(r, p))
+	roomID, err := roomOf(r, p)
+	if err != nil {
+		return err
+	}
+	room, ok := a.rooms.Room(roomID)
 	if !ok {
 		return rooms.ErrNoRoom
 	}

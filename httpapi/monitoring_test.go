@@ -142,6 +142,11 @@ func TestARoomInTheQueryDoesNotReplaceARoomInThePath(t *testing.T) {
 		_, room := s.get(t, address)
 		require.Equal(t, want, room["roomId"], address)
 	}
+	for _, address := range []string{"/rooms/-?id=100%", "/rooms/-?id=a;b"} {
+		status, refusal := s.get(t, address)
+		require.Equal(t, http.StatusNotFound, status, address)
+		require.Contains(t, refusal["detail"], "percent-encode", address)
+	}
 	for _, address := range []string{"/rooms/-?id=", "/rooms/-?id=c", "/rooms/-?id=%ff", "/rooms/--?id=a", "/rooms/?id=a"} {
 		status, _ := s.get(t, address)
 		require.Equal(t, http.StatusNotFound, status, address)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"unicode/utf8"
 
 	"signaling-server/httpapi/decode"
@@ -38,17 +39,17 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 
 // closeRoom removes all members from a room (DELETE /rooms/{roomId}).
 func (a *API) closeRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, "closed a room", roomOf(r, p), writeNoContent, a.rooms.Close)
+	return a.operate(w, r, p, "closed a room", writeNoContent, a.rooms.Close)
 }
 
 // lockRoom locks a room: nobody else can join it (POST /rooms/{roomId}/lock).
 func (a *API) lockRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, "locked a room", roomOf(r, p), writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+	return a.operate(w, r, p, "locked a room", writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
 }
 
 // unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
 func (a *API) unlockRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, "unlocked a room", roomOf(r, p), writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+	return a.operate(w, r, p, "unlocked a room", writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
 }
 
 // announce sends an announcement to all members of a room (POST /rooms/{roomId}/events).
@@ -64,11 +65,15 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 		return err
 	}
 	data := event.(*decode.Announcement).Data
-	return a.operate(w, "announced something to a room", roomOf(r, p), writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
+	return a.operate(w, r, p, "announced something to a room", writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
 }
 
-// operate does something to a room, logs it, and answers.
-func (a *API) operate(w http.ResponseWriter, what, roomID string, answer func(http.ResponseWriter), do func(roomID string) error) error {
+// operate does something to the room that a request names, logs it, and answers.
+func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, what string, answer func(http.ResponseWriter), do func(roomID string) error) error {
+	roomID, err := roomOf(r, p)
+	if err != nil {
+		return err
+	}
 	if err := do(roomID); err != nil {
 		return err
 	}
@@ -84,10 +89,17 @@ const inQuery = "-"
 // "-" in its place, as the parameter id. Not each path arrives as it was written. To a
 // browser "." and ".." are steps in a path, also if they are escaped (URL Standard, 4.4),
 // and some proxies refuse or unescape %2F.
-func roomOf(r *http.Request, p params) string {
-	roomID, query := p.ByName("roomId"), r.URL.Query()
-	if roomID == inQuery && query.Has("id") {
-		return query.Get("id")
+func roomOf(r *http.Request, p params) (string, error) {
+	roomID := p.ByName("roomId")
+	if roomID != inQuery {
+		return roomID, nil
 	}
-	return roomID
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // what cannot be read may be the ID, so it is not the room "-" that is meant
+		return "", problem.NotFound.With("The query cannot be read: percent-encode the room's ID.")
+	}
+	if query.Has("id") {
+		return query.Get("id"), nil
+	}
+	return roomID, nil
 }
