@@ -2,7 +2,7 @@
 // types each answer as a success: the status says which of the generated types is right.
 
 import { bearer, setUpACall } from '../polling.js';
-import { pollEvents, sendEvent } from './generated/index.js';
+import { getRoom, pollEvents, sendEvent } from './generated/index.js';
 import type { SendEventMutation } from './generated/index.js';
 
 const baseURL = process.argv[2] ?? 'http://localhost:3002';
@@ -17,5 +17,10 @@ await setUpACall({
     const headers = { ...bearer(token), 'Content-Type': 'application/json' }; // kubb sets no type
     const { status, data } = await sendEvent(event, undefined, { baseURL, headers });
     return status === 202 ? undefined : (data as SendEventMutation['Errors']);
+  },
+
+  async room(id) {
+    const { data } = await getRoom('-', { id }, { baseURL });
+    return data;
   },
 });

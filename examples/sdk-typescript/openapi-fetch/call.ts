@@ -18,4 +18,10 @@ await setUpACall({
     const { error } = await api.POST('/events', { body: event, headers: bearer(token) });
     return error;
   },
+
+  async room(id) {
+    const { data, error } = await api.GET('/rooms/{roomId}', { params: { path: { roomId: '-' }, query: { id } } });
+    if (error) throw new Error(error.detail);
+    return data;
+  },
 });

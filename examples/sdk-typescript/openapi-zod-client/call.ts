@@ -24,4 +24,6 @@ await setUpACall({
       throw error;
     }
   },
+
+  room: (id) => api.getRoom({ params: { roomId: '-' }, queries: { id } }),
 });

@@ -4,7 +4,7 @@
 import { bearer, setUpACall } from '../polling.js';
 import { Api } from './generated/api.js';
 
-const { events } = new Api({ baseUrl: process.argv[2] ?? 'http://localhost:3002' });
+const { events, monitoring } = new Api({ baseUrl: process.argv[2] ?? 'http://localhost:3002' });
 
 await setUpACall({
   async poll(after, token) {
@@ -16,5 +16,11 @@ await setUpACall({
   async send(event, token) {
     const { ok, error } = await events.sendEvent(event, { headers: bearer(token) });
     return ok ? undefined : error;
+  },
+
+  async room(id) {
+    const { ok, data, error } = await monitoring.getRoom('-', { id });
+    if (!ok) throw new Error(error.detail);
+    return data;
   },
 });
