@@ -1,6 +1,9 @@
 # syntax=docker/dockerfile:1
 
 FROM golang:1.26 AS build
+# An image that was pulled long ago has an older Go than go.mod demands, and fetches no
+# other by itself.
+ENV GOTOOLCHAIN=auto
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -50,7 +50,9 @@ func theImage(t *testing.T) image {
 	require.Contains(t, text, fmt.Sprintf("\nUSER %d:%d\n", imageUser, imageUser))
 	command := dockerBuild.FindStringSubmatch(text)
 	require.NotNil(t, command, "the Dockerfile builds the binary in another way than this test")
-	environment := dockerEnv.FindAllStringSubmatch(text, -1)
+	_, last, found := strings.Cut(text, "\nFROM scratch\n")
+	require.True(t, found)
+	environment := dockerEnv.FindAllStringSubmatch(last, -1)
 	require.NotEmpty(t, environment)
 	image := image{root: t.TempDir()}
 	for _, one := range environment {
@@ -58,8 +60,6 @@ func theImage(t *testing.T) image {
 	}
 	require.NoError(t, os.Chmod(image.root, 0o755))
 
-	_, last, found := strings.Cut(text, "\nFROM scratch\n")
-	require.True(t, found)
 	copies := dockerCopy.FindAllStringSubmatch(last, -1)
 	require.Len(t, copies, strings.Count(last, "\nCOPY ")+1, "the test understands each COPY")
 	for _, one := range copies {

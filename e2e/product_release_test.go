@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,4 +49,19 @@ func TestAReleaseHasBinariesThatAnybodyCanBuildAgain(t *testing.T) {
 	source, err := filepath.Abs("..")
 	require.NoError(t, err)
 	require.False(t, bytes.Contains(binary, []byte(source+"/")), "the folder of the sources")
+}
+
+// Go's own image, and the Go of some distributions, may be older than go.mod demands. They
+// fetch another Go only with GOTOOLCHAIN=auto.
+func TestABuildFindsTheGoThatItNeeds(t *testing.T) {
+	text := func(name string) string {
+		content, err := os.ReadFile("../" + name)
+		require.NoError(t, err)
+		return string(content)
+	}
+	needed := regexp.MustCompile(`\ngo (\S+)\n`).FindStringSubmatch(text("go.mod"))[1]
+	require.Contains(t, text("README.md"), "You need Go "+needed+" or later.")
+	require.Contains(t, text("README.md"), "set `GOTOOLCHAIN=auto`")
+	build, _, _ := strings.Cut(text("Dockerfile"), "\nRUN ")
+	require.Contains(t, build, "\nENV GOTOOLCHAIN=auto\n")
 }
