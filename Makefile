@@ -140,7 +140,7 @@ RELEASE   ?= release
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 release:
-	@mkdir -p $(RELEASE) && cp LICENSES.md $(RELEASE)
+	@mkdir -p $(RELEASE) && rm -f $(RELEASE)/signaling-server-* && cp LICENSES.md $(RELEASE)
 	@for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; architecture=$${platform#*/}; name=signaling-server-$$system-$$architecture; \
 		test $$system != windows || name=$$name.exe; \

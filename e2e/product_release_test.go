@@ -23,6 +23,7 @@ func TestAReleaseHasBinariesThatAnybodyCanBuildAgain(t *testing.T) {
 	t.Parallel()
 	folder, name := t.TempDir(), "signaling-server-"+runtime.GOOS+"-"+runtime.GOARCH
 	build := tool(t, "..", "make", "release", "RELEASE="+folder, "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "signaling-server-of-before"), nil, 0o755))
 	own := filepath.Join(t.TempDir(), "env") // as "go env -w" writes it
 	require.NoError(t, os.WriteFile(own, []byte("GOFLAGS=-tags=own\n"), 0o600))
 	build.Env = append(build.Environ(), "GOENV="+own)
