@@ -137,7 +137,7 @@ const (
 	judged   = `!document.querySelector("#again").disabled && document.querySelector('[data-id="silence"]')`
 	isGood   = judged + ` && document.querySelector("#verdict").dataset.level === "good"`
 	up       = `document.querySelector("#figure-version").textContent.match(/\d/)`
-	contract = `document.querySelector('main a[href="/openapi.yaml"]').checkVisibility()`
+	contract = `document.querySelector('main a[href="../openapi.yaml"]').checkVisibility()`
 )
 
 // faultyPages are what is taken away from a page, and what the page says.
