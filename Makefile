@@ -23,7 +23,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e installs browsers proxies client bench release freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -101,6 +101,10 @@ endif
 # On two cores that do other work as well, the tests may take twice as long.
 e2e: installs
 	cd e2e && $(GO) test $(RACE) -vet=off -timeout 30m $(ONLY) ./...
+
+# Runs each row of the tables of what a browser may lack. The other tests run a third.
+faults: browsers
+	cd e2e && ALL_FAULTS=1 $(GO) test $(RACE) -vet=off -timeout 30m -run 'LacksSomething|WithoutConveniences' .
 
 # apt installs one thing at a time.
 installs: browsers

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -237,7 +239,7 @@ func TestTheDemoGoesOnInABrowserThatCannotCall(t *testing.T) {
 // These faults take away a convenience. Nothing is said about what nobody would miss.
 func TestTheDemoGoesOnWithoutConveniences(t *testing.T) {
 	t.Parallel()
-	for name, script := range map[string]string{
+	conveniences := map[string]string{
 		"storage blocked": `for (const name of ["localStorage", "sessionStorage"]) {
 			Object.defineProperty(window, name, { get() { throw new DOMException("blocked by the test", "SecurityError"); } });
 		}`,
@@ -261,7 +263,12 @@ func TestTheDemoGoesOnWithoutConveniences(t *testing.T) {
 		"setSinkId throws":        `localStorage.setItem("demo-speaker", "the former one"); HTMLMediaElement.prototype.setSinkId = () => { throw new DOMException("blocked by the test", "NotAllowedError"); }`,
 		"getSettings throws":      `MediaStreamTrack.prototype.getSettings = () => { throw new DOMException("blocked by the test", "NotSupportedError"); }`,
 		"no network information":  `delete Navigator.prototype.connection`,
-	} {
+	}
+	for row, name := range slices.Sorted(maps.Keys(conveniences)) {
+		if !isChosen(row) {
+			continue
+		}
+		script := conveniences[name]
 		t.Run(name, func(t *testing.T) {
 			takesTurns(t)
 			url := startServer(t)

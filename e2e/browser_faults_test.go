@@ -215,7 +215,10 @@ var faultyPages = []struct {
 func TestAPageInABrowserThatLacksSomethingSaysSoAndGoesOn(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	for _, c := range faultyPages {
+	for row, c := range faultyPages {
+		if !isChosen(row) {
+			continue
+		}
 		var names []string
 		for _, f := range c.faults {
 			names = append(names, f.what)

@@ -32,7 +32,7 @@
 //
 // The times are those of one group alone on two cores that also did other work, with
 // warm caches. Groups overlap, since most tests wait most of the time: all of them take
-// about 15 minutes. The files harness_ are what several groups share: the server, a small
+// about 16 minutes. The files harness_ are what several groups share: the server, a small
 // client, the browsers and their pages, and proxies that fail.
 //
 // A test runs in Chromium, or by inEachBrowser in Chromium, Firefox and WebKit. WebKit
@@ -46,6 +46,7 @@
 //	REQUIRE_PROXIES=1   fail instead of skip if a proxy is not installed
 //	REQUIRE_NODE=1      fail instead of skip if there is no npm
 //	REQUIRE_NETNS=1     fail instead of skip if no network namespace can be made
+//	ALL_FAULTS=1        run each row of the tables of faults instead of a third
 //	SHOTS_DIR=folder    take screenshots of the pages into that folder
 //	FAULTS_SEED, FAULTS_CLIENTS, FAULTS_FOR
 //	                    repeat, enlarge or lengthen the storm

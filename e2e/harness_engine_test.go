@@ -110,6 +110,10 @@ func takesTurns(t *testing.T) {
 	t.Cleanup(func() { <-turns })
 }
 
+// isChosen reports whether a row of a long table of faults is run. All rows take minutes of
+// a browser, so without ALL_FAULTS only each third is: see make faults.
+func isChosen(row int) bool { return row%3 == 0 || os.Getenv("ALL_FAULTS") == "1" }
+
 // inEachBrowser runs a test in every browser. The test takes turns.
 func inEachBrowser(t *testing.T, test func(t *testing.T, e engine)) {
 	t.Parallel()
