@@ -87,7 +87,7 @@ func (a *API) permit(socketID string, e *decode.JoinRoom) (rooms.Permit, error) 
 }
 
 // reportFault logs which claim of a signed access token is at fault: the back end that
-// issues the tokens may be wrong. Of a token that is not signed there is no line,
+// issues the tokens may be wrong. A token that is not signed gets no line,
 // because anybody can send one.
 func (a *API) reportFault(socketID string, err error) {
 	var denial *access.Denial

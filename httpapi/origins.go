@@ -80,8 +80,13 @@ func isForPage(r *http.Request) bool {
 	if err != nil || len(all) > 1 {
 		return true
 	}
-	defaultPort, isWeb := map[string]string{"http": ":80", "https": ":443"}[origin.Scheme]
-	return !isWeb || !strings.EqualFold(origin.Host, strings.TrimSuffix(r.Host, defaultPort))
+	switch origin.Scheme {
+	case "http":
+		return !strings.EqualFold(origin.Host, strings.TrimSuffix(r.Host, ":80"))
+	case "https":
+		return !strings.EqualFold(origin.Host, strings.TrimSuffix(r.Host, ":443"))
+	}
+	return true
 }
 
 // forbidReading removes the headers that let pages of other origins read the answer.

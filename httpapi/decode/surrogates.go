@@ -40,8 +40,8 @@ func withoutLoneSurrogates(text []byte) (repaired []byte, isRepaired bool) {
 	}
 }
 
-// escapedUnit returns the UTF-16 code unit whose escape begins at a place, or -1 if there
-// is no such escape.
+// escapedUnit returns the UTF-16 code unit whose escape begins at a place, or -1 if no
+// such escape begins there.
 func escapedUnit(text []byte, at int) rune {
 	var unit [2]byte
 	if len(text) < at+escapeLength || text[at] != '\\' || text[at+1] != 'u' {
