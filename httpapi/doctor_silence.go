@@ -3,7 +3,6 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -41,7 +40,7 @@ type silenceEnded struct {
 // and nothing between them (GET /silence). The client can see how long the network
 // keeps an idle stream open. The stream of a socket cannot show that: it has heartbeats.
 func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) error {
-	length, err := silenceLength(r.URL.Query())
+	length, err := silenceLength(r)
 	if err != nil {
 		return err
 	}
@@ -65,7 +64,11 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 }
 
 // silenceLength reads how long the client wants the stream to be silent.
-func silenceLength(query url.Values) (time.Duration, error) {
+func silenceLength(r *http.Request) (time.Duration, error) {
+	query, err := queryOf(r, "seconds")
+	if err != nil {
+		return 0, err
+	}
 	seconds, err := strconv.ParseUint(query.Get("seconds"), 10, 16)
 	length := time.Duration(seconds) * time.Second
 	if err != nil || length < time.Second || length > maxSilence {

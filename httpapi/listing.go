@@ -33,7 +33,7 @@ const maxRanks = 2048
 
 // serveList answers a request for a list.
 func (a *API) serveList(w http.ResponseWriter, r *http.Request, l list) error {
-	t, err := l.readTerms(r.URL.Query())
+	t, err := l.readTerms(r)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,11 @@ const maxReason = 256
 
 // kickSocket ends a socket (DELETE /connections/{socketId}).
 func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error {
-	why := r.URL.Query().Get("reason")
+	query, err := queryOf(r, "reason")
+	if err != nil {
+		return err
+	}
+	why := query.Get("reason")
 	if utf8.RuneCountInString(why) > maxReason {
 		return problem.Invalid(problem.Field("reason", "max", fmt.Sprintf("must have %d characters at most", maxReason)))
 	}

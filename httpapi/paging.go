@@ -40,13 +40,16 @@ func (p rank) compare(other rank) int {
 }
 
 // readTerms reads ?q=, ?limit= and ?cursor=.
-func (l list) readTerms(query url.Values) (terms, error) {
+func (l list) readTerms(r *http.Request) (terms, error) {
+	query, err := queryOf(r, "q", "limit", "cursor")
+	if err != nil {
+		return terms{}, err
+	}
 	t := terms{sought: sought(strings.ToLower(query.Get("q")))}
 	if utf8.RuneCountInString(query.Get("q")) > maxSearch {
 		return terms{}, problem.Invalid(problem.Field("q", "max", fmt.Sprintf("must have %d characters at most", maxSearch)))
 	}
 	if text := query.Get("limit"); text != "" {
-		var err error
 		if t.limit, err = strconv.Atoi(text); err != nil || t.limit < 1 || t.limit > maxLimit {
 			return terms{}, problem.Invalid(problem.Field("limit", "range", fmt.Sprintf("must be a whole number from 1 to %d", maxLimit)))
 		}

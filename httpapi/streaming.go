@@ -3,7 +3,6 @@ package httpapi
 import (
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 
 // pollEvents answers one poll (GET /events/poll).
 func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error {
-	wait, after, err := pollTerms(r.URL.Query())
+	wait, after, err := pollTerms(r)
 	if err != nil {
 		return err
 	}
@@ -46,7 +45,11 @@ const (
 
 // pollTerms reads how long a poll waits, and the event after which the client wants
 // to go on.
-func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
+func pollTerms(r *http.Request) (wait time.Duration, after uint64, err error) {
+	query, err := queryOf(r, "wait", "after")
+	if err != nil {
+		return 0, 0, err
+	}
 	wait = defaultPollWait
 	var wrong []problem.FieldError
 	if text := query.Get("wait"); text != "" {
@@ -73,7 +76,11 @@ func pollTerms(query url.Values) (wait time.Duration, after uint64, err error) {
 func lastSeen(r *http.Request) *sse.EventID {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
-		text = r.URL.Query().Get("lastEventId")
+		query, err := queryOf(r, "lastEventId")
+		if err != nil {
+			return nil // as after any other malformed ID
+		}
+		text = query.Get("lastEventId")
 	}
 	token, hasToken := bearer(r)
 	if text == "" && hasToken {
