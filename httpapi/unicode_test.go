@@ -120,6 +120,7 @@ func TestNamesHaveNoOverridesAndNoOpenIsolates(t *testing.T) {
 		"a\u2069":  "must not contain U+2069 without a text-direction isolate before it",
 		"a\nb":     "must not contain control characters, such as U+000A",
 		"\u200e":   "must contain a visible character",
+		"\u3164":   "must contain a visible character",
 	} {
 		text, err := json.Marshal(name)
 		require.NoError(t, err)

@@ -15,6 +15,18 @@ const (
 	endOfIsolate                 = '\u2069'
 )
 
+// invisible are the characters that show nothing by themselves: white space, format
+// characters, marks that need a letter before them, fillers and all others that Unicode
+// calls default ignorable (UAX #44), and blank.
+var invisible = []*unicode.RangeTable{unicode.Z, unicode.Cf, unicode.Mn, unicode.Me, unicode.Other_Default_Ignorable_Code_Point, blank}
+
+// blank are the blanks that Unicode counts among letters and signs: of Braille, of
+// hieroglyphs, and of musical notation.
+var blank = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}},
+	R32: []unicode.Range32{{Lo: 0x13441, Hi: 0x13442, Stride: 1}, {Lo: 0x1d159, Hi: 0x1d159, Stride: 1}},
+}
+
 // WrongWithName returns what a text must be so that it can be shown as a name, or "" if
 // it can. A name contains a visible character. It contains nothing that would change the
 // text around it. A character that Go's tables do not know yet is visible: phones have
@@ -38,7 +50,7 @@ func WrongWithName(text string) string {
 		if isolates < 0 {
 			return "must not contain U+2069 without a text-direction isolate before it"
 		}
-		isVisible = isVisible || !unicode.In(r, unicode.Z, unicode.Cf)
+		isVisible = isVisible || !unicode.In(r, invisible...)
 	}
 	switch {
 	case isolates > 0:

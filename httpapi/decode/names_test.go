@@ -44,6 +44,17 @@ func TestNamesArePlain(t *testing.T) {
 		"\u200e\u200f\u061c":   invisible,
 		"\U000e0001\U000e0020": invisible,
 		"\u200d\u200c\u2060":   invisible,
+		"\u3164":               invisible, // fillers of Hangul
+		"\u115f\u1160\uffa0":   invisible,
+		"\u17b4\u17b5":         invisible,
+		"\u034f\ufe0f\u180b":   invisible,
+		"\u2065\ufff0":         invisible, // reserved for characters that show nothing
+		"\U000e0100\U000e0fff": invisible,
+		"\u2800":               invisible, // Braille without a dot
+		"\U0001d159":           invisible, // a note without a head
+		"\U00013441\U00013442": invisible,
+		"\u0301\u20dd":         invisible, // marks without a letter
+		" \u3164 \u200b\u2800": invisible,
 		// Invisible characters belong to many names.
 		"👩\u200d👩\u200d👧\ufe0f":           "",
 		"می\u200cخواهم":                   "",
@@ -52,8 +63,8 @@ func TestNamesArePlain(t *testing.T) {
 		"葛\U000e0100":                     "",
 		"Zu\u00adcker\u00a0Mann\ufeff":    "",
 		"e\u0301":                         "",
-		"\u0301":                          "",
-		"\u3164":                          "", // a letter without a picture
+		"a\u3164b\u2800":                  "",
+		"\u093f":                          "", // a vowel that stands beside its letter
 		"ＡＢＣ\ufffd":                       "",
 		// Unicode 16 and 17, and private use.
 		"\U0001fae9": "",
