@@ -50,7 +50,7 @@ func (a *API) getDoctor(w http.ResponseWriter, r *http.Request, _ params) error 
 		Version:           a.version,
 		Protocol:          r.Proto,
 		TLS:               tlsVersion(r.TLS),
-		RemoteAddress:     addressName(clientip.Peer(r)),
+		RemoteAddress:     clientip.Name(clientip.Peer(r)),
 		ForwardedFor:      forwardedFor(r.Header),
 		RequestHeaders:    append([]headerField{{"Host", excerpt.Of(r.Host)}}, headerFields(r.Header, excerpt.Of)...),
 		ResponseHeaders:   headerFields(header, whole),

@@ -51,7 +51,7 @@ func (a *API) noticeProxy(r *http.Request) {
 		faults = a.forwarding.observe(peer, r.Header, doubt)
 	}
 	for _, fault := range faults {
-		a.logger.Warn(fault, "proxy", addressName(peer))
+		a.logger.Warn(fault, "proxy", clientip.Name(peer))
 	}
 }
 

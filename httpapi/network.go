@@ -36,12 +36,3 @@ func (a *API) clientOf(r *http.Request) sse.Client {
 	}
 	return c
 }
-
-// addressName returns the name of the other end of a connection. A Unix socket has no
-// address, so its name is as in TRUSTED_PROXIES.
-func addressName(peer netip.Addr) string {
-	if !peer.IsValid() {
-		return "unix"
-	}
-	return peer.String()
-}

@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync"
 
 	signalingserver "signaling-server"
@@ -39,10 +41,15 @@ type Server struct {
 	observe func(socketID string) // nil: it is not called
 	expires bool                  // members leave their rooms when their access tokens expire
 
-	guard         *conns.Guard // nil: the program has none; set before Run
-	logger        *slog.Logger
-	noProxyHeader sync.Once // it was logged that a proxy sends no PROXY header
+	guard  *conns.Guard // nil: the program has none; set before Run
+	logger *slog.Logger
+
+	mu         sync.Mutex   // guards what follows
+	headerless []netip.Addr // proxies that sent no PROXY header; the log has warned of each
 }
+
+// maxHeaderless is how many proxies without a PROXY header are logged.
+const maxHeaderless = 16
 
 // New returns a server. The error says which of the embedded pages cannot be read, or which
 // of CORSOrigins is not an origin.
@@ -160,14 +167,25 @@ func (s *Server) Guard(o conns.Options) *conns.Guard {
 }
 
 // connectionClosed counts a connection that the guard has closed. A proxy that sends no
-// PROXY header fails for all its clients, so the operator learns of it.
-func (s *Server) connectionClosed(why conns.Reason) {
+// PROXY header fails for all its clients, so the operator learns of each such proxy.
+func (s *Server) connectionClosed(why conns.Reason, peer netip.Addr) {
 	s.metrics.ConnectionClosed(why)
-	if why == conns.NoProxyHeader {
-		s.noProxyHeader.Do(func() {
-			s.logger.Warn("a connection from a trusted proxy had no PROXY header, so it was closed: let the proxy send the header, or unset PROXY_PROTOCOL")
-		})
+	if why == conns.NoProxyHeader && s.isNewHeaderless(peer) {
+		s.logger.Warn("a connection from a trusted proxy had no PROXY header, so it was closed: let the proxy send the header, or unset PROXY_PROTOCOL",
+			"proxy", clientip.Name(peer))
 	}
+}
+
+// isNewHeaderless notes a proxy without a PROXY header, and reports whether it is the
+// first time.
+func (s *Server) isNewHeaderless(proxy netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.headerless) == maxHeaderless || slices.Contains(s.headerless, proxy) {
+		return false
+	}
+	s.headerless = append(s.headerless, proxy)
+	return true
 }
 
 // ClientMemory returns how many bytes are held for clients, and how many may be held: see

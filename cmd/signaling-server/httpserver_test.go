@@ -107,6 +107,7 @@ func TestClientsCountByTheAddressInThePROXYHeader(t *testing.T) {
 	}
 	require.Zero(t, s.stop(t))
 	require.Equal(t, 1, strings.Count(s.log.String(), "had no PROXY header"), s.log.String())
+	require.Regexp(t, `had no PROXY header.* proxy=127\.0\.0\.1\n`, s.log.String())
 }
 
 func TestTheLogWarnsIfAllAddressesAreTrusted(t *testing.T) {

@@ -70,6 +70,15 @@ func (p Proxies) Examine(r *http.Request) (netip.Addr, Doubt) {
 // header. It is the zero address on a Unix socket.
 func Peer(r *http.Request) netip.Addr { return parse(r.RemoteAddr) }
 
+// Name returns the name of a peer. A Unix socket has no address, so its name is as in the
+// setting TRUSTED_PROXIES.
+func Name(peer netip.Addr) string {
+	if !peer.IsValid() {
+		return "unix"
+	}
+	return peer.String()
+}
+
 // IsEncrypted reports whether the request of a client was encrypted: on its connection
 // or, if the peer is a trusted proxy, on the client's connection to the proxy. A proxy
 // says so in the last value of X-Forwarded-Proto, or of the parameter “proto” of Forwarded

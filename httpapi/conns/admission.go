@@ -26,7 +26,7 @@ type victim struct {
 // that its connection is closed, the metrics already count it. The guard's mu must not be
 // held.
 func (v victim) end() {
-	v.conn.guard.closed(v.reason)
+	v.conn.guard.closed(v)
 	if v.reason == IdleTimeout {
 		_ = v.conn.Conn.Close() // a slow client still gets what is on its way
 	} else {

@@ -38,7 +38,7 @@ type server struct {
 
 func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) *server {
 	s := &server{closed: make(map[conns.Reason]int)}
-	o.OnClosed = func(why conns.Reason) {
+	o.OnClosed = func(why conns.Reason, _ netip.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.closed[why]++

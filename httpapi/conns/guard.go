@@ -69,9 +69,10 @@ type Options struct {
 	// Cost is what a connection costs, in bytes. Zero means the constant [Cost].
 	Cost int
 
-	// OnClosed is called for each connection that the guard closes, by any goroutine. It
-	// must not block. It may be nil.
-	OnClosed func(Reason)
+	// OnClosed is called for each connection that the guard closes, by any goroutine, with
+	// the address of the other end: the client's or, if there is one, the proxy's. The
+	// address is zero on a Unix socket. OnClosed must not block. It may be nil.
+	OnClosed func(why Reason, peer netip.Addr)
 }
 
 // Guard counts connections. Several goroutines may call its methods at once.
@@ -210,8 +211,8 @@ func (g *Guard) Counts() Counts {
 func (g *Guard) now() time.Duration { return time.Since(g.started) }
 
 // closed reports a connection that the guard closed.
-func (g *Guard) closed(why Reason) {
+func (g *Guard) closed(v victim) {
 	if g.options.OnClosed != nil {
-		g.options.OnClosed(why)
+		g.options.OnClosed(v.reason, addressOf(bare(v.conn.Conn).RemoteAddr()))
 	}
 }
