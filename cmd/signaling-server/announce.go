@@ -24,6 +24,9 @@ func announce(c config, logger *slog.Logger) {
 		logger.Warn("TRUSTED_PROXIES trusts all addresses, so every client may choose its address: name your proxies only")
 	}
 	if c.socketPath() != "" {
+		if !slices.Contains(c.TrustedProxies, "unix") {
+			logger.Warn("all clients of the Unix socket count as one address and share its limits: add unix to TRUSTED_PROXIES, and let the proxy set X-Forwarded-For")
+		}
 		return
 	}
 	logger.Info("landing page", "url", base+"/")

@@ -81,6 +81,19 @@ func TestOnlyTheSocketOfADeadServerIsReplaced(t *testing.T) {
 	require.Zero(t, s.stop(t))
 }
 
+// What connects by the socket is a proxy, and all its clients share one address until it is
+// trusted.
+func TestTheLogWarnsIfTheProxyOnTheUnixSocketIsNotTrusted(t *testing.T) {
+	for trusted, want := range map[string]int{"TRUSTED_PROXIES=": 1, "TRUSTED_PROXIES=127.0.0.1": 1, "TRUSTED_PROXIES=10.0.0.0/8, unix": 0} {
+		s := start(t, "HOST=unix:"+socketIn(t), trusted)
+		require.Zero(t, s.stop(t))
+		require.Equal(t, want, strings.Count(s.log.String(), "WRN all clients of the Unix socket count as one address and share its limits: add unix to TRUSTED_PROXIES, and let the proxy set X-Forwarded-For"), s.log.String())
+	}
+	s := start(t, "TRUSTED_PROXIES=")
+	require.Zero(t, s.stop(t))
+	require.NotContains(t, s.log.String(), "Unix socket")
+}
+
 // A socket that only other users may use can belong to a server that lives.
 func TestASocketThatCannotBeTriedIsNotRemoved(t *testing.T) {
 	path := socketIn(t)
