@@ -53,7 +53,11 @@ func parse(text string) (string, error) {
 	}
 	scheme, rest, hasScheme := strings.Cut(text, "://")
 	if !hasScheme {
-		if suggested, err := parse("https://" + text); err == nil && text != "" {
+		scheme := "https://"
+		if isLocal(text) {
+			scheme = "http://"
+		}
+		if suggested, err := parse(scheme + text); err == nil && text != "" {
 			return "", fmt.Errorf("%q has no scheme: write %s", text, suggested)
 		}
 		return "", fmt.Errorf("%q is not an origin: %s", text, example)
@@ -75,11 +79,26 @@ func parse(text string) (string, error) {
 	return scheme + "://" + host, nil
 }
 
+// isLocal reports whether a host, which may have a port, is on the same machine or in the
+// same building. Pages there seldom have https.
+func isLocal(host string) bool {
+	parts := hostForm.FindStringSubmatch(host)
+	if parts == nil {
+		return false
+	}
+	name := strings.TrimSuffix(parts[1], ".")
+	if address, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()
+	}
+	return !strings.Contains(name, ".") || localForm.MatchString(name)
+}
+
 var (
 	schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)          // RFC 3986, 3.1
 	hostForm   = regexp.MustCompile(`^(\[[^]]*\]|[^:]*)(:[^:]*)?$`) // the name and the port
 	nameForm   = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$`)
-	appForm    = regexp.MustCompile(`^[a-z0-9._~%-]*$`) // apps and extensions choose their names freely
+	localForm  = regexp.MustCompile(`\.(localhost|local|internal|lan|test|home\.arpa)$`) // RFC 6761, 6762 and 8375
+	appForm    = regexp.MustCompile(`^[a-z0-9._~%-]*$`)                                  // apps and extensions choose their names freely
 )
 
 // parseHost returns a host and a port as browsers write them.
