@@ -3,6 +3,7 @@ package access
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,7 +110,7 @@ func readKey(text jsontext.Value) (key, error) {
 		KTY: jwkset.KTY(j.Type), CRV: jwkset.CRV(j.Curve), X: j.X, Y: j.Y, N: j.N, E: j.E,
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return key{}, errors.New("its numbers cannot be read, or are not a key")
+		return key{}, j.wrongNumbers()
 	}
 	algorithms, err := algorithmsOf(read.Key())
 	if err != nil {
@@ -140,6 +141,24 @@ func (j jwk) checkPurpose() error {
 		return otherPurpose("its “key_ops” do not contain “verify”")
 	}
 	return nil
+}
+
+// wrongNumbers returns why the library cannot read the numbers of a key.
+func (j jwk) wrongNumbers() error {
+	numbers := map[string][]struct{ name, text string }{
+		"RSA": {{"n", j.N}, {"e", j.E}},
+		"EC":  {{"x", j.X}, {"y", j.Y}},
+		"OKP": {{"x", j.X}},
+	}
+	for _, number := range numbers[j.Type] {
+		if number.text == "" {
+			return fmt.Errorf("it has no “%s”", number.name)
+		}
+		if _, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(number.text, "=")); err != nil {
+			return fmt.Errorf("its “%s” is not base64url, which has - for + and _ for /", number.name)
+		}
+	}
+	return errors.New("its numbers are not a key")
 }
 
 // withoutDetail returns what is wrong with a JWK, without any of its text.
