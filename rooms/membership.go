@@ -163,13 +163,13 @@ func (rs *Rooms) leave(s *seat, reason string) {
 
 // evict takes each of these members out of its room if mustGo says so. It skips a
 // member that has left the room meanwhile.
-func (rs *Rooms) evict(members []*member, reason string, mustGo func(Permit) bool) {
+func (rs *Rooms) evict(members []*member, reason string, mustGo func(*member) bool) {
 	for _, m := range members {
 		s, err := rs.lockOccupiedSeat(m.socketID)
 		if err != nil {
 			continue // it has left meanwhile
 		}
-		if s.member == m && mustGo(m.permit) {
+		if s.member == m && mustGo(m) {
 			rs.leaveAndTell(m.socketID, s, reason, "")
 		}
 		rs.unlockSeat(m.socketID, s)

@@ -50,6 +50,6 @@ func (rs *Rooms) Close(roomID string) error {
 	if len(members) == 0 {
 		return ErrNoRoom
 	}
-	rs.evict(members, roomClosed, func(Permit) bool { return true })
+	rs.evict(members, roomClosed, func(*member) bool { return true })
 	return nil
 }

@@ -38,8 +38,19 @@ func (rs *Rooms) Run(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			for _, r := range rs.snapshot() {
-				rs.evict(r.snapshot(), kicked, func(p Permit) bool { return p.hasExpired(now) })
+				rs.evict(r.snapshot(), kicked, func(m *member) bool { return rs.isOver(r, m, now) })
 			}
 		}
 	}
+}
+
+// isOver reports whether a member's permit has run out, and logs it: operators kick
+// members, too.
+func (rs *Rooms) isOver(r *room, m *member, now time.Time) bool {
+	if !m.permit.hasExpired(now) {
+		return false
+	}
+	rs.logger.Info("a member leaves because its access token has expired",
+		"roomId", r.id, "userId", m.userID, "socketId", m.socketID, "expired", m.permit.Expires)
+	return true
 }

@@ -1,7 +1,10 @@
 package rooms_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -58,7 +61,9 @@ func TestAPermitBoundsTheMembersOfTheRoom(t *testing.T) {
 
 func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rs, box := newRooms(10)
+		var log bytes.Buffer
+		box := newPostbox()
+		rs := rooms.New(box, rooms.Limits{Members: 10}, slog.New(slog.NewTextHandler(&log, nil)))
 		join(t, rs, box, "room", "for ever")
 		require.NoError(t, rs.Join("brief", rooms.JoinRequest{RoomID: "room", UserID: "B", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))
 		require.NoError(t, rs.Join("renewed", rooms.JoinRequest{RoomID: "room", UserID: "R", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))
@@ -85,5 +90,7 @@ func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 		require.NoError(t, rs.Chat("for ever", "alone"))
 		cancel()
 		running.Wait()
+		require.Regexp(t, `msg="a member leaves because its access token has expired" roomId=room userId=B socketId=brief expired=\S+\n.*msg="room left" roomId=room userId=B socketId=brief reason=kicked`, log.String())
+		require.Equal(t, 2, strings.Count(log.String(), "has expired"), &log)
 	})
 }
