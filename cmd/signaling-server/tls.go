@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/acme/autocert"
 )
 
 // usesTLS reports whether the server speaks HTTPS.
@@ -24,17 +20,11 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 		if err := checkAuthorities("ACME_DOMAINS"); err != nil {
 			return nil, err
 		}
-		cache := autocert.DirCache(c.ACMECache)
-		if err := checkCache(cache, c.ACMEDomains); err != nil {
+		letsEncrypt := newLetsEncrypt(c, logger)
+		if err := letsEncrypt.checkCache(); err != nil {
 			return nil, fmt.Errorf("ACME_CACHE cannot be used: %w: set it to a folder that user %d may write, such as a volume", err, os.Getuid())
 		}
-		manager := autocert.Manager{
-			Prompt:     autocert.AcceptTOS,
-			Cache:      cache,
-			HostPolicy: autocert.HostWhitelist(c.ACMEDomains...),
-			Email:      c.ACMEEmail,
-		}
-		return manager.TLSConfig(), nil
+		return letsEncrypt.tlsConfig(), nil
 	case c.TLSCertificate != "":
 		certificate := &certificate{certFile: c.TLSCertificate, keyFile: c.TLSKey, logger: logger}
 		if err := certificate.load(); err != nil {
@@ -43,26 +33,6 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12}, nil
 	}
 	return nil, nil
-}
-
-// checkCache returns an error if certificates cannot be kept in a folder, or if those
-// that are kept there cannot be read. Otherwise the server would start, and then fail at
-// each handshake.
-func checkCache(cache autocert.DirCache, domains []string) error {
-	const trial = "trial"
-	always := context.Background()
-	if err := cache.Put(always, trial, nil); err != nil {
-		return err
-	}
-	if err := cache.Delete(always, trial); err != nil {
-		return err
-	}
-	for _, kept := range append([]string{"acme_account+key"}, domains...) {
-		if _, err := cache.Get(always, kept); err != nil && !errors.Is(err, autocert.ErrCacheMiss) {
-			return err
-		}
-	}
-	return nil
 }
 
 // certificate is a TLS certificate in files, which are read again when they change. A
