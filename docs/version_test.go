@@ -64,4 +64,6 @@ func TestTheREADMESaysWhichGoIsNeeded(t *testing.T) {
 	_, start, found := strings.Cut(string(readme), "\n## Start\n\n")
 	require.True(t, found)
 	require.True(t, strings.HasPrefix(start, "You need Go "+string(needed[1])+" or later."))
+	start, _, _ = strings.Cut(start, "\n## ")
+	require.NotContains(t, start, "CONTRIBUTING.md", "a page for those who change the server helps nobody to start it")
 }
