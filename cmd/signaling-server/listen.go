@@ -66,7 +66,8 @@ func listenError(c config, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s is in use by another program: stop that program, or set PORT to a free port", where)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("only privileged users may listen on %s: set PORT to a port above 1023", where)
+		return fmt.Errorf("only privileged users may listen on %s: set PORT to a port above 1023 and forward port %[2]d to it, "+
+			"or, on Linux, allow it by “setcap cap_net_bind_service=+ep” on the program's file or by “sysctl net.ipv4.ip_unprivileged_port_start=%[2]d”", where, c.Port)
 	default:
 		return fmt.Errorf("cannot listen on %s: %w", where, err)
 	}

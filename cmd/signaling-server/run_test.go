@@ -202,6 +202,14 @@ func TestATakenPortIsReportedInOneSentence(t *testing.T) {
 	require.Equal(t, "signaling-server: port "+port+" of 127.0.0.1 is in use by another program: stop that program, or set PORT to a free port.\n", stderr.String())
 }
 
+// Most systems keep the ports below 1024 for root, and ACME_DOMAINS needs port 443.
+func TestAPortForRootIsRefusedWithTheWaysToGetIt(t *testing.T) {
+	for _, port := range []int{443, 80} {
+		err := listenError(config{Port: port, ACMEDomains: []string{"signaling.example.com"}}, fmt.Errorf("bind: %w", syscall.EACCES))
+		require.EqualError(t, err, fmt.Sprintf("only privileged users may listen on port %[1]d: set PORT to a port above 1023 and forward port %[1]d to it, or, on Linux, allow it by “setcap cap_net_bind_service=+ep” on the program's file or by “sysctl net.ipv4.ip_unprivileged_port_start=%[1]d”", port))
+	}
+}
+
 func TestAnInvalidValueIsReportedInOneSentence(t *testing.T) {
 	for variable, want := range map[string]string{
 		"PORT=http":                       `PORT is "http", but must be a port number from 0 (any free port) to 65535`,
