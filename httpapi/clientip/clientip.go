@@ -146,7 +146,7 @@ func Network(a netip.Addr) netip.Prefix {
 // quotes, and may be an IPv4 address written as IPv6.
 func parse(text string) netip.Addr {
 	text = strings.Trim(strings.TrimSpace(text), `"`)
-	if withPort, err := netip.ParseAddrPort(text); err == nil {
+	if withPort, err := netip.ParseAddrPort(withPlainPort(text)); err == nil {
 		return withPort.Addr().Unmap().WithZone("")
 	}
 	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
@@ -155,6 +155,18 @@ func parse(text string) netip.Addr {
 	}
 	return address.Unmap().WithZone("")
 }
+
+// withPlainPort replaces a port that a proxy hides by 0. Such a port is a word after an
+// underscore (RFC 7239, 6.3).
+func withPlainPort(text string) string {
+	host, word, isHidden := strings.Cut(text, ":_")
+	if !isHidden || word == "" || strings.Trim(word, wordCharacters) != "" {
+		return text
+	}
+	return host + ":0"
+}
+
+const wordCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 // parameters returns a parameter of each element of Forwarded, or "" for an element
 // without it. It splits at every comma, also inside quotes. That is safe, because neither

@@ -119,6 +119,28 @@ func TestExamineSaysWhatIsDoubtful(t *testing.T) {
 	}
 }
 
+// A proxy may hide the port of the client (RFC 7239, 6.3).
+func TestAHiddenPortHidesNoAddress(t *testing.T) {
+	for node, want := range map[string]string{
+		`"192.0.2.1:_x"`:             "192.0.2.1",
+		`"192.0.2.1:_SEVKISEK.a-b_"`: "192.0.2.1",
+		`"[2001:db8::1]:_x"`:         "2001:db8::1",
+		`"[::ffff:192.0.2.1]:_8080"`: "192.0.2.1",
+		`192.0.2.1:_x`:               "192.0.2.1", // without the quotation marks that it needs
+		`"192.0.2.1:_"`:              "10.0.0.1",
+		`"192.0.2.1:x"`:              "10.0.0.1",
+		`"192.0.2.1:_x:80"`:          "10.0.0.1",
+		`"192.0.2.1:_x y"`:           "10.0.0.1",
+		`"2001:db8::1:_x"`:           "10.0.0.1", // without the brackets that it needs
+		`"_hidden:_x"`:               "10.0.0.1",
+		`":_x"`:                      "10.0.0.1",
+	} {
+		r := request("10.0.0.1:5", nil, []string{"for=" + node + ";proto=https"})
+		require.Equal(t, want, trusted.Of(r).String(), node)
+		require.True(t, trusted.IsEncrypted(r))
+	}
+}
+
 func TestOnlyATrustedProxySaysThatTheClientUsedHTTPS(t *testing.T) {
 	for _, c := range []struct {
 		what             string
@@ -166,6 +188,8 @@ func TestNetworkIsWhatOneSubscriberHas(t *testing.T) {
 // For any headers, a peer that is not a trusted proxy names only itself.
 func FuzzOf(f *testing.F) {
 	f.Add("10.0.0.1:5", "198.51.100.7, 192.0.2.1", `for="[2001:db8::1]:443"`)
+	f.Add("10.0.0.1:5", "192.0.2.1:_x", `for="192.0.2.1:_x"`)
+	f.Add("10.0.0.1:5", "[2001:db8::1]:_", `for="[2001:db8::1]:_a.b-c_d";by="_x:_y"`)
 	f.Add("10.0.0.1:5", ",,,", "for=;for=,=")
 	f.Add("192.0.2.1:5", "10.0.0.1", "for=10.0.0.1")
 	f.Fuzz(func(t *testing.T, remote, legacy, standard string) {
