@@ -59,3 +59,16 @@ func TestAPositionThatCannotBeReadGivesANewSocket(t *testing.T) {
 	resumed := s.stream(t, http.MethodGet, "/events?_=%;x&lastEventId="+a.token+".0", nil).next("connected")
 	require.Equal(t, true, resumed.json["resumed"])
 }
+
+// net/http refuses such a path itself, so there is no problem document.
+func TestAPathThatIsNotPercentEncodedIsNotHTTP(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, unheard)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
+	require.NoError(t, err)
+	r.URL.Opaque = "/rooms/100%"
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	require.Equal(t, "text/plain; charset=utf-8", response.Header.Get("Content-Type"))
+}
