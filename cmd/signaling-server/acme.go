@@ -71,11 +71,16 @@ func (l *letsEncrypt) tlsConfig() *tls.Config {
 	return config
 }
 
+// errOfAnother is the text of autocert's error after a handshake that asked for the same
+// certificate in vain. The error of that handshake says why.
+const errOfAnother = "acme/autocert: missing certificate"
+
 // get implements GetCertificate of [tls.Config]. It logs an error that is not the client's:
 // net/http would report it only as the failure of a handshake.
 func (l *letsEncrypt) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	certificate, err := l.manager.GetCertificate(hello)
-	if err != nil && !slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto}) {
+	isChallenge := slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto})
+	if err != nil && err.Error() != errOfAnother && !isChallenge {
 		l.report(strings.TrimSuffix(hello.ServerName, "."), err)
 	}
 	return certificate, err

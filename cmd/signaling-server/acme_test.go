@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/acme"
+	"golang.org/x/time/rate"
 )
 
 // acmeServer answers each request of the ACME protocol with a problem.
@@ -50,12 +51,16 @@ func TestTheLogSaysWhyThereIsNoCertificateFromLetsEncrypt(t *testing.T) {
 			for _, server := range []string{"signaling.example.com", "Signaling.Example.COM.", "signaling.example.com"} {
 				fail(&tls.ClientHelloInfo{ServerName: server})
 			}
-			require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), &log)
 			require.Contains(t, log.String(), "there is no certificate from Let's Encrypt for a name in ACME_DOMAINS: "+c.check)
 			require.Contains(t, log.String(), "name=signaling.example.com")
 			require.Contains(t, log.String(), c.says)
+
+			l.reports["signaling.example.com"] = &rate.Sometimes{Every: 1}
+			fail(&tls.ClientHelloInfo{ServerName: "signaling.example.com"})
+			require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), "a handshake that did not ask the server does not know why: %s", &log)
 			fail(&tls.ClientHelloInfo{ServerName: "b.example.com"})
-			require.Contains(t, log.String(), "name=b.example.com")
+			l.report("b.example.com", io.EOF)
+			require.Equal(t, 1, strings.Count(log.String(), "name=b.example.com"), "once a minute: %s", &log)
 			before := log.String()
 			for _, theirs := range []*tls.ClientHelloInfo{
 				{}, {ServerName: "evil.example.com"}, {ServerName: "localhost"},
