@@ -51,11 +51,11 @@ func (l netLog) Write(line []byte) (int, error) {
 }
 
 // serveOn serves until the server is shut down. It speaks TLS if the server has TLS.
-func serveOn(listener net.Listener, server *http.Server) error {
+func serveOn(listener net.Listener, guard *conns.Guard, server *http.Server) error {
 	if server.TLSConfig != nil {
-		return server.ServeTLS(listener, "", "") // no files: TLSConfig has the certificates
+		return server.Serve(guard.ListenTLS(listener, server.TLSConfig))
 	}
-	return server.Serve(listener)
+	return server.Serve(guard.Listen(listener))
 }
 
 // http2Config bounds what an HTTP/2 connection may take. One client needs a few

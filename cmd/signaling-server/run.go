@@ -102,7 +102,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 
 	web := newHTTPServer(c, signaling.Handler(), ours, guard, logger)
 	failed := make(chan error, 1)
-	running.Go(func() { failed <- serveOn(guard.Listen(listener), web) })
+	running.Go(func() { failed <- serveOn(listener, guard, web) })
 
 	announce(c, logger)
 	memory.announce(c, logger)

@@ -30,7 +30,7 @@ func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
 		if err := certificate.load(); err != nil {
 			return nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", withUser(err))
 		}
-		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12}, nil
+		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
 	}
 	return nil, nil
 }

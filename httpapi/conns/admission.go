@@ -75,7 +75,7 @@ func (g *Guard) place(c *conn, address netip.Addr) (victims []victim) {
 		g.owners[o.network] = o // remove forgets an owner that has lost its last connection
 		victims = []victim{goes}
 	}
-	if g.isFull() || !g.pays(o) {
+	if g.isFull() || !g.pays(o, g.cost) {
 		return append(victims, g.placeInReserve(c)...)
 	}
 	c.owner = o
@@ -101,13 +101,18 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 	return victim{}, true
 }
 
-// pays charges a connection to the budget, and reports whether there was room for it in
-// the owner's share. For a proxy only the whole budget counts: it serves many clients.
-func (g *Guard) pays(o *owner) bool {
-	if o.isExempt {
-		return g.options.Budget.Take(g.cost)
+// pays charges bytes of a connection to the budget, and reports whether there was room
+// for them in the owner's share. For a proxy only the whole budget counts: it serves many
+// clients. A connection in the reserve has no owner, and the reserve is small.
+func (g *Guard) pays(o *owner, bytes int) bool {
+	switch {
+	case o == nil:
+		g.options.Budget.Charge(bytes)
+		return true
+	case o.isExempt:
+		return g.options.Budget.Take(bytes)
 	}
-	return g.options.Budget.TakeFor(o.network, g.cost)
+	return g.options.Budget.TakeFor(o.network, bytes)
 }
 
 // isFull reports whether there is no room for another connection from any address.

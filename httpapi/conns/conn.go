@@ -22,11 +22,13 @@ type conn struct {
 	wasEncrypted bool   // the PROXY header says so
 
 	writing atomic.Bool // something is being written
+	header  header
 
 	// Guarded by guard.mu.
 	state state
 	since time.Duration // when it entered the state, since the guard's start
 	gone  bool          // it is no longer counted
+	held  int           // bytes that are charged for its header, beside its cost
 	links [linkings]link
 }
 

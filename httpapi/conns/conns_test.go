@@ -37,6 +37,16 @@ type server struct {
 }
 
 func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) *server {
+	return newServerOn(t, o, func(h *httptest.Server, guard *conns.Guard) {
+		h.Listener = guard.Listen(h.Listener)
+		for _, other := range others {
+			other(h)
+		}
+	})
+}
+
+// newServerOn is newServer with a function that connects the guard with the listener.
+func newServerOn(t *testing.T, o conns.Options, connect func(*httptest.Server, *conns.Guard)) *server {
 	s := &server{closed: make(map[conns.Reason]int)}
 	o.OnClosed = func(why conns.Reason, _ netip.Addr) {
 		s.mu.Lock()
@@ -45,12 +55,9 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 	}
 	s.guard = conns.New(o)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(answer))
-	s.Listener = s.guard.Listen(s.Listener)
 	// httptest.Server sets a hook of its own, which calls this one.
 	s.Config.ConnState, s.Config.ConnContext = s.guard.ConnState, s.guard.ConnContext
-	for _, other := range others {
-		other(s.Server)
-	}
+	connect(s.Server, s.guard)
 	if s.TLS != nil {
 		s.StartTLS()
 	} else {
@@ -71,12 +78,16 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 
 // answer is the handler. Its answer says whether the connection is in the reserve. A
 // request to /hold stays under way until its client is gone, a request to /hijack takes the
-// connection over, and the answer to /who says what is known of the client.
+// connection over, and the answer to /who says what is known of the client. The body of a
+// request to /body is read.
 func answer(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/hold" {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		return
+	}
+	if r.URL.Path == "/body" {
+		_, _ = io.Copy(io.Discard, r.Body)
 	}
 	if r.URL.Path == "/hijack" {
 		c, _, err := http.NewResponseController(w).Hijack()

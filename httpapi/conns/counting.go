@@ -12,6 +12,10 @@ func (g *Guard) enter(c *conn, s state) {
 	if c.gone {
 		return
 	}
+	if c.held > 0 && !c.header.isHTTP2.Load() {
+		g.giveBack(c, c.held)
+		c.held = 0
+	}
 	if c.owner == nil {
 		g.reserve.drop(c)
 		c.state, c.since = s, g.now()
@@ -34,18 +38,23 @@ func (g *Guard) forget(c *conn) {
 // remove stops counting a connection, for good.
 func (g *Guard) remove(c *conn) {
 	c.gone = true
+	g.giveBack(c, g.cost+c.held)
+	c.held = 0
 	if c.owner == nil {
-		g.options.Budget.Charge(-g.cost)
 		g.reserve.drop(c)
 		return
 	}
-	if c.owner.isExempt {
-		g.options.Budget.Charge(-g.cost)
-	} else {
-		g.options.Budget.ChargeFor(c.owner.network, -g.cost)
-	}
 	g.take(c)
 	g.tidy(c.owner)
+}
+
+// giveBack undoes a charge for a connection.
+func (g *Guard) giveBack(c *conn, bytes int) {
+	if c.owner == nil || c.owner.isExempt {
+		g.options.Budget.Charge(-bytes)
+	} else {
+		g.options.Budget.ChargeFor(c.owner.network, -bytes)
+	}
 }
 
 // put counts a connection of an owner in a state.

@@ -1,5 +1,6 @@
 // Package conns counts the TCP connections of a server. It bounds them for each address
-// and in all, and closes connections that wait for too long.
+// and in all, and closes connections that wait for too long. It charges what a header takes
+// before it is complete.
 //
 // A [Guard] works in two places. It wraps the listener, where connections begin, and it
 // receives http.Server.ConnState, which reports what each connection does. HTTP/1,

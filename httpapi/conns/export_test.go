@@ -11,3 +11,13 @@ func (g *Guard) ActiveInReserve() (count int) {
 	}
 	return count
 }
+
+// FieldLines returns how many lines of a header begin in bytes that come in parts, and how
+// many of them the last header has.
+func FieldLines(parts ...[]byte) (all, last int) {
+	var lines fieldLines
+	for _, part := range parts {
+		all += lines.add(part)
+	}
+	return all, lines.count
+}

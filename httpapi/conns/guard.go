@@ -33,11 +33,13 @@ const (
 	HeaderTimeout Reason = "header timeout"  // its first request did not arrive in time
 	IdleTimeout   Reason = "idle timeout"    // its next request did not arrive in time
 	NoProxyHeader Reason = "no proxy header" // it came from a proxy, without a PROXY header in time
+	HeaderMemory  Reason = "header memory"   // its header was not complete, and the budget had no room for it
+	TooManyFields Reason = "too many fields" // its header had more fields than MaxFields
 )
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{AddressFull, ReserveFull, MadeRoom, Unserved, HeaderTimeout, IdleTimeout, NoProxyHeader}
+	return []Reason{AddressFull, ReserveFull, MadeRoom, Unserved, HeaderTimeout, IdleTimeout, NoProxyHeader, HeaderMemory, TooManyFields}
 }
 
 // Options say how many connections there may be. Zero means no limit.
@@ -66,8 +68,11 @@ type Options struct {
 
 	// Budget is charged with Cost bytes for each connection. It may be nil.
 	Budget *budget.Budget
-	// Cost is what a connection costs, in bytes. Zero means the constant [Cost].
+	// Cost is what a connection costs, in bytes. Zero means the constant [Cost]. A header
+	// that is not complete costs more.
 	Cost int
+	// MaxHeader is how many bytes the header of a request over HTTP/2 may have.
+	MaxHeader int
 
 	// OnClosed is called for each connection that the guard closes, by any goroutine, with
 	// the address of the other end: the client's or, if there is one, the proxy's. The
@@ -143,9 +148,11 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateActive, http.StateHijacked:
+		c.header.begin()
 		g.enter(c, active)
 	case http.StateIdle:
 		g.enter(c, idle)
+		c.header.end()
 	case http.StateClosed:
 		g.forget(c)
 	}

@@ -35,7 +35,7 @@ func withProxyHeader(c *conn) *proxied {
 func (p *proxied) RemoteAddr() net.Addr {
 	p.begins.Do(func() {
 		if p.ProxyHeader() == nil {
-			p.counted.guard.closeUnidentified(p.counted)
+			p.counted.guard.refuse(p.counted, NoProxyHeader)
 		}
 	})
 	if client, isTCP := p.Conn.RemoteAddr().(*net.TCPAddr); isTCP {
@@ -82,20 +82,6 @@ func isEncrypted(header *proxyproto.Header) bool {
 	}
 	ssl, isThere := tlvparse.FindSSL(fields)
 	return isThere && ssl.ClientSSL()
-}
-
-// closeUnidentified closes a connection that has no valid PROXY header, unless it is
-// closed already.
-func (g *Guard) closeUnidentified(c *conn) {
-	g.mu.Lock()
-	isGone := c.gone
-	if !isGone {
-		g.remove(c)
-	}
-	g.mu.Unlock()
-	if !isGone {
-		victim{c, NoProxyHeader}.end()
-	}
 }
 
 // bare returns the connection below a PROXY header.
