@@ -44,6 +44,9 @@ type Options struct {
 	// MaxBody is how many bytes a body may have, and MaxBatch how many events a batch
 	// may have. The contract promises 64 KiB and 64: smaller values are raised to that.
 	MaxBody, MaxBatch int
+	// MaxHeader is how many bytes the header of a request may have, as HTTP/1 writes it.
+	// 0: as many as the http.Server allows.
+	MaxHeader int
 
 	// ICEServers are the STUN and TURN servers of GET /ice-servers.
 	ICEServers iceservers.Provider
@@ -87,6 +90,7 @@ type API struct {
 	budget      *budget.Budget // nil: no bound
 	maxBody     int64
 	maxBatch    int
+	maxHeader   int // 0: no bound
 	operators   operators
 	iceServers  iceservers.Provider
 	environment string
@@ -127,6 +131,7 @@ func New(o Options) (*API, error) {
 		budget:      o.Budget,
 		maxBody:     int64(max(o.MaxBody, minMaxBody)),
 		maxBatch:    max(o.MaxBatch, minMaxBatch),
+		maxHeader:   o.MaxHeader,
 		operators:   newOperators(o.AdminToken, isProduction),
 		iceServers:  o.ICEServers,
 		environment: o.Environment,
@@ -171,6 +176,12 @@ func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	}
 	if refusal != nil {
 		a.refuseRequest(w, r, refusal)
+		return
+	}
+	if err := a.checkHeader(r); err != nil {
+		r.Header = nil // the client may never read the answer, and its header takes much memory
+		hurryBody(w, r)
+		a.fail(w, r, err)
 		return
 	}
 	if err := a.checkOrigin(r); err != nil {

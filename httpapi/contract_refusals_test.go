@@ -201,6 +201,32 @@ func requestsAtOnceAreLimited(t *testing.T, w *witness) {
 	}
 }
 
+// headersAreBounded tries each operation with a header of too many fields.
+func headersAreBounded(t *testing.T, w *witness) {
+	s := w.newServer(t, sse.Options{}, 100)
+	for template, item := range w.document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			if operation.Responses.Value("431") == nil {
+				continue // a file, which only this test's document has
+			}
+			path := withExamples(template, operation.Parameters)
+			if template == "/silence" {
+				path += "?seconds=1"
+			}
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+			require.NoError(t, err)
+			r.Header["X"] = make([]string, 250)
+			for n := range 10 {
+				r.Header.Set(fmt.Sprint("Y-", n), "")
+			}
+			r.Header.Set("Authorization", "Bearer "+sse.NewToken().Secret())
+			status, problem := s.do(t, r)
+			require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, status, path)
+			require.Equal(t, "/problems/header-too-large", problem["type"])
+		}
+	}
+}
+
 func foreignPagesAreRefused(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100, func(u *setup) { u.API.CORSOrigins = []string{"https://app.example.com"} })
 	refused := func(r *http.Request) {

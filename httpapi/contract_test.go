@@ -48,6 +48,7 @@ var scenarios = []struct {
 	{"at capacity", atCapacity},
 	{"rates are limited", ratesAreLimited},
 	{"requests at once are limited", requestsAtOnceAreLimited},
+	{"headers are bounded", headersAreBounded},
 	{"foreign pages are refused", foreignPagesAreRefused},
 	{"operators operate", operatorsOperate},
 	{"strangers are not operators", strangersAreNotOperators},

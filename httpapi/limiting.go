@@ -21,6 +21,7 @@ const (
 	roomsPerAddress   limits.Name = "rooms per address"
 	outboxSize        limits.Name = "outbox"
 	bodySize          limits.Name = "body size"
+	headerSize        limits.Name = "header size"
 	memoryForClients  limits.Name = "memory"
 	requestMemory     limits.Name = "request memory"
 	tcpConnections    limits.Name = "TCP connections"
@@ -28,7 +29,7 @@ const (
 
 // limitNames are the names of all limits.
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, memoryForClients, requestMemory, tcpConnections)
+	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, headerSize, memoryForClients, requestMemory, tcpConnections)
 }
 
 // exceededSentences tell a client which limit it has reached.

@@ -68,7 +68,7 @@ func NewMetrics() *Metrics {
 		byLimit: newCounters(registry, "signaling_limit_reached_total", "limit",
 			"Requests, and events of batches, that were refused because a limit was reached.", limitNames()...),
 		closed: newCounters(registry, "signaling_connections_closed_total", "why",
-			"TCP connections that were closed because there were too many, because they waited too long, or because a proxy sent no PROXY header.", conns.Reasons()...),
+			"TCP connections that were closed because there were too many, because they waited too long, because a proxy sent no PROXY header, or because of a header.", conns.Reasons()...),
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m

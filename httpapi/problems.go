@@ -52,8 +52,11 @@ func problemFor(err error) (*problem.Problem, limits.Name) {
 	var exceeded *limits.Exceeded
 	switch {
 	case errors.As(err, &p):
-		if p.Name == problem.PayloadTooLarge.Name {
+		switch p.Name {
+		case problem.PayloadTooLarge.Name:
 			return p, bodySize
+		case problem.HeaderTooLarge.Name:
+			return p, headerSize
 		}
 		return p, ""
 	case errors.As(err, &exceeded):

@@ -63,6 +63,10 @@ type Options struct {
 	// Port is the TCP port that the monitoring endpoints show. The server does not
 	// listen on it.
 	Port int
+	// MaxHeader is how many bytes the header of a request may have. MaxHeaderBytes of the
+	// program's http.Server should be larger: its refusals are not problems. 0: as many
+	// as the http.Server allows.
+	MaxHeader int
 	// Logger logs what happens to sockets and rooms, and what fails. Nil: the server does
 	// not log.
 	Logger *slog.Logger
@@ -200,6 +204,7 @@ func (o Options) parts() Parts {
 			TrustedProxies:  o.TrustedProxies,
 			MaxBody:         o.Limits.MaxBody,
 			MaxBatch:        o.Limits.MaxBatch,
+			MaxHeader:       o.MaxHeader,
 			ICEServers:      o.ICEServers,
 			AdminToken:      o.AdminToken,
 			CORSOrigins:     o.CORSOrigins,

@@ -29,7 +29,7 @@ func guardOptions(c config) conns.Options {
 		IdleTimeout:   c.IdleTimeout,
 		ProxyProtocol: c.ProxyProtocol,
 		Cost:          c.connectionBytes(),
-		MaxHeader:     c.MaxHeader,
+		MaxHeader:     c.maxHeaderOfHTTP(),
 	}
 }
 

@@ -29,7 +29,7 @@ func newHTTPServer(c config, api http.Handler, ours *tls.Config, guard *conns.Gu
 		ReadTimeout:       c.BodyTimeout, // of header and body, and of the rest of a body that net/http discards
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       c.IdleTimeout,
-		MaxHeaderBytes:    c.MaxHeader,
+		MaxHeaderBytes:    c.maxHeaderOfHTTP(),
 		ConnState:         guard.ConnState,
 		ConnContext:       guard.ConnContext,
 		ErrorLog:          log.New(netLog{logger}, "", 0),
@@ -58,6 +58,22 @@ func serveOn(listener net.Listener, guard *conns.Guard, server *http.Server) err
 	return server.Serve(guard.Listen(listener))
 }
 
+// isShared reports whether a proxy may send the requests of several clients over one
+// connection of HTTP/2.
+func (c config) isShared() bool { return c.H2C || len(c.TrustedProxies) > 0 }
+
+// maxHeaderOfHTTP returns how many bytes of a header net/http reads. The API refuses a
+// header above MAX_HEADER, and net/http one that is longer than it reads. Over HTTP/2 that
+// ends the connection. So if clients share it, net/http reads as much as most proxies pass
+// on: nginx passes 32 KiB by default, and Envoy 60 KiB. HAProxy passes 16 KiB.
+func (c config) maxHeaderOfHTTP() int {
+	const alone, shared = 4 << 10, 64 << 10 // bytes beyond MAX_HEADER
+	if c.isShared() {
+		return c.MaxHeader + shared
+	}
+	return c.MaxHeader + alone
+}
+
 // http2Config bounds what an HTTP/2 connection may take. One client needs a few
 // streams, but a proxy serves all its clients over a few connections.
 func http2Config(c config) *http.HTTP2Config {
@@ -67,7 +83,7 @@ func http2Config(c config) *http.HTTP2Config {
 		MaxReceiveBufferPerStream:     64 << 10,
 		WriteByteTimeout:              10 * time.Second,
 	}
-	if c.H2C || len(c.TrustedProxies) > 0 {
+	if c.isShared() {
 		h.MaxConcurrentStreams = 1000
 		h.MaxReceiveBufferPerConnection = 1 << 20
 	}

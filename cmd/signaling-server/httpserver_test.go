@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,13 +40,77 @@ func answerOf(t *testing.T, from *bufio.Reader) int {
 func TestALargeHeaderIsAcceptedIfTheSettingAllowsIt(t *testing.T) {
 	for setting, largest := range map[string]int{"MAX_HEADER=": 16 << 10, "MAX_HEADER=65536": 64 << 10, "MAX_HEADER=4096": 4 << 10} {
 		s := start(t, setting)
-		for size, want := range map[int]int{largest - 100: http.StatusOK, largest + 5000: http.StatusRequestHeaderFieldsTooLarge} {
+		for size, want := range map[int]int{largest - 100: http.StatusOK, largest: http.StatusRequestHeaderFieldsTooLarge, largest + 16_000: http.StatusRequestHeaderFieldsTooLarge} {
 			connection, answers := s.dial(t)
 			fmt.Fprintf(connection, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: %s\r\n\r\n", strings.Repeat("x", size))
 			require.Equal(t, want, answerOf(t, answers), "%s, %d bytes", setting, size)
 		}
 		require.Zero(t, s.stop(t))
 	}
+}
+
+// A problem says what is wrong, and is counted.
+func TestAHeaderThatIsTooLargeGetsAProblem(t *testing.T) {
+	s := start(t)
+	for _, large := range []string{"Cookie: " + strings.Repeat("x", 16<<10), strings.Repeat("X:\r\n", 255) + "Y:"} {
+		connection, answers := s.dial(t)
+		fmt.Fprintf(connection, "GET /ice-servers HTTP/1.1\r\nHost: localhost\r\n%s\r\nConnection: close\r\n\r\n", large)
+		response, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
+		require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
+		require.Contains(t, string(text), "/problems/header-too-large")
+	}
+	response, err := http.Get(s.url + "/metrics")
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Contains(t, string(text), `signaling_limit_reached_total{limit="header size"} 2`)
+	require.Zero(t, s.stop(t))
+}
+
+// A proxy sends the requests of many clients over one connection of HTTP/2. Before, a
+// header above MAX_HEADER ended it with all their streams.
+func TestOverASharedConnectionOnlyTheRequestWithALargeHeaderIsRefused(t *testing.T) {
+	s := start(t, "H2C=true", "MAX_HEADER=4096", "HEARTBEAT_INTERVAL=1s")
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy := &http.Client{Transport: transport, Timeout: patience}
+	stream, err := proxy.Get(s.url + "/events")
+	require.NoError(t, err)
+	defer stream.Body.Close()
+	events := bufio.NewReader(stream.Body)
+	_, err = events.ReadString('\n')
+	require.NoError(t, err)
+
+	for _, large := range []http.Header{
+		{"Cookie": {strings.Repeat("x", 60_000)}},
+		{"Cookie": {strings.Repeat("x", 5000)}},
+		{"X": slices.Repeat([]string{strings.Repeat("x", 8000)}, 8)},
+		{"X": make([]string, 1000)},
+	} {
+		request, err := http.NewRequest(http.MethodGet, s.url+"/livez", nil)
+		require.NoError(t, err)
+		request.Header = large
+		response, err := proxy.Do(request)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
+		require.Contains(t, string(text), "/problems/header-too-large")
+	}
+	for line := ""; !strings.Contains(line, "heartbeat"); {
+		line, err = events.ReadString('\n')
+		require.NoError(t, err, "the stream of another client lives on")
+	}
+	stream.Body.Close()
+	require.Zero(t, s.stop(t))
 }
 
 // A proxy that keeps connections open must not use one that the server closes.

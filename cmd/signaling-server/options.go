@@ -32,6 +32,7 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 		AdminToken:        c.AdminToken,
 		StrictTransport:   c.strictTransport(),
 		Environment:       c.Environment,
+		MaxHeader:         c.MaxHeader,
 		Logger:            logger,
 	}
 	if o.CORSOrigins, err = origins.Parse(c.CORSOrigins); err != nil {

@@ -36,6 +36,8 @@ var (
 		"The server understood the request, but something in it is missing, unknown or out of bounds. The member “errors” names each field, the rule that it breaks, and what it must be."}
 	RateLimited = Type{"rate-limited", http.StatusTooManyRequests, "Too many requests",
 		"Wait as long as the header Retry-After says. Then send less often."}
+	HeaderTooLarge = Type{"header-too-large", http.StatusRequestHeaderFieldsTooLarge, "The header is too large",
+		"The header of the request has more bytes, or more fields, than the operator of the server allows. Cookies are often the reason: a network with single sign-on may add large ones. The operator can raise MAX_HEADER."}
 	TargetOverflow = Type{"target-overflow", http.StatusTooManyRequests, "Your share of the target's outbox is used up",
 		"A receiver has not yet read what you sent to it. Each sender has a share of a receiver's outbox. Yours is full, so the server did not accept this event; events that it accepted before will arrive. Send less often, and try again after the time in the header Retry-After. The server refuses an event that is for the whole room even if only one member is slow."}
 	ShuttingDown = Type{"shutting-down", http.StatusServiceUnavailable, "The server is shutting down",
@@ -48,5 +50,5 @@ var (
 var Types = []Type{
 	MalformedJSON, UnknownSession, UnknownOperator, AccessDenied, OriginNotAllowed, OperatorsOnly, TargetNotFound,
 	NotFound, MethodNotAllowed, NotInRoom, RoomFull, RoomLocked, PayloadTooLarge, UnsupportedMediaType,
-	ValidationFailed, RateLimited, TargetOverflow, ShuttingDown, AtCapacity,
+	ValidationFailed, RateLimited, TargetOverflow, HeaderTooLarge, ShuttingDown, AtCapacity,
 }
