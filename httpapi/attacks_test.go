@@ -346,11 +346,15 @@ func TestAttackSpoofingAnAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, sse.Options{}, 100, others...)
-			for n := range 5 {
-				s.ask(t, http.StatusOK, http.MethodGet, "/events/poll?wait=0", forward(n))
+			asked, refused := 0, 0
+			for ; asked < 5; asked++ {
+				s.ask(t, http.StatusOK, http.MethodGet, "/events/poll?wait=0", forward(asked))
 			}
-			for n := range 5 {
-				s.ask(t, http.StatusTooManyRequests, http.MethodGet, "/events/poll?wait=0", forward(5+n))
+			for ; refused < 5; asked++ { // on a busy machine, the bucket refills between two requests
+				require.Less(t, asked, 250, "each forged address has a bucket of its own")
+				if status, _ := s.try(t, http.MethodGet, "/events/poll?wait=0", forward(asked)); status == http.StatusTooManyRequests {
+					refused++
+				}
 			}
 		})
 	}
@@ -434,14 +438,15 @@ func TestAttackTimingTheComparisonOfSecrets(t *testing.T) {
 // While it is stopped, a right guess gets the same answer as a wrong one.
 func TestAttackGuessingTheOperatorsToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken)
-	refused := 0
+	isStopped := func(guess string) bool { return s.tryToken(t, operations[0], guess) == http.StatusTooManyRequests }
+	heard, began := 0.0, time.Now()
 	for n := range 40 {
-		if s.tryToken(t, operations[0], fmt.Sprint("guess ", n)) == http.StatusTooManyRequests {
-			refused++
+		if !isStopped(fmt.Sprint("guess ", n)) {
+			heard++
 		}
 	}
-	require.Greater(t, refused, 20)
-	require.Equal(t, http.StatusTooManyRequests, s.tryToken(t, operations[0], adminToken))
+	require.LessOrEqual(t, heard, 11+2*time.Since(began).Seconds(), "a burst of 10, and then 2 guesses in a second")
+	eventually(t, func() bool { return isStopped("guess") && isStopped(adminToken) })
 }
 
 // A text that an operator or a client writes must not start a new line in the log. slog

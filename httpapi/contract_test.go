@@ -64,16 +64,22 @@ func TestServerAndContractAgree(t *testing.T) {
 	c, err := theContract()
 	require.NoError(t, err)
 	heard := make(map[string]bool)
+	isWhole := true
 	for _, scenario := range scenarios {
 		var w *witness
-		t.Run(scenario.name, func(t *testing.T) {
+		passed := t.Run(scenario.name, func(t *testing.T) {
 			w = newWitness(t, c)
 			scenario.run(t, w)
 		})
-		if w == nil {
-			t.Skip("only some of the scenarios were asked for")
+		if w == nil { // -run asks for other scenarios
+			isWhole = false
+			continue
 		}
+		isWhole = isWhole && passed
 		maps.Copy(heard, w.heard)
+	}
+	if !isWhole {
+		t.Skip("some scenarios did not run, or stopped early, so some facts did not happen")
 	}
 	for _, fact := range slices.Sorted(maps.Keys(c.facts)) {
 		why, excused := notYet[fact]
@@ -205,7 +211,11 @@ func accessTokens(t *testing.T, w *witness) {
 
 	strict := w.newServer(t, sse.Options{}, 100, withAccessTokens(t), func(u *setup) { u.EnforceExpiry = true })
 	brief := strict.connect(t)
-	brief.send(joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}), "room", "Ada"))
+	eventually(t, func() bool { // on a busy machine, the token may expire before it arrives
+		soon := jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}
+		status, _ := strict.post(t, brief.token, joinWith(accessToken(t, "room", "Ada", soon), "room", "Ada"))
+		return status == http.StatusAccepted
+	})
 	brief.next("room-joined")
 	require.Equal(t, "kicked", brief.next("room-left").json["reason"])
 }
@@ -222,7 +232,7 @@ func iceServers(t *testing.T, w *witness) {
 	for range 9 { // the rest of the burst
 		s.ask(t, http.StatusOK, http.MethodGet, "/ice-servers", bearer)
 	}
-	require.NotEmpty(t, s.ask(t, http.StatusTooManyRequests, http.MethodGet, "/ice-servers", bearer).Get("Retry-After"))
+	require.NotEmpty(t, s.askUntilLimited(t, http.MethodGet, "/ice-servers", bearer).Get("Retry-After"))
 }
 
 func beacons(t *testing.T, w *witness) {

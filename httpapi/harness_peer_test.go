@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -96,11 +99,18 @@ func (p *peer) read() {
 // next takes the next event, which must have this type.
 func (p *peer) next(kind string) event {
 	p.t.Helper()
+	e := p.take(kind)
+	require.Equal(p.t, kind, e.kind, e.data)
+	require.Equal(p.t, kind, e.json["type"])
+	return e
+}
+
+// take takes the next event, while the test waits for an event of this type.
+func (p *peer) take(kind string) event {
+	p.t.Helper()
 	select {
 	case e, open := <-p.events:
 		require.True(p.t, open, "the stream ended before %s", kind)
-		require.Equal(p.t, kind, e.kind, e.data)
-		require.Equal(p.t, kind, e.json["type"])
 		p.lastID = e.id
 		return e
 	case <-time.After(patience):
@@ -157,6 +167,20 @@ func (p *peer) send(body string) {
 	p.t.Helper()
 	status, answer := p.server.post(p.t, p.token, body)
 	require.Equal(p.t, http.StatusAccepted, status, "%v", answer)
+}
+
+// promise posts an event whose body does not come before the end of the test. It returns
+// when the server waits for the body. The request is under way by then.
+func (p *peer) promise() {
+	p.t.Helper()
+	c, err := net.Dial("tcp", p.server.Listener.Addr().String())
+	require.NoError(p.t, err)
+	p.t.Cleanup(func() { c.Close() })
+	fmt.Fprintf(c, "POST /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", p.token)
+	require.NoError(p.t, c.SetReadDeadline(time.Now().Add(patience)))
+	line, err := bufio.NewReader(c).ReadString('\n') // the server asks for the body when it begins to read it
+	require.NoError(p.t, err)
+	require.Equal(p.t, "HTTP/1.1 100 Continue\r\n", line)
 }
 
 // refuse posts an event that must be refused with this problem.

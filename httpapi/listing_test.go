@@ -270,8 +270,12 @@ func TestMonitoringIsLimitedPerAddress(t *testing.T) {
 		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
 	}
 	for _, path := range []string{"/rooms", "/connections?q=a", "/stats", "/metrics", "/rooms/room"} {
-		status, problem := s.get(t, path)
-		require.Equal(t, http.StatusTooManyRequests, status)
+		var problem map[string]any
+		eventually(t, func() bool { // on a busy machine, the bucket refills between two requests
+			var status int
+			status, problem = s.get(t, path)
+			return status == http.StatusTooManyRequests
+		})
 		require.Equal(t, "/problems/rate-limited", problem["type"])
 		require.Equal(t, "Your address uses the monitoring too much. Ask less often, or for pages with ?limit=.", problem["detail"])
 	}
