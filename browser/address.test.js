@@ -70,7 +70,7 @@ for (const [name, location] of Object.entries(nowhere)) {
     for (const make of [() => io(), () => io({}), () => io(null), () => io("ftp://host"), () => io("/path")]) {
       const socket = make();
       const error = await new Promise((resolve) => socket.on("connect_error", resolve));
-      assert.match(error.message, /^No signaling server answers at "[^"]*" \(status none\): give io\(\) its address/);
+      assert.match(error.message, /^No signaling server answered a request to "[^"]*" \(status none\): give io\(\) its address/);
       assert.deepEqual([socket.active, socket.connected], [false, false]);
       socket.disconnect();
     }

@@ -76,15 +76,30 @@ test.describe("a platform that does not end what was aborted:", () => {
     await until(() => server.streams.size >= 2);
   });
 
-  test("a POST without an answer is repeated with its key", soon, async (t) => {
-    ignoreAborts(t);
-    hurry(t);
-    const server = await startServer(t, { answer: (response, post, number) => number > 1 && accept(response, post) });
-    const socket = open(t, server.url);
-    await connected(socket);
-    await socket.emitWithAck("ping");
-    assert.equal(server.posts[0].headers["idempotency-key"], server.posts[1].headers["idempotency-key"]);
-  });
+  for (const [what, breaks] of [["reported", false], ["not reported if the stream broke meanwhile", true]]) {
+    test(`a POST without an answer is repeated with its key, and ${what}`, soon, async (t) => {
+      ignoreAborts(t);
+      hurry(t);
+      const server = await startServer(t, { answer: (response, post, number) => number > 1 && accept(response, post) });
+      const socket = open(t, server.url);
+      await connected(socket);
+      const began = Date.now();
+      const errors = [];
+      socket.on("connect_error", ({ message }) => errors.push([message, Date.now() - began]));
+      const sent = socket.emitWithAck("ping");
+      const heartbeats = setInterval(() => server.send({ type: "heartbeat" }), 5000); // so the stream works
+      t.after(() => clearInterval(heartbeats));
+      await until(() => server.posts.length);
+      if (breaks) server.drop();
+      await sent;
+      assert.equal(server.posts[0].headers["idempotency-key"], server.posts[1].headers["idempotency-key"]);
+      assert.equal(errors.length, breaks ? 0 : 1);
+      for (const [message, passed] of errors) {
+        assert.match(message, /^No signaling server answered a request to "http.*" \(status none\)/);
+        assert.ok(passed >= 15_000 && passed < 25_000, `after ${passed} ms`); // a busy machine takes longer
+      }
+    });
+  }
 
   for (const [name, broken] of [["a body that never comes", { json: () => never }], ["an answer that never comes", { then: () => {} }]]) {
     test(`${name} is given up`, { timeout: 40_000 }, async (t) => {

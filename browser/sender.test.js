@@ -144,7 +144,7 @@ describe("POSTs that fail", { concurrency: true }, () => {
       const error = await new Promise((resolve) => socket.once("connect_error", resolve));
       const passed = Date.now() - began;
       assert.ok(error.message.includes(says), error.message);
-      assert.match(error.message, /^No signaling server answers at "http.*check its CORS_ORIGIN$/);
+      assert.match(error.message, /^No signaling server answered a request to "http.*check its CORS_ORIGIN$/);
       assert.ok(passed > 2000 && passed < 10_000, `after ${passed} ms`);
       assert.ok(socket.connected, "the stream works");
       passes = true;

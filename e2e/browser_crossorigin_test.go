@@ -83,7 +83,7 @@ func TestARefusalOfEachPostIsReported(t *testing.T) {
 			p := openFailingTab(t, "page", serveElsewhere(t, `<meta http-equiv="Content-Security-Policy" content="connect-src http://127.0.0.1:*">`+fmt.Sprintf(wrappedFetch, page.server, page.change)))
 			p.until("told", `window.errors?.length`)
 			require.True(t, evaluate[bool](p, `socket.connected`), "the stream works")
-			require.Contains(t, evaluate[string](p, `errors[0]`), fmt.Sprintf("No signaling server answers at %q", page.server+"/"))
+			require.Contains(t, evaluate[string](p, `errors[0]`), fmt.Sprintf("No signaling server answered a request to %q", page.server+"/"))
 			require.False(t, evaluate[bool](p, `Boolean(window.room)`))
 			evaluate[any](p, `window.stopped = true, dispatchEvent(new Event("online")), null`) // the client does not wait longer
 			p.until("in the room", `window.room`)

@@ -49,7 +49,7 @@ func TestAWrongAddressIsReported(t *testing.T) {
 			p.until("told", `window.says`)
 			says := evaluate[string](p, `says`)
 			require.Contains(t, says, wrong.says)
-			require.Contains(t, says, `No signaling server answers at "`+wrong.address)
+			require.Contains(t, says, `No signaling server answered a request to "`+wrong.address)
 			require.Contains(t, says, "give io() its address")
 			p.until("quiet", `new Promise((resolve) => setTimeout(resolve, 100, true))`)
 			p.mu.Lock()

@@ -20,6 +20,7 @@ const FINAL = /kicked|replaced/;
 export class Connection {
   session; // what a resume needs: { server, token, position }
   brokenSince = Date.now(); // 0 while a reader works
+  worksSince = 0; // when a reader last began to work after a break
   tell; // of the constructor
 
   #url;
@@ -87,9 +88,8 @@ export class Connection {
       giveBack ??= await within(FIRST_WORD, () => takeSlot(this.#url)).catch(() => () => {});
       if (signal.aborted) break;
       const short = !giveBack;
-      await this.#read(short ? LAST : this.#rung, short);
+      const heard = await this.#read(short ? LAST : this.#rung, short);
       if (signal.aborted) break;
-      const heard = this.#heard;
       if (heard) failures = 0;
       mutes = this.#why === "silent" && heard && !this.#lively ? mutes + 1 : 0;
 
@@ -116,8 +116,7 @@ export class Connection {
     let reading = this.#reading = new AbortController();
     this.#begin = Date.now();
     this.#deadline = this.#begin + (rung === LAST ? ANSWER : FIRST_WORD);
-    this.#heard = this.#lively = false;
-    this.#why = this.#wait = this.#error = undefined;
+    this.#heard = this.#lively = this.#why = this.#wait = this.#error = undefined;
     if (!short || !this.#transport.name) this.#transport.name = NAMES[rung];
     if (this.brokenSince) this.tell.opening();
 
@@ -152,10 +151,13 @@ export class Connection {
       this.#window = event.resumeWindow;
     }
     this.#deadline = now + (rung === LAST ? ANSWER : this.#interval * 1.25);
-    if (this.brokenSince && isLast) this.tell.failed(new Problem({ title: reason ?? type }));
-    else if (this.brokenSince) {
-      this.brokenSince = 0;
-      this.tell.back(event);
+    if (this.brokenSince) {
+      if (isLast) this.tell.failed(new Problem({ title: reason ?? type }));
+      else {
+        this.brokenSince = 0;
+        this.worksSince = now;
+        this.tell.back(event);
+      }
     }
     if (this.#reading.signal.aborted) return;
     this.tell.event(event, rung < LAST && !isLast && this.#interval / 2);

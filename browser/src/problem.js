@@ -14,10 +14,11 @@ export const sessionEnded = () => new Problem({
   title: "The session ended before the answer",
 });
 
-// No answer came, or the answer of another server or a proxy, with this status.
+// No answer came, or the answer of another server or a proxy, with this status. Other requests may be
+// answered: a proxy may let a stream through, and refuse each POST.
 export const unreachable = (url, status) => new Problem({
   type: status ? undefined : "/problems/unreachable",
-  title: `No signaling server answers at "${url}" (status ${status ?? "none"}): give io() its address, and check its CORS_ORIGIN`,
+  title: `No signaling server answered a request to "${url}" (status ${status ?? "none"}): give io() its address, and check its CORS_ORIGIN`,
   status,
 });
 

@@ -20,8 +20,9 @@ export function headersOf({ opts }, token, own) {
 // well.
 export async function ask({ server, token }, path, type, init, parameters = "") {
   // The address is never the same twice: the cache of a service worker ignores all headers.
-  const address = addressOf(server, path, `${parameters}_=${Math.random()}`);
-  const response = await fetch(address, { cache: "no-store", ...init, headers: headersOf(server, token, init.headers) });
+  const response = await fetch(addressOf(server, path, `${parameters}_=${Math.random()}`), {
+    cache: "no-store", ...init, headers: headersOf(server, token, init.headers),
+  });
   // A captive portal answers everything with 200.
   if (response.ok && response.headers.get("Content-Type")?.includes(type)) return response;
   // A path that the server does not have may be meant as a namespace.

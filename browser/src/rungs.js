@@ -13,8 +13,9 @@ export const byGet = (...args) => stream("GET", "events", ...args);
 export const byPost = (...args) => stream("POST", "events/stream", ...args);
 
 async function stream(method, path, session, signal, receive) {
-  const headers = { "Accept": "text/event-stream", "Last-Event-ID": session.position };
-  const response = await ask(session, path, "event-stream", { method, headers, signal });
+  const response = await ask(session, path, "event-stream", {
+    method, signal, headers: { "Accept": "text/event-stream", "Last-Event-ID": session.position },
+  });
   for await (const { data, id } of readEvents(response)) receive(data, id);
 }
 

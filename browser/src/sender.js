@@ -20,8 +20,8 @@ export class Sender {
   #token;
   #waiting = [];
   #maxBatch = MAX_BATCH;
-  #running = false;
-  #closed = false;
+  #running; // whether a loop sends what waits
+  #closed; // whether no more events come
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
   #failingSince = 0; // since when no POST reaches the server; 0 if the last did
@@ -101,7 +101,8 @@ export class Sender {
 
     for (let attempt = 0; token === this.#token; attempt++) {
       const { signal } = this.#attempt = new AbortController();
-      this.#lastSign &&= Date.now();
+      const began = Date.now();
+      this.#lastSign &&= began;
       let results;
       /** @type {any} */
       let problem = unreachable(this.#server.uri);
@@ -122,7 +123,7 @@ export class Sender {
           problem = await readProblem(response, this.#server.uri);
           ours = isOurs(response);
           // A proxy may ask for an hour, and does not know when the server is back.
-          if (ours) wait = +/** @type {any} */ (response.headers.get("Retry-After")) * 1000 || wait;
+          if (ours) wait = 1000 * /** @type {any} */ (response.headers.get("Retry-After")) || wait;
         }
       }, this.#attempt).catch(() => {}); // the problem is that no answer came
       if (results?.length === items.length) {
@@ -142,9 +143,9 @@ export class Sender {
         this.connection.renew();
       }
       if (token !== this.#token) break;
-      // One lost POST need not be reported. If the link is down, the reader reports it.
-      if (ours || this.#closed || this.connection.brokenSince) this.#failingSince = 0;
-      else if (Date.now() - TROUBLE > (this.#failingSince ||= Date.now())) this.connection.tell.failed(problem);
+      // One lost POST need not be reported, unless it hangs. If the link is down, the reader reports it.
+      if (ours || this.#closed || this.connection.brokenSince || this.connection.worksSince > began) this.#failingSince = 0;
+      else if (Date.now() - TROUBLE > (this.#failingSince ||= began)) this.connection.tell.failed(problem);
       const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
       if (!passes && !single) {
         // A proxy may block batches, or the server cannot read one event. Single events go through.

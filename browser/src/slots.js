@@ -25,5 +25,5 @@ export async function takeSlot(url) {
     });
     if (slot) return slot;
   }
-  tellOnce("info", `this tab polls: other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room for all.`);
+  tellOnce("info", `this tab polls: other tabs hold the HTTP/1.1 connections to ${url}. HTTP/2 has room.`);
 }

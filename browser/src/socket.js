@@ -27,9 +27,9 @@ export class Socket extends Emitter {
   #wanted; // the last join, unless a leave-room followed
   #accepted; // the last join that the server accepted in this session
   #asking; // the last join, until it is accepted or refused
-  #out = false; // an operator, or the end of an access token, has put the socket out of the room
-  #greeting = false; // true while the listeners of "connect" run: they may join by themselves
-  #hidden = false; // the page may come back
+  #out; // whether an operator, or the end of an access token, has put the socket out of the room
+  #greeting; // whether the listeners of "connect" run now: they may join by themselves
+  #hidden; // whether the page may come back
   #attempts = 0;
   #parting = new Set(); // tokens of sessions whose "disconnect" is not answered yet
 
@@ -212,9 +212,7 @@ export class Socket extends Emitter {
   }
 
   #over(reason, error) {
-    this.#connection = undefined;
-    this.#socketId = undefined;
-    this.#accepted = undefined;
+    this.#connection = this.#socketId = this.#accepted = undefined;
     this.#attempts = 0;
     this.#sender.close();
     this.#sender = new Sender(this.io);
