@@ -1,8 +1,11 @@
 package sse
 
 import (
+	"errors"
 	"net/http"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -46,4 +49,11 @@ func (d *deadline) finish(at time.Time) {
 	defer d.mu.Unlock()
 	d.finished = true
 	d.control.SetWriteDeadline(at)
+}
+
+// hasTimedOut reports whether a write failed because the connection took nothing for too
+// long. The write's own deadline may say so, or the kernel (RFC 5482): it began to count
+// when the client's window closed, and the write when the kernel's buffer was full.
+func hasTimedOut(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT)
 }

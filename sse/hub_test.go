@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -450,6 +453,41 @@ func TestAFrozenReaderEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
 		require.ErrorIs(t, hub.Deliver(frozenID, "signal", numbered(n)), sse.ErrGone)
 		healthy.disconnect()
 	})
+}
+
+// A client whose connection takes nothing reads too slowly. The deadline of the write may
+// find that out, or the kernel: which of the two is first depends on chance. If a client
+// hangs up instead, it was not too slow.
+func TestTheReasonSaysWhetherTheConnectionTookNothing(t *testing.T) {
+	kernels := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", errno)}
+	}
+	for err, want := range map[error]sse.Reason{
+		os.ErrDeadlineExceeded:      sse.SlowConsumer,
+		kernels(syscall.ETIMEDOUT):  sse.SlowConsumer,
+		kernels(syscall.ECONNRESET): sse.TransportClose,
+		kernels(syscall.EPIPE):      sse.TransportClose,
+	} {
+		inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+			opened := poll(t, hub, nil, 0).answer()
+			socketID, _ := opened.hello(t)
+			polling, streaming := poll(t, hub, opened.position(t), time.Minute), connect(t, hub, nil)
+			synctest.Wait()
+			clients := map[string]*client{socketID: polling, streaming.socketID(): streaming}
+			for socketID, c := range clients {
+				c.mu.Lock()
+				c.broken = err
+				c.mu.Unlock()
+				deliver(t, hub, socketID, 1, 1)
+				<-c.returned
+			}
+			time.Sleep(11 * time.Second) // the resume windows run out
+			synctest.Wait()
+			for socketID := range clients {
+				require.Equal(t, []sse.Reason{want}, ended.of(socketID), "%v", err)
+			}
+		})
+	}
 }
 
 func TestABoundOnBytesHoldsButOneLargeEventAlwaysFits(t *testing.T) {

@@ -2,9 +2,7 @@ package sse
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 )
@@ -81,7 +79,7 @@ func (p *poll) close() {
 	close(p.done)
 }
 
-func (p *poll) isStalled() bool { return errors.Is(p.failed, os.ErrDeadlineExceeded) }
+func (p *poll) isStalled() bool { return hasTimedOut(p.failed) }
 
 func (p *poll) gone() <-chan struct{} { return p.done }
 

@@ -2,9 +2,7 @@ package sse
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -71,7 +69,7 @@ func (st *stream) close() {
 	close(st.done)
 }
 
-func (st *stream) isStalled() bool { return errors.Is(st.writer.dead, os.ErrDeadlineExceeded) }
+func (st *stream) isStalled() bool { return hasTimedOut(st.writer.dead) }
 
 func (st *stream) gone() <-chan struct{} { return st.done }
 

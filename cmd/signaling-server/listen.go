@@ -15,7 +15,8 @@ const (
 	// connection counts as dead. The protocol promises that a peer whose network
 	// vanished is reported within 30 s: this timeout, the heartbeat interval and the
 	// resume window together take less. It is a little longer than the timeout of a write
-	// (8 s), which tells a client that reads nothing from a link that is dead.
+	// (8 s), so usually that timeout ends a client that reads nothing. If the kernel is
+	// first, the reason is the same.
 	deadLinkTimeout = 8500 * time.Millisecond
 
 	// sendBuffer is how many bytes the kernel may accept for a client that does not
