@@ -22,7 +22,7 @@ import (
 type client struct {
 	t        *testing.T
 	hangUp   context.CancelFunc
-	returned chan struct{} // closed when the hub has returned
+	returned chan struct{} // closed when the hub has returned or, if it has parked the connection, when it has closed that
 	err      error         // the hub's error; read it after returned is closed
 
 	header   http.Header
@@ -39,6 +39,7 @@ type client struct {
 	broken          error         // not nil: writes fail with it
 	panics          any           // not nil: writes panic with it
 	pace            time.Duration // how long each write takes
+	isParked        bool
 }
 
 // takesTimeForAWrite makes each write take time, as over a slow link.
@@ -80,13 +81,19 @@ func request(t *testing.T, r *http.Request, prepare func(*client), serve func(ht
 	}
 	prepare(c)
 	go func() { // ends with the response; disconnect waits for it
-		defer close(c.returned)
+		defer func() {
+			if !c.isParked {
+				close(c.returned)
+			}
+		}()
 		defer func() {
 			if p := recover(); p != nil && p != c.panics {
 				panic(p)
 			}
 		}()
-		c.err = serve(c, r.WithContext(ctx))
+		if err := serve(c, r.WithContext(ctx)); !c.isParked {
+			c.err = err
+		}
 	}()
 	return c
 }

@@ -18,11 +18,13 @@ const maxHoldUp = time.Minute
 // The error is [ErrGone], [ErrOverflow] (which ends the socket) or [ErrDraining]. A
 // nil error means that the event will reach the client unless its socket ends first.
 func (h *Hub) Deliver(socketID, kind string, data []byte) error {
+	defer h.Flush()
 	return h.DeliverMessage(socketID, Message{Kind: kind, Data: Line(data)})
 }
 
 // DeliverMessage is [Hub.Deliver] for a message. It does not check whether the sender
-// has a share left: [Hub.Admit] does.
+// has a share left: [Hub.Admit] does. Like [Hub.Send], [Hub.Tell] and [Hub.Pong], it may be
+// called with locks held, and [Hub.Flush] must follow.
 func (h *Hub) DeliverMessage(socketID string, m Message) error {
 	s := h.socket(socketID)
 	if s == nil {

@@ -39,6 +39,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 	for _, s := range sockets {
 		s.seal(newServerShutdown(ReconnectAfter()), within)
 	}
+	h.Flush()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for h.isRead() || slices.ContainsFunc(sockets, (*socket).isOwed) {

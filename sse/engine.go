@@ -24,10 +24,7 @@ func newEngine() *engine {
 	server := r3labs.New()
 	server.AutoReplay = false // replay would keep every event for ever
 	server.BufferSize = 1
-	server.Headers = map[string]string{
-		"Cache-Control":     "no-cache, no-store, no-transform",
-		"X-Accel-Buffering": "no",
-	}
+	server.Headers = streamHeaders
 	return &engine{server}
 }
 
@@ -68,8 +65,15 @@ func (l *lane) serve(w http.ResponseWriter, r *http.Request) { l.engine.server.S
 // publish hands one frame to the running handler, and reports whether the handler took
 // it. Call it only after the handler has registered and has written the last frame:
 // before that, true means nothing.
+//
+// The engine itself would write the event line after the data. That confuses people and
+// programs that read a stream line by line. So the engine gets the event line with the id.
 func (l *lane) publish(f frame) bool {
-	return l.engine.server.TryPublish(l.name, &r3labs.Event{ID: f.head, Data: placeholder, Retry: f.retry})
+	e := &r3labs.Event{ID: append(append(f.appendID(nil), beforeType...), f.event.kind...), Data: placeholder}
+	if f.event.retry > 0 {
+		e.Retry = strconv.AppendInt(nil, f.event.retry.Milliseconds(), 10)
+	}
+	return l.engine.server.TryPublish(l.name, e)
 }
 
 func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
@@ -78,25 +82,3 @@ func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
 // its place while it writes. The engine would copy the data twice, and keep the copies
 // for as long as the client does not read.
 var placeholder = []byte("{}")
-
-// frame is one event as it goes to the engine.
-type frame struct {
-	// head is the value of the id line, and then the event line. The engine itself would
-	// write the event line after the data. That confuses people and programs that read a
-	// stream line by line.
-	head  []byte
-	retry []byte // milliseconds; sets the client's reconnection time; nil: no retry line
-	event *event // its data takes the place of the placeholder
-}
-
-func newFrame(id EventID, e *event) frame {
-	head := make([]byte, 0, len(id.Token.text)+len(".9007199254740991\nevent: ")+len(e.kind))
-	head = id.appendText(head)
-	head = append(head, "\nevent: "...)
-	head = append(head, e.kind...)
-	f := frame{head: head, event: e}
-	if e.retry > 0 {
-		f.retry = strconv.AppendInt(nil, e.retry.Milliseconds(), 10)
-	}
-	return f
-}

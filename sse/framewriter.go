@@ -17,9 +17,9 @@ type frameWriter struct {
 	http.ResponseWriter
 	deadline deadline // has a lock of its own
 	isHTTP2  bool
-	stream   *stream // learns of each frame that was flushed, and of the first failure
+	link     *engineLink // learns of each frame that was flushed, and of the first failure
 
-	// set by stream.advance before it hands a frame to the engine; then the handler's
+	// set by engineLink.advance before it hands a frame to the engine; then the handler's
 	// goroutine owns it until the frame is flushed
 	event *event
 
@@ -82,10 +82,10 @@ func (w *frameWriter) Flush() {
 	w.dead = w.send(frame)
 	w.event = nil // it would stay in memory for as long as the stream is silent
 	if w.dead != nil {
-		w.stream.cancel()
+		w.link.cancel()
 		return
 	}
-	w.stream.onFlushed()
+	w.link.onFlushed()
 }
 
 // send writes one frame to the connection. It stops a panic of the connection: if the
@@ -113,7 +113,7 @@ func (w *frameWriter) send(frame *bytes.Buffer) (err error) {
 
 // write writes a frame: the lines before its data, the data, and the rest.
 func (w *frameWriter) write(before, after []byte) error {
-	w.pieces = newPieceWriter(w.ResponseWriter, &w.deadline, w.stream.socket, maxPiece)
+	w.pieces = newPieceWriter(w.ResponseWriter, &w.deadline, w.link.stream.socket, maxPiece)
 	if _, err := w.pieces.Write(before); err != nil {
 		return err
 	}
@@ -135,4 +135,4 @@ func (w *frameWriter) finish() {
 }
 
 // timeout returns how long each write may take.
-func (w *frameWriter) timeout() time.Duration { return w.stream.socket.hub.options.WriteTimeout }
+func (w *frameWriter) timeout() time.Duration { return w.link.stream.socket.hub.options.WriteTimeout }

@@ -67,6 +67,9 @@ type Options struct {
 	// refuses it, and is returned to the caller of [Hub.ServeStream] or [Hub.ServePoll].
 	// Nil: nothing is refused.
 	MayRead func(socketID string) error
+	// Parking takes the connections of streams away from net/http. Nil: each stream has the
+	// goroutine of its handler.
+	Parking Parking
 	// ICEServers returns the member iceServers of an event connected: the servers
 	// through which the client may reach its peers. It is a JSON array, or nil to leave
 	// the member out. ICEServers is called for each event connected.
@@ -120,10 +123,11 @@ type Hub struct {
 	engine    *engine
 	started   time.Time
 	retention time.Duration // how long a written event may be asked for again
-	wake      chan struct{} // holds a value when there is something in ended
+	wake      chan struct{} // holds a value when something was left to Run
 	stopping  chan struct{} // closed when draining begins
 
-	away atomic.Int64 // living sockets that are away
+	away   atomic.Int64               // living sockets that are away
+	queued atomic.Pointer[parkedLink] // the links that have something to write: see Flush
 
 	// owned by the goroutine of Run
 	relieved time.Time // when memory was last freed because the budget was exceeded
@@ -218,6 +222,7 @@ func (h *Hub) end(socketID string, reason Reason, detail string) bool {
 		return false
 	}
 	h.forget(s)
+	h.Flush()
 	return true
 }
 
@@ -274,7 +279,7 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 // register adds a new socket that was opened from a network, and charges for it and its
 // reader. The socket must have its reader already, so that nobody sees a socket without
 // a transport.
-func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
+func (h *Hub) register(s *socket, network netip.Prefix, readerBytes int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	bound := h.options.MaxSocketsPerNetwork
@@ -285,7 +290,7 @@ func (h *Hub) register(s *socket, network netip.Prefix, by Transport) error {
 		return ErrAtCapacity
 	case bound > 0 && of != nil && of.sockets >= bound:
 		return ErrTooMany
-	case !h.options.Budget.TakeFor(network, socketBytes+by.bytes()):
+	case !h.options.Budget.TakeFor(network, socketBytes+readerBytes):
 		return ErrOutOfBudget
 	}
 	s.origin = h.countSocket(network)

@@ -233,7 +233,7 @@ func BenchmarkDelivering(b *testing.B) {
 	ids := make([]string, members)
 	for i := range ids {
 		s := newSocket(h, NewToken())
-		require.NoError(b, h.register(s, networkOfTests, OverStream))
+		require.NoError(b, h.register(s, networkOfTests, engineBytes))
 		ids[i] = s.id
 	}
 	b.Run("told", func(b *testing.B) {

@@ -46,6 +46,8 @@ func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
 
 func (p *poll) transport() Transport { return OverPoll }
 
+func (p *poll) bytes() int { return pollBytes }
+
 func (p *poll) start(position uint64) { p.position = position }
 
 func (p *poll) beat(time.Duration) {} // a poll is never silent for long: it answers when its wait is over

@@ -26,7 +26,9 @@ type reader interface {
 
 	// transport returns OverStream or OverPoll.
 	transport() Transport
-	// close ends the reader. The goroutine of its handler calls it.
+	// bytes returns how much memory the reader takes, without its connection.
+	bytes() int
+	// close ends the reader. It is called once, when the reader writes nothing.
 	close()
 	// isStalled reports whether the reader ended because a write timed out. It is called
 	// after close.
@@ -56,6 +58,7 @@ func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s 
 		return r, err
 	}
 	h.options.OnRead(r.transport())
+	h.Flush() // the last word of the reader before, and what members of the room learn
 	if before != nil {
 		<-before.gone()
 	}
@@ -67,7 +70,7 @@ func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s 
 func (h *Hub) closeReader(s *socket, r reader) {
 	r.close()
 	s.detach(r)
-	h.options.Budget.ChargeFor(s.origin.network, -r.transport().bytes())
+	h.options.Budget.ChargeFor(s.origin.network, -r.bytes())
 	h.countReaders(-1)
 }
 
@@ -101,7 +104,7 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 		}
 		return r, nil, err
 	}
-	h.options.Budget.ChargeFor(s.origin.network, r.transport().bytes())
+	h.options.Budget.ChargeFor(s.origin.network, r.bytes())
 	h.logResumption(s, r.transport(), c)
 	if wasAway {
 		h.options.OnPresence(s.id)
@@ -119,7 +122,7 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed b
 	s := newSocket(h, NewToken())
 	r = newReader(s, false)
 	_, _, _ = s.attach(r, 0, c) // it cannot fail: nobody knows the socket yet, so nobody has ended it
-	if err := h.register(s, c.Network, r.transport()); err != nil {
+	if err := h.register(s, c.Network, r.bytes()); err != nil {
 		r.close()
 		return r, err
 	}

@@ -10,17 +10,10 @@ import (
 // clients, and rounded up.
 const (
 	socketBytes = 2 << 10  // a socket without a reader
-	streamBytes = 28 << 10 // a stream: the goroutines and buffers of the engine and the handler
+	engineBytes = 28 << 10 // a stream: the goroutines and buffers of the engine and the handler
+	parkedBytes = 1 << 10  // a stream on a parked connection
 	pollBytes   = 8 << 10  // a poll that waits
 )
-
-// bytes returns the memory that a reader takes, without its connection.
-func (t Transport) bytes() int {
-	if t == OverStream {
-		return streamBytes
-	}
-	return pollBytes
-}
 
 const (
 	// reliefInterval is the shortest time between two runs of relieve.

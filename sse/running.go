@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Run sends heartbeats, notices which sockets are away, ends the sockets whose resume
+// Run sends heartbeats, writes what was left to it, notices which sockets are away, ends the sockets whose resume
 // window has run out, and frees memory when the budget is exceeded. It returns when ctx
 // is done. Call it once.
 func (h *Hub) Run(ctx context.Context) {
@@ -36,6 +36,7 @@ func (h *Hub) Run(ctx context.Context) {
 				h.relieve()
 			}
 		}
+		h.Flush()
 	}
 }
 
@@ -76,6 +77,11 @@ func (h *Hub) forgetLater(s *socket) {
 	h.mu.Lock()
 	h.ended = append(h.ended, s)
 	h.mu.Unlock()
+	h.wakeRun()
+}
+
+// wakeRun makes Run do what was left to it.
+func (h *Hub) wakeRun() {
 	select {
 	case h.wake <- struct{}{}:
 	default: // Run will wake anyway

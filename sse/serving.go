@@ -6,22 +6,51 @@ import (
 )
 
 // ServeStream serves one stream of the socket that position names. It opens a new
-// socket if position is nil or cannot be resumed. It returns when the stream has ended.
+// socket if position is nil or cannot be resumed. It returns when the stream has ended, or
+// when [Options].Parking has taken its connection.
 //
 // The error is [ErrDraining], [ErrAtCapacity], [ErrTooMany], [ErrOutOfBudget] or an
 // error of [Options].MayOpen or MayRead. If there is an error, nothing was written. A
 // request whose stream has begun has no header any more.
 func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
-	st, err := openReader(h, position, c, func(s *socket, resumed bool) *stream { return newStream(s, w, r, resumed) })
+	if parking := h.options.Parking; parking != nil && parking.CanPark(w, r) {
+		return h.park(w, r, position, c)
+	}
+	st, err := openReader(h, position, c, func(s *socket, resumed bool) *stream {
+		st := newStream(s, resumed)
+		st.link = newEngineLink(st, w, r)
+		return st
+	})
 	if err != nil {
 		return err
 	}
 	defer h.closeReader(st.socket, st)
 	r.Header = nil // up to 2 KB that nobody reads while the stream lives
-	st.lane.serve(st.writer, st.request)
-	if p := st.writer.panicked; p != nil {
+	l := st.link.(*engineLink)
+	l.serve()
+	if p := l.writer.panicked; p != nil {
 		panic(p)
 	}
+	return nil
+}
+
+// park begins a stream on a parked connection. When it returns, the stream goes on.
+func (h *Hub) park(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
+	st, err := openReader(h, position, c, func(s *socket, resumed bool) *stream {
+		st := newStream(s, resumed)
+		st.link = newParkedLink(st, r)
+		return st
+	})
+	if err != nil {
+		return err
+	}
+	l := st.link.(*parkedLink)
+	conn, err := h.options.Parking.Park(w, r, l)
+	if err != nil { // the connection broke in this moment
+		l.abandon()
+		panic(http.ErrAbortHandler)
+	}
+	l.park(conn, w.Header())
 	return nil
 }
 

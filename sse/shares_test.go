@@ -121,14 +121,18 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 		}
 		for range 10 {
 			require.NoError(t, tell())
+			hub.Flush()
 			synctest.Wait()
 		}
 		require.ErrorIs(t, tell(), sse.ErrOverflow)
+		hub.Flush()
 		time.Sleep(time.Minute)
 		require.ErrorIs(t, tell(), sse.ErrOverflow, "broadcasts must not end a client that may still resume")
+		hub.Flush()
 		time.Sleep(9 * time.Second)
 		for range 31 {
 			require.NoError(t, tell())
+			hub.Flush()
 			synctest.Wait()
 		}
 		require.Equal(t, []sse.Reason{sse.SlowConsumer}, ended.of(id))
@@ -160,9 +164,11 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrAmendsTheFirst(t *testing.T) {
 			}
 		}
 		back := connect(t, hub, position)
+		hub.Flush()
 		synctest.Wait()
 		require.Equal(t, []string{`{"typing":199}`, `{"joined":199}`, string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150))}, back.heard())
 		require.NoError(t, hub.DeliverMessage(id, sse.Message{Kind: "signal", Data: sse.Line(`{"typing":200}`), Key: "typing"}))
+		hub.Flush()
 		synctest.Wait()
 		require.Equal(t, `{"typing":200}`, back.heard()[6], "an event that was sent is not replaced")
 		back.disconnect()
@@ -179,6 +185,7 @@ func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
 		for n := range 3 {
 			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"}
 			require.NoError(t, hub.DeliverMessage(c.socketID(), m))
+			hub.Flush()
 			synctest.Wait()
 		}
 		release()
@@ -335,6 +342,7 @@ func TestALargeEventArrivesInPiecesByStreamAndByPoll(t *testing.T) {
 		idle := account.Used()
 		require.NoError(t, hub.DeliverMessage(c.socketID(), sse.Message{Kind: "signal", Data: inPieces(200)}))
 		require.Less(t, account.Used()-idle, int64(100))
+		hub.Flush()
 		synctest.Wait()
 		require.Len(t, c.heard()[0], inPieces(200).Len())
 		position := *c.position()
@@ -352,6 +360,7 @@ func TestEachPieceOfALargeEventHasATimeoutOfItsOwn(t *testing.T) {
 		synctest.Wait()
 		c.takesTimeForAWrite(40 * time.Millisecond) // each write has 1 KB: 200 writes take as long as one timeout
 		require.NoError(t, hub.DeliverMessage(c.socketID(), sse.Message{Kind: "signal", Data: inPieces(1000)}))
+		hub.Flush()
 		time.Sleep(time.Minute)
 		require.Len(t, c.heard(), 1, "it takes 40 s, five times as long as one write may take")
 		require.Empty(t, ended.of(c.socketID()))
@@ -376,6 +385,7 @@ func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
 			require.NoError(t, hub.DeliverMessage(id, m))
 		}
 		back := connect(t, hub, position)
+		hub.Flush()
 		synctest.Wait()
 		require.Equal(t, []string{`{"away":true}`, `{"roster":"away"}`, `{"away":"again"}`}, back.heard())
 		back.disconnect()
@@ -392,6 +402,7 @@ func TestNobodyEndsAClientThatMayStillResume(t *testing.T) {
 		victim.disconnect()
 		require.NoError(t, hub.Send(id, from(friend.socketID(), `{"from":"friend"}`)))
 		for range 19 { // until just before the window runs out
+			hub.Flush()
 			time.Sleep(time.Second / 2)
 			for range 50 {
 				m := from(flooder.socketID(), `{"from":"flooder"}`)
@@ -427,6 +438,7 @@ func TestAShareOutlivesTheSocketsThatUsedItUp(t *testing.T) {
 			}
 			hub.End(sender.socketID(), sse.ClientDisconnect)
 			<-sender.returned
+			hub.Flush()
 			time.Sleep(time.Second)
 		}
 		require.Equal(t, 20, accepted, "all senders of one network have half of it")

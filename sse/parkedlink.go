@@ -1,0 +1,393 @@
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// parkedLink writes a stream to a parked connection, and has no goroutine. Whoever puts an
+// event into the outbox writes it to the connection, by [Hub.Flush]. What the connection
+// does not take at once stays in the outbox, until the connection takes more.
+type parkedLink struct {
+	// set once
+	stream    *stream
+	isChunked bool   // HTTP/1.1; in HTTP/1.0 the connection's end is the response's end
+	conn      Parked // set before ready
+
+	queuedBefore *parkedLink // the next one in the hub's queue; of the goroutine that took it out
+
+	// guarded by socket.mu
+	isQueued  bool          // it is in the hub's queue
+	ready     bool          // the connection is parked
+	raw       []byte        // must be written before the frames: the response's header or end
+	frames    []sizedFrame  // that were taken and are not written whole
+	sent      int           // how many bytes of the first of them the connection took
+	wrote     uint64        // the sequence of the last frame that was written whole
+	isBlocked bool          // the connection takes nothing more now
+	isGone    bool          // the client has gone
+	isLast    bool          // raw is the response's end
+	isClosed  bool          // nothing more is written
+	stalled   bool          // the connection took nothing for too long
+	limit     time.Duration // by the hub's clock: when everything must be written; 0: no limit
+	timeout   time.Duration // by the hub's clock: when a blocked connection must have taken more
+	timer     *time.Timer   // calls expire at the timeout; nil: the connection was never blocked
+}
+
+// sizedFrame is a frame with its size on the connection.
+type sizedFrame struct {
+	frame
+	size int
+}
+
+// newParkedLink makes a link for a request.
+func newParkedLink(st *stream, r *http.Request) *parkedLink {
+	return &parkedLink{stream: st, isChunked: r.ProtoAtLeast(1, 1)}
+}
+
+// park makes the link write to a connection: first the response's header.
+func (l *parkedLink) park(conn Parked, header http.Header) {
+	s := l.stream.socket
+	s.mu.Lock()
+	l.conn, l.ready = conn, true
+	l.raw = l.responseHead(header)
+	l.wrote = l.stream.position
+	l.isClosed = l.isGone
+	ends := l.isClosed
+	s.mu.Unlock()
+	l.finishIf(ends)
+	l.write()
+}
+
+// responseHead returns the start of the response (RFC 9112, 4). The connection ends with the
+// response: nobody reads another request from it.
+func (l *parkedLink) responseHead(header http.Header) []byte {
+	header = header.Clone()
+	setStreamHeaders(header)
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	header.Set("Connection", "close")
+	status := "HTTP/1.0 200 OK\r\n"
+	if l.isChunked {
+		status = "HTTP/1.1 200 OK\r\n"
+		header.Set("Transfer-Encoding", "chunked")
+	}
+	head := bytes.NewBufferString(status)
+	_ = header.Write(head) // a buffer takes everything
+	head.WriteString("\r\n")
+	return head.Bytes()
+}
+
+// responseEnd ends a chunked response (RFC 9112, 7.1).
+const responseEnd = "0\r\n\r\n"
+
+func (l *parkedLink) advance() {
+	if l.ready && !l.stream.busy && !l.isClosed {
+		l.stream.socket.hub.queueWrite(l)
+	}
+}
+
+func (l *parkedLink) bytes() int { return parkedBytes }
+
+func (l *parkedLink) isStalled() bool { return l.stalled }
+
+func (l *parkedLink) hurry(limit time.Duration) {
+	at := l.stream.socket.hub.clock() + limit
+	if l.limit == 0 || at < l.limit {
+		l.limit = at
+	}
+	if l.isBlocked && l.limit < l.timeout {
+		l.await(l.limit)
+	}
+}
+
+func (l *parkedLink) close() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if l.conn != nil {
+		l.conn.Close()
+	}
+}
+
+// maxWindows is how many windows one goroutine writes to one connection. Then it leaves the
+// rest to [Hub.Run]: the goroutine has a request of its own to answer.
+const maxWindows = 8
+
+// write writes until the stream has nothing more, or the connection takes no more. No lock
+// may be held. If another goroutine writes already, that one goes on to write.
+func (l *parkedLink) write() {
+	text := windows.Get().(*window)
+	defer text.putBack()
+	for range maxWindows {
+		if !l.writeWindow(text) {
+			return
+		}
+		text.reset()
+	}
+	s := l.stream.socket
+	s.mu.Lock()
+	l.advance()
+	s.mu.Unlock()
+	s.hub.wakeRun()
+}
+
+// writeWindow writes as much as fits into a window, and reports whether there may be more
+// to write.
+func (l *parkedLink) writeWindow(text *window) (more bool) {
+	st, s := l.stream, l.stream.socket
+	s.mu.Lock()
+	l.isQueued = false
+	if !l.ready || l.isClosed || st.busy {
+		s.mu.Unlock()
+		return false
+	}
+	if l.fill(text); len(text.bytes) == 0 {
+		l.isClosed = l.isLast
+		ends := l.isClosed
+		s.mu.Unlock()
+		l.finishIf(ends)
+		return false
+	}
+	l.setBusy(true)
+	s.mu.Unlock()
+
+	n, err := l.conn.Write(text.bytes)
+
+	s.mu.Lock()
+	l.took(n)
+	if more = n == len(text.bytes); more {
+		l.setBusy(false)
+	} else {
+		l.block()
+	}
+	l.isClosed = err != nil || l.isGone
+	ends := l.isClosed
+	s.mu.Unlock()
+	l.finishIf(ends)
+	return more && !ends
+}
+
+// setBusy notes whether the link writes, or cannot write now. While an event is written in
+// several windows, the stream is busy from the first to the last.
+func (l *parkedLink) setBusy(busy bool) {
+	l.stream.busy = busy
+	if l.sent == 0 {
+		l.stream.since = l.stream.socket.hub.clock()
+	}
+}
+
+// fill fills a window with what must be written next. The socket's lock must be held.
+func (l *parkedLink) fill(text *window) {
+	if l.stream.skip {
+		l.dropUnbegun()
+	}
+	text.add(l.raw)
+	for i := 0; !text.isFull() && !l.isLast; i++ {
+		if i == len(l.frames) {
+			next, ok := l.stream.next()
+			if !ok {
+				break
+			}
+			l.frames = append(l.frames, sizedFrame{frame: next})
+		}
+		if i == 0 {
+			text.skip = l.sent
+		}
+		l.frames[i].size = text.addFrame(l.frames[i].frame, l.isChunked)
+	}
+	if len(text.bytes) == 0 && l.stream.ending && !l.isLast {
+		l.isLast = true
+		if l.isChunked {
+			l.raw = []byte(responseEnd)
+			text.add(l.raw)
+		}
+	}
+}
+
+// dropUnbegun drops the frames of which nothing is written yet: they are for another reader,
+// or for nobody. The stream goes back to the last frame that the client gets.
+func (l *parkedLink) dropUnbegun() {
+	if l.sent > 0 {
+		l.stream.position = l.frames[0].id.Sequence
+		l.frames = l.frames[:1]
+		return
+	}
+	l.stream.position = l.wrote
+	l.frames = nil
+}
+
+// took notes how many bytes the connection took. The socket's lock must be held.
+func (l *parkedLink) took(n int) {
+	if n > 0 {
+		l.stream.socket.tookPiece(l.stream.since)
+	}
+	fromRaw := min(n, len(l.raw))
+	if l.raw = l.raw[fromRaw:]; len(l.raw) == 0 {
+		l.raw = nil
+	}
+	n -= fromRaw
+	whole := 0
+	for whole < len(l.frames) && n >= l.frames[whole].size-l.sent {
+		n -= l.frames[whole].size - l.sent
+		l.sent = 0
+		whole++
+	}
+	l.sent += n
+	if whole > 0 {
+		l.wrote = l.frames[whole-1].id.Sequence
+		l.stream.wrote(l.wrote)
+	}
+	l.frames = slices.Delete(l.frames, 0, whole) // it clears what it drops, so that no event stays in memory
+	if len(l.frames) == 0 && cap(l.frames) > fewFrames {
+		l.frames = nil
+	}
+}
+
+// fewFrames is how many frames a link keeps memory for while it has none.
+const fewFrames = 2
+
+// block notes that the connection takes nothing more now. The link stays busy until the
+// connection takes more, and ends if that takes too long. The socket's lock must be held.
+func (l *parkedLink) block() {
+	h := l.stream.socket.hub
+	l.isBlocked = true
+	at := h.clock() + h.options.WriteTimeout
+	if l.limit != 0 {
+		at = min(at, l.limit)
+	}
+	l.await(at)
+}
+
+// await sets the timeout of a blocked connection. The socket's lock must be held.
+func (l *parkedLink) await(at time.Duration) {
+	l.timeout = at
+	wait := at - l.stream.socket.hub.clock()
+	if l.timer == nil {
+		l.timer = time.AfterFunc(wait, l.expire)
+	} else {
+		l.timer.Reset(wait)
+	}
+}
+
+// expire ends the link if its connection is blocked and the timeout is over.
+func (l *parkedLink) expire() {
+	s := l.stream.socket
+	s.mu.Lock()
+	l.stalled = l.isBlocked && !l.isClosed && s.hub.clock() >= l.timeout
+	l.isClosed = l.isClosed || l.stalled
+	ends := l.stalled
+	s.mu.Unlock()
+	l.finishIf(ends)
+}
+
+// Writable implements [Parkable].
+func (l *parkedLink) Writable() {
+	s := l.stream.socket
+	s.mu.Lock()
+	if !l.isBlocked || l.isClosed {
+		s.mu.Unlock()
+		return
+	}
+	l.isBlocked, l.stream.busy = false, false
+	s.mu.Unlock()
+	l.write()
+}
+
+// Gone implements [Parkable]. If the connection is being written to, the link ends when
+// that returns: it must not deliver anything after its end.
+func (l *parkedLink) Gone() {
+	s := l.stream.socket
+	s.mu.Lock()
+	l.isGone = true
+	ends := !l.isClosed && l.ready && (!l.stream.busy || l.isBlocked)
+	l.isClosed = l.isClosed || ends
+	s.mu.Unlock()
+	l.finishIf(ends)
+}
+
+// abandon ends a link that was never parked.
+func (l *parkedLink) abandon() {
+	s := l.stream.socket
+	s.mu.Lock()
+	l.isClosed = true
+	s.mu.Unlock()
+	l.finishIf(true)
+}
+
+// finishIf ends the stream if the link has just been closed. No lock may be held.
+func (l *parkedLink) finishIf(ends bool) {
+	if ends {
+		l.stream.socket.hub.closeReader(l.stream.socket, l.stream)
+	}
+}
+
+// window is the part of a stream that one write takes. It holds maxPiece bytes at most,
+// even if an event is larger: the rest of the event is put together only when the
+// connection takes it.
+type window struct {
+	bytes []byte
+	skip  int // how many bytes must be left out because they were written before
+}
+
+var windows = sync.Pool{New: func() any { return new(window) }}
+
+func (w *window) reset() { w.bytes, w.skip = w.bytes[:0], 0 }
+
+// putBack keeps the window for another write.
+func (w *window) putBack() {
+	w.reset()
+	windows.Put(w)
+}
+
+func (w *window) isFull() bool { return len(w.bytes) >= maxPiece }
+
+func (w *window) add(text []byte) { w.bytes = append(w.bytes, text...) }
+
+var errWindowFull = errors.New("sse: the window is full")
+
+// Write implements [io.Writer]. It leaves out the bytes to skip, and those that do not fit.
+func (w *window) Write(text []byte) (int, error) {
+	length := len(text)
+	skipped := min(w.skip, length)
+	w.skip -= skipped
+	text = text[skipped:]
+	fits := min(len(text), maxPiece-len(w.bytes))
+	w.add(text[:fits])
+	if fits < len(text) {
+		return skipped + fits, errWindowFull
+	}
+	return length, nil
+}
+
+// addFrame adds a frame, or as much of it as fits. It returns the size of the whole frame
+// on the connection.
+func (w *window) addFrame(f frame, isChunked bool) (size int) {
+	var room, chunkRoom [192]byte
+	head := f.appendHead(room[:0])
+	tail := f.appendTail(head[len(head):])
+	size = len(head) + f.event.length() + len(tail)
+	chunk := chunkRoom[:0]
+	if isChunked {
+		chunk = append(strconv.AppendInt(chunk, int64(size), 16), lineEnd...)
+		tail = append(tail, lineEnd...)
+		size += len(chunk) + len(lineEnd)
+	}
+	if _, err := w.Write(chunk); err != nil {
+		return size
+	}
+	if _, err := w.Write(head); err != nil {
+		return size
+	}
+	if err := f.event.writeTo(w); err != nil {
+		return size
+	}
+	_, _ = w.Write(tail) // an error means that the rest follows in another window
+	return size
+}
+
+// lineEnd ends the lines of a chunked response (RFC 9112, 7.1).
+const lineEnd = "\r\n"

@@ -1,0 +1,65 @@
+package sse
+
+import "net/http"
+
+// Parking takes connections away from net/http, so that an idle stream needs no goroutine
+// and no buffers. Any goroutine may call its methods at once.
+type Parking interface {
+	// CanPark reports whether Park takes the connection of a request. If it does not, the
+	// stream of the request is served by the goroutine of its handler.
+	CanPark(w http.ResponseWriter, r *http.Request) bool
+	// Park takes the connection of a request away from net/http. Nothing has been written to
+	// it. The handler returns soon after.
+	Park(w http.ResponseWriter, r *http.Request, s Parkable) (Parked, error)
+}
+
+// Parked is a connection that never blocks. One goroutine at a time calls its methods.
+type Parked interface {
+	// Write writes as much as the connection takes at once. If that is less than the whole
+	// text and there is no error, Writable of the Parkable is called later.
+	Write(text []byte) (int, error)
+	// Close closes the connection. What was written may still arrive.
+	Close()
+}
+
+// Parkable is what has a parked connection. No lock of the hub is held by the caller.
+type Parkable interface {
+	// Writable says that the connection takes more again, after a Write that it did not take
+	// as a whole.
+	Writable()
+	// Gone says that the client has closed the connection, or that the connection is broken.
+	Gone()
+}
+
+// queueWrite makes the next [Hub.Flush] write what a link has. The socket's lock must be
+// held.
+func (h *Hub) queueWrite(l *parkedLink) {
+	if l.isQueued {
+		return
+	}
+	l.isQueued = true
+	for {
+		first := h.queued.Load()
+		l.queuedBefore = first
+		if h.queued.CompareAndSwap(first, l) {
+			return
+		}
+	}
+}
+
+// Flush writes to parked connections what was put into outboxes. A method that puts an
+// event may be called with locks held, and no lock is held across a write to the network.
+// So whoever called such a method calls Flush when it holds no lock. [Hub.Run] calls Flush
+// too, but later. Flush never blocks, and any goroutine may call it.
+//
+// Events that are put into one outbox before Flush is called go into one write.
+func (h *Hub) Flush() {
+	if h.queued.Load() == nil {
+		return
+	}
+	for l := h.queued.Swap(nil); l != nil; {
+		before := l.queuedBefore // l may be queued again as soon as it writes
+		l.write()
+		l = before
+	}
+}
