@@ -12,17 +12,17 @@ import (
 	"signaling-server/httpapi/excerpt"
 )
 
-// logged answers a request and logs it, without anything that may be a secret.
-func (a *API) logged(w http.ResponseWriter, r *http.Request, refusal error) {
-	began := time.Now()
-	answer := &recordedAnswer{ResponseWriter: w}
-	defer func() {
-		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
-			slog.String("method", excerpt.Of(r.Method)), slog.String("path", loggedPath(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
-			slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began).Round(time.Microsecond)),
-			slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
-	}()
-	a.serveHTTP(answer, r, refusal)
+// logsRequests reports whether each request is logged.
+func (a *API) logsRequests(r *http.Request) bool {
+	return a.logger.Enabled(r.Context(), slog.LevelDebug)
+}
+
+// log logs a request that has ended, without anything that may be a secret.
+func (a *API) log(answer *recordedAnswer, r *http.Request) {
+	a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
+		slog.String("method", excerpt.Of(r.Method)), slog.String("path", loggedPath(r.URL.Path)), slog.String("query", loggedQuery(r.URL.RawQuery)),
+		slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(answer.began).Round(time.Microsecond)),
+		slog.String("ip", a.clientOf(r).IP), slog.String("protocol", r.Proto))
 }
 
 // parameters are the query parameters that the API knows.
@@ -70,11 +70,23 @@ func loggedPath(path string) string {
 	return excerpt.Of(strings.Join(parts, "/"))
 }
 
-// recordedAnswer remembers the status and the size of an answer.
+// recordedAnswer remembers the start, the status and the size of an answer.
 type recordedAnswer struct {
 	http.ResponseWriter
+	began  time.Time
 	status int
 	bytes  int64
+}
+
+func newRecord(w http.ResponseWriter) *recordedAnswer {
+	return &recordedAnswer{ResponseWriter: w, began: time.Now()}
+}
+
+// park notes what was written to a parked connection, if anything was.
+func (a *recordedAnswer) park(bytes int64) {
+	if bytes > 0 {
+		a.status, a.bytes = http.StatusOK, bytes
+	}
 }
 
 // WriteHeader implements [http.ResponseWriter].

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/rs/cors"
@@ -154,16 +155,39 @@ func New(o Options) (*API, error) {
 }
 
 // ServeHTTP answers one request. There is no middleware: each layer would be on the
-// stack of every open stream.
+// stack of every stream that is not parked.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, network, refusal := a.admit(w, r)
-	defer a.limits.End(kind, network)
-	if a.logger.Enabled(r.Context(), slog.LevelDebug) {
-		a.logged(w, r, refusal)
-	} else {
+	switch {
+	case kind == limits.Reading:
+		a.serveReading(w, r, network, refusal)
+	case a.logsRequests(r):
+		defer a.limits.End(kind, network)
+		answer := newRecord(w)
+		defer a.log(answer, r)
+		a.serveHTTP(answer, r, refusal)
+	default:
+		defer a.limits.End(kind, network)
 		a.serveHTTP(w, r, refusal)
 	}
 	settle(w, r)
+}
+
+// serveReading answers a request for a stream or a poll. The request may end long after
+// its handler has returned: see [Parking].
+func (a *API) serveReading(w http.ResponseWriter, r *http.Request, network netip.Prefix, refusal error) {
+	answer := &reading{ResponseWriter: w, ended: func(int64) { a.limits.End(limits.Reading, network) }}
+	if a.logsRequests(r) {
+		record := newRecord(w)
+		answer.ResponseWriter = record
+		answer.ended = func(parkedBytes int64) {
+			record.park(parkedBytes)
+			a.log(record, r)
+			a.limits.End(limits.Reading, network)
+		}
+	}
+	defer answer.end()
+	a.serveHTTP(answer, r, refusal)
 }
 
 // serveHTTP answers a request. If there is a refusal already, that is the answer.

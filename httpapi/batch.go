@@ -27,6 +27,7 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 		return err
 	}
 	return a.answerOnce(w, r, socketID, body, func() reply {
+		defer a.hub.Flush() // once, so that the events for one target go into one write
 		results := newResults(events.Count)
 		for event := range events.All() {
 			p, err := a.result(socketID, event)

@@ -61,6 +61,7 @@ func (nobody) Send(string, rooms.Event) error            { return rooms.ErrGone 
 func (nobody) Admit(iter.Seq[string], rooms.Event) error { return nil }
 func (nobody) Tell(iter.Seq[string], rooms.Event) error  { return nil }
 func (nobody) IsAway(string) (away, lives bool)          { return false, false }
+func (nobody) Flush()                                    {}
 
 func requireSameMembers(t *testing.T, path string, of reflect.Type, schema *openapi3.Schema) {
 	t.Helper()

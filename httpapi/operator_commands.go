@@ -78,7 +78,9 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, what str
 	if err != nil {
 		return err
 	}
-	if err := do(roomID); err != nil {
+	err = do(roomID)
+	a.hub.Flush()
+	if err != nil {
 		return err
 	}
 	a.logger.Info(AuditPrefix+what, "roomId", roomID)

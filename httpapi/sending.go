@@ -18,6 +18,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 		return err
 	}
 	return a.answerOnce(w, r, socketID, body, func() reply {
+		defer a.hub.Flush() // before the answer, which the client may be slow to read
 		d, err := decode.ParseDocument(body)
 		if err != nil {
 			return reply{err: err}

@@ -45,8 +45,10 @@ type Event struct {
 // reader. Its errors are, or wrap, ErrGone, ErrOverflow and ErrDraining. A nil error
 // means that the event will reach the client unless its socket ends first.
 //
-// Any goroutine may call the methods at once. They are called with locks of this
-// package held, so they must not block or call back into this package.
+// Any goroutine may call the methods at once. All but Flush are called with locks of this
+// package held, so they must not block or call back into this package. After an operation
+// that its own goroutine begins, this package calls Flush. After all other operations the
+// caller of the operation does.
 type Courier interface {
 	// Deliver puts an event that the server itself causes into a socket's outbox. If the
 	// outbox is full, the socket ends.
@@ -63,6 +65,9 @@ type Courier interface {
 	// IsAway reports whether the socket has had no reader for a while but may still
 	// resume. If the socket has ended, both results are false.
 	IsAway(socketID string) (away, lives bool)
+	// Flush writes to the clients what the other methods have put into outboxes. It is
+	// called with no lock held.
+	Flush()
 }
 
 // The errors of a [Courier].

@@ -40,6 +40,7 @@ func (rs *Rooms) Run(ctx context.Context) {
 			for _, r := range rs.snapshot() {
 				rs.evict(r.snapshot(), kicked, func(m *member) bool { return rs.isOver(r, m, now) })
 			}
+			rs.courier.Flush()
 		}
 	}
 }

@@ -15,6 +15,7 @@ type nowhere struct{}
 func (nowhere) Deliver(string, rooms.Event) error         { return nil }
 func (nowhere) Send(string, rooms.Event) error            { return nil }
 func (nowhere) IsAway(string) (away, lives bool)          { return false, true }
+func (nowhere) Flush()                                    {}
 func (nowhere) Admit(iter.Seq[string], rooms.Event) error { return nil }
 func (nowhere) Tell(to iter.Seq[string], _ rooms.Event) error {
 	for range to {

@@ -102,6 +102,8 @@ func (p *postbox) Tell(socketIDs iter.Seq[string], e rooms.Event) (err error) {
 	return err
 }
 
+func (*postbox) Flush() {}
+
 func (p *postbox) IsAway(socketID string) (away, lives bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

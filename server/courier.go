@@ -35,6 +35,9 @@ func (c courier) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
 // IsAway implements [rooms.Courier].
 func (c courier) IsAway(socketID string) (away, lives bool) { return c.hub.IsAway(socketID) }
 
+// Flush implements [rooms.Courier].
+func (c courier) Flush() { c.hub.Flush() }
+
 func message(e rooms.Event) sse.Message {
 	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key, IsBarrier: e.IsBarrier}
 }

@@ -41,8 +41,8 @@ type Server struct {
 	observe func(socketID string) // nil: it is not called
 	expires bool                  // members leave their rooms when their access tokens expire
 
-	guard  *conns.Guard // nil: the program has none; set before Run
-	logger *slog.Logger
+	parking *httpapi.Parking // has no guard if the program has none
+	logger  *slog.Logger
 
 	mu         sync.Mutex   // guards what follows
 	headerless []netip.Addr // proxies that sent no PROXY header; the log has warned of each
@@ -85,6 +85,7 @@ func Join(p Parts) (*Server, error) {
 		proxies: p.API.TrustedProxies,
 		observe: p.Observe,
 		expires: p.EnforceExpiry,
+		parking: new(httpapi.Parking),
 	}
 	p.API.Limits = cmp.Or(p.API.Limits, limits.New(limits.Options{}))
 	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
@@ -94,6 +95,7 @@ func Join(p Parts) (*Server, error) {
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
 	p.SSE.OnRead, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.EventDelivered
+	p.SSE.Parking = s.parking
 	s.hub = sse.NewHub(p.SSE)
 
 	var carrier rooms.Courier = courier{s.hub}
@@ -154,16 +156,16 @@ func (s *Server) Handler() http.Handler { return s.api }
 func (s *Server) Hub() *sse.Hub { return s.hub }
 
 // Guard returns a guard for the program's listener: it bounds how many connections there
-// are, and closes connections that wait for too long. Guard sets Budget, Exempt and
-// OnClosed of the options.
+// are, closes connections that wait for too long, and parks the connections of idle
+// streams. Guard sets Budget, Exempt and OnClosed of the options.
 //
 // A program may do without a guard. If it uses a guard, it calls Guard once, before Run,
 // and connects the guard with its listener and its http.Server: see package conns.
 func (s *Server) Guard(o conns.Options) *conns.Guard {
 	o.Budget, o.Exempt, o.OnClosed = s.budget, s.proxies, s.connectionClosed
-	s.guard = conns.New(o)
-	s.metrics.WatchConnections(s.guard)
-	return s.guard
+	s.parking.Guard = conns.New(o)
+	s.metrics.WatchConnections(s.parking.Guard)
+	return s.parking.Guard
 }
 
 // connectionClosed counts a connection that the guard has closed. A proxy that sends no
@@ -206,8 +208,8 @@ func (s *Server) Run(ctx context.Context) {
 	if s.expires {
 		running.Go(func() { s.rooms.Run(ctx) })
 	}
-	if s.guard != nil {
-		running.Go(func() { s.guard.Run(ctx) })
+	if guard := s.parking.Guard; guard != nil {
+		running.Go(func() { guard.Run(ctx) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signaling-server/httpapi/clientip"
@@ -90,6 +91,8 @@ type Guard struct {
 	few        int // an address with more connections than this is a crowd
 	options    Options
 	started    time.Time
+
+	lot atomic.Pointer[lot] // nil: nothing is parked, because Run does not run or the system cannot
 
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	owners  map[netip.Prefix]*owner

@@ -2,6 +2,7 @@ package conns
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -18,8 +19,15 @@ const (
 	maxOverdue = 1024                   // connections that one search closes
 )
 
-// Run closes connections that wait for too long. It returns when ctx ends.
+// Run closes connections that wait for too long, and watches parked connections. It returns
+// when ctx ends, and closes the parked connections then.
 func (g *Guard) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	if l := g.openLot(); l != nil {
+		watching.Go(l.run)
+		defer l.watcher.close()
+	}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
