@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"signaling-server/httpapi/decode"
+	"signaling-server/sse"
 )
 
 // sendEvent receives one client event (POST /events).
@@ -45,8 +46,22 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 	if unknown != nil {
 		return "", nil, unknown
 	}
+	a.confirm(r)
 	body, err = a.readJSON(w, r, in)
 	return socketID, body, err
+}
+
+// confirm notes up to which event a client says that everything has arrived. A client that
+// says so with what it posts anyway saves the server the memory for its resume.
+func (a *API) confirm(r *http.Request) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		return
+	}
+	token, _ := bearer(r)
+	if id, ok := sse.ParseEventID(text); ok && id.Token == token {
+		a.hub.Confirm(id)
+	}
 }
 
 // process decodes one event and does what it asks for.

@@ -204,6 +204,15 @@ func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
 	return id, true
 }
 
+// Confirm notes that everything up to a position has arrived, so that it need not be kept
+// for a resume. It does nothing if the position was never written, if a later position is
+// confirmed already, or if the socket has ended.
+func (h *Hub) Confirm(position EventID) {
+	if s := h.socket(position.Token.SocketID()); s != nil {
+		s.confirmWritten(position.Sequence)
+	}
+}
+
 // End ends a socket at once. If the reason is SlowConsumer or Kicked, the client
 // receives the reason in disconnected. OnEnd has returned when End returns. End does
 // nothing if the socket has ended already.

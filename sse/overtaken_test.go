@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
 
@@ -55,4 +56,42 @@ func TestAnOvertakenRequestDoesNotHarmTheSocket(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client may say what has arrived without beginning to read. What it confirms is not kept.
+// It cannot confirm what was never written, and takes nothing back.
+func TestWhatAClientConfirmsIsNotKept(t *testing.T) {
+	inBubbleWithin(t, 1<<30, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, beginning, idle := c.socketID(), *c.position(), account.Used()
+		deliver(t, hub, socketID, 1, 100)
+		synctest.Wait()
+		at := func(sequence uint64) sse.EventID { return sse.EventID{Token: beginning.Token, Sequence: sequence} }
+		all := account.Used() - idle
+		hub.Confirm(at(101)) // from the future
+		hub.Confirm(sse.EventID{Token: sse.NewToken(), Sequence: 1})
+		require.Equal(t, all, account.Used()-idle)
+		hub.Confirm(at(60))
+		require.InDelta(t, all*40/100, account.Used()-idle, 200)
+		hub.Confirm(at(20))
+		hub.Confirm(at(100))
+		require.Equal(t, idle, account.Used())
+		c.disconnect()
+		hub.Confirm(at(100))
+
+		again := connect(t, hub, c.position())
+		synctest.Wait()
+		require.True(t, again.resumed())
+		deliver(t, hub, socketID, 101, 102)
+		synctest.Wait()
+		requireNumbers(t, again.heard(), 101, 102)
+		before := at(99)
+		late := connect(t, hub, &before)
+		synctest.Wait()
+		require.False(t, late.resumed(), "the client has said that more has arrived")
+		require.Empty(t, ended.of(socketID))
+		late.disconnect()
+		again.disconnect()
+	})
 }

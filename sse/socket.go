@@ -235,6 +235,15 @@ func (s *socket) confirm(position uint64) {
 	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
+// confirmWritten is confirm for a client that need not begin to read.
+func (s *socket) confirmWritten(position uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.written {
+		s.confirm(position)
+	}
+}
+
 func (s *socket) isAway() (away, lives bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
