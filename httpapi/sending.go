@@ -54,12 +54,12 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 // confirm notes up to which event a client says that everything has arrived. A client that
 // says so with what it posts anyway saves the server the memory for its resume.
 func (a *API) confirm(r *http.Request) {
-	text := r.Header.Get("Last-Event-ID")
-	if text == "" {
+	text := r.Header["Last-Event-Id"] // in net/http's spelling, which Get would make each time
+	if len(text) == 0 {
 		return
 	}
 	token, _ := bearer(r)
-	if id, ok := sse.ParseEventID(text); ok && id.Token == token {
+	if id, ok := sse.ParseEventID(text[0]); ok && id.Token == token {
 		a.hub.Confirm(id)
 	}
 }
