@@ -53,5 +53,8 @@ func (s *socket) silence(now time.Duration) time.Duration {
 // isLost reports whether the client sends heartbeats and nothing was heard of it for too
 // long.
 func (s *socket) isLost(now time.Duration) bool {
-	return s.silence(now) > s.hub.options.HeartbeatInterval+s.hub.options.WriteTimeout
+	return s.silence(now) > s.hub.patience()
 }
+
+// patience is how long a client that sends heartbeats may be silent.
+func (h *Hub) patience() time.Duration { return h.options.HeartbeatInterval + h.options.WriteTimeout }

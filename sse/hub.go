@@ -139,6 +139,7 @@ type Hub struct {
 	readers  int                      // streams and polls that are being served
 	draining bool                     // no new sockets are accepted
 	ended    []*socket                // sockets that Run must forget; a socket is in it at most once
+	changed  []*socket                // sockets that Run must look at; a socket is in it at most once
 }
 
 // NewHub returns a hub without sockets. Heartbeats and expiry need [Hub.Run] to run.

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -267,6 +268,15 @@ func (o *outbox) expire(before time.Duration) {
 	for o.first <= o.written && o.entries[0].at < before {
 		o.forget()
 	}
+}
+
+// expires returns when expire will forget the oldest written event, if events are kept for
+// this long. If none is kept, that is never.
+func (o *outbox) expires(retention time.Duration) time.Duration {
+	if o.first > o.written {
+		return math.MaxInt64
+	}
+	return o.entries[0].at + retention
 }
 
 // trim forgets the oldest written events until no more than this many bytes are retained.

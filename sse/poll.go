@@ -50,7 +50,11 @@ func (p *poll) bytes() int { return pollBytes }
 
 func (p *poll) start(position uint64) { p.position = position }
 
-func (p *poll) beat(time.Duration) {} // a poll is never silent for long: it answers when its wait is over
+// beat sends nothing: a poll is never silent for long, because it answers when its wait is
+// over. But its client may be lost.
+func (p *poll) beat(now time.Duration) (again time.Duration) {
+	return now + p.socket.hub.options.HeartbeatInterval
+}
 
 func (p *poll) advance() {
 	if _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {

@@ -17,8 +17,9 @@ type reader interface {
 	// advance makes the reader take the next thing to write, if there is one.
 	advance()
 	// beat makes the reader send a heartbeat if it has been silent for too long, or if its
-	// client must say that it lives. The time is of the hub's clock.
-	beat(now time.Duration)
+	// client must say that it lives. It returns when it must be called again. The times are
+	// of the hub's clock.
+	beat(now time.Duration) (again time.Duration)
 	// end makes the reader stop. It first writes everything that the outbox holds, unless
 	// skip is true. Then it writes the last word, if there is one. The limit bounds how
 	// long all this may take.

@@ -11,7 +11,7 @@ import (
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(h.tickInterval())
 	defer ticker.Stop()
-	var sockets []*socket
+	var looks schedule
 	for {
 		select {
 		case <-ctx.Done():
@@ -20,17 +20,9 @@ func (h *Hub) Run(ctx context.Context) {
 			h.forgetEnded()
 		case <-h.options.Budget.Exceeded():
 			h.relieve()
-		case now := <-ticker.C:
-			sockets = h.snapshot(sockets[:0])
-			for _, s := range sockets {
-				switch wentAway, expired := s.tick(now); {
-				case wentAway:
-					h.options.OnPresence(s.id)
-				case expired:
-					h.forget(s)
-				}
-			}
-			clear(sockets)
+		case <-ticker.C:
+			looks.soon(h.takeChanged())
+			looks.due(h.clock(), h.tick)
 			h.forgetOrigins()
 			if h.options.Budget.IsFull() {
 				h.relieve()
@@ -40,7 +32,20 @@ func (h *Hub) Run(ctx context.Context) {
 	}
 }
 
-// tickInterval is how often Run looks at all sockets. It is a tenth of the shortest
+// tick does what is due for a socket. It returns when something may be due again, and
+// whether the socket has ended.
+func (h *Hub) tick(s *socket) (again time.Duration, ended bool) {
+	t := s.tick()
+	switch {
+	case t.wentAway:
+		h.options.OnPresence(s.id)
+	case t.expired:
+		h.forget(s)
+	}
+	return t.again, t.hasEnded || t.expired
+}
+
+// tickInterval is how often Run looks for what is due. It is a tenth of the shortest
 // interval that Run watches, so nothing is late by more than a tenth. And it is 250 ms at
 // most: a small part of the time in which a peer that vanishes must be reported.
 func (h *Hub) tickInterval() time.Duration {

@@ -60,13 +60,16 @@ type socket struct {
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
 	outbox      outbox
-	reader      reader    // the stream or poll that reads the outbox, or nil
-	lastReader  Transport // of the latest reader
-	unreadSince time.Time // when the latest reader ended, while reader is nil
-	away        bool      // reader has been nil for a while
-	stalled     bool      // the latest reader ended because a write timed out
-	farewell    *farewell // not nil: the server stops, and no more events are accepted
-	ended       Reason    // why the socket ended; empty while it lives. It is set once
+	reader      reader        // the stream or poll that reads the outbox, or nil
+	lastReader  Transport     // of the latest reader
+	unreadSince time.Duration // by the hub's clock: when the latest reader ended, while reader is nil
+	away        bool          // reader has been nil for a while
+	stalled     bool          // the latest reader ended because a write timed out
+	farewell    *farewell     // not nil: the server stops, and no more events are accepted
+	ended       Reason        // why the socket ended; empty while it lives. It is set once
+	isChanged   bool          // it is in hub.changed
+
+	place int // in the hub's schedule, from 1; 0: it is not there. Only Run's goroutine uses it
 }
 
 // farewell is what a socket's reader must do when the server stops. Its fields are set
@@ -83,7 +86,7 @@ func newSocket(h *Hub, token Token) *socket {
 		token:       token,
 		id:          token.SocketID(),
 		connectedAt: now,
-		unreadSince: now,
+		unreadSince: h.clock(),
 		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}
 }
@@ -122,6 +125,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	}
 	s.away, s.stalled = false, false
 	r.start(position)
+	s.lookSoon()
 	if s.farewell != nil {
 		r.end(false, s.farewell.lastWord, time.Until(s.farewell.until))
 	}
@@ -136,8 +140,9 @@ func (s *socket) detach(r reader) {
 	defer s.mu.Unlock()
 	if s.reader == r {
 		s.reader = nil
-		s.unreadSince = time.Now()
+		s.unreadSince = s.hub.clock()
 		s.stalled = r.isStalled()
+		s.lookSoon()
 	}
 }
 
@@ -167,6 +172,7 @@ func (s *socket) endLocked(reason Reason, detail string) bool {
 		s.reader.end(true, lastWord, lastWordTime)
 	}
 	s.outbox.clear()
+	s.lookSoon() // so that Run forgets it
 	return true
 }
 
@@ -190,35 +196,63 @@ func (s *socket) isOwed() bool {
 
 // tick does what is due. It sends a heartbeat after silence, ends the reader of a client
 // that is lost, notes that the socket is away, or ends the socket if its resume window
-// has run out. The results report whether it did the third or the fourth of these.
-func (s *socket) tick(now time.Time) (wentAway, expired bool) {
+// has run out.
+func (s *socket) tick() (t ticked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.isChanged = false
 	if s.ended != "" {
-		return false, false
+		return ticked{hasEnded: true}
 	}
-	clock := s.hub.clock()
-	s.outbox.expire(clock - s.hub.retention)
+	now := s.hub.clock()
+	s.outbox.expire(now - s.hub.retention)
 	if s.reader != nil {
-		if s.reader.beat(clock); s.isLost(clock) && s.farewell == nil {
-			s.reader.end(true, nil, lastWordTime)
-		}
-		return false, false
+		t.again = s.tickReader(now)
+	} else {
+		t.again, t.wentAway, t.expired = s.tickUnread(now)
 	}
-	unread := now.Sub(s.unreadSince)
+	return t
+}
+
+// ticked is what a tick of a socket has done.
+type ticked struct {
+	again    time.Duration // by the hub's clock: when something may be due again
+	wentAway bool
+	expired  bool // its resume window has run out
+	hasEnded bool // before the tick
+}
+
+// tickReader is tick for a socket that has a reader.
+func (s *socket) tickReader(now time.Duration) (again time.Duration) {
+	again = min(s.reader.beat(now), s.outbox.expires(s.hub.retention))
+	if heard := time.Duration(s.heard.Load()); heard != 0 {
+		again = min(again, heard+s.hub.patience())
+	}
+	if s.isLost(now) && s.farewell == nil {
+		s.reader.end(true, nil, lastWordTime)
+	}
+	return again
+}
+
+// tickUnread is tick for a socket that has no reader.
+func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, expired bool) {
+	o := s.hub.options
+	goes, ends := s.unreadSince+o.AwayAfter, s.unreadSince+o.ResumeWindow
 	switch {
-	case unread >= s.hub.options.ResumeWindow:
+	case now >= ends:
 		reason := TransportClose
 		if s.stalled {
 			reason = SlowConsumer
 		}
-		return false, s.endLocked(reason, "")
-	case unread >= s.hub.options.AwayAfter && !s.away && s.farewell == nil: // with a farewell the server ended the reader
+		return 0, false, s.endLocked(reason, "")
+	case now < goes:
+		return min(goes, ends), false, false
+	case !s.away && s.farewell == nil: // with a farewell the server ended the reader
 		s.away = true
 		s.hub.away.Add(1)
-		return true, false
+		return ends, true, false
 	}
-	return false, false
+	return ends, false, false
 }
 
 // wrote notes that everything up to a sequence was written. The socket's lock must be

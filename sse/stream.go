@@ -70,7 +70,7 @@ func (st *stream) isStalled() bool { return st.link.isStalled() }
 
 func (st *stream) gone() <-chan struct{} { return st.done }
 
-func (st *stream) beat(now time.Duration) {
+func (st *stream) beat(now time.Duration) (again time.Duration) {
 	s, interval := st.socket, st.socket.hub.options.HeartbeatInterval
 	isMute := !st.busy && now-st.since >= interval
 	isUnheard := s.silence(now) >= interval && int64(st.beatAt) <= s.heard.Load()
@@ -78,6 +78,18 @@ func (st *stream) beat(now time.Duration) {
 		st.beatDue, st.beatAt = true, now
 		st.link.advance()
 	}
+	switch {
+	case st.busy:
+		return now // at each tick: it may stop to write
+	case isMute:
+		again = now + interval
+	default:
+		again = st.since + interval
+	}
+	if heard := time.Duration(s.heard.Load()); heard != 0 {
+		again = min(again, heard+interval)
+	}
+	return again
 }
 
 func (st *stream) end(skip bool, lastWord *event, limit time.Duration) {
