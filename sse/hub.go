@@ -129,6 +129,8 @@ type Hub struct {
 	away   atomic.Int64               // living sockets that are away
 	queued atomic.Pointer[parkedLink] // the links that have something to write: see Flush
 
+	heartbeat atomic.Pointer[sharedHeartbeat] // nil: there was none yet
+
 	// owned by the goroutine of Run
 	relieved time.Time // when memory was last freed because the budget was exceeded
 

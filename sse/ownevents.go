@@ -65,8 +65,22 @@ func newConnected(s *socket, resumed bool) *event {
 	return e
 }
 
-func newHeartbeat() *event {
-	return newOwnEvent("heartbeat", heartbeat{"heartbeat", timestamp()})
+// newHeartbeat returns a heartbeat. All streams whose heartbeats are due in the same
+// millisecond share it.
+func (h *Hub) newHeartbeat() *event {
+	now := timestamp()
+	if shared := h.heartbeat.Load(); shared != nil && shared.timestamp == now {
+		return shared.event
+	}
+	e := newOwnEvent("heartbeat", heartbeat{"heartbeat", now})
+	h.heartbeat.Store(&sharedHeartbeat{now, e})
+	return e
+}
+
+// sharedHeartbeat is the latest heartbeat.
+type sharedHeartbeat struct {
+	timestamp string
+	event     *event
 }
 
 func newPong() Line { return encode(pong{"pong", time.Now().UnixMilli()}) }

@@ -47,7 +47,7 @@ type link interface {
 // newStream makes a stream without a link. It begins with connected and a heartbeat: some
 // virus scanners hold each event back until the next one arrives.
 func newStream(s *socket, resumed bool) *stream {
-	return &stream{socket: s, done: make(chan struct{}), opening: []*event{newConnected(s, resumed), newHeartbeat()}}
+	return &stream{socket: s, done: make(chan struct{}), opening: []*event{newConnected(s, resumed), s.hub.newHeartbeat()}}
 }
 
 func (st *stream) transport() Transport { return OverStream }
@@ -115,7 +115,7 @@ func (st *stream) next() (frame, bool) {
 	}
 	if st.beatDue && !st.ending {
 		st.beatDue = false
-		return st.at(newHeartbeat()), true
+		return st.at(st.socket.hub.newHeartbeat()), true
 	}
 	if !st.skip {
 		if e, ok := st.socket.outbox.after(st.position); ok {

@@ -71,7 +71,7 @@ const (
 	// idleMemory is how many bytes an idle process holds from the operating system.
 	idleMemory = 24 << 20
 	// enoughExcess is how many bytes beyond its need the process may keep: see
-	// excessOver.
+	// heap.excessOver.
 	enoughExcess = 8 << 20
 	// maxPatience is the longest wait after a try that did not help.
 	maxPatience = 10 * time.Minute
@@ -84,19 +84,23 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	ticker := time.NewTicker(giveBackInterval)
 	defer ticker.Stop()
 	patience, next := giveBackInterval, time.Time{}
+	before := readHeap()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
 			used, limit := s.ClientMemory()
-			excess := excessOver(used)
+			heap := readHeap()
+			excess := heap.excessOver(used, before)
+			before = heap
 			switch {
 			case used >= limit:
 				runtime.GC() // some memory is charged until it is collected, and may be garbage already
 			case excess > enoughExcess && !now.Before(next):
 				debug.FreeOSMemory()
-				if used, _ := s.ClientMemory(); excessOver(used) < excess/2 {
+				used, _ := s.ClientMemory()
+				if left := readHeap(); left.excessOver(used, left) < excess/2 {
 					patience = giveBackInterval
 				} else {
 					patience = min(2*patience, maxPatience)
@@ -107,12 +111,24 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 	}
 }
 
-// excessOver returns how many bytes the process holds from the operating system beyond
-// its need. It needs what it holds when idle, and twice what it holds for clients: the
-// garbage collector needs as much as the clients.
-func excessOver(used int64) int64 {
-	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+// heap is what the Go runtime says of the process's memory.
+type heap struct {
+	held      int64 // bytes that the process holds from the operating system
+	allocated int64 // bytes that were ever allocated
+}
+
+func readHeap() heap {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples)
-	held := int64(samples[0].Value.Uint64()) - int64(samples[1].Value.Uint64())
-	return held - idleMemory - 2*used
+	return heap{int64(samples[0].Value.Uint64() - samples[1].Value.Uint64()), int64(samples[2].Value.Uint64())}
+}
+
+// excessOver returns how many bytes the process holds beyond its need. It needs what it
+// holds when idle, and what it holds for clients. While it allocates much, the garbage
+// collector needs as much again.
+func (h heap) excessOver(used int64, before heap) int64 {
+	if isQuiet := h.allocated-before.allocated < h.held/2; !isQuiet {
+		used *= 2
+	}
+	return h.held - idleMemory - used
 }
