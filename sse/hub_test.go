@@ -53,7 +53,9 @@ func withHub(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse
 		defer ended.mu.Unlock()
 		ended.reasons[socketID] = append(ended.reasons[socketID], reason)
 	}
-	options.Parking = parkingOfTests()
+	if options.Parking == nil {
+		options.Parking = parkingOfTests()
+	}
 	hub := sse.NewHub(options)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,23 +20,26 @@ type parkedLink struct {
 	isChunked bool   // HTTP/1.1; in HTTP/1.0 the connection's end is the response's end
 	conn      Parked // set before ready
 
-	queuedBefore *parkedLink // the next one in the hub's queue; of the goroutine that took it out
+	isQueued     atomic.Bool // it is in the hub's queue
+	queuedBefore *parkedLink // the next link in that queue; owned by the goroutine that has just set isQueued, then by Flush
 
 	// guarded by socket.mu
-	isQueued  bool          // it is in the hub's queue
-	ready     bool          // the connection is parked
-	raw       []byte        // must be written before the frames: the response's header or end
-	frames    []sizedFrame  // that were taken and are not written whole
-	sent      int           // how many bytes of the first of them the connection took
-	wrote     uint64        // the sequence of the last frame that was written whole
-	isBlocked bool          // the connection takes nothing more now
-	isGone    bool          // the client has gone
-	isLast    bool          // raw is the response's end
-	isClosed  bool          // nothing more is written
-	stalled   bool          // the connection took nothing for too long
-	limit     time.Duration // by the hub's clock: when everything must be written; 0: no limit
-	timeout   time.Duration // by the hub's clock: when a blocked connection must have taken more
-	timer     *time.Timer   // calls expire at the timeout; nil: the connection was never blocked
+	ready      bool          // the connection is parked
+	raw        []byte        // must be written before the frames: the response's header or end
+	frames     []sizedFrame  // that were taken and are not written whole
+	sent       int           // how many bytes of the first of them the connection took
+	wrote      uint64        // the sequence of the last frame that was written whole
+	isWritable bool          // the connection takes more than it took of the write under way
+	isBlocked  bool          // the connection takes nothing more now
+	isHeldUp   bool          // the connection took a part, and must still take the rest
+	hasDropped bool          // the frames that were for another reader are dropped
+	isGone     bool          // the client has gone
+	isLast     bool          // raw is the response's end
+	isClosed   bool          // nothing more is written
+	stalled    bool          // the connection took nothing for too long
+	limit      time.Duration // by the hub's clock: when everything must be written; 0: no limit
+	timeout    time.Duration // by the hub's clock: when a blocked connection must have taken more
+	timer      *time.Timer   // calls expire at the timeout; nil: the connection was never blocked
 }
 
 // sizedFrame is a frame with its size on the connection.
@@ -99,7 +103,7 @@ func (l *parkedLink) hurry(limit time.Duration) {
 	if l.limit == 0 || at < l.limit {
 		l.limit = at
 	}
-	if l.isBlocked && l.limit < l.timeout {
+	if l.isBlocked && !l.isClosed && l.limit < l.timeout {
 		l.await(l.limit)
 	}
 }
@@ -140,7 +144,6 @@ func (l *parkedLink) write() {
 func (l *parkedLink) writeWindow(text *window) (more bool) {
 	st, s := l.stream, l.stream.socket
 	s.mu.Lock()
-	l.isQueued = false
 	if !l.ready || l.isClosed || st.busy {
 		s.mu.Unlock()
 		return false
@@ -152,15 +155,17 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 		l.finishIf(ends)
 		return false
 	}
-	l.setBusy(true)
+	l.begin()
 	s.mu.Unlock()
 
 	n, err := l.conn.Write(text.bytes)
 
 	s.mu.Lock()
 	l.took(n)
-	if more = n == len(text.bytes); more {
-		l.setBusy(false)
+	isWhole := n == len(text.bytes)
+	l.isHeldUp = !isWhole || l.sent > 0
+	if more = isWhole || l.isWritable; more {
+		l.rest()
 	} else {
 		l.block()
 	}
@@ -171,18 +176,27 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 	return more && !ends
 }
 
-// setBusy notes whether the link writes, or cannot write now. While an event is written in
-// several windows, the stream is busy from the first to the last.
-func (l *parkedLink) setBusy(busy bool) {
-	l.stream.busy = busy
-	if l.sent == 0 {
+// begin notes that the link writes. The socket's lock must be held. While the connection
+// takes something in parts, the stream is busy from the first part to the last.
+func (l *parkedLink) begin() {
+	l.stream.busy, l.isWritable = true, false
+	if !l.isHeldUp {
+		l.stream.since = l.stream.socket.hub.clock()
+	}
+}
+
+// rest notes that the link does not write now. The socket's lock must be held.
+func (l *parkedLink) rest() {
+	l.stream.busy = false
+	if !l.isHeldUp {
 		l.stream.since = l.stream.socket.hub.clock()
 	}
 }
 
 // fill fills a window with what must be written next. The socket's lock must be held.
 func (l *parkedLink) fill(text *window) {
-	if l.stream.skip {
+	if l.stream.skip && !l.hasDropped {
+		l.hasDropped = true // what is taken from now on is for this reader
 		l.dropUnbegun()
 	}
 	text.add(l.raw)
@@ -277,17 +291,20 @@ func (l *parkedLink) await(at time.Duration) {
 func (l *parkedLink) expire() {
 	s := l.stream.socket
 	s.mu.Lock()
-	l.stalled = l.isBlocked && !l.isClosed && s.hub.clock() >= l.timeout
-	l.isClosed = l.isClosed || l.stalled
-	ends := l.stalled
+	ends := l.isBlocked && !l.isClosed && s.hub.clock() >= l.timeout
+	if ends {
+		l.stalled, l.isClosed = true, true
+	}
 	s.mu.Unlock()
 	l.finishIf(ends)
 }
 
-// Writable implements [Parkable].
+// Writable implements [Parkable]. If the Write under way has not returned yet, its goroutine
+// goes on to write.
 func (l *parkedLink) Writable() {
 	s := l.stream.socket
 	s.mu.Lock()
+	l.isWritable = true
 	if !l.isBlocked || l.isClosed {
 		s.mu.Unlock()
 		return

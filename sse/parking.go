@@ -16,7 +16,8 @@ type Parking interface {
 // Parked is a connection that never blocks. One goroutine at a time calls its methods.
 type Parked interface {
 	// Write writes as much as the connection takes at once. If that is less than the whole
-	// text and there is no error, Writable of the Parkable is called later.
+	// text and there is no error, Writable of the Parkable is called: later, or even before
+	// Write returns.
 	Write(text []byte) (int, error)
 	// Close closes the connection. What was written may still arrive.
 	Close()
@@ -34,10 +35,9 @@ type Parkable interface {
 // queueWrite makes the next [Hub.Flush] write what a link has. The socket's lock must be
 // held.
 func (h *Hub) queueWrite(l *parkedLink) {
-	if l.isQueued {
+	if !l.isQueued.CompareAndSwap(false, true) {
 		return
 	}
-	l.isQueued = true
 	for {
 		first := h.queued.Load()
 		l.queuedBefore = first
@@ -58,7 +58,8 @@ func (h *Hub) Flush() {
 		return
 	}
 	for l := h.queued.Swap(nil); l != nil; {
-		before := l.queuedBefore // l may be queued again as soon as it writes
+		before := l.queuedBefore
+		l.isQueued.Store(false) // from here on, another goroutine may queue it again
 		l.write()
 		l = before
 	}
