@@ -16,7 +16,7 @@ type Parking struct {
 
 // CanPark implements [sse.Parking].
 func (p *Parking) CanPark(w http.ResponseWriter, r *http.Request) bool {
-	return p.Guard != nil && readingOf(w) != nil && p.Guard.CanPark(r)
+	return p.Guard != nil && readingOf(w) != nil && p.Guard.CanPark(w, r)
 }
 
 // Park implements [sse.Parking].

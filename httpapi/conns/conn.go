@@ -21,8 +21,9 @@ type conn struct {
 	owner        *owner // nil if the connection is in the reserve
 	wasEncrypted bool   // the PROXY header says so
 
-	writing atomic.Bool // something is being written
-	header  header
+	isCovered bool        // there is another connection above it, as with TLS; set before the first request
+	writing   atomic.Bool // something is being written
+	header    header
 
 	// Guarded by guard.mu.
 	state state

@@ -37,7 +37,13 @@ type server struct {
 }
 
 func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) *server {
+	return newServerOver(t, o, func(*httptest.Server) {}, others...)
+}
+
+// newServerOver is newServer with a change to the server before its listener is guarded.
+func newServerOver(t *testing.T, o conns.Options, below func(*httptest.Server), others ...func(*httptest.Server)) *server {
 	return newServerOn(t, o, func(h *httptest.Server, guard *conns.Guard) {
+		below(h)
 		h.Listener = guard.Listen(h.Listener)
 		for _, other := range others {
 			other(h)

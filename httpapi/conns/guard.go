@@ -164,9 +164,10 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 type contextKey struct{}
 
 // ConnContext is the value for the field ConnContext of http.Server. Handlers need it for
-// [InReserve], [NetworkOf], [WasEncrypted] and [IsWriting].
+// [InReserve], [NetworkOf], [WasEncrypted], [IsWriting] and [Guard.CanPark].
 func (g *Guard) ConnContext(ctx context.Context, connection net.Conn) context.Context {
 	if c := ours(connection); c != nil {
+		c.isCovered = connection != net.Conn(c)
 		return context.WithValue(ctx, contextKey{}, c)
 	}
 	return ctx

@@ -2,7 +2,10 @@ package conns
 
 import (
 	"errors"
+	"maps"
+	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -10,7 +13,7 @@ import (
 // Owner is told what happens to its parked connection. No lock of the guard is held.
 type Owner interface {
 	// Writable says that the connection takes more again, after a Write that it did not take
-	// as a whole.
+	// as a whole. That may be before Write has returned.
 	Writable()
 	// Gone says that the client has closed its half of the connection, that the connection is
 	// broken, or that the guard stops.
@@ -44,16 +47,44 @@ type lot struct {
 	closed bool
 }
 
-// CanPark reports whether Park takes the connection of a request: it must be a connection
-// of the guard, without TLS and HTTP/2, on a system on which the guard can watch it. And
-// [Guard.Run] must be running.
-func (g *Guard) CanPark(r *http.Request) bool {
+// CanPark reports whether Park takes the connection of a request. Nothing may be between the
+// handler and the descriptor that would miss, or would change, what is written: no TLS, no
+// HTTP/2, no other type of connection. The answer must have the method Hijack (see
+// [http.ResponseController]), and the request no body. [Guard.Run] must be running, on a
+// system on which the guard can watch connections.
+func (g *Guard) CanPark(w http.ResponseWriter, r *http.Request) bool {
 	c, isOurs := r.Context().Value(contextKey{}).(*conn)
-	if !isOurs || g.lot.Load() == nil || r.TLS != nil || r.ProtoMajor != 1 || r.ContentLength != 0 {
+	if !isOurs || c.isCovered || g.lot.Load() == nil || r.TLS != nil || r.ProtoMajor != 1 || r.ContentLength != 0 {
 		return false
 	}
-	_, hasDescriptor := bare(c.Conn).(syscall.Conn)
-	return hasDescriptor
+	return descriptorOf(c) != nil && canHijack(w)
+}
+
+// descriptorOf returns what has the descriptor of a connection, or nil if that is not all
+// that the connection is.
+func descriptorOf(c *conn) syscall.Conn {
+	switch own := bare(c.Conn).(type) {
+	case *net.TCPConn:
+		return own
+	case *net.UnixConn:
+		return own
+	}
+	return nil // another type may embed one of these, and write something else
+}
+
+// canHijack reports whether an answer has the method Hijack, as http.ResponseController
+// looks for it.
+func canHijack(w http.ResponseWriter) bool {
+	for {
+		switch answer := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = answer.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // errClosed: the guard has stopped.
@@ -62,17 +93,20 @@ var errClosed = errors.New("conns: the guard has stopped")
 // Park takes the connection of a request away from net/http, and watches it for its owner.
 // What the client sends from now on is not read. The handler must return without writing.
 func (g *Guard) Park(w http.ResponseWriter, r *http.Request, owner Owner) (*Parked, error) {
-	c := r.Context().Value(contextKey{}).(*conn)
-	raw, err := bare(c.Conn).(syscall.Conn).SyscallConn()
+	c, l := r.Context().Value(contextKey{}).(*conn), g.lot.Load()
+	if l == nil {
+		return nil, errClosed
+	}
+	raw, err := descriptorOf(c).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	if _, _, err = http.NewResponseController(w).Hijack(); err != nil {
 		return nil, err
 	}
-	p := &Parked{conn: c, raw: raw, owner: owner, lot: g.lot.Load()}
+	p := &Parked{conn: c, raw: raw, owner: owner, lot: l}
 	p.try = p.writeTo
-	if err := p.lot.add(p); err != nil {
+	if err := l.add(p); err != nil {
 		_ = c.Close() // an error means that it is closed already
 		return nil, err
 	}
@@ -146,23 +180,22 @@ func (l *lot) tell(id uint64, isWritable, isGone bool) {
 	}
 }
 
-// run watches the connections until stop is called.
-func (l *lot) run() {
+// watch watches parked connections until the watcher is closed. After that, no more
+// connections are parked.
+func (g *Guard) watch(l *lot) {
 	l.watcher.run(l.tell)
+	g.lot.Store(nil)
 	l.mu.Lock()
 	l.closed = true
-	left := make([]*Parked, 0, len(l.parked))
-	for _, p := range l.parked {
-		left = append(left, p)
-	}
+	left := slices.Collect(maps.Values(l.parked))
 	l.mu.Unlock()
 	for _, p := range left {
 		p.owner.Gone()
 	}
 }
 
-// openLot makes the guard able to park connections, if the system allows it. The goroutine
-// of run is the caller's.
+// openLot makes the guard able to park connections, if the system allows it. The caller
+// must call watch.
 func (g *Guard) openLot() *lot {
 	watcher, err := newWatcher()
 	if err != nil {

@@ -20,12 +20,12 @@ const (
 )
 
 // Run closes connections that wait for too long, and watches parked connections. It returns
-// when ctx ends, and closes the parked connections then.
+// when ctx ends. The owners of parked connections then hear that these are gone.
 func (g *Guard) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	if l := g.openLot(); l != nil {
-		watching.Go(l.run)
+		watching.Go(func() { g.watch(l) })
 		defer l.watcher.close()
 	}
 	ticker := time.NewTicker(lookEvery)

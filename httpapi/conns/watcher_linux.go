@@ -23,12 +23,16 @@ func newWatcher() (*watcher, error) {
 }
 
 // add begins to watch whether a connection ends.
-func (w *watcher) add(p *Parked) error { return w.control(unix.EPOLL_CTL_ADD, p, unix.EPOLLRDHUP) }
+func (w *watcher) add(p *Parked) error { return w.control(unix.EPOLL_CTL_ADD, p, ending) }
+
+// ending is the end of a connection. It is reported once: otherwise the kernel would report
+// it over and over until the connection is closed.
+const ending = unix.EPOLLRDHUP | unix.EPOLLONESHOT
 
 // watch says whether a connection is also watched for taking more. A closed connection is
 // not watched any more.
 func (w *watcher) watch(p *Parked, isBlocked bool) error {
-	events := uint32(unix.EPOLLRDHUP)
+	events := uint32(ending)
 	if isBlocked {
 		events |= unix.EPOLLOUT
 	}
