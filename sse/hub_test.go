@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -638,4 +640,30 @@ func TestNothingIsLostOrRepeatedAcrossDroppedStreams(t *testing.T) {
 		require.Empty(t, ended.of(socketID))
 		c.disconnect()
 	})
+}
+
+func TestARefusedSocketIsForgotten(t *testing.T) {
+	inBubble(t, sse.Options{MaxSockets: 1}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		before := heap()
+		const refused, each = 1000, 8 << 10
+		for range refused {
+			client := sse.Client{UserAgent: strings.Repeat("x", each)}
+			err := hub.ServeStream(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/events", nil), nil, client)
+			require.ErrorIs(t, err, sse.ErrAtCapacity)
+		}
+		time.Sleep(time.Minute)
+		require.Less(t, heap()-before, int64(refused*each/2))
+		c.disconnect()
+	})
+}
+
+// heap returns the bytes of the heap that are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -125,6 +125,7 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed b
 	_, _, _ = s.attach(r, 0, c) // it cannot fail: nobody knows the socket yet, so nobody has ended it
 	if err := h.register(s, c.Network, r.bytes()); err != nil {
 		r.close()
+		s.end(TransportClose, "") // so that Run, which looks at it soon, forgets it
 		return r, err
 	}
 	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
