@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -36,7 +37,7 @@ type parkedLink struct {
 	isGone     bool          // the client has gone
 	isLast     bool          // raw is the response's end
 	isClosed   bool          // nothing more is written
-	stalled    bool          // the connection took nothing for too long
+	dead       error         // why the connection is broken; nil: it is not
 	limit      time.Duration // by the hub's clock: when everything must be written; 0: no limit
 	timeout    time.Duration // by the hub's clock: when a blocked connection must have taken more
 	timer      *time.Timer   // calls expire at the timeout; nil: the connection was never blocked
@@ -96,7 +97,7 @@ func (l *parkedLink) advance() {
 
 func (l *parkedLink) bytes() int { return parkedBytes }
 
-func (l *parkedLink) isStalled() bool { return l.stalled }
+func (l *parkedLink) isStalled() bool { return hasTimedOut(l.dead) }
 
 func (l *parkedLink) hurry(limit time.Duration) {
 	at := l.stream.socket.hub.clock() + limit
@@ -169,7 +170,9 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 	} else {
 		l.block()
 	}
-	l.isClosed = err != nil || l.isGone
+	if l.isClosed = err != nil || l.isGone; err != nil {
+		l.dead = err
+	}
 	ends := l.isClosed
 	s.mu.Unlock()
 	l.finishIf(ends)
@@ -293,7 +296,7 @@ func (l *parkedLink) expire() {
 	s.mu.Lock()
 	ends := l.isBlocked && !l.isClosed && s.hub.clock() >= l.timeout
 	if ends {
-		l.stalled, l.isClosed = true, true
+		l.dead, l.isClosed = os.ErrDeadlineExceeded, true
 	}
 	s.mu.Unlock()
 	l.finishIf(ends)
@@ -316,10 +319,10 @@ func (l *parkedLink) Writable() {
 
 // Gone implements [Parkable]. If the connection is being written to, the link ends when
 // that returns: it must not deliver anything after its end.
-func (l *parkedLink) Gone() {
+func (l *parkedLink) Gone(why error) {
 	s := l.stream.socket
 	s.mu.Lock()
-	l.isGone = true
+	l.isGone, l.dead = true, why
 	ends := !l.isClosed && l.ready && (!l.stream.busy || l.isBlocked)
 	l.isClosed = l.isClosed || ends
 	s.mu.Unlock()

@@ -130,7 +130,7 @@ func TestAConnectionMaySayThatItTakesMoreBeforeTheWriteReturns(t *testing.T) {
 		c.onShort = func() { c.goesOn(-1) }
 		deliver(t, hub, c.socketID(t), 1, 3)
 		requireNumbers(t, c.heard(t), 1, 3)
-		c.stream.Gone()
+		c.stream.Gone(nil)
 		<-c.closed
 	})
 }
@@ -212,7 +212,7 @@ func TestNothingIsLostWhenManyWriteToManyStreamsAtOnce(t *testing.T) {
 		sending.Wait()
 		for i, c := range all {
 			require.Eventually(t, func() bool { return len(c.heard(t)) == senders*each }, 10*time.Second, 10*time.Millisecond, "stream %d heard %d", i, len(c.heard(t)))
-			c.stream.Gone()
+			c.stream.Gone(nil)
 		}
 	})
 }
@@ -231,7 +231,7 @@ func TestAConnectionThatTakesItsTimeShowsThatItsClientLives(t *testing.T) {
 		}
 		synctest.Wait()
 		requireNumbers(t, c.heard(t), 0, 19)
-		c.stream.Gone()
+		c.stream.Gone(nil)
 		<-c.closed
 	})
 }
@@ -275,9 +275,9 @@ func TestATakeoverOfABlockedStreamNeitherLosesNorRepeats(t *testing.T) {
 		require.True(t, first.isClosed())
 		requireNumbers(t, second.heard(t), 1, 5)
 		first.goesOn(-1) // a call that was on its way
-		first.stream.Gone()
+		first.stream.Gone(nil)
 		require.Empty(t, first.heard(t))
-		second.stream.Gone()
+		second.stream.Gone(nil)
 		<-second.closed
 	})
 }
@@ -300,7 +300,7 @@ func TestALargeBacklogArrivesThroughManyWindowsOnceAndInOrder(t *testing.T) {
 			position, _ := sse.ParseEventID(e.ID)
 			require.EqualValues(t, i+1, position.Sequence)
 		}
-		c.stream.Gone()
+		c.stream.Gone(nil)
 		<-c.closed
 	})
 }
@@ -311,7 +311,7 @@ type alwaysGone struct{ cannotPark error }
 func (alwaysGone) CanPark(http.ResponseWriter, *http.Request) bool { return true }
 
 func (a alwaysGone) Park(_ http.ResponseWriter, _ *http.Request, s sse.Parkable) (sse.Parked, error) {
-	s.Gone()
+	s.Gone(nil)
 	return &line{stream: s, closed: make(chan struct{})}, a.cannotPark
 }
 

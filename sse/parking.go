@@ -29,7 +29,8 @@ type Parkable interface {
 	// as a whole.
 	Writable()
 	// Gone says that the client has closed the connection, or that the connection is broken.
-	Gone()
+	// The error says why it is broken. It is nil otherwise.
+	Gone(why error)
 }
 
 // queueWrite makes the next [Hub.Flush] write what a link has. The socket's lock must be

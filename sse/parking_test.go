@@ -32,7 +32,7 @@ func (parking) CanPark(w http.ResponseWriter, _ *http.Request) bool {
 func (parking) Park(w http.ResponseWriter, r *http.Request, s sse.Parkable) (sse.Parked, error) {
 	c := w.(*client)
 	c.isParked = true
-	return &parkedClient{client: c, stream: s, stopWatching: context.AfterFunc(r.Context(), s.Gone)}, nil
+	return &parkedClient{client: c, stream: s, stopWatching: context.AfterFunc(r.Context(), func() { s.Gone(nil) })}, nil
 }
 
 // parkedClient is a client with a parked connection. Its connection never blocks: if it is

@@ -34,10 +34,10 @@ func (v victim) end() {
 	}
 }
 
-// admit counts a new connection, and closes others if there is no room for it. If there
+// admit counts a new connection of a listener, and closes others if there is no room for it. If there
 // is no room even so, it closes the new connection and returns nil.
-func (g *Guard) admit(accepted net.Conn) net.Conn {
-	c := &conn{Conn: accepted, guard: g}
+func (g *Guard) admit(accepted net.Conn, home *listener) net.Conn {
+	c := &conn{Conn: accepted, guard: g, home: home}
 	address := addressOf(accepted.RemoteAddr())
 	if g.options.ProxyProtocol && g.options.Exempt.Trust(address) {
 		c.Conn = withProxyHeader(c)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -13,7 +12,9 @@ import (
 type conn struct {
 	net.Conn
 
-	guard *Guard // set once, before other goroutines see the connection
+	// set once, before other goroutines see the connection
+	guard *Guard
+	home  *listener // that has accepted it
 
 	// Set before other goroutines see the connection, and once more under guard.mu if a
 	// PROXY header names another address. That is before the first request.
@@ -24,13 +25,16 @@ type conn struct {
 	isCovered bool        // there is another connection above it, as with TLS; set before the first request
 	writing   atomic.Bool // something is being written
 	header    header
+	sleep     sleep // guards itself
 
 	// Guarded by guard.mu.
 	state state
 	since time.Duration // when it entered the state, since the guard's start
 	gone  bool          // it is no longer counted
-	held  int           // bytes that are charged for its header, beside its cost
-	links [linkings]link
+	held  int           // bytes that are charged beside its cost: for its header, or less because it sleeps or is parked
+
+	sleepID uint64 // in the lot; 0: it is awake
+	links   [linkings]link
 }
 
 // Write implements [net.Conn].
@@ -41,8 +45,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements [net.Conn].
+// Close implements [net.Conn]. If the connection falls asleep, only net/http has to believe
+// that it is closed.
 func (c *conn) Close() error {
+	if c.isAsleep() {
+		return nil
+	}
 	err := c.Conn.Close()
 	c.guard.forget(c)
 	return err
@@ -88,26 +96,4 @@ func addressOf(a net.Addr) netip.Addr {
 		return tcp.AddrPort().Addr().Unmap().WithZone("")
 	}
 	return netip.Addr{}
-}
-
-// listener is a listener that counts its connections.
-type listener struct {
-	net.Listener
-	guard *Guard
-}
-
-// Accept implements [net.Listener].
-func (l listener) Accept() (net.Conn, error) {
-	for {
-		accepted, err := l.Listener.Accept()
-		if err != nil {
-			if errors.Is(err, syscall.EMFILE) {
-				l.guard.relieve() // files and other connections took more descriptors than expected
-			}
-			return nil, err
-		}
-		if c := l.guard.admit(accepted); c != nil {
-			return c, nil
-		}
-	}
 }

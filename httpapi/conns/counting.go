@@ -38,6 +38,9 @@ func (g *Guard) forget(c *conn) {
 // remove stops counting a connection, for good.
 func (g *Guard) remove(c *conn) {
 	c.gone = true
+	if l := g.lot.Load(); l != nil && c.sleepID != 0 {
+		l.forgetSleeper(c.sleepID)
+	}
 	g.giveBack(c, g.cost+c.held)
 	c.held = 0
 	if c.owner == nil {

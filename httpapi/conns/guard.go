@@ -99,6 +99,7 @@ type Guard struct {
 	crowds  map[*owner]struct{} // the owners with more fresh connections, or more idle connections, than few
 	queues  [states]queue       // all connections outside the reserve
 	reserve queue
+	drowsy  []drowsy // idle connections, in the order in which they became idle
 }
 
 // New returns a guard that has counted nothing yet.
@@ -141,7 +142,9 @@ func atMost(count, bound int) int {
 func (g *Guard) PerAddress() int { return g.perAddress }
 
 // Listen returns a listener whose connections are counted.
-func (g *Guard) Listen(l net.Listener) net.Listener { return listener{l, g} }
+func (g *Guard) Listen(l net.Listener) net.Listener {
+	return &listener{Listener: l, guard: g, accepted: make(chan accepted), closed: make(chan struct{}), awoke: make(chan struct{}, 1)}
+}
 
 // ConnState is the value for the field ConnState of http.Server.
 func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
@@ -156,8 +159,15 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		g.enter(c, idle)
 		c.header.end()
+		if c.canSleep(connection) {
+			g.noteIdle(c)
+		}
 	case http.StateClosed:
-		g.forget(c)
+		if c.isAsleep() {
+			g.fallAsleep(c)
+		} else {
+			g.forget(c)
+		}
 	}
 }
 

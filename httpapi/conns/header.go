@@ -72,7 +72,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if !c.guard.payForHeader(c) {
 		return 0, errEnded
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
 	if n == 0 {
 		return n, err
 	}

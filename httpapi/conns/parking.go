@@ -16,8 +16,8 @@ type Owner interface {
 	// as a whole. That may be before Write has returned.
 	Writable()
 	// Gone says that the client has closed its half of the connection, that the connection is
-	// broken, or that the guard stops.
-	Gone()
+	// broken, or that the guard stops. The error says why it is broken. It is nil otherwise.
+	Gone(why error)
 }
 
 // Parked is a connection that was taken away from net/http. It has no goroutine and never
@@ -37,14 +37,15 @@ type Parked struct {
 	failed error
 }
 
-// lot holds the parked connections, and watches them.
+// lot holds the connections that are parked or asleep, and watches them.
 type lot struct {
 	watcher *watcher // set once
 
-	mu     sync.Mutex // guards what follows; held for look-ups only
-	parked map[uint64]*Parked
-	lastID uint64
-	closed bool
+	mu       sync.Mutex // guards what follows; held for look-ups only
+	parked   map[uint64]*Parked
+	sleepers map[uint64]*conn
+	lastID   uint64
+	closed   bool
 }
 
 // CanPark reports whether Park takes the connection of a request. Nothing may be between the
@@ -54,7 +55,7 @@ type lot struct {
 // system on which the guard can watch connections.
 func (g *Guard) CanPark(w http.ResponseWriter, r *http.Request) bool {
 	c, isOurs := r.Context().Value(contextKey{}).(*conn)
-	if !isOurs || c.isCovered || g.lot.Load() == nil || r.TLS != nil || r.ProtoMajor != 1 || r.ContentLength != 0 {
+	if !isOurs || c.isCovered || g.lot.Load() == nil || c.header.protocol != http1 || r.ContentLength != 0 {
 		return false
 	}
 	return descriptorOf(c) != nil && canHijack(w)
@@ -106,6 +107,9 @@ func (g *Guard) Park(w http.ResponseWriter, r *http.Request, owner Owner) (*Park
 	}
 	p := &Parked{conn: c, raw: raw, owner: owner, lot: l}
 	p.try = p.writeTo
+	g.mu.Lock()
+	g.lighten(c)
+	g.mu.Unlock()
 	if err := l.add(p); err != nil {
 		_ = c.Close() // an error means that it is closed already
 		return nil, err
@@ -121,7 +125,7 @@ func (p *Parked) Write(text []byte) (int, error) {
 	n, failed := p.taken, p.failed
 	p.text, p.taken, p.failed = nil, 0, nil
 	if err = errors.Join(err, failed); err == nil && n < len(text) {
-		err = p.lot.watcher.watch(p, true)
+		err = p.lot.watcher.watch(p.raw, p.id, ending|writable)
 	}
 	return n, err
 }
@@ -138,7 +142,16 @@ func (p *Parked) Close() {
 	_ = p.conn.Close() // an error means that it is closed already
 }
 
-// add begins to watch a connection.
+// events are what may happen to a connection.
+type events uint8
+
+const (
+	readable events = 1 << iota // there is something to read
+	writable                    // the connection takes more
+	ending                      // the client has closed its half of the connection, or it is broken
+)
+
+// add begins to watch a parked connection.
 func (l *lot) add(p *Parked) error {
 	l.mu.Lock()
 	if l.closed {
@@ -149,7 +162,7 @@ func (l *lot) add(p *Parked) error {
 	p.id = l.lastID
 	l.parked[p.id] = p
 	l.mu.Unlock()
-	if err := l.watcher.add(p); err != nil {
+	if err := l.watcher.add(p.raw, p.id, ending); err != nil {
 		l.remove(p)
 		return err
 	}
@@ -162,35 +175,79 @@ func (l *lot) remove(p *Parked) {
 	delete(l.parked, p.id)
 }
 
-// tell tells an owner what has happened to its connection.
-func (l *lot) tell(id uint64, isWritable, isGone bool) {
+// tell says what has happened to a connection.
+func (l *lot) tell(id uint64, what events) {
 	l.mu.Lock()
-	p := l.parked[id]
+	p, c := l.parked[id], l.sleepers[id]
+	delete(l.sleepers, id)
 	l.mu.Unlock()
 	switch {
-	case p == nil: // its owner has closed it
-	case isGone:
-		p.owner.Gone()
-	case isWritable:
-		if p.lot.watcher.watch(p, false) == nil {
-			p.owner.Writable()
-		} else {
-			p.owner.Gone()
+	case p != nil && what&ending != 0:
+		p.owner.Gone(errorOf(p.raw))
+	case p != nil:
+		if err := l.watcher.watch(p.raw, id, ending); err != nil {
+			p.owner.Gone(err)
+			return
 		}
+		p.owner.Writable()
+	case c != nil && what&readable != 0 && l.unwatch(c) == nil:
+		c.guard.wake(c)
+	case c != nil:
+		c.guard.endSleeping(c)
 	}
 }
 
-// watch watches parked connections until the watcher is closed. After that, no more
-// connections are parked.
+// addSleeper begins to watch a connection that sleeps.
+func (l *lot) addSleeper(c *conn) (id uint64, err error) {
+	raw, err := descriptorOf(c).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return 0, errClosed
+	}
+	l.lastID++
+	id = l.lastID
+	l.sleepers[id] = c
+	l.mu.Unlock()
+	if err := l.watcher.add(raw, id, readable); err != nil {
+		l.forgetSleeper(id)
+		return 0, err
+	}
+	return id, nil
+}
+
+func (l *lot) forgetSleeper(id uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.sleepers, id)
+}
+
+// unwatch ends the watch over a connection that stays open.
+func (l *lot) unwatch(c *conn) error {
+	raw, err := descriptorOf(c).SyscallConn()
+	if err != nil {
+		return err
+	}
+	return l.watcher.remove(raw)
+}
+
+// watch watches connections until the watcher is closed. After that, no more connections
+// are parked or fall asleep.
 func (g *Guard) watch(l *lot) {
 	l.watcher.run(l.tell)
 	g.lot.Store(nil)
 	l.mu.Lock()
 	l.closed = true
-	left := slices.Collect(maps.Values(l.parked))
+	parked, asleep := slices.Collect(maps.Values(l.parked)), slices.Collect(maps.Values(l.sleepers))
 	l.mu.Unlock()
-	for _, p := range left {
-		p.owner.Gone()
+	for _, p := range parked {
+		p.owner.Gone(nil)
+	}
+	for _, c := range asleep {
+		c.guard.endSleeping(c)
 	}
 }
 
@@ -201,7 +258,7 @@ func (g *Guard) openLot() *lot {
 	if err != nil {
 		return nil // the connections keep their goroutines
 	}
-	l := &lot{watcher: watcher, parked: make(map[uint64]*Parked)}
+	l := &lot{watcher: watcher, parked: make(map[uint64]*Parked), sleepers: make(map[uint64]*conn)}
 	g.lot.Store(l)
 	return l
 }

@@ -60,7 +60,7 @@ func (o *writer) Writable() {
 }
 
 // Gone implements [conns.Owner].
-func (o *writer) Gone() {
+func (o *writer) Gone(error) {
 	if o.goes.Add(1) == 1 {
 		close(o.gone)
 	}

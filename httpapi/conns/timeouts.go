@@ -19,8 +19,9 @@ const (
 	maxOverdue = 1024                   // connections that one search closes
 )
 
-// Run closes connections that wait for too long, and watches parked connections. It returns
-// when ctx ends. The owners of parked connections then hear that these are gone.
+// Run closes connections that wait for too long, puts idle connections to sleep, and watches
+// those and the parked connections. It returns when ctx ends, and closes those that sleep.
+// The owners of parked connections then hear that these are gone.
 func (g *Guard) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -38,6 +39,7 @@ func (g *Guard) Run(ctx context.Context) {
 			for _, overdue := range g.overdue() {
 				overdue.end()
 			}
+			g.putToSleep()
 		}
 	}
 }

@@ -34,12 +34,6 @@ type encryptedListener struct {
 	running  sync.WaitGroup // run
 }
 
-// accepted is what Accept returns.
-type accepted struct {
-	conn net.Conn
-	err  error
-}
-
 // run accepts connections until the listener is closed.
 func (l *encryptedListener) run() {
 	for l.ended.Err() == nil {

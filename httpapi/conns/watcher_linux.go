@@ -3,11 +3,12 @@ package conns
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// watcher watches parked connections by epoll(7). Its own descriptor waits in Go's poller,
+// watcher watches connections by epoll(7). Its own descriptor waits in Go's poller,
 // so no thread blocks.
 type watcher struct{ file *os.File }
 
@@ -22,58 +23,77 @@ func newWatcher() (*watcher, error) {
 	return &watcher{os.NewFile(uintptr(descriptor), "epoll")}, nil
 }
 
-// add begins to watch whether a connection ends.
-func (w *watcher) add(p *Parked) error { return w.control(unix.EPOLL_CTL_ADD, p, ending) }
-
-// ending is the end of a connection. It is reported once: otherwise the kernel would report
-// it over and over until the connection is closed.
-const ending = unix.EPOLLRDHUP | unix.EPOLLONESHOT
-
-// watch says whether a connection is also watched for taking more. A closed connection is
-// not watched any more.
-func (w *watcher) watch(p *Parked, isBlocked bool) error {
-	events := uint32(ending)
-	if isBlocked {
-		events |= unix.EPOLLOUT
-	}
-	return w.control(unix.EPOLL_CTL_MOD, p, events)
+// add begins to watch a connection. What happens to it is reported once, and then not until
+// watch is called: otherwise the kernel would report it over and over. A closed connection
+// is not watched any more.
+func (w *watcher) add(raw syscall.RawConn, id uint64, what events) error {
+	return w.control(unix.EPOLL_CTL_ADD, raw, id, what)
 }
 
-func (w *watcher) control(operation int, p *Parked, events uint32) error {
+// watch changes for what a connection is watched.
+func (w *watcher) watch(raw syscall.RawConn, id uint64, what events) error {
+	return w.control(unix.EPOLL_CTL_MOD, raw, id, what)
+}
+
+// remove ends the watch over a connection.
+func (w *watcher) remove(raw syscall.RawConn) error { return w.control(unix.EPOLL_CTL_DEL, raw, 0, 0) }
+
+func (w *watcher) control(operation int, raw syscall.RawConn, id uint64, what events) error {
 	epoll, err := w.file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	event := unix.EpollEvent{Events: events, Fd: int32(p.id), Pad: int32(p.id >> 32)}
+	event := unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: int32(id), Pad: int32(id >> 32)}
+	if what&readable != 0 {
+		event.Events |= unix.EPOLLIN
+	}
+	if what&writable != 0 {
+		event.Events |= unix.EPOLLOUT
+	}
+	if what&ending != 0 {
+		event.Events |= unix.EPOLLRDHUP
+	}
 	var failed, unwatched error
-	err = p.raw.Control(func(descriptor uintptr) {
+	err = raw.Control(func(descriptor uintptr) {
 		unwatched = epoll.Control(func(own uintptr) { failed = unix.EpollCtl(int(own), operation, int(descriptor), &event) })
 	})
 	return errors.Join(err, unwatched, failed)
 }
 
 // run reports what happens to the connections, until close is called.
-func (w *watcher) run(report func(id uint64, isWritable, isGone bool)) {
+func (w *watcher) run(report func(id uint64, what events)) {
 	epoll, err := w.file.SyscallConn()
 	if err != nil {
 		return
 	}
-	events := make([]unix.EpollEvent, 128)
+	batch := make([]unix.EpollEvent, 128)
 	for {
 		var count int
 		var failed error
 		err := epoll.Read(func(own uintptr) bool {
-			count, failed = unix.EpollWait(int(own), events, 0)
+			count, failed = unix.EpollWait(int(own), batch, 0)
 			return count != 0
 		})
 		if err != nil || failed != nil && !errors.Is(failed, unix.EINTR) {
 			return
 		}
-		for _, e := range events[:max(count, 0)] {
-			id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
-			report(id, e.Events&unix.EPOLLOUT != 0, e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
+		for _, e := range batch[:max(count, 0)] {
+			report(uint64(uint32(e.Fd))|uint64(uint32(e.Pad))<<32, eventsOf(e.Events))
 		}
 	}
+}
+
+func eventsOf(epoll uint32) (what events) {
+	if epoll&unix.EPOLLIN != 0 {
+		what |= readable
+	}
+	if epoll&unix.EPOLLOUT != 0 {
+		what |= writable
+	}
+	if epoll&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		what |= ending
+	}
+	return what
 }
 
 // close ends run.
@@ -91,4 +111,18 @@ func writeAtOnce(descriptor uintptr, text []byte) (taken int, err error) {
 			return max(taken, 0), err
 		}
 	}
+}
+
+// errorOf returns why a connection is broken, or nil if it is not.
+func errorOf(raw syscall.RawConn) (why error) {
+	err := raw.Control(func(descriptor uintptr) {
+		number, err := unix.GetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err != nil:
+			why = err
+		case number != 0:
+			why = syscall.Errno(number)
+		}
+	})
+	return errors.Join(err, why)
 }
