@@ -69,7 +69,7 @@ func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
 const (
 	giveBackInterval = 10 * time.Second
 	// idleMemory is how many bytes an idle process holds from the operating system.
-	idleMemory = 24 << 20
+	idleMemory = 12 << 20
 	// enoughExcess is how many bytes beyond its need the process may keep: see
 	// heap.excessOver.
 	enoughExcess = 8 << 20
