@@ -8,16 +8,52 @@ import (
 	"testing"
 )
 
-// BenchmarkDecodeOffer measures what it costs to decode and validate an offer of 1.2 KB,
-// as a browser writes it, and to keep its members for the receiver.
-func BenchmarkDecodeOffer(b *testing.B) {
-	sdp := strings.Repeat(`a=rtpmap:96 VP8/90000\r\n`, 48)
-	body := fmt.Appendf(nil, `{"type":"offer","target":"AAAAAAAAAAAAAAAAAAAAAA","offer":{"type":"offer","sdp":"%s"}}`, sdp)
+// Bodies as browsers write them.
+const (
+	candidateBody = `{"type":"ice-candidate","target":"AAAAAAAAAAAAAAAAAAAAAA","candidate":{"candidate":"candidate:842163049 1 udp 16777 203.0.113.7 46154 typ srflx ufrag EsAw","sdpMid":"0","sdpMLineIndex":0}}`
+	signalBody    = `{"type":"signal","target":"AAAAAAAAAAAAAAAAAAAAAA","data":{"kind":"mute","track":"audio","isMuted":true}}`
+	joinBody      = `{"type":"join-room","roomId":"standup","userId":"alice","metadata":{"name":"Alice","avatar":7},"requestId":"1"}`
+)
+
+// offerBody is an offer of 1.2 KB.
+var offerBody = `{"type":"offer","target":"AAAAAAAAAAAAAAAAAAAAAA","offer":{"type":"offer","sdp":"` + strings.Repeat(`a=rtpmap:96 VP8/90000\r\n`, 48) + `"}}`
+
+// BenchmarkDecodeOffer measures what it costs to decode and validate an offer, and to find
+// its members for the receiver.
+func BenchmarkDecodeOffer(b *testing.B) { benchmarkDecode(b, offerBody) }
+
+// BenchmarkDecodeEvent measures the same for shorter events.
+func BenchmarkDecodeEvent(b *testing.B) {
+	for name, body := range map[string]string{"candidate": candidateBody, "signal": signalBody, "join": joinBody, "ping": `{"type":"ping"}`} {
+		b.Run(name, func(b *testing.B) { benchmarkDecode(b, body) })
+	}
+}
+
+func benchmarkDecode(b *testing.B, text string) {
+	body := []byte(text)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := ClientEvents.Decode(body); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecodeBatch measures a batch of 20 candidates.
+func BenchmarkDecodeBatch(b *testing.B) {
+	body := []byte(`{"events":[` + candidateBody + strings.Repeat(","+candidateBody, 19) + `]}`)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		batch, err := ParseBatch(body, 20)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for event := range batch.All() {
+			if _, _, err := ClientEvents.Read(event); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }
