@@ -46,15 +46,13 @@ func ParseDocument(body []byte) (Document, error) {
 	case open > 0:
 		return Document{}, incomplete() // the decoder would read up to the end to find this, and copy each member's name
 	}
-	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
-		repaired, isRepaired := withoutLoneSurrogates(body)
-		if isRepaired {
-			err = json.Unmarshal(repaired, &anyValue{}, asWritten)
+	if !jsontext.Value(body).IsValid(asWritten) {
+		if repaired, isRepaired := withoutLoneSurrogates(body); isRepaired {
+			body = repaired
 		}
-		if err != nil {
+		if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
 			return Document{}, malformed(err)
 		}
-		body = repaired
 	}
 	text := bytes.Trim(body, " \t\r\n")
 	return Document{text, spaces == 0}, nil
