@@ -18,15 +18,8 @@ var validator10 = newValidator()
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("json") })
-	rules := map[string]validator.Func{
-		"name":      func(f validator.FieldLevel) bool { return WrongWithName(f.Field().String()) == "" },
-		"visible":   func(f validator.FieldLevel) bool { return IsVisible(f.Field().String()) },
-		"object":    func(f validator.FieldLevel) bool { return jsontext.Value(f.Field().Bytes()).Kind() == '{' },
-		"text":      func(f validator.FieldLevel) bool { return isText(f.Field().Bytes()) },
-		"candidate": func(f validator.FieldLevel) bool { return wrongWithCandidate(f.Field().Bytes()) == "" },
-	}
-	for tag, rule := range rules {
-		if err := v.RegisterValidation(tag, rule); err != nil {
+	for tag, keeps := range ownRules {
+		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return keeps(f.Field()) }); err != nil {
 			panic(err) // impossible: the error is for an empty tag or a missing rule
 		}
 	}
@@ -88,7 +81,10 @@ func orNull(isValid func(jsontext.Value) bool) func(jsontext.Value) bool {
 }
 
 // validate checks the fields of an event against the rules in their tags.
-func validate(event any) (wrong []problem.FieldError) {
+func (t *Type) validate(event any) (wrong []problem.FieldError) {
+	if t.isValid(reflect.ValueOf(event).Elem()) {
+		return nil
+	}
 	err := validator10.Struct(event)
 	if err == nil {
 		return nil

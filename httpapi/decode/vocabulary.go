@@ -13,7 +13,7 @@ import (
 )
 
 // Vocabulary holds all types of events that may be posted to one endpoint, by their names.
-type Vocabulary map[string]Type
+type Vocabulary map[string]*Type
 
 // Decode reads one event from a body, and returns the name of its type.
 func (v Vocabulary) Decode(body []byte) (kind string, event any, err error) {
@@ -35,37 +35,38 @@ func (v Vocabulary) Read(d Document) (kind string, event any, err error) {
 
 // readObject decodes, normalizes and validates an event, in that order.
 func (v Vocabulary) readObject(o object) (kind string, event any, err error) {
-	if kind, err = v.kindOf(o); err != nil {
+	t, err := v.typeOf(o)
+	if err != nil {
 		return "", nil, err
 	}
-	event = v[kind].New()
-	if wrong := v[kind].bind(o, event); len(wrong) > 0 {
+	event = t.New()
+	if wrong := t.bind(o, event); len(wrong) > 0 {
 		return "", nil, problem.Invalid(wrong...)
 	}
 	if e, ok := event.(normalizer); ok {
 		e.normalize()
 	}
-	if wrong := validate(event); len(wrong) > 0 {
+	if wrong := t.validate(event); len(wrong) > 0 {
 		return "", nil, problem.Invalid(wrong...)
 	}
 	if e, ok := event.(traveller); ok {
 		e.keep(o)
 	}
-	return kind, event, nil
+	return t.name, event, nil
 }
 
-// kindOf finds the name of an event's type.
-func (v Vocabulary) kindOf(o object) (string, error) {
+// typeOf finds the type of an event.
+func (v Vocabulary) typeOf(o object) (*Type, error) {
 	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
 	if i < 0 {
-		return "", problem.Invalid(problem.Field("type", "required", "is required: one of "+v.kinds()))
+		return nil, problem.Invalid(problem.Field("type", "required", "is required: one of "+v.kinds()))
 	}
 	if value := o.members[i].value; value.Kind() == '"' {
-		if kind := unquoted(value); v[string(kind)].New != nil {
-			return string(kind), nil
+		if t := v[string(unquoted(value))]; t != nil {
+			return t, nil
 		}
 	}
-	return "", problem.Invalid(problem.Field("type", "oneof", "must be one of "+v.kinds()))
+	return nil, problem.Invalid(problem.Field("type", "oneof", "must be one of "+v.kinds()))
 }
 
 func (v Vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
@@ -75,8 +76,9 @@ type Type struct {
 	New    func() any // returns an event without any members
 	IsOpen bool       // an event may have members that the type does not know
 
-	fields       map[string]knownField // by their names in JSON; "type" is among them
-	noSuchMember string                // the message about a member that is not in fields
+	name    string
+	fields  map[string]*knownField // by their names in JSON; "type" is among them
+	isValid rule                   // of its tags
 }
 
 // knownField is a member that events of a type may have.
@@ -88,11 +90,12 @@ type knownField struct {
 	isOptional bool             // null says that it is absent
 }
 
-func newType[T any](kind string) Type {
-	fields := map[string]knownField{"type": {name: "type", bit: 1}}
-	for name, index := range fieldsOf(reflect.TypeFor[T]()) {
-		field := reflect.TypeFor[T]().FieldByIndex(index)
-		known := knownField{name: name, index: index, bit: 1 << len(fields)}
+func newType[T any](name string) *Type {
+	t := reflect.TypeFor[T]()
+	fields := map[string]*knownField{"type": {name: "type", bit: 1}}
+	for name, index := range fieldsOf(t) {
+		field := t.FieldByIndex(index)
+		known := &knownField{name: name, index: index, bit: 1 << len(fields)}
 		known.isOptional = !strings.Contains(field.Tag.Get("validate"), "required")
 		if field.Type.Kind() == reflect.Struct {
 			known.inner = fieldsOf(field.Type)
@@ -100,7 +103,7 @@ func newType[T any](kind string) Type {
 		fields[name] = known
 	}
 	_, isOpen := any(new(T)).(open)
-	return Type{func() any { return new(T) }, isOpen, fields, kind + " has no such member"}
+	return &Type{func() any { return new(T) }, isOpen, name, fields, compileStruct(t)}
 }
 
 // fieldsOf finds a struct's fields by their names in JSON.
@@ -117,7 +120,7 @@ func fieldsOf(t reflect.Type) map[string][]int {
 // bind sets the fields of an event from the members with their names. It refuses an
 // unknown member, unless the event is open. It also refuses a known member that is
 // repeated: if there were two targets, we might read one and the receiver the other.
-func (t Type) bind(o object, event any) (wrong []problem.FieldError) {
+func (t *Type) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	var seen uint64 // the bits of the members so far
 	for _, m := range o.members {
@@ -150,12 +153,12 @@ const longestFold = 3
 
 // isLookalike reports whether a name differs only in case from a name of the protocol.
 // A receiver that ignores case would take a "From" of the sender for our "from".
-func (t Type) isLookalike(name []byte) bool {
+func (t *Type) isLookalike(name []byte) bool {
 	return string(name) != "from" && equalFold(name, "from") || t.lookalike(name) != ""
 }
 
 // lookalike returns the known member whose name differs only in case, or "".
-func (t Type) lookalike(name []byte) string {
+func (t *Type) lookalike(name []byte) string {
 	for known := range t.fields {
 		if equalFold(name, known) {
 			return known
@@ -170,8 +173,8 @@ func equalFold(name []byte, known string) bool {
 	return len(name) <= longestFold*len(known) && strings.EqualFold(string(name), known)
 }
 
-func (t Type) unknownMember(name []byte) problem.FieldError {
-	message := t.noSuchMember
+func (t *Type) unknownMember(name []byte) problem.FieldError {
+	message := t.name + " has no such member"
 	if known := t.lookalike(name); known != "" {
 		message += "; did you mean " + known + "?"
 	}
@@ -180,7 +183,7 @@ func (t Type) unknownMember(name []byte) problem.FieldError {
 
 // set decodes a value into the field of an event. If it cannot, it returns the path of
 // the wrong value, and what the value must be.
-func (f knownField) set(event reflect.Value, value jsontext.Value) (path, wanted string) {
+func (f *knownField) set(event reflect.Value, value jsontext.Value) (path, wanted string) {
 	field := event.FieldByIndex(f.index)
 	if value.Kind() == '{' && field.Kind() == reflect.Struct {
 		return f.setObject(field, value)
