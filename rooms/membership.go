@@ -13,7 +13,7 @@ const (
 type JoinRequest struct {
 	RoomID    string
 	UserID    string
-	Metadata  json.RawMessage // compact JSON; nil: there is none
+	Metadata  json.RawMessage // compact JSON; nil: there is none; it is copied
 	Permit    Permit
 	RequestID string // the requestId of room-joined; empty: there is none
 }

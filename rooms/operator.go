@@ -6,7 +6,7 @@ import (
 )
 
 // Announce sends an operator's announcement to all members of a room. The data is any
-// compact JSON. The error is ErrNoRoom or ErrDraining.
+// compact JSON, and is copied. The error is ErrNoRoom or ErrDraining.
 func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
 	r := rs.find(roomID)
 	if r == nil {

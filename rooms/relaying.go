@@ -13,7 +13,7 @@ type Relay struct {
 	// Kind is the event's type.
 	Kind string
 	// Members is the JSON of the event without type and from, compact and without the
-	// enclosing braces: `"target":"x","offer":{…}`. It may be empty.
+	// enclosing braces: `"target":"x","offer":{…}`. It may be empty. It is copied.
 	Members []byte
 }
 

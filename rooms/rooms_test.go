@@ -462,6 +462,26 @@ func TestAnEventIsSerialisedOnceHoweverManyReceiveIt(t *testing.T) {
 // bytesOf returns the bytes of data that is in one piece, without copying them.
 func bytesOf(data rooms.Data) []byte { return reflect.ValueOf(data).Bytes() }
 
+// The caller reads requests into memory that it uses again.
+func TestWhatACallerHandsOverIsCopied(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "b")
+	metadata, members, data := []byte(`{"n":1}`), []byte(`"data":[2]`), []byte(`[3]`)
+	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A", Metadata: metadata}))
+	require.NoError(t, rs.Signal("a", "b", rooms.Relay{Kind: "signal", Members: members}))
+	require.NoError(t, rs.SignalAll("a", rooms.Relay{Kind: "signal", Members: members}))
+	require.NoError(t, rs.Announce("room", data))
+	clear(metadata)
+	clear(members)
+	clear(data)
+	received := box.take("b")
+	for i, want := range []string{`"metadata":{"n":1}`, `"data":[2]`, `"data":[2]`, `"data":[3]`} {
+		require.Contains(t, string(bytesOf(received[i].event.Data)), want)
+	}
+	require.NoError(t, rs.Join("c", rooms.JoinRequest{RoomID: "room", UserID: "C"}))
+	require.Contains(t, string(box.take("c")[0].data), `"metadata":{"n":1}`)
+}
+
 func TestInfoDescribesARoomAndItsMembers(t *testing.T) {
 	rs, box := newRooms(10)
 	join(t, rs, box, "room", "a", "b")

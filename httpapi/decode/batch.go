@@ -39,16 +39,16 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 		return Batch{}, problem.Invalid(mustBeObject)
 	}
 	var events jsontext.Value
-	for rawName, value := range membersOf(whole.text) {
-		switch name := unquoted(rawName); {
-		case string(name) != "events":
-			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(name)), "unknown", "a batch has no such member"))
+	for m := range membersOf(whole.text) {
+		switch {
+		case string(m.name) != "events":
+			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(m.name)), "unknown", "a batch has no such member"))
 		case events != nil:
 			return Batch{}, problem.Invalid(problem.Field("events", "unique", "must not be repeated"))
-		case value.Kind() != '[':
+		case m.value.Kind() != '[':
 			return Batch{}, problem.Invalid(problem.Field("events", "type", "must be an array of events"))
 		}
-		events = value
+		events = m.value
 	}
 	count := 0
 	if events != nil {

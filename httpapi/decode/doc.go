@@ -5,6 +5,7 @@
 //	body ─▶ ParseBatch ─▶ Batch ─▶ Document, one after the other
 //
 // A body is parsed once. What one client sends to another stays JSON as it was
-// written; only the white space between its tokens goes. The functions may be
+// written; only the white space between its tokens goes. All that is JSON in an
+// event may share the memory of the body: copy what you keep. The functions may be
 // called by several goroutines at once.
 package decode

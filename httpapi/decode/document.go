@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -81,18 +82,18 @@ func incomplete() *problem.Problem {
 	return problem.MalformedJSON.With("The JSON value is incomplete.")
 }
 
-// member is one member of a JSON object. It shares the memory of the body, except for
+// member is one member of a JSON object. It shares the memory of the object, except for
 // a name that was written with escapes.
 type member struct {
-	name    []byte // without quotes and escapes
-	rawName jsontext.Value
-	value   jsontext.Value
+	name       []byte // without quotes and escapes
+	value      jsontext.Value
+	start, end int // its place in the object
 }
 
 // object is a JSON object, its members in the order in which they were written.
 type object struct {
-	members   []member
-	isCompact bool // as in Document
+	Document
+	members []member
 }
 
 // memberLists holds lists for the members of objects, to be used again.
@@ -114,38 +115,53 @@ func (d Document) asObject(do func(object) error) error {
 		clear(list[:count]) // they would keep the body in memory
 		memberLists.Put(list)
 	}()
-	for rawName, value := range membersOf(d.text) {
+	for m := range membersOf(d.text) {
 		if count == maxMembers {
 			return problem.Invalid(problem.Field("", "max", fmt.Sprintf("must have %d members at most", maxMembers)))
 		}
-		list[count] = member{unquoted(rawName), rawName, value}
+		list[count] = m
 		count++
 	}
-	return do(object{list[:count], d.isCompact})
+	return do(object{d, list[:count]})
 }
 
-// appendMember appends a member to an object that is being written.
-func (o object) appendMember(line []byte, m member) []byte {
-	line = append(append(line, m.rawName...), ':')
-	if o.isCompact {
-		return append(line, m.value...)
+// join returns some of the object's members as JSON, without white space and braces. If
+// they stand side by side without white space, the result shares the memory of the object.
+func (o object) join(members []member) []byte {
+	if len(members) == 0 {
+		return nil
 	}
-	return appendCompact(line, m.value)
+	start, end := members[0].start, members[0].end
+	isCopied := !o.isCompact
+	for _, m := range members[1:] {
+		isCopied = isCopied || m.start != end+len(",")
+		end = m.end
+	}
+	if !isCopied {
+		return o.text[start:end:end]
+	}
+	line := make([]byte, 0, end-start+len(","))
+	for _, m := range members {
+		line = append(appendCompact(line, o.text[m.start:m.end]), ',')
+	}
+	return bytes.TrimSuffix(line, []byte(","))
 }
 
 // SplitText splits an object into the text of one member, and the object without that
 // member. The text is empty if the member is missing, repeated, or not a string.
 func (d Document) SplitText(name string) (text string, rest []byte, err error) {
 	err = d.asObject(func(o object) error {
-		text, rest = o.text(name), o.appendBut(make([]byte, 0, len(d.text)), name)
+		text = o.textOf(name)
+		others := o.join(slices.DeleteFunc(o.members, func(m member) bool { return string(m.name) == name }))
+		rest = fmt.Appendf(nil, "{%s}", others)
 		return nil
 	})
 	return text, rest, err
 }
 
-// text returns the text of a member, or "" if the member is missing, repeated, or not
+// textOf returns the text of a member, or "" if the member is missing, repeated, or not
 // a string.
-func (o object) text(name string) (text string) {
+func (o object) textOf(name string) (text string) {
 	isFound := false
 	for _, m := range o.members {
 		if string(m.name) != name {
@@ -157,21 +173,4 @@ func (o object) text(name string) (text string) {
 		text, isFound = string(unquoted(m.value)), true
 	}
 	return text
-}
-
-// appendBut appends the object as JSON, without white space. It leaves out each member
-// that has the given name.
-func (o object) appendBut(line []byte, name string) []byte {
-	line = append(line, '{')
-	start := len(line)
-	for _, m := range o.members {
-		if string(m.name) == name {
-			continue
-		}
-		if len(line) > start {
-			line = append(line, ',')
-		}
-		line = o.appendMember(line, m)
-	}
-	return append(line, '}')
 }

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -60,31 +61,11 @@ type posted struct{ members []byte }
 // leaves out "from" too, because only the server may say which socket sent an event.
 func (p *posted) Members() []byte { return p.members }
 
-func (p *posted) keep(o object) {
-	travels := func(m member) bool {
-		isAbsent := string(m.name) == "target" && m.value.Kind() == 'n' // strict receivers refuse null
-		return string(m.name) != "type" && string(m.name) != "from" && !isAbsent
-	}
-	size := 0
-	for _, m := range o.members {
-		if travels(m) {
-			size += len(m.rawName) + len(m.value) + len(`:,`)
-			if !o.isCompact {
-				_, spaces, _ := survey(m.value)
-				size -= spaces
-			}
-		}
-	}
-	p.members = make([]byte, 0, size)
-	for _, m := range o.members {
-		if !travels(m) {
-			continue
-		}
-		if len(p.members) > 0 {
-			p.members = append(p.members, ',')
-		}
-		p.members = o.appendMember(p.members, m)
-	}
+func (p *posted) keep(o object) { p.members = o.join(slices.DeleteFunc(o.members, isNotRelayed)) }
+
+func isNotRelayed(m member) bool {
+	isAbsent := string(m.name) == "target" && m.value.Kind() == 'n' // strict receivers refuse null
+	return string(m.name) == "type" || string(m.name) == "from" || isAbsent
 }
 
 // relayed is embedded in each event to one other member of the room. An application may

@@ -11,15 +11,14 @@ import (
 // They find where values begin and end. They check nothing, and allocate nothing except
 // for their results.
 
-// membersOf yields the members of an object as they were written: each name in its
-// quotes, and its value.
-func membersOf(object jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
-	return func(yield func(rawName, value jsontext.Value) bool) {
+// membersOf yields the members of an object.
+func membersOf(object jsontext.Value) iter.Seq[member] {
+	return func(yield func(member) bool) {
 		for at := afterSpace(object, 1); object[at] != '}'; {
 			nameEnd := valueEnd(object, at)
 			start := afterSpace(object, afterSpace(object, nameEnd)+len(":"))
 			end := valueEnd(object, start)
-			if !yield(object[at:nameEnd:nameEnd], object[start:end:end]) {
+			if !yield(member{unquoted(object[at:nameEnd]), object[start:end:end], at, end}) {
 				return
 			}
 			at = nextItem(object, end)
@@ -148,13 +147,13 @@ func appendCompact(line []byte, value jsontext.Value) []byte {
 	return line
 }
 
-// compact returns a copy of a JSON value without insignificant white space. Nil
-// stays nil.
+// compact returns a JSON value without insignificant white space. If it has none, the
+// result shares its memory.
 func compact(value jsontext.Value) jsontext.Value {
-	if value == nil {
-		return nil
-	}
 	_, spaces, _ := survey(value)
+	if spaces == 0 {
+		return value
+	}
 	return appendCompact(make([]byte, 0, len(value)-spaces), value)
 }
 

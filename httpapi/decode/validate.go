@@ -42,14 +42,13 @@ func wrongWithCandidate(value jsontext.Value) string {
 		return demand
 	}
 	isLastValid := true
-	for rawName, inner := range membersOf(value) {
-		name := unquoted(rawName)
-		isValid, isKnown := CandidateMembers[string(name)]
+	for m := range membersOf(value) {
+		isValid, isKnown := CandidateMembers[string(m.name)]
 		switch {
-		case string(name) == "candidate":
-			isLastValid = isValid(inner)
-		case isKnown && !isValid(inner):
-			return demand + "; its " + string(name) + " is wrong"
+		case string(m.name) == "candidate":
+			isLastValid = isValid(m.value)
+		case isKnown && !isValid(m.value):
+			return demand + "; its " + string(m.name) + " is wrong"
 		}
 	}
 	if !isLastValid {

@@ -193,15 +193,14 @@ func (f *knownField) set(event reflect.Value, value jsontext.Value) (path, wante
 
 // setObject decodes an object that travels on as it was written. Members that the
 // protocol does not know are ignored. If a member is repeated, the last one counts.
-func (f knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
-	for rawName, inner := range membersOf(value) {
-		name := unquoted(rawName)
-		index, known := f.inner[string(name)]
-		if !known {
+func (f *knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
+	for m := range membersOf(value) {
+		index, isKnown := f.inner[string(m.name)]
+		if !isKnown {
 			continue
 		}
-		if wanted := set(field.FieldByIndex(index), inner); wanted != "" {
-			return f.name + "." + string(name), wanted
+		if wanted := set(field.FieldByIndex(index), m.value); wanted != "" {
+			return f.name + "." + string(m.name), wanted
 		}
 	}
 	return "", ""
