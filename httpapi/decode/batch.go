@@ -21,7 +21,7 @@ type Batch struct {
 func (b Batch) All() iter.Seq[Document] {
 	return func(yield func(Document) bool) {
 		for event := range valuesOf(b.events.text) {
-			if !yield(Document{event, b.events.isCompact}) {
+			if !yield(Document{event}) {
 				return
 			}
 		}
@@ -57,7 +57,7 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 	if count < 1 || count > maxEvents {
 		return Batch{}, problem.Invalid(problem.Field("events", "length", fmt.Sprintf("must contain 1 to %d events", maxEvents)))
 	}
-	return Batch{count, Document{events, whole.isCompact}}, nil
+	return Batch{count, Document{events}}, nil
 }
 
 // countUpTo counts values, and stops counting at enough.

@@ -31,32 +31,39 @@ var asWritten = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Al
 
 // Document is a JSON value that is known to be valid, without white space around it. It
 // shares the memory of the body, unless the body has lone surrogates.
-type Document struct {
-	text      jsontext.Value
-	isCompact bool // there is no white space between the tokens
-}
+type Document struct{ text jsontext.Value }
 
 // ParseDocument checks that a body is one JSON value, in UTF-8 and nested at most 100
 // levels deep. In the document, each lone surrogate is U+FFFD. The body itself does not
 // change.
 func ParseDocument(body []byte) (Document, error) {
-	depth, spaces, open := survey(body)
+	isShallow := bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= maxDepth
+	if !isShallow || !jsontext.Value(body).IsValid(asWritten) {
+		var err error
+		if body, err = examine(body); err != nil {
+			return Document{}, err
+		}
+	}
+	return Document{bytes.Trim(body, " \t\r\n")}, nil
+}
+
+// examine finds what is wrong with a body, if anything is. It returns the body without lone
+// surrogates.
+func examine(body []byte) ([]byte, error) {
+	depth, _, open := survey(body)
 	switch {
 	case depth > maxDepth:
-		return Document{}, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+		return nil, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	case open > 0:
-		return Document{}, incomplete() // the decoder would read up to the end to find this, and copy each member's name
+		return nil, incomplete() // the decoder would read up to the end to find this, and copy each member's name
 	}
-	if !jsontext.Value(body).IsValid(asWritten) {
-		if repaired, isRepaired := withoutLoneSurrogates(body); isRepaired {
-			body = repaired
-		}
-		if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
-			return Document{}, malformed(err)
-		}
+	if repaired, isRepaired := withoutLoneSurrogates(body); isRepaired {
+		body = repaired
 	}
-	text := bytes.Trim(body, " \t\r\n")
-	return Document{text, spaces == 0}, nil
+	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
+		return nil, malformed(err)
+	}
+	return body, nil
 }
 
 // anyValue is decoded from any JSON value, and keeps nothing of it.
@@ -87,7 +94,8 @@ func incomplete() *problem.Problem {
 type member struct {
 	name       []byte // without quotes and escapes
 	value      jsontext.Value
-	start, end int // its place in the object
+	start, end int  // its place in the object
+	isCompact  bool // there is no white space in it, except in strings
 }
 
 // object is a JSON object, its members in the order in which they were written.
@@ -132,9 +140,9 @@ func (o object) join(members []member) []byte {
 		return nil
 	}
 	start, end := members[0].start, members[0].end
-	isCopied := !o.isCompact
+	isCopied := !members[0].isCompact
 	for _, m := range members[1:] {
-		isCopied = isCopied || m.start != end+len(",")
+		isCopied = isCopied || !m.isCompact || m.start != end+len(",")
 		end = m.end
 	}
 	if !isCopied {

@@ -15,10 +15,11 @@ import (
 func membersOf(object jsontext.Value) iter.Seq[member] {
 	return func(yield func(member) bool) {
 		for at := afterSpace(object, 1); object[at] != '}'; {
-			nameEnd := valueEnd(object, at)
+			nameEnd, _ := valueEnd(object, at)
 			start := afterSpace(object, afterSpace(object, nameEnd)+len(":"))
-			end := valueEnd(object, start)
-			if !yield(member{unquoted(object[at:nameEnd]), object[start:end:end], at, end}) {
+			end, isCompact := valueEnd(object, start)
+			isCompact = isCompact && start == nameEnd+len(":")
+			if !yield(member{unquoted(object[at:nameEnd]), object[start:end:end], at, end, isCompact}) {
 				return
 			}
 			at = nextItem(object, end)
@@ -30,7 +31,7 @@ func membersOf(object jsontext.Value) iter.Seq[member] {
 func valuesOf(array jsontext.Value) iter.Seq[jsontext.Value] {
 	return func(yield func(jsontext.Value) bool) {
 		for at := afterSpace(array, 1); array[at] != ']'; {
-			end := valueEnd(array, at)
+			end, _ := valueEnd(array, at)
 			if !yield(array[at:end:end]) {
 				return
 			}
@@ -59,32 +60,36 @@ func afterSpace(text []byte, at int) int {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// valueEnd returns the end of the value that begins at a place.
-func valueEnd(text []byte, at int) int {
+// valueEnd returns the end of the value that begins at a place, and reports whether the
+// value has no white space between its tokens.
+func valueEnd(text []byte, at int) (end int, isCompact bool) {
 	switch text[at] {
 	case '"':
-		return at + 1 + stringLength(text[at+1:])
+		return at + 1 + stringLength(text[at+1:]), true
 	case '{', '[':
 		return bracketEnd(text, at)
 	}
 	for at < len(text) && !isDelimiter(text[at]) {
 		at++
 	}
-	return at
+	return at, true
 }
 
 func isDelimiter(c byte) bool { return isSpace(c) || c == ',' || c == ']' || c == '}' }
 
-// bracketEnd returns the end of the object or array that begins at a place.
-func bracketEnd(text []byte, at int) int {
+// bracketEnd is [valueEnd] for an object or an array.
+func bracketEnd(text []byte, at int) (end int, isCompact bool) {
+	isCompact = true
 	for level := 0; ; at++ {
 		switch text[at] {
 		case '{', '[':
 			level++
 		case '}', ']':
 			if level--; level == 0 {
-				return at + 1
+				return at + 1, isCompact
 			}
+		case ' ', '\t', '\r', '\n':
+			isCompact = false
 		case '"':
 			at += stringLength(text[at+1:])
 		}
