@@ -77,44 +77,49 @@ type Type struct {
 	IsOpen bool       // an event may have members that the type does not know
 
 	name    string
-	fields  map[string]*knownField // by their names in JSON; "type" is among them
-	isValid rule                   // of its tags
-}
-
-// knownField is a member that events of a type may have.
-type knownField struct {
-	name       string
-	index      []int            // for reflect's FieldByIndex; nil for "type", which has no field
-	bit        uint64           // each member has its own bit
-	inner      map[string][]int // its own fields by their names, if it is an object
-	isOptional bool             // null says that it is absent
+	fields  []knownField // "type" is among them
+	isValid rule         // of its tags
 }
 
 func newType[T any](name string) *Type {
 	t := reflect.TypeFor[T]()
-	fields := map[string]*knownField{"type": {name: "type", bit: 1}}
-	for name, index := range fieldsOf(t) {
-		field := t.FieldByIndex(index)
-		known := &knownField{name: name, index: index, bit: 1 << len(fields)}
-		known.isOptional = !strings.Contains(field.Tag.Get("validate"), "required")
-		if field.Type.Kind() == reflect.Struct {
-			known.inner = fieldsOf(field.Type)
-		}
-		fields[name] = known
-	}
 	_, isOpen := any(new(T)).(open)
-	return &Type{func() any { return new(T) }, isOpen, name, fields, compileStruct(t)}
+	return &Type{func() any { return new(T) }, isOpen, name, append(fieldsOf(t), knownField{name: "type"}), compileStruct(t)}
 }
 
-// fieldsOf finds a struct's fields by their names in JSON.
-func fieldsOf(t reflect.Type) map[string][]int {
-	fields := make(map[string][]int)
+// knownField is a member that an event may have, or an object in it.
+type knownField struct {
+	name       string
+	index      []int        // for reflect's FieldByIndex; nil for "type", which has no field
+	inner      []knownField // its own fields, if it is an object
+	isOptional bool         // null says that it is absent
+}
+
+// fieldsOf finds the fields of a struct that have a name in JSON.
+func fieldsOf(t reflect.Type) (fields []knownField) {
 	for _, f := range reflect.VisibleFields(t) {
-		if name := f.Tag.Get("json"); name != "" {
-			fields[name] = f.Index
+		name := f.Tag.Get("json")
+		if name == "" {
+			continue
 		}
+		known := knownField{name: name, index: f.Index, isOptional: !strings.Contains(f.Tag.Get("validate"), "required")}
+		if f.Type.Kind() == reflect.Struct {
+			known.inner = fieldsOf(f.Type)
+		}
+		fields = append(fields, known)
 	}
 	return fields
+}
+
+// indexOf returns the place of the field with a name, or -1. The fields are so few that a
+// map would take longer.
+func indexOf(fields []knownField, name []byte) int {
+	for i := range fields {
+		if fields[i].name == string(name) {
+			return i
+		}
+	}
+	return -1
 }
 
 // bind sets the fields of an event from the members with their names. It refuses an
@@ -122,19 +127,20 @@ func fieldsOf(t reflect.Type) map[string][]int {
 // repeated: if there were two targets, we might read one and the receiver the other.
 func (t *Type) bind(o object, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
-	var seen uint64 // the bits of the members so far
+	var seen uint64 // a bit for each known member so far
 	for _, m := range o.members {
 		if len(wrong) == problem.MaxFieldErrors {
 			break
 		}
-		known, isKnown := t.fields[string(m.name)]
-		switch {
-		case !isKnown:
+		i := indexOf(t.fields, m.name)
+		if i < 0 {
 			if !t.IsOpen || t.isLookalike(m.name) {
 				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(m.name))
 			}
 			continue
-		case seen&known.bit != 0:
+		}
+		switch known := &t.fields[i]; {
+		case seen&(1<<i) != 0:
 			wrong = append(wrong, problem.Field(known.name, "unique", "must not be repeated"))
 		case known.isOptional && m.value.Kind() == 'n':
 		case known.index != nil:
@@ -142,7 +148,7 @@ func (t *Type) bind(o object, event any) (wrong []problem.FieldError) {
 				wrong = append(wrong, problem.Field(path, "type", "must be "+wanted))
 			}
 		}
-		seen |= known.bit
+		seen |= 1 << i
 	}
 	return wrong
 }
@@ -159,9 +165,9 @@ func (t *Type) isLookalike(name []byte) bool {
 
 // lookalike returns the known member whose name differs only in case, or "".
 func (t *Type) lookalike(name []byte) string {
-	for known := range t.fields {
-		if equalFold(name, known) {
-			return known
+	for _, known := range t.fields {
+		if equalFold(name, known.name) {
+			return known.name
 		}
 	}
 	return ""
@@ -195,12 +201,12 @@ func (f *knownField) set(event reflect.Value, value jsontext.Value) (path, wante
 // protocol does not know are ignored. If a member is repeated, the last one counts.
 func (f *knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
 	for m := range membersOf(value) {
-		index, isKnown := f.inner[string(m.name)]
-		if !isKnown {
+		i := indexOf(f.inner, m.name)
+		if i < 0 {
 			continue
 		}
-		if wanted := set(field.FieldByIndex(index), m.value); wanted != "" {
-			return f.name + "." + string(m.name), wanted
+		if wanted := set(field.FieldByIndex(f.inner[i].index), m.value); wanted != "" {
+			return f.name + "." + f.inner[i].name, wanted
 		}
 	}
 	return "", ""
