@@ -61,7 +61,7 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 }
 
 // countUpTo counts values, and stops counting at enough.
-func countUpTo(enough int, values iter.Seq[jsontext.Value]) (count int) {
+func countUpTo[T any](enough int, values iter.Seq[T]) (count int) {
 	for range values {
 		if count++; count == enough {
 			break

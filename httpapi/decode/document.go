@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,8 +17,8 @@ const (
 	// maxDepth is how deep JSON may be nested. Another client must be able to read it, and
 	// in some languages parsers give up at a few hundred levels.
 	maxDepth = 100
-	// maxMembers is how many members an event may have at its top level. While an event
-	// is read, each of them takes more memory than its text has bytes.
+	// maxMembers is how many members an event may have at its top level. Each of them is
+	// compared with all that the protocol knows.
 	maxMembers = 64
 )
 
@@ -98,87 +96,65 @@ type member struct {
 	isCompact  bool // there is no white space in it, except in strings
 }
 
-// object is a JSON object, its members in the order in which they were written.
-type object struct {
-	Document
-	members []member
-}
+// What is wrong with an event as a whole.
+var (
+	mustBeObject   = problem.Field("", "object", "must be a JSON object")
+	tooManyMembers = problem.Field("", "max", fmt.Sprintf("must have %d members at most", maxMembers))
+)
 
-// memberLists holds lists for the members of objects, to be used again.
-var memberLists = sync.Pool{New: func() any { return new([maxMembers]member) }}
-
-// mustBeObject is the error for a value that is not an object.
-var mustBeObject = problem.Field("", "object", "must be a JSON object")
-
-// asObject calls do with the document as an object. It returns the error of do or, if
-// the document is not an object or has too many members, a problem. The object must not
-// be used after do has returned. The members inside of its members are not read.
-func (d Document) asObject(do func(object) error) error {
-	if d.text.Kind() != '{' {
+// checkObject returns a problem if the document is not an object, or has too many members.
+func (d Document) checkObject() error {
+	switch {
+	case d.text.Kind() != '{':
 		return problem.Invalid(mustBeObject)
+	case countUpTo(maxMembers+1, membersOf(d.text)) > maxMembers:
+		return problem.Invalid(tooManyMembers)
 	}
-	list := memberLists.Get().(*[maxMembers]member)
-	count := 0
-	defer func() {
-		clear(list[:count]) // they would keep the body in memory
-		memberLists.Put(list)
-	}()
-	for m := range membersOf(d.text) {
-		if count == maxMembers {
-			return problem.Invalid(problem.Field("", "max", fmt.Sprintf("must have %d members at most", maxMembers)))
-		}
-		list[count] = m
-		count++
-	}
-	return do(object{d, list[:count]})
-}
-
-// join returns some of the object's members as JSON, without white space and braces. If
-// they stand side by side without white space, the result shares the memory of the object.
-func (o object) join(members []member) []byte {
-	if len(members) == 0 {
-		return nil
-	}
-	start, end := members[0].start, members[0].end
-	isCopied := !members[0].isCompact
-	for _, m := range members[1:] {
-		isCopied = isCopied || !m.isCompact || m.start != end+len(",")
-		end = m.end
-	}
-	if !isCopied {
-		return o.text[start:end:end]
-	}
-	line := make([]byte, 0, end-start+len(","))
-	for _, m := range members {
-		line = append(appendCompact(line, o.text[m.start:m.end]), ',')
-	}
-	return bytes.TrimSuffix(line, []byte(","))
+	return nil
 }
 
 // SplitText splits an object into the text of one member, and the object without that
 // member. The text is empty if the member is missing, repeated, or not a string.
 func (d Document) SplitText(name string) (text string, rest []byte, err error) {
-	err = d.asObject(func(o object) error {
-		text = o.textOf(name)
-		others := o.join(slices.DeleteFunc(o.members, func(m member) bool { return string(m.name) == name }))
-		rest = fmt.Appendf(nil, "{%s}", others)
-		return nil
-	})
-	return text, rest, err
+	if err := d.checkObject(); err != nil {
+		return "", nil, err
+	}
+	var others memberList
+	count := 0
+	for m := range membersOf(d.text) {
+		switch {
+		case string(m.name) != name:
+			others.add(d, m)
+			continue
+		case m.value.Kind() == '"':
+			text = string(unquoted(m.value))
+		}
+		count++
+	}
+	if count > 1 {
+		text = ""
+	}
+	return text, fmt.Appendf(nil, "{%s}", others.text), nil
 }
 
-// textOf returns the text of a member, or "" if the member is missing, repeated, or not
-// a string.
-func (o object) textOf(name string) (text string) {
-	isFound := false
-	for _, m := range o.members {
-		if string(m.name) != name {
-			continue
+// memberList is members of an object as JSON, without white space and braces. While they
+// stand side by side in the object, without white space, the list shares their memory.
+type memberList struct {
+	text []byte
+	end  int // of the members in the object; -1 if the text is a copy
+}
+
+// add adds a member that stands behind the others.
+func (l *memberList) add(object Document, m member) {
+	switch {
+	case m.isCompact && len(l.text) == 0:
+		l.text, l.end = object.text[m.start:m.end:m.end], m.end
+	case m.isCompact && m.start == l.end+len(","):
+		l.text, l.end = object.text[l.end-len(l.text):m.end:m.end], m.end
+	default:
+		if len(l.text) > 0 {
+			l.text = append(l.text, ',')
 		}
-		if isFound || m.value.Kind() != '"' {
-			return ""
-		}
-		text, isFound = string(unquoted(m.value)), true
+		l.text, l.end = appendCompact(l.text, object.text[m.start:m.end]), -1
 	}
-	return text
 }

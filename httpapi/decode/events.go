@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -32,7 +31,7 @@ type (
 	normalizer interface{ normalize() }
 	// A traveller goes on to other members of the room as it was written. It keeps its
 	// JSON members for that.
-	traveller interface{ keep(object) }
+	traveller interface{ keep(Document, member) }
 	// An open event may have members that the protocol does not know.
 	open interface{ isOpen() }
 )
@@ -54,18 +53,18 @@ type LeaveRoom struct {
 }
 
 // posted is embedded in each event that goes on to other clients as it was written.
-type posted struct{ members []byte }
+type posted struct{ members memberList }
 
 // Members returns the JSON members of the event in the order in which they were written,
 // without white space and braces. It leaves out "type", and a target that is null. It
 // leaves out "from" too, because only the server may say which socket sent an event.
-func (p *posted) Members() []byte { return p.members }
+func (p *posted) Members() []byte { return p.members.text }
 
-func (p *posted) keep(o object) { p.members = o.join(slices.DeleteFunc(o.members, isNotRelayed)) }
-
-func isNotRelayed(m member) bool {
+func (p *posted) keep(event Document, m member) {
 	isAbsent := string(m.name) == "target" && m.value.Kind() == 'n' // strict receivers refuse null
-	return string(m.name) == "type" || string(m.name) == "from" || isAbsent
+	if string(m.name) != "type" && string(m.name) != "from" && !isAbsent {
+		p.members.add(event, m)
+	}
 }
 
 // relayed is embedded in each event to one other member of the room. An application may

@@ -26,47 +26,52 @@ func (v Vocabulary) Decode(body []byte) (kind string, event any, err error) {
 
 // Read reads one event from a document, and returns the name of its type.
 func (v Vocabulary) Read(d Document) (kind string, event any, err error) {
-	err = d.asObject(func(o object) (err error) {
-		kind, event, err = v.readObject(o)
-		return err
-	})
-	return kind, event, err
-}
-
-// readObject decodes, normalizes and validates an event, in that order.
-func (v Vocabulary) readObject(o object) (kind string, event any, err error) {
-	t, err := v.typeOf(o)
-	if err != nil {
+	t, wrong := v.typeOf(d)
+	if t != nil {
+		event, wrong = t.read(d)
+	}
+	if len(wrong) == 0 {
+		return t.name, event, nil
+	}
+	if err := d.checkObject(); err != nil {
 		return "", nil, err
 	}
+	return "", nil, problem.Invalid(wrong...)
+}
+
+// read decodes, normalizes and validates an event, in that order.
+func (t *Type) read(d Document) (event any, wrong []problem.FieldError) {
 	event = t.New()
-	if wrong := t.bind(o, event); len(wrong) > 0 {
-		return "", nil, problem.Invalid(wrong...)
+	if wrong := t.bind(d, event); len(wrong) > 0 {
+		return nil, wrong
 	}
 	if e, ok := event.(normalizer); ok {
 		e.normalize()
 	}
 	if wrong := t.validate(event); len(wrong) > 0 {
-		return "", nil, problem.Invalid(wrong...)
+		return nil, wrong
 	}
-	if e, ok := event.(traveller); ok {
-		e.keep(o)
-	}
-	return t.name, event, nil
+	return event, nil
 }
 
 // typeOf finds the type of an event.
-func (v Vocabulary) typeOf(o object) (*Type, error) {
-	i := slices.IndexFunc(o.members, func(m member) bool { return string(m.name) == "type" })
-	if i < 0 {
-		return nil, problem.Invalid(problem.Field("type", "required", "is required: one of "+v.kinds()))
+func (v Vocabulary) typeOf(d Document) (t *Type, wrong []problem.FieldError) {
+	if d.text.Kind() != '{' {
+		return nil, []problem.FieldError{mustBeObject}
 	}
-	if value := o.members[i].value; value.Kind() == '"' {
-		if t := v[string(unquoted(value))]; t != nil {
-			return t, nil
+	for m := range membersOf(d.text) {
+		if string(m.name) != "type" {
+			continue
 		}
+		if m.value.Kind() == '"' {
+			t = v[string(unquoted(m.value))]
+		}
+		if t == nil {
+			wrong = []problem.FieldError{problem.Field("type", "oneof", "must be one of "+v.kinds())}
+		}
+		return t, wrong
 	}
-	return nil, problem.Invalid(problem.Field("type", "oneof", "must be one of "+v.kinds()))
+	return nil, []problem.FieldError{problem.Field("type", "required", "is required: one of "+v.kinds())}
 }
 
 func (v Vocabulary) kinds() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
@@ -125,10 +130,18 @@ func indexOf(fields []knownField, name []byte) int {
 // bind sets the fields of an event from the members with their names. It refuses an
 // unknown member, unless the event is open. It also refuses a known member that is
 // repeated: if there were two targets, we might read one and the receiver the other.
-func (t *Type) bind(o object, event any) (wrong []problem.FieldError) {
+func (t *Type) bind(d Document, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	var seen uint64 // a bit for each known member so far
-	for _, m := range o.members {
+	count := 0
+	traveller, travels := event.(traveller)
+	for m := range membersOf(d.text) {
+		if travels {
+			traveller.keep(d, m)
+		}
+		if count++; count > maxMembers {
+			return []problem.FieldError{tooManyMembers}
+		}
 		if len(wrong) == problem.MaxFieldErrors {
 			break
 		}
