@@ -27,33 +27,34 @@ var ownRules = map[string]rule{
 	"candidate": func(v reflect.Value) bool { return wrongWithCandidate(v.Bytes()) == "" },
 }
 
-// compileStruct makes a rule of the tags of a struct.
-func compileStruct(t reflect.Type) rule {
-	var rules []rule
+// compile makes rules of the tags of a struct.
+func compile(t reflect.Type) (rules []rule) {
 	for i := range t.NumField() {
 		field := t.Field(i)
-		keeps := compileTag(field.Tag.Get("validate"))
+		inField := compileTag(field.Tag.Get("validate"))
 		if field.Type.Kind() == reflect.Struct {
-			keeps = all([]rule{keeps, compileStruct(field.Type)})
+			inField = append(inField, compile(field.Type)...)
 		}
-		rules = append(rules, func(v reflect.Value) bool { return keeps(v.Field(i)) })
+		if len(inField) > 0 {
+			rules = append(rules, func(v reflect.Value) bool { return keepsAll(v.Field(i), inField) })
+		}
 	}
-	return all(rules)
+	return rules
 }
 
-// compileTag makes a rule of a field's tag.
-func compileTag(tag string) rule {
+// compileTag makes rules of a field's tag.
+func compileTag(tag string) (rules []rule) {
+	if tag == "" {
+		return nil
+	}
 	if rest, isOptional := strings.CutPrefix(tag, "omitempty,"); isOptional {
-		keeps := compileTag(rest)
-		return func(v reflect.Value) bool { return v.IsZero() || keeps(reflect.Indirect(v)) }
+		rules := compileTag(rest)
+		return []rule{func(v reflect.Value) bool { return v.IsZero() || keepsAll(reflect.Indirect(v), rules) }}
 	}
-	var rules []rule
 	for part := range strings.SplitSeq(tag, ",") {
-		if part != "" {
-			rules = append(rules, compileRule(part))
-		}
+		rules = append(rules, compileRule(part))
 	}
-	return all(rules)
+	return rules
 }
 
 // compileRule makes a rule of a part of a tag, such as max=128. It leaves a rule that it
@@ -88,17 +89,11 @@ func lengthOf(v reflect.Value) int {
 	return v.Len()
 }
 
-// all makes one rule of several.
-func all(rules []rule) rule {
-	if len(rules) == 1 {
-		return rules[0]
-	}
-	return func(v reflect.Value) bool {
-		for _, keeps := range rules {
-			if !keeps(v) {
-				return false
-			}
+func keepsAll(v reflect.Value, rules []rule) bool {
+	for _, keeps := range rules {
+		if !keeps(v) {
+			return false
 		}
-		return true
 	}
+	return true
 }

@@ -81,7 +81,7 @@ func orNull(isValid func(jsontext.Value) bool) func(jsontext.Value) bool {
 
 // validate checks the fields of an event against the rules in their tags.
 func (t *Type) validate(event any) (wrong []problem.FieldError) {
-	if t.isValid(reflect.ValueOf(event).Elem()) {
+	if keepsAll(reflect.ValueOf(event).Elem(), t.rules) {
 		return nil
 	}
 	err := validator10.Struct(event)

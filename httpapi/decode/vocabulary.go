@@ -81,15 +81,15 @@ type Type struct {
 	New    func() any // returns an event without any members
 	IsOpen bool       // an event may have members that the type does not know
 
-	name    string
-	fields  []knownField // "type" is among them
-	isValid rule         // of its tags
+	name   string
+	fields []knownField // "type" is among them
+	rules  []rule       // of its tags
 }
 
 func newType[T any](name string) *Type {
 	t := reflect.TypeFor[T]()
 	_, isOpen := any(new(T)).(open)
-	return &Type{func() any { return new(T) }, isOpen, name, append(fieldsOf(t), knownField{name: "type"}), compileStruct(t)}
+	return &Type{func() any { return new(T) }, isOpen, name, append(fieldsOf(t), knownField{name: "type"}), compile(t)}
 }
 
 // knownField is a member that an event may have, or an object in it.
