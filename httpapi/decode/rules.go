@@ -11,9 +11,9 @@ import (
 )
 
 // The tags of an event's fields have the rules, and the validator judges by them. For a
-// valid event that takes longer than all other decoding. So the tags of each type are
-// also compiled into one rule. The validator is asked only about an event that breaks
-// the rule: it names what is wrong, and has the last word.
+// valid event that takes a quarter of the time of decoding. So the tags are also compiled,
+// once for each type. The validator is asked only about an event that breaks a compiled
+// rule: it names what is wrong, and has the last word.
 
 // rule reports whether a value is certainly valid.
 type rule func(reflect.Value) bool

@@ -34,7 +34,7 @@ func (v Vocabulary) Read(d Document) (kind string, event any, err error) {
 		return t.name, event, nil
 	}
 	if err := d.checkObject(); err != nil {
-		return "", nil, err
+		return "", nil, err // there may be too many members to name what is wrong with each
 	}
 	return "", nil, problem.Invalid(wrong...)
 }
@@ -134,13 +134,13 @@ func (t *Type) bind(d Document, event any) (wrong []problem.FieldError) {
 	value := reflect.ValueOf(event).Elem()
 	var seen uint64 // a bit for each known member so far
 	count := 0
-	traveller, travels := event.(traveller)
+	e, travels := event.(traveller)
 	for m := range membersOf(d.text) {
-		if travels {
-			traveller.keep(d, m)
-		}
 		if count++; count > maxMembers {
 			return []problem.FieldError{tooManyMembers}
+		}
+		if travels {
+			e.keep(d, m)
 		}
 		if len(wrong) == problem.MaxFieldErrors {
 			break
