@@ -41,8 +41,8 @@ func ParseBatch(body []byte, maxEvents int) (Batch, error) {
 	var events jsontext.Value
 	for m := range membersOf(whole.text) {
 		switch {
-		case string(m.name) != "events":
-			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(m.name)), "unknown", "a batch has no such member"))
+		case !m.isNamed("events"):
+			return Batch{}, problem.Invalid(problem.Field(excerpt.Of(string(m.name())), "unknown", "a batch has no such member"))
 		case events != nil:
 			return Batch{}, problem.Invalid(problem.Field("events", "unique", "must not be repeated"))
 		case m.value.Kind() != '[':

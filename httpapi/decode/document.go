@@ -87,13 +87,22 @@ func incomplete() *problem.Problem {
 	return problem.MalformedJSON.With("The JSON value is incomplete.")
 }
 
-// member is one member of a JSON object. It shares the memory of the object, except for
-// a name that was written with escapes.
+// member is one member of a JSON object. It shares the memory of the object.
 type member struct {
-	name       []byte // without quotes and escapes
+	rawName    jsontext.Value // a string
 	value      jsontext.Value
 	start, end int  // its place in the object
 	isCompact  bool // there is no white space in it, except in strings
+}
+
+// name returns the member's name without quotes and escapes. If there are escapes, the
+// result takes as much memory again, so it should be called once.
+func (m member) name() []byte { return unquoted(m.rawName) }
+
+// isNamed reports whether the member has a certain name. It takes no memory for a name that
+// is too long.
+func (m member) isNamed(name string) bool {
+	return len(m.rawName) <= len(`""`)+escapeLength*len(name) && string(m.name()) == name
 }
 
 // What is wrong with an event as a whole.
@@ -119,12 +128,15 @@ func (d Document) SplitText(name string) (text string, rest []byte, err error) {
 	if err := d.checkObject(); err != nil {
 		return "", nil, err
 	}
-	var others memberList
+	rest = append(make([]byte, 0, len(d.text)), '{')
 	count := 0
 	for m := range membersOf(d.text) {
 		switch {
-		case string(m.name) != name:
-			others.add(d, m)
+		case !m.isNamed(name):
+			if len(rest) > len("{") {
+				rest = append(rest, ',')
+			}
+			rest = appendCompact(rest, d.text[m.start:m.end])
 			continue
 		case m.value.Kind() == '"':
 			text = string(unquoted(m.value))
@@ -134,7 +146,7 @@ func (d Document) SplitText(name string) (text string, rest []byte, err error) {
 	if count > 1 {
 		text = ""
 	}
-	return text, fmt.Appendf(nil, "{%s}", others.text), nil
+	return text, append(rest, '}'), nil
 }
 
 // memberList is members of an object as JSON, without white space and braces. While they
@@ -152,9 +164,12 @@ func (l *memberList) add(object Document, m member) {
 	case m.isCompact && m.start == l.end+len(","):
 		l.text, l.end = object.text[l.end-len(l.text):m.end:m.end], m.end
 	default:
+		if l.end >= 0 {
+			l.text, l.end = append(make([]byte, 0, len(object.text)), l.text...), -1
+		}
 		if len(l.text) > 0 {
 			l.text = append(l.text, ',')
 		}
-		l.text, l.end = appendCompact(l.text, object.text[m.start:m.end]), -1
+		l.text = appendCompact(l.text, object.text[m.start:m.end])
 	}
 }

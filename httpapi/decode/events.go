@@ -29,8 +29,8 @@ var OperatorEvents = Vocabulary{"announcement": newType[Announcement]("announcem
 type (
 	// A normalizer brings its fields into one form before they are validated.
 	normalizer interface{ normalize() }
-	// A traveller goes on to other members of the room as it was written. It keeps its
-	// JSON members for that.
+	// A traveller goes on to other members of the room as it was written. For that it
+	// keeps the JSON members that are relayed.
 	traveller interface{ keep(Document, member) }
 	// An open event may have members that the protocol does not know.
 	open interface{ isOpen() }
@@ -60,11 +60,12 @@ type posted struct{ members memberList }
 // leaves out "from" too, because only the server may say which socket sent an event.
 func (p *posted) Members() []byte { return p.members.text }
 
-func (p *posted) keep(event Document, m member) {
-	isAbsent := string(m.name) == "target" && m.value.Kind() == 'n' // strict receivers refuse null
-	if string(m.name) != "type" && string(m.name) != "from" && !isAbsent {
-		p.members.add(event, m)
-	}
+func (p *posted) keep(event Document, m member) { p.members.add(event, m) }
+
+// isRelayed reports whether other clients receive a member of an event.
+func isRelayed(name []byte, value jsontext.Value) bool {
+	isAbsent := string(name) == "target" && value.Kind() == 'n' // strict receivers refuse null
+	return string(name) != "type" && string(name) != "from" && !isAbsent
 }
 
 // relayed is embedded in each event to one other member of the room. An application may

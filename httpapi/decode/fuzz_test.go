@@ -152,7 +152,7 @@ func FuzzScan(f *testing.F) {
 		case '{':
 			again = []byte("{")
 			for m := range membersOf(d.text) {
-				name, _ := jsontext.AppendQuote(nil, m.name)
+				name, _ := jsontext.AppendQuote(nil, m.name())
 				text := d.text[m.start:m.end]
 				if m.isCompact != bytes.Equal(text, appendCompact(nil, text)) {
 					t.Fatalf("%q is compact: %v", text, m.isCompact)

@@ -19,7 +19,7 @@ func membersOf(object jsontext.Value) iter.Seq[member] {
 			start := afterSpace(object, afterSpace(object, nameEnd)+len(":"))
 			end, isCompact := valueEnd(object, start)
 			isCompact = isCompact && start == nameEnd+len(":")
-			if !yield(member{unquoted(object[at:nameEnd]), object[start:end:end], at, end, isCompact}) {
+			if !yield(member{object[at:nameEnd], object[start:end:end], at, end, isCompact}) {
 				return
 			}
 			at = nextItem(object, end)

@@ -43,12 +43,13 @@ func wrongWithCandidate(value jsontext.Value) string {
 	}
 	isLastValid := true
 	for m := range membersOf(value) {
-		isValid, isKnown := CandidateMembers[string(m.name)]
+		name := m.name()
+		isValid, isKnown := CandidateMembers[string(name)]
 		switch {
-		case string(m.name) == "candidate":
+		case string(name) == "candidate":
 			isLastValid = isValid(m.value)
 		case isKnown && !isValid(m.value):
-			return demand + "; its " + string(m.name) + " is wrong"
+			return demand + "; its " + string(name) + " is wrong"
 		}
 	}
 	if !isLastValid {

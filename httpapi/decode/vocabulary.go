@@ -60,7 +60,7 @@ func (v Vocabulary) typeOf(d Document) (t *Type, wrong []problem.FieldError) {
 		return nil, []problem.FieldError{mustBeObject}
 	}
 	for m := range membersOf(d.text) {
-		if string(m.name) != "type" {
+		if !m.isNamed("type") {
 			continue
 		}
 		if m.value.Kind() == '"' {
@@ -139,16 +139,17 @@ func (t *Type) bind(d Document, event any) (wrong []problem.FieldError) {
 		if count++; count > maxMembers {
 			return []problem.FieldError{tooManyMembers}
 		}
-		if travels {
+		name := m.name()
+		if travels && isRelayed(name, m.value) {
 			e.keep(d, m)
 		}
 		if len(wrong) == problem.MaxFieldErrors {
 			break
 		}
-		i := indexOf(t.fields, m.name)
+		i := indexOf(t.fields, name)
 		if i < 0 {
-			if !t.IsOpen || t.isLookalike(m.name) {
-				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(m.name))
+			if !t.IsOpen || t.isLookalike(name) {
+				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(name))
 			}
 			continue
 		}
@@ -214,7 +215,7 @@ func (f *knownField) set(event reflect.Value, value jsontext.Value) (path, wante
 // protocol does not know are ignored. If a member is repeated, the last one counts.
 func (f *knownField) setObject(field reflect.Value, value jsontext.Value) (path, wanted string) {
 	for m := range membersOf(value) {
-		i := indexOf(f.inner, m.name)
+		i := indexOf(f.inner, m.name())
 		if i < 0 {
 			continue
 		}
