@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// parkedLink writes a stream to a parked connection, and has no goroutine. Whoever puts an
-// event into the outbox writes it to the connection, by [Hub.Flush]. What the connection
-// does not take at once stays in the outbox, until the connection takes more.
+// parkedLink writes a stream to a parked connection, and has no goroutine. The goroutine that
+// has put an event into the outbox writes it to the connection, by [Hub.Flush]. What the
+// connection does not take at once stays in the outbox, until the connection takes more.
 type parkedLink struct {
 	// set once
 	stream    *stream
@@ -225,8 +225,8 @@ func (l *parkedLink) fill(text *window) {
 	}
 }
 
-// dropUnbegun drops the frames of which nothing is written yet: they are for another reader,
-// or for nobody. The stream goes back to the last frame that the client gets.
+// dropUnbegun drops the frames that are not begun: they are for another reader, or for
+// nobody. The stream goes back to the last frame that the client gets.
 func (l *parkedLink) dropUnbegun() {
 	if l.sent > 0 {
 		l.stream.position = l.frames[0].id.Sequence

@@ -50,7 +50,7 @@ func (h *Hub) queueWrite(l *parkedLink) {
 
 // Flush writes to parked connections what was put into outboxes. A method that puts an
 // event may be called with locks held, and no lock is held across a write to the network.
-// So whoever called such a method calls Flush when it holds no lock. [Hub.Run] calls Flush
+// So the caller of such a method calls Flush when it holds no lock. [Hub.Run] calls Flush
 // too, but later. Flush never blocks, and any goroutine may call it.
 //
 // Events that are put into one outbox before Flush is called go into one write.

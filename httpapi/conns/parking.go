@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// Owner is told what happens to its parked connection. No lock of the guard is held.
+// Owner learns what happens to its parked connection. No lock of the guard is held.
 type Owner interface {
 	// Writable says that the connection takes more again, after a Write that it did not take
 	// as a whole. That may be before Write has returned.

@@ -31,7 +31,7 @@ type sleep struct {
 	isIdle   bool       // nothing of the next request has come
 	reading  bool       // a read is under way
 	isDrowsy bool       // that read is being interrupted
-	isAsleep bool       // net/http has been told that the connection has ended
+	isAsleep bool       // net/http believes that the connection has ended
 	deadline time.Time  // of reads, as net/http has set it
 }
 
