@@ -23,7 +23,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -44,7 +44,7 @@ vulnerabilities:
 
 # Vet and staticcheck look at what the unit tests compile: without -race, all that
 # it needs would be compiled a second time.
-lint: scripts english $(if $(GOVULNDB),vulnerabilities)
+lint: scripts english platforms $(if $(GOVULNDB),vulnerabilities)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; }
 	$(GO) vet $(RACE) ./...
 	cd e2e && $(GO) vet $(RACE) ./...
@@ -55,6 +55,12 @@ lint: scripts english $(if $(GOVULNDB),vulnerabilities)
 	@command -v npm >/dev/null || test "$$REQUIRE_NODE" = 1 || { echo "npm is missing, so browser/dist is not compared with browser/src."; exit 0; }; \
 		built=$$(mktemp -d) && browser/build.sh "$$built" && diff -rq "$$built" browser/dist; \
 		same=$$?; rm -rf "$$built"; test "$$same" = 0 || { echo "browser/dist is not of browser/src (run make client)"; exit 1; }
+
+# Other systems have other files and other sizes of int.
+platforms:
+	@for platform in windows/amd64 darwin/arm64 linux/arm64 linux/386; do \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet ./... || { echo "(on $$platform)"; exit 1; }; \
+	done
 
 # Finds the turns of phrase that are hard to read: see CONTRIBUTING.md.
 english:

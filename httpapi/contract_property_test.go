@@ -175,14 +175,14 @@ func drawValue(rt *rapid.T, schema *openapi3.Schema) any {
 	case "boolean":
 		return rapid.Bool().Draw(rt, kind)
 	case "integer":
-		low, high := 0, 1<<31
+		low, high := int64(0), int64(1<<31)
 		if schema.Min != nil {
-			low = int(*schema.Min)
+			low = int64(*schema.Min)
 		}
 		if schema.Max != nil {
-			high = int(min(*schema.Max, 1<<31))
+			high = int64(min(*schema.Max, 1<<31))
 		}
-		return rapid.IntRange(low, high).Draw(rt, kind)
+		return rapid.Int64Range(low, high).Draw(rt, kind)
 	case "string":
 		if schema.Pattern != "" && schema.MaxLength == nil {
 			return rapid.StringMatching(schema.Pattern).Draw(rt, kind)
