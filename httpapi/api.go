@@ -102,6 +102,7 @@ type API struct {
 	pages       pages
 	routes      []route
 	headers     headers
+	postHeaders headers
 	crossOrigin *cors.Cors
 	router      http.Handler
 	repeats     repeats
@@ -142,6 +143,7 @@ func New(o Options) (*API, error) {
 		openAPI:     newContract(o.OpenAPI),
 		pages:       pages,
 		headers:     newHeaders(noParts, noDevices, o.StrictTransport),
+		postHeaders: newPostHeaders(o.StrictTransport),
 		crossOrigin: newCrossOrigin(allowed),
 		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
@@ -193,7 +195,7 @@ func (a *API) serveReading(w http.ResponseWriter, r *http.Request, network netip
 // serveHTTP answers a request. If there is a refusal already, that is the answer.
 func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	a.noticeProxy(r)
-	a.headers.set(w, a.isEncrypted(r))
+	a.headersOf(r).set(w, a.isEncrypted(r))
 	a.crossOrigin.HandlerFunc(w, r)
 	if isPreflight(r) {
 		return // newCrossOrigin has answered it

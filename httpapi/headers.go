@@ -23,10 +23,19 @@ const noParts = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-
 // microphone.
 const noDevices = "camera=(), microphone=(), geolocation=()"
 
+// newPostHeaders makes the headers of the answers to posted events. These answers are
+// small JSON documents for the script that posted, so most of what [newHeaders] sets means
+// nothing for them: it is for documents that run, load, link or are framed. And no page of
+// another origin can load such an answer with something secret in it. For that it would
+// have to send the token, and browsers ask the server before they send a header.
+func newPostHeaders(strictTransport time.Duration) headers {
+	return headersBy(secure.Options{ContentTypeNosniff: true}, strictTransport)
+}
+
 // newHeaders makes the headers of answers with a content security policy and a
 // permissions policy.
 func newHeaders(policy, permissions string, strictTransport time.Duration) headers {
-	options := secure.Options{
+	return headersBy(secure.Options{
 		ContentSecurityPolicy:     policy,
 		PermissionsPolicy:         permissions,
 		ContentTypeNosniff:        true,
@@ -34,8 +43,12 @@ func newHeaders(policy, permissions string, strictTransport time.Duration) heade
 		ReferrerPolicy:            "no-referrer",
 		CrossOriginOpenerPolicy:   "same-origin",
 		CrossOriginResourcePolicy: "same-origin",
-		STSSeconds:                int64(strictTransport / time.Second),
-	}
+	}, strictTransport)
+}
+
+// headersBy makes the headers that the library sets by its options.
+func headersBy(options secure.Options, strictTransport time.Duration) headers {
+	options.STSSeconds = int64(strictTransport / time.Second)
 	library := secure.New(options)
 	return headers{headersOf(library, nil), headersOf(library, &tls.ConnectionState{})}
 }
@@ -62,6 +75,14 @@ func (answerHeader) Write(text []byte) (int, error) { return len(text), nil }
 
 // WriteHeader implements [http.ResponseWriter].
 func (answerHeader) WriteHeader(int) {}
+
+// headersOf returns the headers of the answer to a request.
+func (a *API) headersOf(r *http.Request) headers {
+	if r.Method == http.MethodPost && (r.URL.Path == "/events" || r.URL.Path == "/events/batch") {
+		return a.postHeaders
+	}
+	return a.headers
+}
 
 // set sets the headers of one answer.
 func (h headers) set(w http.ResponseWriter, isEncrypted bool) {

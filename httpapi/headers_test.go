@@ -31,3 +31,21 @@ func TestHeadersDependOnEncryptionAndAnswersDoNotShareChanges(t *testing.T) {
 	require.Equal(t, []string{"no-referrer"}, answer(false)["Referrer-Policy"])
 	require.Equal(t, "DENY", answer(false).Get("X-Frame-Options"))
 }
+
+// The answer to a posted event is two bytes for a script, so its header must be short.
+// Everything that a browser may show keeps all its headers.
+func TestTheAnswerToAPostedEventHasOnlyTheHeadersThatMeanSomethingThere(t *testing.T) {
+	a := &API{headers: newHeaders(noParts, noDevices, time.Hour), postHeaders: newPostHeaders(time.Hour)}
+	of := func(method, path string, isEncrypted bool) http.Header {
+		w := httptest.NewRecorder()
+		a.headersOf(httptest.NewRequest(method, path, nil)).set(w, isEncrypted)
+		return w.Header()
+	}
+	for _, path := range []string{"/events", "/events/batch"} {
+		require.Equal(t, http.Header{"X-Content-Type-Options": {"nosniff"}}, of(http.MethodPost, path, false))
+		require.Equal(t, http.Header{"X-Content-Type-Options": {"nosniff"}, "Strict-Transport-Security": {"max-age=3600"}}, of(http.MethodPost, path, true))
+	}
+	for _, other := range [][2]string{{"GET", "/events"}, {"HEAD", "/events"}, {"GET", "/events/poll"}, {"POST", "/events/stream"}, {"POST", "/rooms/a/events"}, {"GET", "/health"}, {"POST", "/nowhere"}, {"POST", "/events/"}} {
+		require.Equal(t, http.Header(a.headers.plain), of(other[0], other[1], false), other)
+	}
+}

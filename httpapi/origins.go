@@ -52,7 +52,7 @@ func isForeign(r *http.Request) bool {
 // the answer from those pages in any case. But it sends some requests without a
 // preflight.
 func (a *API) checkOrigin(r *http.Request) error {
-	if isForeign(r) && !a.crossOrigin.OriginAllowed(r) {
+	if !a.crossOrigin.OriginAllowed(r) && isForeign(r) { // in this order, because the second parses Origin
 		return problem.OriginNotAllowed.With("Pages of this origin may not use the server. CORS_ORIGIN lists the origins that may.")
 	}
 	return nil

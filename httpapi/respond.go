@@ -34,10 +34,13 @@ func writeJSON(w http.ResponseWriter, document any) error {
 // writeAccepted answers that something was accepted. The body says no more than the status:
 // it is there because many generated clients parse the body of each answer but a 204.
 func writeAccepted(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
+	w.Header()["Content-Type"] = typeJSON
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, "{}") // an error means that the client is gone
 }
+
+// typeJSON is the value of a header that many answers share, so it must not be changed.
+var typeJSON = []string{"application/json"}
 
 // writeNoContent answers that something was done, and that there is nothing to say of it.
 func writeNoContent(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }
