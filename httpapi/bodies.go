@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"signaling-server/httpapi/problem"
@@ -29,20 +30,27 @@ const (
 	linger = 500 * time.Millisecond
 )
 
-// intake is what the body of a request takes from its network's share and from the
-// budget until it is released. One goroutine owns it.
+// intake is what the body of a request takes until it is released: memory, a part of its
+// network's share, and a part of the budget. One goroutine owns it.
 type intake struct {
-	// set once
+	// set once for each request
 	network netip.Prefix
 	budget  *budget.Budget
 	share   limits.Holding
 
-	charged int // bytes of the budget
+	charged int             // bytes of the budget
+	first   [firstPart]byte // holds the body, unless the body is longer
 }
 
+// intakes are used again. So nothing may refer to a body after its intake is released:
+// what an event leaves behind is a copy.
+var intakes = sync.Pool{New: func() any { return new(intake) }}
+
 func (a *API) newIntake(r *http.Request) *intake {
-	network := a.networkOf(r)
-	return &intake{network: network, budget: a.budget, share: a.limits.Holding(network)}
+	in := intakes.Get().(*intake)
+	in.network, in.budget = a.networkOf(r), a.budget
+	in.share = a.limits.Holding(in.network)
+	return in
 }
 
 // errNoMemory is the error of a request whose body does not fit into the budget.
@@ -55,21 +63,31 @@ func (in *intake) take(bytes int) error {
 	if err := in.share.Take(bytes); err != nil {
 		return err
 	}
+	charge := max(firstPart, parsing*bytes)
 	switch isFirst := in.charged == 0; {
 	case isFirst && bytes <= firstPart:
-		in.budget.Charge(parsing * bytes)
-	case !in.budget.Take(parsing * bytes):
+		in.budget.Charge(charge)
+	case !in.budget.Take(charge):
 		return errNoMemory
 	}
-	in.charged += parsing * bytes
+	in.charged += charge
 	return nil
+}
+
+// enlarged returns a body with a capacity of size bytes.
+func (in *intake) enlarged(body []byte, size int) []byte {
+	if size <= firstPart {
+		return in.first[:0:size] // the first memory that the body gets
+	}
+	return append(make([]byte, 0, size), body...)
 }
 
 // release gives back what the body took.
 func (in *intake) release() {
 	in.share.Release()
 	in.budget.Charge(-in.charged)
-	in.charged = 0
+	*in = intake{} // the next request must not see a part of this body, whatever goes wrong
+	intakes.Put(in)
 }
 
 // readJSON reads a body whose Content-Type is JSON.
@@ -119,12 +137,13 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, in *intake) ([]by
 				refuseBody(w, r)
 				return nil, err
 			}
-			body = append(make([]byte, 0, grown), body...)
+			body = in.enlarged(body, grown)
 		}
 		n, err := r.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
 		case errors.Is(err, io.EOF) && (r.ContentLength < 0 || int64(len(body)) == size):
+			r.Body.Close() // now net/http knows that there is nothing left to throw away
 			return body, nil
 		case err != nil:
 			return nil, problem.MalformedJSON.With("The body did not arrive completely.")

@@ -189,3 +189,48 @@ func TestOverHTTP2AnUnreadBodyDoesNotEndTheConnection(t *testing.T) {
 		require.Equal(t, n > 0, reused, path)
 	}
 }
+
+// The memory of a body is used again for later bodies, so nothing may refer to it after
+// the request. That holds for what waits for others, for the member that later joins are
+// compared with, and for the answer that is kept for a repeat.
+func TestWhatWasPostedDoesNotChangeWhenLaterBodiesArrive(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	hello := s.poll(t, "", "wait=0").decode(t)[0] // it reads later
+	token, socketID := hello["token"].(string), hello["socketId"].(string)
+	status, _ := s.post(t, token, `{"type":"join-room","roomId":"room","userId":"Bob"}`)
+	require.Equal(t, http.StatusAccepted, status)
+	p := s.connect(t)
+	var want []string
+	for n := range 20 {
+		mark := strings.Repeat(string(rune('a'+n)), 10+n)
+		join := fmt.Sprintf(`{"type":"join-room","roomId":"room","userId":%q,"metadata":{"mark":%q},"requestId":%q}`, mark, mark, mark)
+		p.send(join)
+		p.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":%q}}`, socketID, mark))
+		p.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":%q}`, socketID, mark))
+		p.send(fmt.Sprintf(`{"type":"signal","data":%q}`, mark))
+		p.send(fmt.Sprintf(`{"type":"ice-candidate","target":%q,"candidate":{"candidate":%q}}`, socketID, mark))
+		p.send(fmt.Sprintf(`{"type":"send-message","message":%q}`, mark))
+		p.send(join) // changes nothing, so nobody else receives anything
+		want = append(want, mark)
+	}
+	unknown := `{"type":"ping","unknown-member":1}`
+	_, refused := p.keyed("/events", "key", unknown)
+	p.send(`{"type":"ping"}`)
+	_, repeated := p.keyed("/events", "key", unknown)
+	require.Equal(t, refused, repeated)
+	require.Contains(t, repeated, "unknown-member")
+
+	var got []string
+	for _, e := range s.poll(t, token, "after=1&wait=0").Events {
+		require.NotContains(t, string(e), `\u0000`)
+		for _, mark := range want {
+			if strings.Contains(string(e), `"`+mark+`"`) {
+				got = append(got, mark)
+			}
+		}
+	}
+	require.Len(t, got, 7*len(want)-1, "each mark in each event, as it was posted, and in the user-disconnected that follows from the next join")
+	late := s.connect(t)
+	late.send(`{"type":"join-room","roomId":"room","userId":"late"}`)
+	require.Contains(t, late.next("room-joined").data, `"metadata":{"mark":"`+want[len(want)-1]+`"}`)
+}
