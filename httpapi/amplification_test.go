@@ -120,9 +120,9 @@ func (s *amplified) part() {
 func (s *amplified) target(t require.TestingT) string {
 	token, ok := sse.ParseToken(s.receivers[0])
 	require.True(t, ok)
-	id, ok := s.hub.Authenticate(token)
+	socket, ok := s.hub.Authenticate(token)
 	require.True(t, ok)
-	return id
+	return socket.SocketID()
 }
 
 // asked is a request that can be made again and again.

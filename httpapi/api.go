@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/rs/cors"
@@ -105,7 +104,6 @@ type API struct {
 	postHeaders headers
 	crossOrigin *cors.Cors
 	router      http.Handler
-	repeats     repeats
 	silences    *limits.Places
 	heldBack    *limits.Places // for refusals that are delayed
 	forwarding  *forwarding
@@ -145,7 +143,6 @@ func New(o Options) (*API, error) {
 		headers:     newHeaders(noParts, noDevices, o.StrictTransport),
 		postHeaders: newPostHeaders(o.StrictTransport),
 		crossOrigin: newCrossOrigin(allowed),
-		repeats:     newRepeats(o.Budget),
 		heldBack:    limits.NewPlaces(maxHeldBack, maxHeldBackPerAddress, "", ""),
 		forwarding:  newForwarding(),
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
@@ -164,12 +161,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == limits.Reading:
 		a.serveReading(w, r, network, refusal)
 	case a.logsRequests(r):
-		defer a.limits.End(kind, network)
+		defer network.End(kind)
 		answer := newRecord(w)
 		defer a.log(answer, r)
 		a.serveHTTP(answer, r, refusal)
 	default:
-		defer a.limits.End(kind, network)
+		defer network.End(kind)
 		a.serveHTTP(w, r, refusal)
 	}
 	settle(w, r)
@@ -177,15 +174,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveReading answers a request for a stream or a poll. The request may end long after
 // its handler has returned: see [Parking].
-func (a *API) serveReading(w http.ResponseWriter, r *http.Request, network netip.Prefix, refusal error) {
-	answer := &reading{ResponseWriter: w, ended: func(int64) { a.limits.End(limits.Reading, network) }}
+func (a *API) serveReading(w http.ResponseWriter, r *http.Request, network *limits.Network, refusal error) {
+	answer := &reading{ResponseWriter: w, ended: func(int64) { network.End(limits.Reading) }}
 	if a.logsRequests(r) {
 		record := newRecord(w)
 		answer.ResponseWriter = record
 		answer.ended = func(parkedBytes int64) {
 			record.park(parkedBytes)
 			a.log(record, r)
-			a.limits.End(limits.Reading, network)
+			network.End(limits.Reading)
 		}
 	}
 	defer answer.end()
@@ -220,7 +217,3 @@ func (a *API) serveHTTP(w http.ResponseWriter, r *http.Request, refusal error) {
 	}
 	a.router.ServeHTTP(w, r)
 }
-
-// Forget drops the remembered answers of a socket. It must be called when the
-// socket has ended.
-func (a *API) Forget(socketID string) { a.repeats.forget(socketID) }

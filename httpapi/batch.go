@@ -5,6 +5,7 @@ import (
 
 	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
+	"signaling-server/sse"
 )
 
 // minMaxBatch is how many events the contract promises that a batch may have.
@@ -15,7 +16,7 @@ const minMaxBatch = 64
 func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
-	socketID, body, err := a.readPost(w, r, in)
+	socket, body, err := a.readPost(w, r, in)
 	if err != nil {
 		return err
 	}
@@ -23,14 +24,14 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err != nil {
 		return err
 	}
-	if err := a.limits.Send(in.network, socketID, events.Count); err != nil {
+	if err := in.network.Send(LimitsOf(socket), events.Count); err != nil {
 		return err
 	}
-	return a.answerOnce(w, r, socketID, body, func() reply {
+	return a.answerOnce(w, r, socket, body, func() reply {
 		defer a.hub.Flush() // once, so that the events for one target go into one write
 		results := newResults(events.Count)
 		for event := range events.All() {
-			p, err := a.result(socketID, event)
+			p, err := a.result(socket, event)
 			if err != nil {
 				return reply{err: err}
 			}
@@ -43,11 +44,11 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 // result processes one event of a batch. It returns the event's problem, or nil if the
 // event is accepted. If an earlier event of the batch has ended the socket, that is the
 // problem. The error is a failure of the server.
-func (a *API) result(socketID string, event decode.Document) (*problem.Problem, error) {
-	if _, alive := a.hub.Info(socketID); !alive {
+func (a *API) result(socket sse.Ref, event decode.Document) (*problem.Problem, error) {
+	if !socket.Lives() {
 		return sessionEnded, nil
 	}
-	err := a.process(socketID, event)
+	err := a.process(socket.SocketID(), event)
 	if err == nil {
 		return nil, nil
 	}

@@ -18,29 +18,29 @@ func isBeacon(r *http.Request) bool {
 
 // readBeacon is [API.readPost] for a beacon. Its JSON holds the token, in place of the
 // header. The event is the rest of the JSON: the token goes no further.
-func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, event []byte, err error) {
+func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (socket sse.Ref, event []byte, err error) {
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // without it, browsers report an error, although no page reads the answer
-	if err := a.limits.Post(in.network); err != nil {
-		return "", nil, err
+	if err := in.network.Post(); err != nil {
+		return socket, nil, err
 	}
 	body, err := a.readPlain(w, r, in)
 	if err != nil {
-		return "", nil, err
+		return socket, nil, err
 	}
 	d, err := decode.ParseDocument(body)
 	if err != nil {
-		return "", nil, err
+		return socket, nil, err
 	}
 	text, event, err := d.SplitText("token")
 	if err != nil {
-		return "", nil, err
+		return socket, nil, err
 	}
 	token, ok := sse.ParseToken(text)
 	if !ok {
-		return "", nil, noBeaconToken
+		return socket, nil, noBeaconToken
 	}
-	socketID, err = a.socketOf(token)
-	return socketID, event, err
+	socket, err = a.socketOf(token)
+	return socket, event, err
 }
 
 var noBeaconToken = problem.UnknownSession.With("A body of text/plain needs one member “token”, with the token of the event “connected”. " +

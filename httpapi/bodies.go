@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -34,7 +33,7 @@ const (
 // network's share, and a part of the budget. One goroutine owns it.
 type intake struct {
 	// set once for each request
-	network netip.Prefix
+	network *limits.Network
 	budget  *budget.Budget
 	share   limits.Holding
 
@@ -48,8 +47,8 @@ var intakes = sync.Pool{New: func() any { return new(intake) }}
 
 func (a *API) newIntake(r *http.Request) *intake {
 	in := intakes.Get().(*intake)
-	in.network, in.budget = a.networkOf(r), a.budget
-	in.share = a.limits.Holding(in.network)
+	in.network, in.budget = a.limits.Network(a.networkOf(r)), a.budget
+	in.share = in.network.Holding()
 	return in
 }
 

@@ -44,7 +44,7 @@ func (a *API) streamSilence(w http.ResponseWriter, r *http.Request, _ params) er
 	if err != nil {
 		return err
 	}
-	if err := a.limits.Open(a.networkOf(r)); err != nil {
+	if err := a.limits.Network(a.networkOf(r)).Open(); err != nil {
 		return err
 	}
 	release, err := a.takeSilence(r)

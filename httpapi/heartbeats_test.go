@@ -106,9 +106,9 @@ func TestAClientOverHTTP2ThatFallsSilentIsMissed(t *testing.T) {
 
 // alive makes a client do something every 17 s for ten minutes of fake time, after one
 // heartbeat. The server waits for 18 s. alive fails if the client's stream ends.
-func alive(t *testing.T, options httpapi.Options, do func(api http.Handler, token string)) {
+func alive(t *testing.T, o limits.Options, do func(api http.Handler, token string)) {
 	synctest.Test(t, func(t *testing.T) {
-		joined, err := signaling.Join(signaling.Parts{Rooms: rooms.Limits{Members: 10}, API: options})
+		joined, err := signaling.Join(signaling.Parts{Rooms: rooms.Limits{Members: 10}, API: httpapi.Options{Limits: limits.New(o)}})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -149,7 +149,7 @@ func postTo(api http.Handler, token, event string) (status int) {
 }
 
 func TestABeaconIsASignOfLife(t *testing.T) {
-	alive(t, httpapi.Options{}, func(api http.Handler, token string) {
+	alive(t, limits.Options{}, func(api http.Handler, token string) {
 		r := httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(fmt.Sprintf(`{"token":%q,"type":"heartbeat"}`, token)))
 		r.Header.Set("Content-Type", "text/plain;charset=UTF-8")
 		answer := httptest.NewRecorder()
@@ -161,14 +161,13 @@ func TestABeaconIsASignOfLife(t *testing.T) {
 // Many clients may share an address. If its requests are refused for a while, its clients
 // still live.
 func TestARefusedRequestIsASignOfLife(t *testing.T) {
-	options := httpapi.Options{Limits: limits.New(limits.Options{PerAddress: limits.Rates{Posts: 1}})}
-	alive(t, options, func(api http.Handler, token string) {
+	alive(t, limits.Options{PerAddress: limits.Rates{Posts: 1}}, func(api http.Handler, token string) {
 		for status := 0; status != http.StatusTooManyRequests; { // others of the same address
 			status = postTo(api, sse.NewToken().Secret(), heartbeat)
 		}
 		require.Equal(t, http.StatusTooManyRequests, postTo(api, token, heartbeat))
 	})
-	alive(t, httpapi.Options{}, func(api http.Handler, token string) {
+	alive(t, limits.Options{}, func(api http.Handler, token string) {
 		require.Equal(t, http.StatusUnprocessableEntity, postTo(api, token, `{"type":"nonsense"}`))
 	})
 }

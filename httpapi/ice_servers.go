@@ -10,14 +10,14 @@ import (
 // getICEServers returns the STUN and TURN servers through which a socket may reach its
 // peers, with new credentials each time (GET /ice-servers).
 func (a *API) getICEServers(w http.ResponseWriter, r *http.Request, _ params) error {
-	socketID, err := a.authenticate(r)
+	socket, err := a.authenticate(r)
 	if err != nil {
 		return err
 	}
-	if err := a.limits.IceServers(socketID); err != nil {
+	if err := a.limits.IceServers(LimitsOf(socket)); err != nil {
 		return err
 	}
-	servers := a.iceServers.For(socketID)
+	servers := a.iceServers.For(socket.SocketID())
 	if servers == nil {
 		servers = []iceservers.Server{}
 	}

@@ -1,11 +1,11 @@
 package httpapi
 
 import (
-	"crypto/sha256"
 	"errors"
+	"hash/maphash"
 	"net/http"
 	"net/netip"
-	"strings"
+	"slices"
 	"sync"
 
 	"signaling-server/httpapi/decode"
@@ -22,8 +22,8 @@ const (
 	fewKeys = 8
 	// maxKeyLength is how many characters a key may have.
 	maxKeyLength = 64
-	// keyCost is how many bytes a key takes, together with the shortest answer.
-	keyCost = 512
+	// keyCost is how many bytes a key takes at most, together with the shortest answer.
+	keyCost = 128
 	// maxAnswers is how many bytes all answers may take together, without their keys.
 	maxAnswers = 64 << 10
 	// answerExcess is by how many bytes an answer may exceed the size of its request.
@@ -53,6 +53,9 @@ func (r reply) send(w http.ResponseWriter) error {
 	return nil
 }
 
+// isAccepted reports whether the reply says that one event was accepted.
+func (r reply) isAccepted() bool { return r.err == nil && r.results.each == nil }
+
 // size is how many bytes the reply takes, without the cost of its key.
 func (r reply) size() int {
 	if p, ok := r.err.(*problem.Problem); ok {
@@ -70,44 +73,38 @@ func (r reply) short() reply {
 	return reply{err: r.err, results: r.results.short()}
 }
 
-// repeats remembers the answers to each socket's latest POSTs with a key. A client that
-// lost an answer can repeat the POST, and nothing is done twice.
-type repeats struct {
-	budget *budget.Budget // set once
-
-	mu      sync.Mutex // guards what follows; held for look-ups only
-	sockets map[string]*socketKeys
-}
-
-func newRepeats(b *budget.Budget) repeats {
-	return repeats{budget: b, sockets: make(map[string]*socketKeys)}
-}
-
-// socketKeys are the keys that one socket used.
+// socketKeys are the keys of a socket's latest POSTs, with the answers. A client that lost
+// an answer can repeat the POST, and nothing is done twice.
+//
+// Keys and bodies are kept as hashes of 64 bits. The seed is secret and changes with each
+// start, so nobody can look for two texts with one hash. A client that met two by chance
+// would only get a wrong answer to a POST of its own.
 type socketKeys struct {
-	// set once
-	budget  *budget.Budget
-	network netip.Prefix
-
-	mu          sync.Mutex // guards what follows; held for look-ups only
-	first       map[string]*attempt
-	order       []string // oldest first; a POST under way is never forgotten
-	answers     int      // bytes of the answers, without the cost of their keys
-	isForgotten bool     // the socket has ended: nothing is charged for it any more
+	mu          sync.Mutex  // guards what follows; held for look-ups only
+	posts       []keyedPost // oldest first; a POST under way is never forgotten
+	answers     int         // bytes of the answers, without the cost of their keys
+	isForgotten bool        // the socket has ended: nothing is charged for it any more
 }
 
-// attempt is the first POST with a key.
-type attempt struct {
-	content [sha256.Size]byte // set once
-	done    chan struct{}     // closed when there is a reply
-	reply   reply             // may be read once done is closed
-	size    int               // of the remembered reply; guarded by socketKeys.mu
+// keyedPost is the first POST with a key.
+type keyedPost struct {
+	key, content uint64 // hashes
+	isAnswered   bool
+	answer       *reply   // nil: the event was accepted, or the POST is under way
+	size         int      // of the answer
+	awaited      *awaited // for repeats that came while the POST was under way
+}
+
+// awaited is the answer that repeats wait for.
+type awaited struct {
+	done  chan struct{} // closed when there is a reply
+	reply reply         // may be read once done is closed
 }
 
 // answerOnce answers a POST with the reply of do. If its Idempotency-Key was used before,
 // it does not call do: it sends the answer to the first POST with the key. If that POST
 // is still under way, it waits for the answer.
-func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string, body []byte, do func() reply) error {
+func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socket sse.Ref, body []byte, do func() reply) error {
 	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey || string(body) == bareHeartbeat {
 		return do().send(w)
 	}
@@ -115,18 +112,21 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string
 	if !isKey(key) {
 		return problem.Invalid(problem.Field("Idempotency-Key", "key", "must be 1 to 64 visible ASCII characters"))
 	}
-	content := contentOf(r.URL.Path, body)
-	keys := a.repeats.of(socketID, a.hub)
-	first, isFirst := keys.attempt(key, content)
+	account := account{a.budget, socket.Network()}
+	keys := &stateOf(socket).keys
+	post := keyedPost{key: maphash.String(hashSeed, key), content: contentOf(r.URL.Path, body)}
+	first, isFirst := keys.begin(post, account)
 	switch {
-	case first.content != content:
-		return problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; use a new key for each event"))
 	case isFirst:
-		return keys.answer(first, len(body), do).send(w)
+		return keys.answer(post.key, len(body), account, do).send(w)
+	case first.content != post.content:
+		return problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; use a new key for each event"))
+	case first.awaited == nil:
+		return first.reply().send(w)
 	}
 	select {
-	case <-first.done:
-		return first.reply.send(w)
+	case <-first.awaited.done:
+		return first.awaited.reply.send(w)
 	case <-r.Context().Done():
 		return r.Context().Err() // the client does not wait any more
 	}
@@ -136,14 +136,16 @@ func (a *API) answerOnce(w http.ResponseWriter, r *http.Request, socketID string
 // a heartbeat does no harm, and idle sockets would have many.
 const bareHeartbeat = `{"type":"heartbeat"}`
 
+var hashSeed = maphash.MakeSeed()
+
 // contentOf is the hash of what a POST asks for.
-func contentOf(path string, body []byte) (sum [sha256.Size]byte) {
-	hash := sha256.New()
-	hash.Write([]byte(path))
-	hash.Write([]byte("\n"))
+func contentOf(path string, body []byte) uint64 {
+	var hash maphash.Hash
+	hash.SetSeed(hashSeed)
+	hash.WriteString(path)
+	hash.WriteByte('\n')
 	hash.Write(body)
-	hash.Sum(sum[:0])
-	return sum
+	return hash.Sum64()
 }
 
 // isKey reports whether a text may be an Idempotency-Key.
@@ -151,110 +153,109 @@ func isKey(text string) bool {
 	return text != "" && len(text) <= maxKeyLength && decode.IsVisible(text)
 }
 
-// of returns the keys of a socket. If the socket has ended meanwhile, it forgets them
-// at once: [API.Forget] has been called already and will not be called again.
-func (rs *repeats) of(socketID string, hub *sse.Hub) *socketKeys {
-	rs.mu.Lock()
-	keys := rs.sockets[socketID]
-	if keys == nil {
-		keys = &socketKeys{budget: rs.budget, network: hub.Network(socketID), first: make(map[string]*attempt)}
-		rs.sockets[socketID] = keys
-	}
-	rs.mu.Unlock()
-	if _, alive := hub.Info(socketID); !alive {
-		rs.forget(socketID)
-	}
-	return keys
+// account is what the answers of a socket are charged to.
+type account struct {
+	budget  *budget.Budget // nil: no bound
+	network netip.Prefix   // of the socket
 }
 
-// forget drops the keys of a socket that has ended.
-func (rs *repeats) forget(socketID string) {
-	rs.mu.Lock()
-	keys := rs.sockets[socketID]
-	delete(rs.sockets, socketID)
-	rs.mu.Unlock()
-	if keys != nil {
-		keys.forget()
-	}
-}
-
-// forget gives back what the keys are charged for.
-func (k *socketKeys) forget() {
+// forget gives back what the keys are charged for. The socket has ended.
+func (k *socketKeys) forget(to account) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.isForgotten {
-		k.isForgotten = true
-		k.budget.ChargeFor(k.network, -k.answers-len(k.order)*keyCost)
-	}
+	k.charge(to, -k.answers-len(k.posts)*keyCost)
+	k.isForgotten = true
 }
 
-// attempt returns the first attempt with a key. If there was none before, it makes one,
-// and isFirst is true.
-func (k *socketKeys) attempt(key string, content [sha256.Size]byte) (first *attempt, isFirst bool) {
+// begin returns the first POST with the key of this one, or notes this one as the first.
+func (k *socketKeys) begin(post keyedPost, to account) (first keyedPost, isFirst bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if first := k.first[key]; first != nil {
-		return first, false
+	if known := k.find(post.key); known != nil {
+		if !known.isAnswered && known.awaited == nil {
+			known.awaited = &awaited{done: make(chan struct{})}
+		}
+		return *known, false
 	}
-	k.makeRoom()
-	first = &attempt{content: content, done: make(chan struct{}), reply: reply{err: errUnanswered}}
-	key = strings.Clone(key) // the key may share memory with a whole request, which would then be kept
-	k.first[key] = first
-	k.order = append(k.order, key)
-	k.charge(keyCost)
-	return first, true
+	freed := k.makeRoom(to)
+	k.posts = append(k.posts, post)
+	k.charge(to, keyCost-freed)
+	return post, true
+}
+
+// find returns the POST with a key, or nil.
+func (k *socketKeys) find(key uint64) *keyedPost {
+	for i := range k.posts {
+		if k.posts[i].key == key {
+			return &k.posts[i]
+		}
+	}
+	return nil
 }
 
 // charge charges bytes to the budget while the socket lives.
-func (k *socketKeys) charge(bytes int) {
-	if !k.isForgotten {
-		k.budget.ChargeFor(k.network, bytes)
+func (k *socketKeys) charge(to account, bytes int) {
+	if !k.isForgotten && bytes != 0 {
+		to.budget.ChargeFor(to.network, bytes)
 	}
 }
 
 // answer returns the reply of do to the first POST with a key, and remembers it. The
 // request has requestSize bytes.
-func (k *socketKeys) answer(first *attempt, requestSize int, do func() reply) reply {
-	defer close(first.done)
-	answer := do()
-	first.reply = k.remember(first, answer, requestSize)
-	return answer
+func (k *socketKeys) answer(key uint64, requestSize int, to account, do func() reply) (given reply) {
+	given.err = errUnanswered // until do has returned
+	defer func() { k.remember(key, given, requestSize, to) }()
+	given = do()
+	return given
 }
 
-// remember returns what is kept of an answer: the whole answer, or its short form if it
-// is much larger than its request or the memory for answers is used up.
-func (k *socketKeys) remember(first *attempt, answer reply, requestSize int) reply {
+// remember keeps an answer: the whole answer, or its short form if it is much larger than
+// its request or the memory for answers is used up.
+func (k *socketKeys) remember(key uint64, given reply, requestSize int, to account) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	size := answer.size()
-	if size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgotten || k.budget.TakeFor(k.network, size)) {
-		k.answers += size
-		first.size = size
-		return answer
+	size := given.size()
+	isKept := size == 0 || size <= requestSize+answerExcess && k.answers+size <= maxAnswers && (k.isForgotten || to.budget.TakeFor(to.network, size))
+	if !isKept {
+		given = given.short()
+		size = given.results.size() // the problems are shared
+		k.charge(to, size)
 	}
-	answer = answer.short()
-	first.size = answer.results.size() // the problems are shared
-	k.answers += first.size
-	k.charge(first.size)
-	return answer
+	k.answers += size
+	first := k.find(key)
+	first.isAnswered, first.size = true, size
+	if !given.isAccepted() {
+		kept := given // in a variable of its own, so that the usual answer needs no memory
+		first.answer = &kept
+	}
+	if first.awaited != nil {
+		first.awaited.reply = given
+		close(first.awaited.done)
+		first.awaited = nil
+	}
 }
 
-// makeRoom forgets the oldest answered key if there are as many keys as may be
-// remembered: maxKeys, or fewKeys while the network has used up its share of the budget.
-func (k *socketKeys) makeRoom() {
-	if len(k.order) < maxKeys && (len(k.order) < fewKeys || k.budget.HasShare(k.network)) {
-		return
+// reply returns the answer to a POST that was answered.
+func (p keyedPost) reply() reply {
+	if p.answer == nil {
+		return reply{}
 	}
-	for i, key := range k.order {
-		first := k.first[key]
-		select {
-		case <-first.done:
-			k.charge(-first.size - keyCost)
-			k.answers -= first.size
-			delete(k.first, key)
-			k.order = append(k.order[:i], k.order[i+1:]...)
-			return
-		default: // under way
-		}
+	return *p.answer
+}
+
+// makeRoom forgets the oldest answered POST if there are as many as may be remembered:
+// maxKeys, or fewKeys while the network has used up its share of the budget. It returns how
+// many bytes that frees.
+func (k *socketKeys) makeRoom(to account) (freed int) {
+	if len(k.posts) < maxKeys && (len(k.posts) < fewKeys || to.budget.HasShare(to.network)) {
+		return 0
 	}
+	oldest := slices.IndexFunc(k.posts, func(p keyedPost) bool { return p.isAnswered })
+	if oldest < 0 {
+		return 0 // all are under way
+	}
+	size := k.posts[oldest].size
+	k.answers -= size
+	k.posts = slices.Delete(k.posts, oldest, oldest+1)
+	return keyCost + size
 }

@@ -11,22 +11,22 @@ import (
 // sessionEnded is the problem of a token that was once valid.
 var sessionEnded = problem.UnknownSession.With("The socket of this token has ended. Open a new stream, and join again.")
 
-// authenticate returns the ID of the socket whose token a request bears.
-func (a *API) authenticate(r *http.Request) (socketID string, err error) {
+// authenticate returns the socket whose token a request bears.
+func (a *API) authenticate(r *http.Request) (sse.Ref, error) {
 	token, ok := bearer(r)
 	if !ok {
-		return "", problem.UnknownSession.With("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
+		return sse.Ref{}, problem.UnknownSession.With("Send the header “Authorization: Bearer <token>”, with the token of the event “connected”.")
 	}
 	return a.socketOf(token)
 }
 
-// socketOf returns the ID of the living socket that a token belongs to.
-func (a *API) socketOf(token sse.Token) (socketID string, err error) {
-	socketID, ok := a.hub.Authenticate(token)
+// socketOf returns the living socket that a token belongs to.
+func (a *API) socketOf(token sse.Token) (sse.Ref, error) {
+	socket, ok := a.hub.Authenticate(token)
 	if !ok {
-		return "", sessionEnded
+		return sse.Ref{}, sessionEnded
 	}
-	return socketID, nil
+	return socket, nil
 }
 
 // bearer reads a session token from the header Authorization (RFC 6750, 2.1).

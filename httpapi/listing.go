@@ -96,7 +96,7 @@ func (a *API) payFor(r *http.Request, l list, t terms) error {
 	if cost == 0 {
 		return nil
 	}
-	return a.limits.Monitor(a.networkOf(r), cost)
+	return a.limits.Network(a.networkOf(r)).Monitor(cost)
 }
 
 type roomHead struct {

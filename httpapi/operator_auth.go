@@ -32,7 +32,7 @@ func (a *API) forOperators(h handler) handler {
 			return err
 		}
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			if err := a.limits.Monitor(a.networkOf(r), 1); err != nil {
+			if err := a.limits.Network(a.networkOf(r)).Monitor(1); err != nil {
 				return err
 			}
 		}
@@ -46,7 +46,7 @@ func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
 	case a.operators.hasToken:
 		isRight := a.operators.know(r)
 		if bearerText(r) != "" { // a request without a token is not a guess
-			if err := a.limits.Guess(a.networkOf(r), isRight); err != nil {
+			if err := a.limits.Network(a.networkOf(r)).Guess(isRight); err != nil {
 				return err
 			}
 		}

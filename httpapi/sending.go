@@ -11,25 +11,25 @@ import (
 func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error {
 	in := a.newIntake(r)
 	defer in.release()
-	socketID, body, err := a.readEvent(w, r, in)
+	socket, body, err := a.readEvent(w, r, in)
 	if err != nil {
 		return err
 	}
-	if err := a.limits.Send(in.network, socketID, 1); err != nil {
+	if err := in.network.Send(LimitsOf(socket), 1); err != nil {
 		return err
 	}
-	return a.answerOnce(w, r, socketID, body, func() reply {
+	return a.answerOnce(w, r, socket, body, func() reply {
 		defer a.hub.Flush() // before the answer, which the client may be slow to read
 		d, err := decode.ParseDocument(body)
 		if err != nil {
 			return reply{err: err}
 		}
-		return reply{err: a.process(socketID, d)}
+		return reply{err: a.process(socket.SocketID(), d)}
 	})
 }
 
 // readEvent reads one event, and finds the socket that posts it.
-func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
+func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (socket sse.Ref, body []byte, err error) {
 	if isBeacon(r) {
 		return a.readBeacon(w, r, in)
 	}
@@ -38,17 +38,17 @@ func (a *API) readEvent(w http.ResponseWriter, r *http.Request, in *intake) (soc
 
 // readPost reads a request that posts events: the body, and the socket that its token
 // belongs to. It refuses if the client's address posts too often.
-func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socketID string, body []byte, err error) {
-	socketID, unknown := a.authenticate(r) // first, because a request that is refused is a sign of life too
-	if err := a.limits.Post(in.network); err != nil {
-		return "", nil, err
+func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (socket sse.Ref, body []byte, err error) {
+	socket, unknown := a.authenticate(r) // first, because a request that is refused is a sign of life too
+	if err := in.network.Post(); err != nil {
+		return socket, nil, err
 	}
 	if unknown != nil {
-		return "", nil, unknown
+		return socket, nil, unknown
 	}
 	a.confirm(r)
 	body, err = a.readJSON(w, r, in)
-	return socketID, body, err
+	return socket, body, err
 }
 
 // confirm notes up to which event a client says that everything has arrived. A client that

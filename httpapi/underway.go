@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"signaling-server/httpapi/conns"
@@ -33,16 +32,17 @@ const (
 var errNoConnection = errors.New("httpapi: no connection is left")
 
 // admit counts a request. If it returns a refusal, that is the request's answer. When
-// the answer is sent, the caller must end the count with limits.End.
-func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, network netip.Prefix, refusal error) {
-	kind, network = kindOf(r), a.networkOf(r)
+// the answer is sent, the caller must end the count with the network's End.
+func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, network *limits.Network, refusal error) {
+	prefix := a.networkOf(r)
+	kind = kindOf(r)
 	inReserve := conns.InReserve(r.Context())
 	if inReserve {
 		w.Header().Set("Connection", "close") // the client's next request must come over another connection, if one is free by then
 		refusal = errNoConnection
 	} else {
 		var count int
-		if count, refusal = a.limits.Begin(kind, network); refusal == nil {
+		if network, count, refusal = a.limits.Begin(kind, prefix); refusal == nil {
 			if kind == limits.Short && count > fewRequests {
 				hurry(w, r, count)
 			}
@@ -55,11 +55,12 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (kind limits.Kind, n
 		_ = control.SetReadDeadline(time.Now().Add(urgentTimeout))
 	}
 	if a.isUrgent(w, r) {
-		if _, err := a.limits.Begin(limits.Urgent, network); err == nil {
+		if network, _, err := a.limits.Begin(limits.Urgent, prefix); err == nil {
 			return limits.Urgent, network, nil
 		}
 	}
-	if _, err := a.limits.Begin(limits.Refusing, network); err != nil {
+	network, _, err := a.limits.Begin(limits.Refusing, prefix)
+	if err != nil {
 		_, limit := problemFor(refusal)
 		a.metrics.refused(problem.AtCapacity.Name, limit)
 		panic(http.ErrAbortHandler) // a client may never read its refusal, so refusals have a bound, too

@@ -1,16 +1,14 @@
 // Package limits bounds what clients may ask of the server. Token buckets, for each
 // network and each socket, bound how much they ask in a second. Counts for each network
 // bound how many requests, and how many bytes of them, are under way at once.
+//
+// What is counted for a network is a [Network], which [Limits] finds. What is counted for
+// a socket is a [Socket], which the socket itself keeps. No lock is common to all requests.
 package limits
 
 import (
 	"fmt"
-	"net/netip"
-	"sync"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 )
 
 // Name names a limit. Metrics count refusals by it.
@@ -27,6 +25,10 @@ const (
 	GuessesPerAddress   Name = "guesses per address"
 	IceServersPerSocket Name = "ICE servers per socket"
 	BytesPerAddress     Name = "request bytes per address"
+
+	// An event to a whole room costs the server something for each receiver.
+	TellingsPerAddress Name = "receivers per address"
+	TellingsPerSocket  Name = "receivers per socket"
 
 	MonitoringPerAddress Name = "monitoring per address"
 	SilencesPerAddress   Name = "silent streams per address"
@@ -52,7 +54,7 @@ type Rates struct {
 	Posts  int // requests that send events
 	Events int // events in those requests
 
-	Tellings int // receivers of events to whole rooms; a large event counts as several: see [Limits.Tell]
+	Tellings int // receivers of events to whole rooms; a large event counts as several: see [Network.Tell]
 }
 
 // Burst is the time for which unused rate is saved up.
@@ -65,17 +67,12 @@ const (
 	iceServers = 2 // requests for ICE servers from one socket
 )
 
-// maxRemembered is how many networks, and how many sockets, have buckets. Beyond it the
-// least recently seen starts afresh: an attacker's addresses are unlimited, memory is
-// not.
-const maxRemembered = 1 << 15
-
 // Options say what the limits are. Zero means no limit.
 type Options struct {
 	PerAddress Rates // of one network: see clientip.Network
 	PerSocket  Rates
 	// MonitoringPerAddress is how many monitoring answers one network may get in a
-	// second. A long list counts as several: see [Limits.Monitor].
+	// second. A long list counts as several: see [Network.Monitor].
 	MonitoringPerAddress int
 	// RequestsPerAddress is how many requests one network may have under way, without
 	// streams and polls.
@@ -88,20 +85,18 @@ type Options struct {
 	BytesPerAddress int
 }
 
-// Limits counts what clients ask. Several goroutines may call its methods at once. Its
-// methods return nil if something is allowed, and an [*Exceeded] if it is not.
+// Limits counts what clients ask. Several goroutines may call its methods at once, and
+// those of its networks and sockets. They return nil if something is allowed, and an
+// [*Exceeded] if it is not.
 type Limits struct {
 	// Set once. What they point to guards itself.
 	perAddress Rates
 	perSocket  Rates
-	networks   *lru.Cache[netip.Prefix, *buckets]
-	sockets    *lru.Cache[string, *buckets]
-	watchers   watchers
-	underWay   underWay
+	monitoring int
+	most       [kinds]int // requests of one network under way
 	maxBytes   int
-
-	mu    sync.Mutex           // guards bytes; held for look-ups only
-	bytes map[netip.Prefix]int // bytes of the requests under way
+	started    time.Time
+	networks   *networks
 }
 
 // New returns limits against which nothing has been counted yet.
@@ -109,22 +104,16 @@ func New(o Options) *Limits {
 	return &Limits{
 		perAddress: o.PerAddress,
 		perSocket:  o.PerSocket,
-		networks:   newCache[netip.Prefix](),
-		sockets:    newCache[string](),
-		watchers:   newWatchers(o.MonitoringPerAddress),
-		underWay:   newUnderWay(o),
+		monitoring: o.MonitoringPerAddress,
+		most:       [kinds]int{Short: o.RequestsPerAddress, Reading: o.ReadingPerAddress, Urgent: maxUrgent, Refusing: maxRefusing},
 		maxBytes:   o.BytesPerAddress,
-		bytes:      make(map[netip.Prefix]int),
+		started:    time.Now(),
+		networks:   newNetworks(),
 	}
 }
 
-func newCache[K comparable]() *lru.Cache[K, *buckets] {
-	cache, err := lru.New[K, *buckets](maxRemembered)
-	if err != nil {
-		panic(err) // only if the size is not positive
-	}
-	return cache
-}
+// now returns the time since the limits were made.
+func (l *Limits) now() time.Duration { return time.Since(l.started) }
 
 // Exceeded is the error for a client that asked too much.
 type Exceeded struct {
@@ -135,99 +124,64 @@ type Exceeded struct {
 // Error implements error.
 func (e *Exceeded) Error() string { return fmt.Sprintf("limits: too many %s", e.Limit) }
 
-// Open asks whether a network may have a new socket.
-func (l *Limits) Open(network netip.Prefix) error {
-	return l.ofNetwork(network).opens.take(1, OpensPerAddress)
-}
+// Socket is what one socket may still ask for. The zero Socket has not asked for anything
+// yet. It is kept with the socket, and must not be copied.
+type Socket struct{ opens, posts, events, iceServers, tellings bucket }
 
 // Resume asks whether a socket may be read once more.
-func (l *Limits) Resume(socketID string) error {
-	return l.ofSocket(socketID).opens.take(1, OpensPerSocket)
+func (l *Limits) Resume(s *Socket) error {
+	return s.opens.take(1, l.perSocket.Opens, l.now(), OpensPerSocket)
+}
+
+// IceServers asks whether a socket may receive its ICE servers.
+func (l *Limits) IceServers(s *Socket) error {
+	return s.iceServers.take(1, iceServers, l.now(), IceServersPerSocket)
+}
+
+// Open asks whether a network may have a new socket.
+func (n *Network) Open() error {
+	return n.opens.take(1, n.limits.perAddress.Opens, n.limits.now(), OpensPerAddress)
 }
 
 // Post asks whether a network may send a request with events, for any socket.
-func (l *Limits) Post(network netip.Prefix) error {
-	return l.ofNetwork(network).posts.take(1, PostsPerAddress)
+func (n *Network) Post() error {
+	return n.posts.take(1, n.limits.perAddress.Posts, n.limits.now(), PostsPerAddress)
 }
 
 // Send asks whether a socket may send this many events in one request from a network. If
 // it returns an error, the caller must accept none of them.
-func (l *Limits) Send(network netip.Prefix, socketID string, events int) error {
-	socket := l.ofSocket(socketID)
-	if err := socket.posts.take(1, PostsPerSocket); err != nil {
+func (n *Network) Send(s *Socket, events int) error {
+	now := n.limits.now()
+	if err := s.posts.take(1, n.limits.perSocket.Posts, now, PostsPerSocket); err != nil {
 		return err
 	}
-	if err := socket.events.take(events, EventsPerSocket); err != nil {
+	if err := s.events.take(events, n.limits.perSocket.Events, now, EventsPerSocket); err != nil {
 		return err
 	}
-	return l.ofNetwork(network).events.take(events, EventsPerAddress)
+	return n.events.take(events, n.limits.perAddress.Events, now, EventsPerAddress)
+}
+
+// Tell asks whether a socket of a network may send an event to this many receivers. A
+// caller counts a large event as several receivers.
+func (n *Network) Tell(s *Socket, receivers int) error {
+	now := n.limits.now()
+	if err := s.tellings.take(receivers, n.limits.perSocket.Tellings, now, TellingsPerSocket); err != nil {
+		return err
+	}
+	return n.tellings.take(receivers, n.limits.perAddress.Tellings, now, TellingsPerAddress)
 }
 
 // Guess asks whether a network may try a secret. Only a wrong secret counts. After too
 // many wrong secrets, even the right secret is refused.
-func (l *Limits) Guess(network netip.Prefix, isRight bool) error {
-	return l.ofNetwork(network).guesses.ask(1, !isRight, GuessesPerAddress)
-}
-
-// IceServers asks whether a socket may receive its ICE servers.
-func (l *Limits) IceServers(socketID string) error {
-	return l.ofSocket(socketID).iceServers.take(1, IceServersPerSocket)
-}
-
-func (l *Limits) ofNetwork(network netip.Prefix) *buckets {
-	return remembered(l.networks, network, l.perAddress)
-}
-
-func (l *Limits) ofSocket(socketID string) *buckets {
-	return remembered(l.sockets, socketID, l.perSocket)
-}
-
-// remembered returns the buckets of a network or a socket, full if it is new.
-func remembered[K comparable](cache *lru.Cache[K, *buckets], key K, rates Rates) *buckets {
-	if b, ok := cache.Get(key); ok {
-		return b
+func (n *Network) Guess(isRight bool) error {
+	if isRight {
+		return n.guesses.has(guesses, n.limits.now(), GuessesPerAddress)
 	}
-	b := newBuckets(rates)
-	if before, ok, _ := cache.PeekOrAdd(key, b); ok {
-		return before // another request has just added it
-	}
-	return b
+	return n.guesses.take(1, guesses, n.limits.now(), GuessesPerAddress)
 }
 
-// buckets hold what one network or socket may still ask. They guard themselves.
-type buckets struct{ opens, posts, events, guesses, iceServers, tellings bucket }
-
-func newBuckets(r Rates) *buckets {
-	return &buckets{newBucket(r.Opens), newBucket(r.Posts), newBucket(r.Events), newBucket(guesses), newBucket(iceServers), newBucket(r.Tellings)}
-}
-
-// bucket refills at a steady rate. The zero bucket never becomes empty.
-type bucket struct{ limiter *rate.Limiter }
-
-func newBucket(perSecond int) bucket {
-	if perSecond == 0 {
-		return bucket{}
-	}
-	return bucket{rate.NewLimiter(rate.Limit(perSecond), perSecond*int(Burst/time.Second))}
-}
-
-// take takes this many tokens. If a full bucket holds fewer, take takes a full bucket:
-// otherwise the request would never be allowed.
-func (b bucket) take(count int, limit Name) error { return b.ask(count, true, limit) }
-
-// ask asks whether the bucket holds this many tokens, and takes them if take is true.
-func (b bucket) ask(count int, take bool, limit Name) error {
-	if b.limiter == nil {
-		return nil
-	}
-	now := time.Now()
-	reserved := b.limiter.ReserveN(now, min(count, b.limiter.Burst()))
-	if wait := reserved.DelayFrom(now); wait > 0 {
-		reserved.CancelAt(now)
-		return &Exceeded{Limit: limit, RetryAfter: wait}
-	}
-	if !take {
-		reserved.CancelAt(now)
-	}
-	return nil
+// Monitor asks whether a network may get a monitoring answer. Its cost is 1 for a short
+// answer, and more for a long list.
+func (n *Network) Monitor(cost int) error {
+	return n.monitoring.take(cost, n.limits.monitoring, n.limits.now(), MonitoringPerAddress)
 }

@@ -36,16 +36,16 @@ func TestMonitoringCostsWhatItAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits.New(limits.Options{MonitoringPerAddress: 20})
 		for range 5 {
-			require.NoError(t, l.Monitor(here, 20))
+			require.NoError(t, l.Network(here).Monitor(20))
 		}
-		e := exceeded(t, l.Monitor(here, 1))
+		e := exceeded(t, l.Network(here).Monitor(1))
 		require.Equal(t, limits.MonitoringPerAddress, e.Limit)
-		require.NoError(t, l.Monitor(there, 1))
+		require.NoError(t, l.Network(there).Monitor(1))
 		time.Sleep(time.Second)
-		require.NoError(t, l.Monitor(here, 20))
+		require.NoError(t, l.Network(here).Monitor(20))
 
 		time.Sleep(time.Minute)
-		require.NoError(t, l.Monitor(here, 10_000), "a full bucket pays for any answer")
-		exceeded(t, l.Monitor(here, 1))
+		require.NoError(t, l.Network(here).Monitor(10_000), "a full bucket pays for any answer")
+		exceeded(t, l.Network(here).Monitor(1))
 	})
 }

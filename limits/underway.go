@@ -1,9 +1,6 @@
 package limits
 
-import (
-	"net/netip"
-	"sync"
-)
+import "net/netip"
 
 // Kind is a kind of request. For each kind there is a limit of how many requests one
 // network may have under way.
@@ -23,65 +20,61 @@ const (
 	maxRefusing = 64 // refusals of one network under way
 )
 
-// underWay counts the requests under way, by their kind.
-type underWay [kinds]*tally
-
-func newUnderWay(o Options) underWay {
-	return underWay{
-		Short:    newTally(o.RequestsPerAddress),
-		Reading:  newTally(o.ReadingPerAddress),
-		Urgent:   newTally(maxUrgent),
-		Refusing: newTally(maxRefusing),
-	}
-}
-
-// Begin counts a request until End is called with the same arguments, or returns an
-// [*Exceeded] and counts nothing. It returns how many requests of its kind the network
-// has under way.
-func (l *Limits) Begin(kind Kind, network netip.Prefix) (count int, err error) {
-	count, ok := l.underWay[kind].add(network)
+// Begin counts a request of a network until [Network.End] is called with the same kind, or
+// returns an [*Exceeded] and counts nothing. It returns how many requests of its kind the
+// network has under way.
+func (l *Limits) Begin(kind Kind, p netip.Prefix) (n *Network, count int, err error) {
+	s := l.networks.shardOf(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = s.of(l, p)
+	count = int(n.underWay[kind].Load())
 	switch {
-	case ok:
-		return count, nil
+	case l.most[kind] == 0 || count < l.most[kind]:
+		return n, int(n.underWay[kind].Add(1)), nil
 	case kind == Reading:
-		return count, &Exceeded{Limit: ReadingPerAddress}
+		return n, count, &Exceeded{Limit: ReadingPerAddress}
 	}
-	return count, &Exceeded{Limit: RequestsPerAddress}
+	return n, count, &Exceeded{Limit: RequestsPerAddress}
 }
 
 // End stops counting a request that Begin has counted.
-func (l *Limits) End(kind Kind, network netip.Prefix) { l.underWay[kind].remove(network) }
+func (n *Network) End(kind Kind) { n.underWay[kind].Add(-1) }
 
-// tally counts the requests of each network, up to a limit. Every request changes it
-// twice, so it must be cheap. [Places] is not cheap, because it allocates a closure.
-type tally struct {
-	most int // set once; 0 means no limit
-
-	mu sync.Mutex // guards by; held for look-ups only
-	by map[netip.Prefix]int
+// Holding counts the bytes of one request's body against the bytes that its network may
+// have under way. One goroutine owns it. The zero Holding has no bound.
+type Holding struct {
+	network *Network // set once; nil means no bound
+	bytes   int64    // taken and not released
 }
 
-func newTally(most int) *tally { return &tally{most: most, by: make(map[netip.Prefix]int)} }
-
-// add counts one more request of a network, unless the network has reached the limit.
-// It returns how many the network has.
-func (t *tally) add(network netip.Prefix) (count int, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	count = t.by[network]
-	if t.most > 0 && count >= t.most {
-		return count, false
+// Holding returns an empty Holding for a request of the network. Its Release must be
+// called before the end of the request.
+func (n *Network) Holding() Holding {
+	if n.limits.maxBytes == 0 {
+		return Holding{}
 	}
-	t.by[network] = count + 1
-	return count + 1, true
+	return Holding{network: n}
 }
 
-func (t *tally) remove(network netip.Prefix) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if count := t.by[network] - 1; count > 0 {
-		t.by[network] = count
-	} else {
-		delete(t.by, network)
+// Take takes this many more bytes. If the network would have too many, it takes none and
+// returns an [*Exceeded].
+func (h *Holding) Take(bytes int) error {
+	if h.network == nil {
+		return nil
+	}
+	if h.network.bytes.Add(int64(bytes)) > int64(h.network.limits.maxBytes) {
+		h.network.bytes.Add(-int64(bytes))
+		return &Exceeded{Limit: BytesPerAddress}
+	}
+	h.bytes += int64(bytes)
+	return nil
+}
+
+// Release gives back all bytes that were taken. It may be called twice.
+func (h *Holding) Release() {
+	if h.bytes > 0 {
+		h.network.bytes.Add(-h.bytes)
+		h.bytes = 0
 	}
 }

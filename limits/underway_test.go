@@ -12,16 +12,16 @@ func TestRequestsUnderWayAreCountedByTheirKind(t *testing.T) {
 	l := limits.New(limits.Options{RequestsPerAddress: 2, ReadingPerAddress: 2})
 	for kind, limit := range map[limits.Kind]limits.Name{limits.Short: limits.RequestsPerAddress, limits.Reading: limits.ReadingPerAddress} {
 		for want := range 2 {
-			count, err := l.Begin(kind, here)
+			_, count, err := l.Begin(kind, here)
 			require.NoError(t, err)
 			require.Equal(t, want+1, count)
 		}
-		_, err := l.Begin(kind, here)
+		network, _, err := l.Begin(kind, here)
 		require.Equal(t, limit, exceeded(t, err).Limit)
-		_, err = l.Begin(kind, there)
+		_, _, err = l.Begin(kind, there)
 		require.NoError(t, err)
-		l.End(kind, here)
-		_, err = l.Begin(kind, here)
+		network.End(kind)
+		_, _, err = l.Begin(kind, here)
 		require.NoError(t, err)
 	}
 }

@@ -36,6 +36,7 @@ type Server struct {
 	rooms   *rooms.Rooms
 	api     *httpapi.API
 	metrics *httpapi.Metrics
+	limits  *limits.Limits
 	budget  *budget.Budget // nil: memory has no bound
 	proxies clientip.Proxies
 	observe func(socketID string) // nil: it is not called
@@ -89,9 +90,11 @@ func Join(p Parts) (*Server, error) {
 	}
 	p.API.Limits = cmp.Or(p.API.Limits, limits.New(limits.Options{}))
 	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
-	s.logger = p.API.Logger
+	s.limits, s.logger = p.API.Limits, p.API.Logger
 
-	p.SSE.MayOpen, p.SSE.MayRead = p.API.Limits.Open, p.API.Limits.Resume
+	p.SSE.NewState = httpapi.NewSocketState
+	p.SSE.MayOpen = func(network netip.Prefix) error { return p.API.Limits.Network(network).Open() }
+	p.SSE.MayRead = func(r sse.Ref) error { return p.API.Limits.Resume(httpapi.LimitsOf(r)) }
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
 	p.SSE.OnRead, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.EventDelivered
@@ -102,7 +105,7 @@ func Join(p Parts) (*Server, error) {
 	if p.Courier != nil {
 		carrier = p.Courier(carrier)
 	}
-	p.Rooms.MayTell = p.API.Limits.Tell
+	p.Rooms.MayTell = s.mayTell
 	s.rooms = rooms.New(carrier, p.Rooms, p.API.Logger)
 
 	p.API.Hub, p.API.Rooms, p.API.Metrics = s.hub, s.rooms, s.metrics
@@ -126,13 +129,24 @@ func Join(p Parts) (*Server, error) {
 // The order is: first the room, because its members wait for user-disconnected. Then the
 // answers that are kept for repeated requests of the socket. Then the metrics, so that
 // nothing is left of a socket that they count as ended.
-func (s *Server) socketEnded(socketID string, reason sse.Reason) {
+func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
+	socketID := r.SocketID()
 	if s.observe != nil {
 		s.observe(socketID)
 	}
 	s.rooms.Remove(socketID, string(reason))
-	s.api.Forget(socketID)
+	s.api.Forget(r)
 	s.metrics.SocketEnded(reason)
+}
+
+// mayTell asks whether a socket may send an event to this many receivers. A socket that has
+// just ended counts for its network only.
+func (s *Server) mayTell(network netip.Prefix, socketID string, receivers int) error {
+	own := new(limits.Socket)
+	if r, lives := s.hub.Ref(socketID); lives {
+		own = httpapi.LimitsOf(r)
+	}
+	return s.limits.Network(network).Tell(own, receivers)
 }
 
 // presenceChanged lets the members of a socket's room know that it went away or came back.

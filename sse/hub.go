@@ -66,7 +66,7 @@ type Options struct {
 	// MayRead is called before a stream or poll of a living socket begins. An error
 	// refuses it, and is returned to the caller of [Hub.ServeStream] or [Hub.ServePoll].
 	// Nil: nothing is refused.
-	MayRead func(socketID string) error
+	MayRead func(Ref) error
 	// Parking takes the connections of streams away from net/http. Nil: each stream has the
 	// goroutine of its handler.
 	Parking Parking
@@ -74,9 +74,12 @@ type Options struct {
 	// through which the client may reach its peers. It is a JSON array, or nil to leave
 	// the member out. ICEServers is called for each event connected.
 	ICEServers func(socketID string) json.RawMessage
+	// NewState makes what the hub keeps with a new socket for its owner: see [Ref.State]. So
+	// the owner needs no register of sockets of its own. Nil: nothing is kept.
+	NewState func() any
 	// OnEnd is called once for each socket that has ended, when nothing more can be
 	// delivered to it.
-	OnEnd func(socketID string, reason Reason)
+	OnEnd func(r Ref, reason Reason)
 	// OnPresence is called for each socket that went away or came back. Call
 	// [Hub.IsAway] to learn which: the socket may have changed again since.
 	OnPresence func(socketID string)
@@ -106,9 +109,10 @@ func DefaultOptions() Options {
 			RetainedBytes:  1 << 20,
 		},
 		MayOpen:    func(netip.Prefix) error { return nil },
-		MayRead:    func(string) error { return nil },
+		MayRead:    func(Ref) error { return nil },
 		ICEServers: func(string) json.RawMessage { return nil },
-		OnEnd:      func(string, Reason) {},
+		NewState:   func() any { return nil },
+		OnEnd:      func(Ref, Reason) {},
 		OnPresence: func(string) {},
 		OnRead:     func(Transport) {},
 		OnDelivery: func(time.Duration) {},
@@ -162,6 +166,9 @@ func NewHub(o Options) *Hub {
 	if o.ICEServers == nil {
 		o.ICEServers = d.ICEServers
 	}
+	if o.NewState == nil {
+		o.NewState = d.NewState
+	}
 	if o.OnEnd == nil {
 		o.OnEnd = d.OnEnd
 	}
@@ -194,18 +201,6 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 
 // ResumeWindow returns [Options].ResumeWindow.
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
-
-// Authenticate returns the ID of the socket that a token speaks for, and reports
-// whether that socket lives. It counts as a sign of life of the socket's client.
-func (h *Hub) Authenticate(t Token) (socketID string, ok bool) {
-	id := t.SocketID()
-	s := h.socket(id)
-	if s == nil {
-		return id, false
-	}
-	s.hear()
-	return id, true
-}
 
 // Confirm notes that everything up to a position has arrived, so that it need not be kept
 // for a resume. It does nothing if the position was never written, if a later position is

@@ -50,7 +50,8 @@ func inBubbleWithin(t *testing.T, limit int64, options sse.Options, test func(t 
 
 func withHub(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse.Hub, ended *ends)) {
 	ended := &ends{reasons: make(map[string][]sse.Reason)}
-	options.OnEnd = func(socketID string, reason sse.Reason) {
+	options.OnEnd = func(r sse.Ref, reason sse.Reason) {
+		socketID := r.SocketID()
 		ended.mu.Lock()
 		defer ended.mu.Unlock()
 		ended.reasons[socketID] = append(ended.reasons[socketID], reason)

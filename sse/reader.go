@@ -80,7 +80,7 @@ func (h *Hub) closeReader(s *socket, r reader) {
 func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
 	if position != nil {
 		if s := h.socket(position.Token.SocketID()); s != nil {
-			if err := h.options.MayRead(s.id); err != nil {
+			if err := h.options.MayRead(Ref{s}); err != nil {
 				return r, nil, err
 			}
 			r, before, err = resumeReader(h, s, position.Sequence, c, newReader)

@@ -73,7 +73,7 @@ func (h *Hub) forget(s *socket) {
 	h.mu.Unlock()
 	h.options.Budget.ChargeFor(s.origin.network, -socketBytes)
 	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
-	h.options.OnEnd(s.id, s.ended)
+	h.options.OnEnd(Ref{s}, s.ended)
 }
 
 // forgetLater leaves it to Run to forget a socket that has just ended. The caller that

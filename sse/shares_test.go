@@ -208,7 +208,7 @@ func TestARequestThatCannotResumeCostsAsMuchAsOneThatOpens(t *testing.T) {
 			}
 			return nil
 		},
-		MayRead: func(string) error {
+		MayRead: func(sse.Ref) error {
 			read++
 			return nil
 		},

@@ -54,6 +54,7 @@ type socket struct {
 	id          string
 	connectedAt time.Time
 	origin      *origin // the network that opened it
+	state       any     // of Options.NewState
 
 	heard atomic.Int64 // the client's latest sign of life, by the hub's clock; 0: the client sends no heartbeats
 
@@ -86,6 +87,7 @@ func newSocket(h *Hub, token Token) *socket {
 		token:       token,
 		id:          token.SocketID(),
 		connectedAt: now,
+		state:       h.options.NewState(),
 		unreadSince: h.clock(),
 		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}

@@ -45,8 +45,18 @@ func (t Token) Secret() string { return t.text }
 // token's text. Any node knows from a token alone which socket it speaks for, and nobody
 // can learn a token from an ID.
 func (t Token) SocketID() string {
+	id := make([]byte, socketIDLength)
+	t.putSocketID(id)
+	return string(id)
+}
+
+// socketIDLength is how many characters a socket ID has.
+const socketIDLength = 22
+
+// putSocketID writes the public ID.
+func (t Token) putSocketID(id []byte) {
 	sum := sha256.Sum256([]byte(t.text))
-	return encoding.EncodeToString(sum[:tokenBytes])
+	encoding.Encode(id, sum[:tokenBytes])
 }
 
 // String hides the secret from formatted output.
