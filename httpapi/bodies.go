@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"mime"
 	"net/http"
 	"sync"
@@ -39,11 +40,30 @@ type intake struct {
 
 	charged int             // bytes of the budget
 	first   [firstPart]byte // holds the body, unless the body is longer
+	larger  *[]byte         // holds a longer body; nil: there is none yet
 }
 
-// intakes are used again. So nothing may refer to a body after its intake is released:
-// what an event leaves behind is a copy.
-var intakes = sync.Pool{New: func() any { return new(intake) }}
+// Intakes are used again, and so is the memory of longer bodies. So nothing may refer to a
+// body after its intake is released: what an event leaves behind is a copy.
+var (
+	intakes = sync.Pool{New: func() any { return new(intake) }}
+	spare   [10]sync.Pool // at n, memory of firstPart<<n bytes
+)
+
+// newMemory returns at least this many bytes.
+func newMemory(size int) *[]byte {
+	n := sizeClass(size)
+	if n < len(spare) {
+		if memory, ok := spare[n].Get().(*[]byte); ok {
+			return memory
+		}
+	}
+	memory := make([]byte, firstPart<<n)
+	return &memory
+}
+
+// sizeClass returns the least n for which firstPart<<n is not smaller than size.
+func sizeClass(size int) int { return bits.Len(uint(size-1) / firstPart) }
 
 func (a *API) newIntake(r *http.Request) *intake {
 	in := intakes.Get().(*intake)
@@ -78,13 +98,30 @@ func (in *intake) enlarged(body []byte, size int) []byte {
 	if size <= firstPart {
 		return in.first[:0:size] // the first memory that the body gets
 	}
-	return append(make([]byte, 0, size), body...)
+	larger := newMemory(size)
+	body = append((*larger)[:0:size], body...)
+	in.dropLarger()
+	in.larger = larger
+	return body
+}
+
+// dropLarger erases the memory of a longer body, and keeps it for others.
+func (in *intake) dropLarger() {
+	if in.larger == nil {
+		return
+	}
+	clear(*in.larger)
+	if n := sizeClass(len(*in.larger)); n < len(spare) {
+		spare[n].Put(in.larger)
+	}
+	in.larger = nil
 }
 
 // release gives back what the body took.
 func (in *intake) release() {
 	in.share.Release()
 	in.budget.Charge(-in.charged)
+	in.dropLarger()
 	*in = intake{} // the next request must not see a part of this body, whatever goes wrong
 	intakes.Put(in)
 }

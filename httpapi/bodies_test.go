@@ -203,13 +203,14 @@ func TestWhatWasPostedDoesNotChangeWhenLaterBodiesArrive(t *testing.T) {
 	var want []string
 	for n := range 20 {
 		mark := strings.Repeat(string(rune('a'+n)), 10+n)
-		join := fmt.Sprintf(`{"type":"join-room","roomId":"room","userId":%q,"metadata":{"mark":%q},"requestId":%q}`, mark, mark, mark)
+		padding := strings.Repeat(" ", n%5*3000) // some bodies need more memory
+		join := padding + fmt.Sprintf(`{"type":"join-room","roomId":"room","userId":%q,"metadata":{"mark":%q},"requestId":%q}`, mark, mark, mark)
 		p.send(join)
-		p.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":%q}}`, socketID, mark))
+		p.send(fmt.Sprintf(`{"type":"offer","target":%q,"offer":{"type":"offer","sdp":%q}}`, socketID, mark) + padding)
 		p.send(fmt.Sprintf(`{"type":"signal","target":%q,"data":%q}`, socketID, mark))
 		p.send(fmt.Sprintf(`{"type":"signal","data":%q}`, mark))
 		p.send(fmt.Sprintf(`{"type":"ice-candidate","target":%q,"candidate":{"candidate":%q}}`, socketID, mark))
-		p.send(fmt.Sprintf(`{"type":"send-message","message":%q}`, mark))
+		p.send(padding + fmt.Sprintf(`{"type":"send-message","message":%q}`, mark))
 		p.send(join) // changes nothing, so nobody else receives anything
 		want = append(want, mark)
 	}

@@ -39,8 +39,11 @@ func writeAccepted(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "{}") // an error means that the client is gone
 }
 
-// typeJSON is the value of a header that many answers share, so it must not be changed.
-var typeJSON = []string{"application/json"}
+// These are values of headers that many answers share, so they must not be changed.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)
 
 // writeNoContent answers that something was done, and that there is nothing to say of it.
 func writeNoContent(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }

@@ -49,25 +49,22 @@ func saySame(p, other *problem.Problem) bool {
 	return p.Name == other.Name && p.Detail == other.Detail && slices.Equal(p.Errors, other.Errors)
 }
 
-type acceptedResult struct {
-	Status int `json:"status"`
-}
-
 // write sends the answer. It is put together while it is sent: a client that does not
 // read it takes only the memory of one result.
 func (rs results) write(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "application/json")
+	w.Header()["Cache-Control"], w.Header()["Content-Type"] = noStore, typeJSON
 	_, _ = io.WriteString(w, `{"results":[`)
 	for i, p := range rs.each {
 		if i > 0 {
 			_, _ = io.WriteString(w, ",")
 		}
-		var result any = acceptedResult{http.StatusAccepted}
-		if p != nil {
-			result = p.Document()
+		var err error
+		if p == nil {
+			_, err = io.WriteString(w, `{"status":202}`)
+		} else {
+			err = encode(w, p.Document())
 		}
-		if err := encode(w, result); err != nil {
+		if err != nil {
 			return // the client is gone
 		}
 	}

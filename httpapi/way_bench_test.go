@@ -26,11 +26,15 @@ import (
 // receiver's stream cost nothing here.
 func BenchmarkWayOfAnEvent(b *testing.B) {
 	for _, header := range []string{"", "Idempotency-Key", "Origin"} {
-		b.Run(fmt.Sprint("header=", header), func(b *testing.B) { wayOfAnEvent(b, header) })
+		b.Run(fmt.Sprint("header=", header), func(b *testing.B) { wayOfEvents(b, header, 1) })
 	}
 }
 
-func wayOfAnEvent(b *testing.B, header string) {
+// BenchmarkWayOfABatch measures the handler of POST /events/batch for 20 offers. Its figures
+// are those of one batch.
+func BenchmarkWayOfABatch(b *testing.B) { wayOfEvents(b, "", 20) }
+
+func wayOfEvents(b *testing.B, header string, events int) {
 	rates := limits.Rates{Posts: 1e9, Events: 1e9}
 	s := httpapitest.Run(b, signaling.Parts{
 		Rooms: rooms.Limits{Members: 2},
@@ -44,8 +48,8 @@ func wayOfAnEvent(b *testing.B, header string) {
 	w := new(directAnswer)
 	var sent int64
 	keys := 0
-	post := func(token, text string, count int) {
-		r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "/events", nil)
+	post := func(path, token, text string, count int) {
+		r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, path, nil)
 		require.NoError(b, err)
 		r.RemoteAddr = "192.0.2.1:4711"
 		r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
@@ -62,20 +66,25 @@ func wayOfAnEvent(b *testing.B, header string) {
 			w.header = make(http.Header)
 			reader.Reset(text)
 			s.Handler().ServeHTTP(w, r)
-			if w.status != http.StatusAccepted {
+			if w.status != http.StatusAccepted && path == "/events" {
 				b.Fatal(w.status)
 			}
-			for sent++; sent > received.Load()+64; {
+			for sent += int64(events); sent > received.Load()+64; {
 				runtime.Gosched() // otherwise the callee's outbox would become full
 			}
 		}
 	}
 	for _, token := range []string{caller, callee} {
-		post(token, `{"type":"join-room","roomId":"a","userId":"u"}`, 1)
+		post("/events", token, `{"type":"join-room","roomId":"a","userId":"u"}`, 1)
 	}
+	sent = received.Load()
 	b.ReportAllocs()
 	b.ResetTimer()
-	post(caller, offerTo(calleeID), b.N)
+	if events == 1 {
+		post("/events", caller, offerTo(calleeID), b.N)
+	} else {
+		post("/events/batch", caller, `{"events":[`+strings.Repeat(offerTo(calleeID)+",", events-1)+offerTo(calleeID)+"]}", b.N)
+	}
 }
 
 // directAnswer is an answer that is not sent.

@@ -45,5 +45,6 @@ func (b *bucket) has(perSecond int, now time.Duration, limit Name) error {
 
 // costOf is how long a bucket takes to get this many tokens, or until it is full.
 func costOf(count, perSecond int) time.Duration {
-	return time.Duration(min(count, perSecond*int(Burst/time.Second))) * time.Second / time.Duration(perSecond)
+	refill := time.Duration(perSecond)
+	return min(time.Duration(count), refill*Burst/time.Second) * time.Second / refill
 }
