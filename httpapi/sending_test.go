@@ -449,6 +449,27 @@ func TestOnlyJSONIsAccepted(t *testing.T) {
 	p.next("pong")
 }
 
+// net/http copies, sorts and writes each line. Vary must stay, because
+// the answer to another page may have the headers of CORS.
+func TestTheHeaderOfTheAnswerToAnEventIsShort(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	p := s.connect(t)
+	body := `{"type":"ping"}`
+	connection := s.promise(t, postHead(p.token, len(body))+body)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
+	require.NotEmpty(t, response.Header.Get("Date"))
+	response.Header.Del("Date")
+	require.Equal(t, http.Header{
+		"Content-Length":         {"2"},
+		"Content-Type":           {"application/json"},
+		"Vary":                   {"Origin"},
+		"X-Content-Type-Options": {"nosniff"},
+	}, response.Header)
+}
+
 func TestNothingIsSentWithoutALiveSocket(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	p := s.connect(t)
