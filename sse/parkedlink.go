@@ -167,6 +167,7 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 	l.isHeldUp = !isWhole || l.sent > 0
 	if more = isWhole || l.isWritable; more {
 		l.rest()
+		more = len(l.frames) > 0 || st.hasNext()
 	} else {
 		l.block()
 	}

@@ -103,6 +103,12 @@ func (st *stream) end(skip bool, lastWord *event, limit time.Duration) {
 	st.link.advance()
 }
 
+// hasNext reports whether there may be something to write, or to end. The socket's lock must
+// be held.
+func (st *stream) hasNext() bool {
+	return st.ending || st.beatDue || len(st.opening) > 0 || st.position < st.socket.outbox.last()
+}
+
 // next takes what must be written next: first the opening, then a heartbeat that is due,
 // then the outbox, then the last word. The socket's lock must be held.
 func (st *stream) next() (frame, bool) {
