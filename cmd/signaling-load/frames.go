@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+)
+
+// frames reads the events of a stream: only what this protocol's servers write, one
+// line of data in each event.
+type frames struct {
+	from *bufio.Reader
+	long []byte // of a line that is longer than the buffer
+	kind []byte
+}
+
+func newFrames(from io.Reader) *frames {
+	return &frames{from: bufio.NewReaderSize(from, 2048)}
+}
+
+// next returns the type and the data of the next event, which are valid until the next
+// call.
+func (f *frames) next() (kind, data []byte, err error) {
+	f.kind = f.kind[:0]
+	for {
+		line, err := f.line()
+		if err != nil {
+			return nil, nil, err
+		}
+		switch name, value, _ := bytes.Cut(line, []byte(": ")); string(name) {
+		case "event":
+			f.kind = append(f.kind, value...)
+		case "data":
+			return f.kind, value, nil
+		}
+	}
+}
+
+func (f *frames) line() ([]byte, error) {
+	f.long = f.long[:0]
+	for {
+		part, err := f.from.ReadSlice('\n')
+		if err == nil && len(f.long) == 0 {
+			return part[:len(part)-1], nil
+		}
+		f.long = append(f.long, part...)
+		if err == nil {
+			return f.long[:len(f.long)-1], nil
+		}
+		if err != bufio.ErrBufferFull {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,52 @@
+// Command signaling-load measures a server of the signaling protocol under load:
+//
+//	go run ./cmd/signaling-load -url http://localhost:3002 -clients 200 -duration 30s
+//
+// Clients connect, join rooms and send each other offers, answers and candidates, as at
+// the start of a call. Each event is checked: none may be lost, doubled or reordered.
+// The exit status is 0 if all events arrived, 1 if not, and 2 if nothing was measured.
+//
+// The server's limits are made for clients of many addresses. To measure how much a
+// server can do, start it with OPENS_PER_ADDRESS=0 POSTS_PER_ADDRESS=0
+// EVENTS_PER_ADDRESS=0 POSTS_PER_SOCKET=0 EVENTS_PER_SOCKET=0.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run runs the command and returns its exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	if err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stderr, err)
+		}
+		return 2
+	}
+	r, err := newLoad(s).run()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if s.json {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetIndent("", "  ")
+		_ = encoder.Encode(r)
+	} else {
+		r.write(stdout)
+	}
+	if r.isBroken() {
+		return 1
+	}
+	return 0
+}
