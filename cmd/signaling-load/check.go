@@ -3,9 +3,9 @@ package main
 // A flow is what a receiver knows of the events from one sender. It finds out which
 // were lost, doubled or reordered. Its zero value awaits number 1.
 type flow struct {
-	highest             int
-	missing             map[int]struct{} // below highest
-	doubled, overtaking int
+	highest            int
+	missing            map[int]struct{} // below highest
+	doubled, reordered int
 }
 
 // arrived takes in one event.
@@ -26,7 +26,7 @@ func (f *flow) arrived(number int) {
 	}
 	if _, isMissing := f.missing[number]; isMissing {
 		delete(f.missing, number)
-		f.overtaking++
+		f.reordered++
 		return
 	}
 	f.doubled++

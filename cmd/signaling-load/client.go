@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,68 +16,112 @@ import (
 type room struct {
 	name    string
 	members []*client
+	// accepted counts the events that the server accepted from members.
+	accepted atomic.Int64
+	// calm is held for reading by members that send, and for writing while they leave
+	// and come back.
+	calm sync.RWMutex
 }
 
-// client is one participant. One goroutine receives, another sends.
+// client is one participant. One goroutine of it receives, another sends.
 type client struct {
-	load     *load
-	index    int
-	place    int // in room.members
-	room     *room
-	user     string
-	id       string
-	token    string
-	link     link // of its POSTs
-	incoming link // of its stream or polls
-	stream   io.ReadCloser
+	load  *load
+	index int // in load.clients
+	room  *room
+	place int // in room.members
+	user  string
 
-	joined    chan struct{}
-	arrivals  chan struct{} // one for each event of this client that has arrived
-	isClosing atomic.Bool
+	// What the server knows the client by. The goroutine that receives writes them while
+	// the client connects.
+	id, token string
 
-	received atomic.Int64
-	flows    []flow             // by place of the sender; of the receiving goroutine
-	numbers  []int              // by place of the receiver: the last number; of the sending goroutine
-	refused  []map[int]struct{} // by place of the receiver
+	posts, incoming link
+	stream          io.ReadCloser // nil with polls
+	receiving       sync.WaitGroup
+	isLeaving       atomic.Bool
+
+	joined     chan struct{} // a room-joined came
+	arrivals   chan struct{} // one for each event of this client that has arrived
+	acquainted atomic.Int64  // other members that the client has heard of
+	heartbeats atomic.Int64
+	received   atomic.Int64
+
+	flows   []flow             // by place of the sender; of the goroutine that receives
+	numbers []int              // by place of the receiver: the number of the last event
+	refused []map[int]struct{} // by place of the receiver: numbers of refused events
 }
 
-// connectAndJoin opens the client's stream and joins its room. It starts a goroutine
-// that receives until the client is closed.
-func (c *client) connectAndJoin(receiving *sync.WaitGroup) error {
+// connect opens the client's socket, and receives until leave.
+func (c *client) connect() error {
+	start := time.Now()
+	c.isLeaving.Store(false)
+	c.id, c.token = c.load.protocol.newID(), ""
 	known := make(chan error, 1)
-	if c.load.s.poll {
-		receiving.Go(func() { c.pollAll(known) })
+	if c.load.poll {
+		c.receiving.Go(func() { c.ended(c.receivePolls(known), known) })
 	} else {
-		body, err := c.incoming.stream(c.load.protocol.open(c))
+		stream, err := c.incoming.stream(c.load.protocol.open(c))
 		if err != nil {
 			return fmt.Errorf("opening a stream: %w", err)
 		}
-		c.stream = body
-		receiving.Go(func() { c.readAll(known) })
+		c.stream = stream
+		c.receiving.Go(func() { c.ended(c.receiveStream(known), known) })
 	}
-	if err := <-known; err != nil {
-		return fmt.Errorf("opening a socket: %w", err)
+	select {
+	case err := <-known:
+		if err != nil {
+			return fmt.Errorf("opening a socket: %w", err)
+		}
+	case <-time.After(patience):
+		return fmt.Errorf("opening a socket: no event came within %v: does a proxy hold streams back? Try -transport poll", patience)
 	}
 	c.load.connected.Add(1)
-	r, err := c.link.do(c.load.protocol.join(c))
-	if err == nil && r.status/100 != 2 {
-		err = refusal{r}
-	}
-	if err != nil {
-		return fmt.Errorf("joining: %w", err)
+	c.load.connects.record(time.Since(start))
+	return nil
+}
+
+// join joins the client's room, and waits for the event that says so.
+func (c *client) join() error {
+	start := time.Now()
+	if _, err := c.post(c.load.protocol.join(c)); err != nil {
+		return fmt.Errorf("joining a room: %w", err)
 	}
 	select {
 	case <-c.joined:
-		c.load.joined.Add(1)
-		return nil
-	case <-time.After(timeout):
-		return fmt.Errorf("joining: no room-joined came within %v", timeout)
+	case <-time.After(patience):
+		return fmt.Errorf("joining a room: no room-joined came within %v", patience)
 	}
+	c.load.joined.Add(1)
+	c.load.joins.record(time.Since(start))
+	return nil
 }
 
-// readAll receives events by a stream. It sends one value to known, when the client has
-// its ID or will not get one.
-func (c *client) readAll(known chan<- error) {
+// post sends a request that must be accepted.
+func (c *client) post(request []byte) (reply, error) {
+	r, err := c.posts.do(request)
+	return r.orRefused(err)
+}
+
+// leave ends the client's socket and connections.
+func (c *client) leave() {
+	c.isLeaving.Store(true)
+	if request := c.load.protocol.leave(c); request != nil && c.token != "" {
+		if _, err := c.post(request); err != nil {
+			c.load.fail(fmt.Errorf("leaving: %w", err))
+		}
+	}
+	if c.stream != nil {
+		_ = c.stream.Close()
+		c.stream = nil
+	}
+	c.receiving.Wait()
+	c.posts.close()
+	c.incoming.close()
+}
+
+// receiveStream takes in the events of the stream. It sends nil to known when the client has
+// its ID.
+func (c *client) receiveStream(known chan<- error) error {
 	events := newFrames(c.stream)
 	for {
 		kind, data, err := events.next()
@@ -87,58 +129,65 @@ func (c *client) readAll(known chan<- error) {
 			err = c.take(kind, data, known)
 		}
 		if err != nil {
-			c.ended(err, known)
-			return
+			return err
 		}
 	}
 }
 
-// pollAll receives events by polls.
-func (c *client) pollAll(known chan<- error) {
+// receivePolls takes in events by one poll after the other.
+func (c *client) receivePolls(known chan<- error) error {
 	after := ""
-	for {
+	for !c.isLeaving.Load() {
 		r, err := c.incoming.do(c.load.protocol.poll(c, after))
-		if err == nil && r.status != http.StatusOK {
-			err = refusal{r}
+		if _, err = r.orRefused(err); err != nil {
+			return err
 		}
 		var answer struct {
 			Events      []json.RawMessage
 			LastEventID string
 		}
-		if err == nil {
-			err = json.Unmarshal(r.body, &answer)
+		if err := json.Unmarshal(r.body, &answer); err != nil {
+			return fmt.Errorf("the answer of a poll: %w", err)
 		}
-		for _, e := range answer.Events {
+		for _, data := range answer.Events {
 			var event struct{ Type string }
-			if err == nil {
-				err = json.Unmarshal(e, &event)
+			if err := json.Unmarshal(data, &event); err != nil {
+				return fmt.Errorf("the event of a poll: %w", err)
 			}
-			if err == nil {
-				err = c.take([]byte(event.Type), e, known)
+			if err := c.take([]byte(event.Type), data, known); err != nil {
+				return err
 			}
-		}
-		if err != nil || c.isClosing.Load() {
-			c.ended(err, known)
-			return
 		}
 		_, after, _ = strings.Cut(answer.LastEventID, ".")
 	}
+	return nil
 }
 
-// ended reports that nothing more will come.
+// ended is called when the client receives no more.
 func (c *client) ended(err error, known chan<- error) {
-	if !c.isClosing.Load() {
-		c.load.fail(fmt.Errorf("receiving: %w", err))
+	if c.isLeaving.Load() {
+		return
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
 	}
 	select {
 	case known <- err:
-	default:
+	default: // connected before
+		c.load.fail(fmt.Errorf("receiving: %w", err))
 	}
 }
 
 // take takes in one event.
 func (c *client) take(kind, data []byte, known chan<- error) error {
 	switch string(kind) {
+	case "offer", "answer", "ice-candidate":
+		c.arrived(data)
+	case "heartbeat":
+		c.heartbeats.Add(1)
+		if c.load.heartbeats {
+			c.receiving.Go(c.answerHeartbeat)
+		}
 	case "connected":
 		var event struct{ SocketID, Token string }
 		if err := json.Unmarshal(data, &event); err != nil {
@@ -148,27 +197,41 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 		select {
 		case known <- nil:
 		default:
-			return errors.New("the server has opened a second socket")
+			return errors.New("the server has opened a second socket, so events may be lost")
 		}
 	case "room-joined":
+		members := bytes.Count(data, []byte(`"socketId":"`))
+		self := bytes.Count(data, []byte(`"socketId":"`+c.id+`"`)) // the floor's list has the others only
+		c.acquainted.Add(int64(members - self))
 		select {
 		case c.joined <- struct{}{}:
 		default:
 		}
+	case "user-connected":
+		c.acquainted.Add(1)
 	case "disconnected", "server-shutdown":
-		return fmt.Errorf("the server has ended the stream: %s", bytes.Clone(data))
-	case "offer", "answer", "ice-candidate":
-		s, _, found := nextStamp(data)
-		if !found {
-			return nil // of another client in the same room
+		if !c.isLeaving.Load() {
+			return fmt.Errorf("the server has ended the socket: %s", data)
 		}
-		c.arrived(s)
 	}
 	return nil
 }
 
-func (c *client) arrived(s stamp) {
-	now := c.load.now()
+func (c *client) answerHeartbeat() {
+	if c.isLeaving.Load() {
+		return
+	}
+	if _, err := c.post(c.load.protocol.heartbeat(c)); err != nil && !c.isLeaving.Load() {
+		c.load.fail(fmt.Errorf("answering a heartbeat: %w", err))
+	}
+}
+
+// arrived checks and counts an event of another client.
+func (c *client) arrived(data []byte) {
+	s, found := stampOf(data)
+	if !found {
+		return // of somebody else in the same room
+	}
 	if s.sender >= len(c.load.clients) || c.load.clients[s.sender].room != c.room {
 		c.load.strays.Add(1)
 		return
@@ -176,160 +239,9 @@ func (c *client) arrived(s stamp) {
 	sender := c.load.clients[s.sender]
 	c.flows[sender.place].arrived(s.number)
 	c.received.Add(1)
-	c.load.latencies.record(time.Duration(now - s.sent))
+	c.load.deliveries.record(time.Duration(c.load.now() - s.sent))
 	select {
 	case sender.arrivals <- struct{}{}:
-	default:
+	default: // nobody waits
 	}
-}
-
-// sendAll sends events until the time is over.
-func (c *client) sendAll(until time.Time) {
-	kinds, description := make([]kind, c.load.s.batch), offer
-	if c.place%2 == 1 {
-		description = answer
-	}
-	cycle := 1 + c.load.s.candidates
-	templates := make(map[kind]template) // by the kind of the first event
-	peer, position := c.place, 0
-	patience := time.NewTimer(time.Hour)
-	due := time.Now().Add(c.pause())
-	for {
-		if wait := time.Until(due); wait > 0 && c.load.s.rate > 0 {
-			if due.After(until) {
-				return
-			}
-			time.Sleep(wait)
-		}
-		now := time.Now()
-		if now.After(until) {
-			return
-		}
-		sent := now
-		if c.load.s.rate > 0 {
-			// Timers wake late by a millisecond. What is later waited for an answer.
-			if late := now.Sub(due); late > 2*time.Millisecond {
-				c.load.late.Add(1)
-				sent = due
-			}
-			due = due.Add(c.pause())
-		}
-		for i := range kinds {
-			kinds[i] = candidate
-			if (position+i)%cycle == 0 {
-				kinds[i] = description
-			}
-		}
-		t, ok := templates[kinds[0]]
-		if !ok {
-			t = newTemplate(c.load.protocol.events(c, kinds))
-			templates[kinds[0]] = t
-		}
-		position = (position + len(t.slots)) % cycle
-		if c.load.s.batch > 1 {
-			position = 0 // one template for all batches
-		}
-		if position == 1 || c.load.s.batch > 1 || peer == c.place {
-			peer = c.nextPeer(peer)
-		}
-		accepted := c.send(t, peer, sent)
-		if c.load.s.rate > 0 {
-			continue
-		}
-		for range accepted {
-			patience.Reset(patienceFor)
-			select {
-			case <-c.arrivals:
-			case <-patience.C:
-				c.load.overdue.Add(1)
-			}
-		}
-	}
-}
-
-// patienceFor is how long a client without a rate waits for its event to arrive.
-const patienceFor = 5 * time.Second
-
-// pause returns a random time between two events, so that clients are independent of
-// each other.
-func (c *client) pause() time.Duration {
-	if c.load.s.rate == 0 {
-		return 0
-	}
-	mean := float64(time.Second) * float64(c.load.s.batch) * float64(len(c.load.clients)) / c.load.s.rate
-	return time.Duration(rand.ExpFloat64() * mean)
-}
-
-func (c *client) nextPeer(peer int) int {
-	for {
-		peer = (peer + 1) % len(c.room.members)
-		if peer != c.place || len(c.room.members) == 1 {
-			return peer
-		}
-	}
-}
-
-// send sends the events of a template to a peer, and returns how many were accepted.
-func (c *client) send(t template, peer int, sent time.Time) (accepted int) {
-	to := c.room.members[peer]
-	first := c.numbers[peer] + 1
-	c.numbers[peer] += len(t.slots)
-	for i := range t.slots {
-		t.fill(i, to.id, stamp{c.index, first + i, int64(sent.Sub(c.load.began))})
-	}
-	r, err := c.link.do(t.request)
-	if err != nil {
-		c.load.unanswered.Add(1)
-		c.load.fail(fmt.Errorf("sending: %w", err))
-		time.Sleep(100 * time.Millisecond)
-		return 0
-	}
-	if len(t.slots) == 1 || r.status/100 != 2 {
-		if r.status/100 == 2 {
-			return len(t.slots)
-		}
-		for i := range t.slots {
-			c.refuse(peer, first+i, r.status, r.body)
-		}
-		time.Sleep(min(r.retryAfter, time.Second))
-		return 0
-	}
-	var answer struct {
-		Results []json.RawMessage
-	}
-	if bytes.Count(r.body, []byte(`"status":202`)) == len(t.slots) {
-		return len(t.slots)
-	}
-	if err := json.Unmarshal(r.body, &answer); err != nil || len(answer.Results) != len(t.slots) {
-		c.load.fail(fmt.Errorf("the answer to a batch is not one of this protocol: %s", bytes.Clone(r.body)))
-		return 0
-	}
-	for i, result := range answer.Results {
-		var problem struct{ Status int }
-		if err := json.Unmarshal(result, &problem); err == nil && problem.Status == http.StatusAccepted {
-			accepted++
-			continue
-		}
-		c.refuse(peer, first+i, problem.Status, result)
-	}
-	return accepted
-}
-
-func (c *client) refuse(peer, number, status int, problem []byte) {
-	if c.refused[peer] == nil {
-		c.refused[peer] = make(map[int]struct{})
-	}
-	c.refused[peer][number] = struct{}{}
-	c.load.refusals.Add(1)
-	c.load.fail(fmt.Errorf("sending: %w", refusal{reply{status: status, body: bytes.Clone(problem)}}))
-}
-
-// close ends the client's stream and connections.
-func (c *client) close() {
-	c.isClosing.Store(true)
-	if c.stream != nil {
-		_ = c.stream.Close()
-	}
-	c.link.close()
-	c.incoming.close()
 }

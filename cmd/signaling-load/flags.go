@@ -1,77 +1,124 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
 
-// settings are the flags of the command line.
+// settings are the flags of the command line, and two secrets of the environment.
 type settings struct {
-	url        *url.URL
-	floor      bool
+	url       *url.URL
+	floor     bool
+	poll      bool
+	netHTTP   bool
+	keepAlive bool
+
 	clients    int
 	roomSize   int
 	connecting int
 
-	poll       bool
-	netHTTP    bool
+	idle       bool
+	heartbeats bool
+	churn      float64 // clients a second
 	rate       float64 // events a second of all clients together; 0: each client waits for its event, then sends the next
 	batch      int
 	candidates int
-	warmup     time.Duration
-	duration   time.Duration
-	settle     time.Duration
 
-	pid  int
-	json bool
+	settle   time.Duration
+	warmup   time.Duration
+	duration time.Duration
+	rest     time.Duration
+
+	pid          int
+	metrics      bool
+	adminToken   string
+	accessSecret string
+
+	json   bool
+	report string
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("signaling-load", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+
 	address := flags.String("url", "http://localhost:3002", "`address` of the server")
-	flags.BoolVar(&s.floor, "floor", false, "speak the protocol of the floor, a bare server to compare with")
-	flags.IntVar(&s.clients, "clients", 200, "how many `clients`")
-	flags.IntVar(&s.roomSize, "room-size", 2, "how many `clients` share a room, and signal each other")
-	flags.IntVar(&s.connecting, "connecting", 64, "how many `clients` may connect and join at once")
+	flags.BoolVar(&s.floor, "floor", false, "speak the protocol of internal/bench/floor, a bare server to compare with")
 	transport := flags.String("transport", "stream", "how clients receive: `stream` or poll")
-	flags.BoolVar(&s.netHTTP, "net-http", false, "make requests by net/http, one transport a client; always so for https, which then speaks HTTP/2 if the server does")
-	flags.Float64Var(&s.rate, "rate", 0, "`events` a second of all clients together; 0: each client sends the next when its last has arrived")
-	flags.IntVar(&s.batch, "batch", 1, "how many `events` go in one request")
-	flags.IntVar(&s.candidates, "candidates", 5, "how many `candidates` follow each offer or answer")
-	flags.DurationVar(&s.warmup, "warmup", time.Second, "how `long` to send before the measuring begins")
-	flags.DurationVar(&s.duration, "duration", 10*time.Second, "how `long` to measure")
-	flags.DurationVar(&s.settle, "settle", 2*time.Second, "how `long` to be idle between joining and sending; then the memory is read")
-	flags.IntVar(&s.pid, "pid", 0, "`process` of the server, on this machine: its processor time and memory are reported")
+	flags.BoolVar(&s.netHTTP, "net-http", false, "make requests by net/http, as is done for https; then the protocol is HTTP/2 if the server speaks it")
+	flags.BoolVar(&s.keepAlive, "keep-alive", true, "keep each client's connection for POSTs open between requests")
+
+	flags.IntVar(&s.clients, "clients", 200, "`number` of clients")
+	flags.IntVar(&s.roomSize, "room-size", 2, "`number` of clients in a room, which signal each other")
+	flags.IntVar(&s.connecting, "connecting", 64, "`number` of clients that may connect or join at once")
+
+	flags.BoolVar(&s.idle, "idle", false, "send no events: measure what idle sockets cost")
+	flags.BoolVar(&s.heartbeats, "heartbeats", false, "answer each heartbeat, as the shipped clients do")
+	flags.Float64Var(&s.churn, "churn", 0, "let this `number` of clients a second leave and come back, a room at a time")
+	flags.Float64Var(&s.rate, "rate", 0, "`events` per second of all clients together; 0: each client sends its next event when the last has arrived")
+	flags.IntVar(&s.batch, "batch", 1, "`number` of events in one request")
+	flags.IntVar(&s.candidates, "candidates", 5, "`number` of candidates after each offer or answer")
+
+	flags.DurationVar(&s.settle, "settle", 2*time.Second, "`time` without events after joining; then the idle memory is read")
+	flags.DurationVar(&s.warmup, "warmup", time.Second, "`time` to send before the measuring begins")
+	flags.DurationVar(&s.duration, "duration", 10*time.Second, "`time` to measure")
+	flags.DurationVar(&s.rest, "rest", 0, "`time` without events at the end; then the memory is read again")
+
+	flags.IntVar(&s.pid, "pid", 0, "`ID` of the server's process on this machine, to report its processor time and memory")
+	flags.BoolVar(&s.metrics, "metrics", false, "report the processor time, memory and allocations that the server's /metrics tell")
+	flags.StringVar(&s.adminToken, "admin-token", "", "the operators' `token`, which -metrics needs in production; default ADMIN_TOKEN")
+
 	flags.BoolVar(&s.json, "json", false, "print the result as JSON")
+	flags.StringVar(&s.report, "report", "", "write a page with plots to this `file`")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, "signaling-load measures a server of the signaling protocol under load.\n\n")
+		flags.PrintDefaults()
+		fmt.Fprint(stderr, "\nIf the server demands access tokens, set ACCESS_SECRET to its secret.\n")
+	}
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
-	s.poll = *transport == "poll"
+	if flags.NArg() > 0 {
+		return s, fmt.Errorf("unknown argument %q: there are only flags, and -h lists them", flags.Arg(0))
+	}
+	if *transport != "stream" && *transport != "poll" {
+		return s, fmt.Errorf("-transport %s: write stream or poll", *transport)
+	}
 	var err error
 	if s.url, err = url.Parse(strings.TrimRight(*address, "/")); err != nil || s.url.Host == "" || s.url.Scheme != "http" && s.url.Scheme != "https" {
-		return s, fmt.Errorf("-url %s is not the address of a server: write it as http://localhost:3002", *address)
+		return s, fmt.Errorf("-url %q: write an address such as http://localhost:3002", *address)
 	}
+	s.poll = *transport == "poll"
 	s.netHTTP = s.netHTTP || s.url.Scheme == "https"
-	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("there are no arguments beside the flags: %q", flags.Args())
-	case *transport != "stream" && *transport != "poll":
-		return s, fmt.Errorf("-transport is stream or poll, not %q", *transport)
-	case s.floor && (s.poll || s.batch > 1):
-		return s, errors.New("the floor has neither polls nor batches: leave out -transport and -batch")
-	case s.clients < 1 || s.connecting < 1 || s.roomSize < 1 || s.batch < 1:
-		return s, errors.New("-clients, -connecting, -room-size and -batch must be 1 or more")
-	case s.duration > 0 && (s.roomSize < 2 || s.clients < 2):
-		return s, errors.New("a client alone in its room has nobody to signal: let -room-size and -clients be 2 or more")
-	case s.rate < 0 || s.candidates < 0 || s.warmup < 0 || s.duration < 0 || s.settle < 0:
-		return s, errors.New("-rate, -candidates and the times must not be negative")
-	}
-	return s, nil
+	s.adminToken = cmp.Or(s.adminToken, os.Getenv("ADMIN_TOKEN")) // not as the flag's default: the usage text would show the token
+	s.accessSecret = os.Getenv("ACCESS_SECRET")
+	return s, s.check()
 }
+
+// check reports flags that do not fit together.
+func (s settings) check() error {
+	switch {
+	case s.floor && (s.poll || s.batch > 1 || s.heartbeats || s.metrics):
+		return errors.New("-floor: the floor has no polls, batches, heartbeats of clients or metrics: leave out -transport, -batch, -heartbeats and -metrics")
+	case s.clients < 1 || s.roomSize < 1 || s.connecting < 1 || s.batch < 1:
+		return errors.New("-clients, -room-size, -connecting and -batch must be 1 or more")
+	case s.sends() && (s.roomSize < 2 || s.clients < 2):
+		return errors.New("a client that is alone in its room cannot signal: set -room-size and -clients to 2 or more, or add -idle")
+	case min(s.rate, s.churn) < 0 || s.candidates < 0 || min(s.settle, s.warmup, s.duration, s.rest) < 0:
+		return errors.New("rates, times and -candidates must not be negative")
+	case s.pid < 0:
+		return errors.New("-pid must be the ID of a process: pgrep signaling-server shows it")
+	}
+	return nil
+}
+
+// sends reports whether clients send events.
+func (s settings) sends() bool { return !s.idle && s.duration > 0 }

@@ -19,13 +19,16 @@ func newFrames(from io.Reader) *frames {
 }
 
 // next returns the type and the data of the next event, which are valid until the next
-// call.
+// call. A comment counts as a heartbeat: that is how other servers send theirs.
 func (f *frames) next() (kind, data []byte, err error) {
 	f.kind = f.kind[:0]
 	for {
 		line, err := f.line()
 		if err != nil {
 			return nil, nil, err
+		}
+		if len(line) > 0 && line[0] == ':' {
+			return []byte("heartbeat"), nil, nil
 		}
 		switch name, value, _ := bytes.Cut(line, []byte(": ")); string(name) {
 		case "event":

@@ -7,42 +7,56 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// latencies counts how long events took from POST to delivery, in microseconds. Its
-// methods may be called at once.
+// latencies counts how long something took, in microseconds up to a minute. Its methods
+// may be called at once.
 type latencies struct {
-	mu       sync.Mutex
-	interval *hdrhistogram.Histogram // since the last call of cut
-	total    *hdrhistogram.Histogram
+	mu    sync.Mutex
+	brief *hdrhistogram.Histogram // since the last call of cut
+	total *hdrhistogram.Histogram // since the last call of restart, without brief
 }
 
 func newLatencies() *latencies {
-	return &latencies{interval: newHistogram(), total: newHistogram()}
-}
-
-func newHistogram() *hdrhistogram.Histogram {
-	return hdrhistogram.New(1, time.Minute.Microseconds(), 3)
+	histogram := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, patience.Microseconds(), 3) }
+	return &latencies{brief: histogram(), total: histogram()}
 }
 
 func (l *latencies) record(d time.Duration) {
-	us := min(max(d.Microseconds(), 1), time.Minute.Microseconds())
-	l.mu.Lock()
-	_ = l.interval.RecordValue(us) // is within the bounds
-	l.mu.Unlock()
-}
-
-// cut ends an interval, and returns its percentiles.
-func (l *latencies) cut(counts bool) percentiles {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := percentilesOf(l.interval)
-	if counts {
-		l.total.Merge(l.interval)
-	}
-	l.interval.Reset()
+	_ = l.brief.RecordValue(min(max(d.Microseconds(), 1), patience.Microseconds())) // in its range
+}
+
+// restart forgets what was counted.
+func (l *latencies) restart() {
+	l.cut()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total.Reset()
+}
+
+// cut returns what was counted since the last call.
+func (l *latencies) cut() percentiles {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := percentilesOf(l.brief)
+	l.total.Merge(l.brief)
+	l.brief.Reset()
 	return p
 }
 
-// percentiles are in milliseconds.
+// sum returns what was counted since restart, and its distribution.
+func (l *latencies) sum() (percentiles, []percentile) {
+	l.cut()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var curve []percentile
+	for _, b := range l.total.CumulativeDistributionWithTicks(5) {
+		curve = append(curve, percentile{b.Quantile, milliseconds(b.ValueAt)})
+	}
+	return percentilesOf(l.total), curve
+}
+
+// percentiles are in milliseconds; 0 if nothing was counted.
 type percentiles struct {
 	P50  float64 `json:"p50"`
 	P99  float64 `json:"p99"`
@@ -50,7 +64,15 @@ type percentiles struct {
 	Max  float64 `json:"max"`
 }
 
-func percentilesOf(h *hdrhistogram.Histogram) percentiles {
-	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
-	return percentiles{at(50), at(99), at(99.9), float64(h.Max()) / 1000}
+// percentile says that so many percent took at most so many milliseconds.
+type percentile struct {
+	Percent      float64 `json:"percent"`
+	Milliseconds float64 `json:"milliseconds"`
 }
+
+func percentilesOf(h *hdrhistogram.Histogram) percentiles {
+	at := func(percent float64) float64 { return milliseconds(h.ValueAtQuantile(percent)) }
+	return percentiles{at(50), at(99), at(99.9), milliseconds(h.Max())}
+}
+
+func milliseconds(micros int64) float64 { return float64(micros) / 1000 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -9,198 +9,299 @@ import (
 	"time"
 )
 
-// load is one run.
+// load is one run against a server.
 type load struct {
-	s         settings
-	protocol  protocol
-	began     time.Time
-	clients   []*client
-	rooms     []*room
-	latencies *latencies
+	settings
+	protocol protocol
+	meter    meter
+	began    time.Time
+	rooms    []*room
+	clients  []*client
 
-	connected, joined                                     atomic.Int64
-	refusals, unanswered, overdue, late, strays, failures atomic.Int64
-
-	mu     sync.Mutex
-	errors map[string]int // how often each came
+	connects, joins, deliveries *latencies
+	connected, joined           atomic.Int64
+	late                        atomic.Int64 // events that were sent later than they were due
+	refusals                    atomic.Int64 // events that were refused or not answered
+	overdue                     atomic.Int64 // events that a client no longer waits for
+	strays                      atomic.Int64 // events that reached another room
+	failures                    failures
+	phase                       atomic.Pointer[phase]
 }
 
 func newLoad(s settings) *load {
-	l := &load{s: s, began: time.Now(), latencies: newLatencies(), errors: make(map[string]int)}
+	l := &load{settings: s, meter: newMeter(s), began: time.Now(), connects: newLatencies(), joins: newLatencies(), deliveries: newLatencies()}
+	l.protocol = signaling{s.url, s.accessSecret}
 	if s.floor {
-		l.protocol = floor{s.url}
-	} else {
-		l.protocol = signaling{s.url}
+		l.protocol = floor{s.url, new(atomic.Uint64)}
 	}
-	run := fmt.Sprintf("load-%d", os.Getpid())
 	for i := range s.clients {
 		if i%s.roomSize == 0 {
-			l.rooms = append(l.rooms, &room{name: fmt.Sprintf("%s-%d", run, len(l.rooms))})
+			l.rooms = append(l.rooms, &room{name: fmt.Sprintf("load-%d-%d", os.Getpid(), len(l.rooms))})
 		}
 		r := l.rooms[len(l.rooms)-1]
 		c := &client{
-			load: l, index: i, place: len(r.members), room: r, user: fmt.Sprintf("user-%d", i),
-			joined: make(chan struct{}, 1), arrivals: make(chan struct{}, max(64, s.batch)),
-		}
-		if s.floor {
-			c.id = fmt.Sprintf("%011d%011d", os.Getpid(), i) // as long as a socket ID
+			load: l, index: i, room: r, place: len(r.members), user: fmt.Sprintf("user-%d", i),
+			joined: make(chan struct{}, 1), arrivals: make(chan struct{}, s.batch),
 		}
 		if s.netHTTP {
-			c.link = newStandard(s.url)
-			c.incoming = c.link
+			c.posts = newStandard(s)
+			c.incoming = c.posts
 		} else {
-			c.link, c.incoming = newPlain(s.url), newPlain(s.url)
+			c.posts, c.incoming = newPlain(s), newPlain(s)
 		}
 		r.members = append(r.members, c)
 		l.clients = append(l.clients, c)
 	}
 	for _, c := range l.clients {
-		c.flows = make([]flow, len(c.room.members))
-		c.numbers = make([]int, len(c.room.members))
-		c.refused = make([]map[int]struct{}, len(c.room.members))
+		if s.sends() {
+			c.flows, c.numbers = make([]flow, len(c.room.members)), make([]int, len(c.room.members))
+			c.refused = make([]map[int]struct{}, len(c.room.members))
+		}
 	}
 	return l
 }
 
-func (l *load) now() int64 { return int64(time.Since(l.began)) }
-
-// fail counts an error. Only the first hundred different ones are kept.
-func (l *load) fail(err error) {
-	l.failures.Add(1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if text := err.Error(); len(l.errors) < 100 || l.errors[text] > 0 {
-		l.errors[text]++
+// run connects all clients, lets them join and rest, send or be idle, and rest again.
+// If ctx ends, it stops early with what it has measured.
+func (l *load) run(ctx context.Context, p *progress) (*result, error) {
+	if err := allowDescriptors(2*l.settings.clients + 100); err != nil {
+		return nil, err
 	}
-}
-
-// usage reads what the server has used; nothing if the process is not known.
-func (l *load) usage() (usage, error) {
-	if l.s.pid == 0 {
-		return usage{}, nil
-	}
-	return usageOf(l.s.pid)
-}
-
-// run connects all clients, lets them rest, lets them send, and counts.
-func (l *load) run() (*result, error) {
-	r := &result{URL: l.s.url.String(), Clients: l.s.clients, RoomSize: l.s.roomSize, Batch: l.s.batch, Rate: l.s.rate}
-	var receiving sync.WaitGroup
-	defer receiving.Wait()
-	defer func() {
-		for _, c := range l.clients {
-			c.close()
-		}
-	}()
-
-	before, err := l.usage()
+	before, err := l.meter.read()
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	if err := l.connectAll(&receiving); err != nil {
+	watching := l.watch(p)
+	defer watching.stop()
+	defer l.leaveAll()
+
+	r := newResult(l)
+	if r.Connecting, err = l.connectAll(ctx); err != nil {
 		return nil, err
 	}
-	r.storm(l, time.Since(start), before)
-
-	time.Sleep(l.s.settle)
-	r.idle(l, before)
-	if l.s.duration > 0 {
-		l.sendAll(r)
+	if r.Joining, err = l.joinAll(ctx); err != nil {
+		return nil, err
 	}
-	r.count(l)
+	l.enter("resting", l.settle)
+	pass(ctx, l.settle)
+	if r.Idle, err = l.atRest(before); err != nil {
+		return nil, err
+	}
+	switch {
+	case l.sends():
+		r.Sending, err = l.send(ctx)
+	case l.duration > 0:
+		r.Heartbeats, err = l.beIdle(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if l.rest > 0 {
+		l.enter("resting", l.rest)
+		pass(ctx, l.rest)
+		if r.Rest, err = l.atRest(before); err != nil {
+			return nil, err
+		}
+	}
+	l.enter("leaving", 0)
+	l.leaveAll()
+	r.Samples = watching.stop()
+	r.judge(l)
 	return r, nil
 }
 
-// connectAll connects all clients, some at once.
-func (l *load) connectAll(receiving *sync.WaitGroup) error {
-	var connecting sync.WaitGroup
+// pass lets time pass.
+func pass(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// each calls do for all clients, for some at once, until one fails.
+func (l *load) each(ctx context.Context, do func(*client) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	next := make(chan *client)
-	failed := make(chan error, l.s.connecting)
-	for range l.s.connecting {
-		connecting.Go(func() {
+	var doing sync.WaitGroup
+	for range l.connecting {
+		doing.Go(func() {
 			for c := range next {
-				if err := c.connectAndJoin(receiving); err != nil {
-					failed <- err
-					return
+				if err := do(c); err != nil {
+					cancel(err)
 				}
 			}
 		})
 	}
-	var err error
-give:
 	for _, c := range l.clients {
 		select {
 		case next <- c:
-		case err = <-failed:
-			break give
+		case <-ctx.Done():
 		}
 	}
 	close(next)
-	connecting.Wait()
-	select {
-	case err = <-failed:
-	default:
-	}
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%d of %d clients have joined, then: %w%s", l.joined.Load(), len(l.clients), err, advice(err))
+	doing.Wait()
+	return context.Cause(ctx)
 }
 
-// advice says what to do about an error.
-func advice(err error) string {
-	var r refusal
-	if !errors.As(err, &r) {
-		return ""
+func (l *load) connectAll(ctx context.Context) (storm, error) {
+	l.enter("connecting", 0)
+	s, err := l.measure()
+	if err != nil {
+		return storm{}, err
 	}
-	switch r.status {
-	case 429:
-		return "\nThe server limits this machine. Start it with OPENS_PER_ADDRESS=0 POSTS_PER_ADDRESS=0 and so on, or use fewer -clients and a -rate."
-	case 503:
-		return "\nThe server is full: raise MAX_CONNECTIONS or MEMORY_LIMIT, or use fewer -clients."
-	case 404:
-		return "\nIs -url the server's address? The path /events is added to it."
+	if err := l.each(ctx, (*client).connect); err != nil {
+		return storm{}, fmt.Errorf("%d of %d clients have connected. Then: %w%s", l.connected.Load(), len(l.clients), err, advice(err))
 	}
-	return ""
+	spent, err := s.end(time.Now())
+	return newStorm(len(l.clients), spent, l.connects), err
 }
 
-// sendAll lets all clients send, and measures after the warm-up.
-func (l *load) sendAll(r *result) {
-	var sending sync.WaitGroup
-	warm := time.Now().Add(l.s.warmup)
-	until := warm.Add(l.s.duration)
-	for _, c := range l.clients {
-		if len(c.room.members) > 1 {
-			sending.Go(func() { c.sendAll(until) })
+func (l *load) joinAll(ctx context.Context) (storm, error) {
+	l.enter("joining", 0)
+	s, err := l.measure()
+	if err != nil {
+		return storm{}, err
+	}
+	if err := l.each(ctx, (*client).join); err != nil {
+		return storm{}, fmt.Errorf("%d of %d clients have joined. Then: %w%s", l.joined.Load(), len(l.clients), err, advice(err))
+	}
+	spent, err := s.end(l.awaitAcquaintance())
+	return newStorm(len(l.clients), spent, l.joins), err
+}
+
+// awaitAcquaintance waits until all members have heard of each other, or no news came
+// for a second. It returns when the last news came.
+func (l *load) awaitAcquaintance() time.Time {
+	changed, last := time.Now(), -1
+	for time.Since(changed) < time.Second {
+		unknown := l.unacquainted()
+		if unknown == 0 {
+			break
 		}
+		if unknown != last {
+			changed, last = time.Now(), unknown
+		}
+		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(time.Until(warm))
-	l.latencies.cut(false)
-	start, before, count := time.Now(), must(l.usage()), l.received()
-	own := must(usageOf(os.Getpid()))
-	time.Sleep(time.Until(until))
-	r.sent(l, time.Since(start), before, l.received()-count, own)
-	sending.Wait()
-	l.drain()
+	return changed
 }
 
-// must returns what a process has used, zero if it has ended.
-func must(u usage, _ error) usage { return u }
-
-func (l *load) received() (n int64) {
+// unacquainted returns of how many other members clients have not heard.
+func (l *load) unacquainted() (n int) {
 	for _, c := range l.clients {
-		n += c.received.Load()
+		n += max(0, len(c.room.members)-1-int(c.acquainted.Load()))
 	}
 	return n
 }
 
-// drain waits until all events have arrived, or none has for two seconds.
-func (l *load) drain() {
-	for last, idle := int64(-1), 0; idle < 20; idle++ {
-		time.Sleep(100 * time.Millisecond)
-		if n := l.received(); n != last {
-			last, idle = n, 0
+// send lets all clients send, and measures after the warm-up.
+func (l *load) send(ctx context.Context) (*sending, error) {
+	l.enter("warming up", l.warmup)
+	end := time.Now().Add(l.warmup + l.duration)
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	var busy sync.WaitGroup
+	for _, c := range l.clients {
+		if len(c.room.members) > 1 {
+			busy.Go(func() { c.send(ctx) })
 		}
 	}
+	churned := l.churnAlong(ctx, &busy)
+	pass(ctx, l.warmup)
+	l.enter("measuring", l.duration)
+	l.deliveries.restart()
+	received := l.received()
+	s, err := l.measure()
+	<-ctx.Done()
+	if err != nil {
+		return nil, err
+	}
+	spent, err := s.end(time.Now())
+	r := newSending(l, l.received()-received, spent)
+	busy.Wait()
+	r.Churned = churned.Load()
+	l.enter("draining", 0)
+	l.drain()
+	return r, err
+}
+
+// drain waits until all accepted events have arrived, or none has for two seconds.
+func (l *load) drain() {
+	changed, last := time.Now(), int64(-1)
+	for time.Since(changed) < 2*time.Second {
+		n := l.received()
+		if n >= l.accepted() {
+			break
+		}
+		if n != last {
+			changed, last = time.Now(), n
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// beIdle measures what heartbeats cost.
+func (l *load) beIdle(ctx context.Context) (*heartbeats, error) {
+	l.enter("idle", l.duration)
+	ctx, cancel := context.WithTimeout(ctx, l.duration)
+	defer cancel()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	l.churnAlong(ctx, &busy)
+	before := l.heartbeatsReceived()
+	s, err := l.measure()
+	if err != nil {
+		return nil, err
+	}
+	<-ctx.Done()
+	spent, err := s.end(time.Now())
+	return newHeartbeats(l.heartbeatsReceived()-before, spent), err
+}
+
+func (l *load) leaveAll() {
+	if l.phase.Swap(nil) == nil {
+		return // has been done
+	}
+	_ = l.each(context.Background(), func(c *client) error { c.leave(); return nil })
+}
+
+func (l *load) now() int64 { return int64(time.Since(l.began)) }
+
+func (l *load) received() (n int64) {
+	return sum(l.clients, func(c *client) int64 { return c.received.Load() })
+}
+func (l *load) heartbeatsReceived() (n int64) {
+	return sum(l.clients, func(c *client) int64 { return c.heartbeats.Load() })
+}
+func (l *load) accepted() (n int64) {
+	return sum(l.rooms, func(r *room) int64 { return r.accepted.Load() })
+}
+
+func sum[T any](all []T, of func(T) int64) (n int64) {
+	for _, each := range all {
+		n += of(each)
+	}
+	return n
+}
+
+func (l *load) fail(err error) { l.failures.add(err) }
+
+// failures counts errors by their text. Its zero value is empty.
+type failures struct {
+	mu    sync.Mutex
+	texts map[string]int
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.texts == nil {
+		f.texts = make(map[string]int)
+	}
+	text := err.Error()
+	if _, isKnown := f.texts[text]; !isKnown && len(f.texts) >= 100 {
+		text = "other errors"
+	}
+	f.texts[text]++
 }

@@ -12,20 +12,24 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run runs the command and returns its exit status.
-func run(args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
@@ -33,7 +37,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	r, err := newLoad(s).run()
+	r, err := newLoad(s).run(ctx, newProgress(stderr))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
@@ -45,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	} else {
 		r.write(stdout)
 	}
-	if r.isBroken() {
+	if r.Check.isBroken() {
 		return 1
 	}
 	return 0

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -64,88 +63,4 @@ func encoded(e any) []byte {
 		panic(err) // strings and numbers only
 	}
 	return b
-}
-
-// A template is a request that is made once and sent many times. Each event in it has
-// its own target and stamp.
-type template struct {
-	request []byte
-	slots   []slot
-}
-
-// slot says where one event's target and stamp are in a request.
-type slot struct {
-	targets []int
-	stamp   int
-}
-
-func newTemplate(request []byte) template {
-	t := template{request: request}
-	for from := 0; ; {
-		i := bytes.Index(request[from:], stampKey)
-		if i < 0 {
-			return t
-		}
-		// The members are in the order of the alphabet: the stamp comes before the target.
-		end := len(request)
-		if next := bytes.Index(request[from+i+1:], stampKey); next >= 0 {
-			end = from + i + 1 + next
-		}
-		s := slot{stamp: from + i + len(stampKey)}
-		for at := from; ; {
-			j := bytes.Index(request[at:end], []byte(anyTarget))
-			if j < 0 {
-				break
-			}
-			s.targets = append(s.targets, at+j)
-			at += j + len(anyTarget)
-		}
-		t.slots = append(t.slots, s)
-		from = end
-	}
-}
-
-// fill writes the target and the stamp of the event in a slot.
-func (t template) fill(i int, target string, s stamp) {
-	for _, at := range t.slots[i].targets {
-		copy(t.request[at:], target)
-	}
-	s.write(t.request[t.slots[i].stamp:])
-}
-
-// A stamp is what the generator writes into an event to know it again.
-type stamp struct {
-	sender int   // index of the sending client
-	number int   // of the events from this sender to this receiver: 1, 2, 3 …
-	sent   int64 // nanoseconds since the start
-}
-
-func (s stamp) write(to []byte) {
-	digits(to[:8], int64(s.sender))
-	digits(to[9:19], int64(s.number))
-	digits(to[20:39], s.sent)
-}
-
-func digits(to []byte, n int64) {
-	for i := len(to) - 1; i >= 0; i-- {
-		to[i] = byte('0' + n%10)
-		n /= 10
-	}
-}
-
-// nextStamp finds the first stamp in data, and returns what comes after it.
-func nextStamp(data []byte) (s stamp, rest []byte, found bool) {
-	i := bytes.Index(data, stampKey)
-	if i < 0 || len(data) < i+len(stampKey)+len(anyStamp) {
-		return stamp{}, nil, false
-	}
-	data = data[i+len(stampKey):]
-	return stamp{int(number(data[:8])), int(number(data[9:19])), number(data[20:39])}, data[len(anyStamp):], true
-}
-
-func number(digits []byte) (n int64) {
-	for _, d := range digits {
-		n = n*10 + int64(d-'0')
-	}
-	return n
 }

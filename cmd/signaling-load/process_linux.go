@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -11,31 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage is what a process has used.
-type usage struct {
-	processor time.Duration
-	resident  int64 // bytes
-}
+// manyAddresses says that all of 127.0.0.0/8 is this machine.
+const manyAddresses = true
 
-// usageOf reads the processor time and the memory of a process. The clock of its
-// processor time counts nanoseconds; /proc/PID/stat has the same in steps of 10 ms.
-func usageOf(pid int) (u usage, err error) {
+// usageOfProcess returns the processor time of a process and its resident memory in bytes.
+func usageOfProcess(pid int) (processor time.Duration, resident int64, err error) {
+	// This clock counts in nanoseconds what /proc/PID/stat has in steps of 10 ms. Its number is
+	// what glibc's clock_getcpuclockid returns.
+	const scheduled = 2
 	var t unix.Timespec
-	const schedulerClock = 2 // CPUCLOCK_SCHED: see clock_getcpuclockid in glibc
-	if err := unix.ClockGettime(int32(^pid<<3|schedulerClock), &t); err != nil {
-		return u, fmt.Errorf("reading the processor time of process %d: %w: give -pid the server's process on this machine", pid, err)
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
+		return 0, 0, fmt.Errorf("reading the processor time of process %d: %w: is -pid the server's process on this machine?", pid, err)
 	}
-	u.processor = time.Duration(t.Nano())
 	sizes, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
-		return u, fmt.Errorf("reading the memory of process %d: %w: run as the server's user or root", pid, err)
+		return 0, 0, fmt.Errorf("reading the memory of process %d: %w: run this program as the server's user or as root", pid, err)
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(sizes)); lines.Scan(); {
-		if fields := bytes.Fields(lines.Bytes()); len(fields) == 3 && string(fields[0]) == "Rss:" {
-			kib, err := strconv.ParseInt(string(fields[1]), 10, 64)
-			u.resident = kib << 10
-			return u, err
-		}
+	_, rest, _ := bytes.Cut(sizes, []byte("\nRss:"))
+	kib, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
+	n, err := strconv.ParseInt(string(kib), 10, 64)
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 	}
-	return u, fmt.Errorf("/proc/%d/smaps_rollup tells no Rss", pid)
+	return time.Duration(t.Nano()), n << 10, nil
 }

@@ -4,24 +4,41 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"os"
+	"slices"
 	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // A protocol writes the requests of one client, each as the bytes of HTTP/1.1.
 type protocol interface {
+	// newID returns the ID of a client that connects, unless the server chooses it.
+	newID() string
 	// open opens a stream.
 	open(c *client) []byte
 	// poll asks for the events after a sequence.
 	poll(c *client, after string) []byte
 	// join joins the client's room.
 	join(c *client) []byte
+	// leave ends the client's socket; nil if the end of its stream does that.
+	leave(c *client) []byte
+	// heartbeat answers a heartbeat.
+	heartbeat(c *client) []byte
 	// events sends events of these types, one or a batch. Their targets and stamps are
 	// placeholders.
 	events(c *client, kinds []kind) []byte
 }
 
 // signaling is the protocol of docs/protocol.md.
-type signaling struct{ base *url.URL }
+type signaling struct {
+	base         *url.URL
+	accessSecret string // empty: the server demands no access tokens
+}
+
+func (p signaling) newID() string { return "" }
 
 func (p signaling) open(c *client) []byte {
 	return request(p.base, "GET", "/events", c.token, "", nil)
@@ -36,31 +53,65 @@ func (p signaling) poll(c *client, after string) []byte {
 }
 
 func (p signaling) join(c *client) []byte {
-	body := fmt.Appendf(nil, `{"type":"join-room","roomId":%q,"userId":%q}`, c.room.name, c.user)
-	return request(p.base, "POST", "/events", c.token, "application/json", body)
+	event := map[string]string{"type": "join-room", "roomId": c.room.name, "userId": c.user}
+	if p.accessSecret != "" {
+		event["accessToken"] = p.accessToken(c)
+	}
+	return p.post(c, "/events", encoded(event))
+}
+
+// accessToken returns a token for the client's room: see docs/access-tokens.md.
+func (p signaling) accessToken(c *client) string {
+	claims := jwt.MapClaims{"sub": c.user, "room": c.room.name, "exp": time.Now().Add(24 * time.Hour).Unix()}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(p.accessSecret))
+	if err != nil {
+		panic(err) // the key is bytes, and the claims are texts and numbers
+	}
+	return token
+}
+
+func (p signaling) leave(c *client) []byte {
+	return p.post(c, "/events", []byte(`{"type":"disconnect"}`))
+}
+
+func (p signaling) heartbeat(c *client) []byte {
+	return p.post(c, "/events", []byte(`{"type":"heartbeat"}`))
 }
 
 func (p signaling) events(c *client, kinds []kind) []byte {
 	if len(kinds) == 1 {
-		return request(p.base, "POST", "/events", c.token, "application/json", kinds[0].event())
+		return p.post(c, "/events", kinds[0].event())
 	}
 	all := make([][]byte, len(kinds))
 	for i, k := range kinds {
 		all[i] = k.event()
 	}
-	body := append([]byte(`{"events":[`), bytes.Join(all, []byte(","))...)
-	return request(p.base, "POST", "/events/batch", c.token, "application/json", append(body, "]}"...))
+	return p.post(c, "/events/batch", slices.Concat([]byte(`{"events":[`), bytes.Join(all, []byte(",")), []byte("]}")))
 }
 
-// floor is the protocol of the bare server that make bench compares with: the client
-// chooses its ID, and all but the event is in the query.
-type floor struct{ base *url.URL }
+func (p signaling) post(c *client, path string, body []byte) []byte {
+	return request(p.base, "POST", path, c.token, "application/json", body)
+}
+
+// floor is the protocol of internal/bench/floor. The client chooses its ID, and the query
+// has everything but the event.
+type floor struct {
+	base *url.URL
+	ids  *atomic.Uint64
+}
+
+// newID returns an ID that is as long as a socket ID.
+func (p floor) newID() string { return fmt.Sprintf("%011d%011d", os.Getpid(), p.ids.Add(1)) }
 
 func (p floor) open(c *client) []byte {
 	return request(p.base, "GET", "/events?id="+c.id, "", "", nil)
 }
 
-func (p floor) poll(*client, string) []byte { panic("the floor has no polls") }
+func (p floor) poll(*client, string) []byte { panic("the flags allow no polls with the floor") }
+
+func (p floor) heartbeat(*client) []byte { panic("the flags allow no heartbeats with the floor") }
+
+func (p floor) leave(*client) []byte { return nil }
 
 func (p floor) join(c *client) []byte {
 	return request(p.base, "POST", "/events?join="+c.room.name+"&from="+c.id+"&user="+c.user, "", "", nil)

@@ -1,125 +1,152 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"os"
-	"slices"
-	"text/tabwriter"
+	"maps"
 	"time"
 )
 
-// result is what a run has measured. A figure of the server's process is absent if the
-// process is not known.
+// result is what a run has measured. What the server used is absent if neither -pid nor
+// -metrics is given.
 type result struct {
-	URL      string  `json:"url"`
-	Clients  int     `json:"clients"`
-	RoomSize int     `json:"roomSize"`
-	Batch    int     `json:"batch"`
-	Rate     float64 `json:"rate"` // events a second; 0: as fast as they arrive
+	URL        string    `json:"url"`
+	Floor      bool      `json:"floor,omitempty"`
+	Started    time.Time `json:"started"`
+	Clients    int       `json:"clients"`
+	RoomSize   int       `json:"roomSize"`
+	Transport  string    `json:"transport"`
+	Rate       float64   `json:"rate"` // events per second that were asked for; 0: as fast as they arrive
+	Batch      int       `json:"batch"`
+	Churn      float64   `json:"churn,omitempty"`
+	HasProcess bool      `json:"hasProcess"` // the server's processor time and memory are known
 
-	ConnectsPerSecond float64 `json:"connectsAndJoinsPerSecond"`
-	JoinProcessor     float64 `json:"microsecondsPerConnectAndJoin,omitempty"` // of the server's processor time
-	IdleMemory        float64 `json:"kibPerIdleClient,omitempty"`
+	Connecting storm       `json:"connecting"`
+	Joining    storm       `json:"joining"`
+	Idle       memory      `json:"idle,omitzero"`
+	Heartbeats *heartbeats `json:"heartbeats,omitempty"`
+	Sending    *sending    `json:"sending,omitempty"`
+	Rest       memory      `json:"rest,omitzero"`
+	Check      check       `json:"check"`
 
-	EventsPerSecond float64     `json:"eventsPerSecond"`
-	Latency         percentiles `json:"latencyMilliseconds"`
-	EventProcessor  float64     `json:"microsecondsPerEvent,omitempty"` // of the server's processor time
-	ServerLoad      float64     `json:"serverCores,omitempty"`          // cores that the server kept busy
-	Memory          float64     `json:"residentMiB,omitempty"`          // after sending
-	OwnLoad         float64     `json:"generatorCores"`
-	Late            int64       `json:"late"` // events that were sent later than their time
-
-	Sent       int64          `json:"sent"`
-	Received   int64          `json:"received"`
-	Lost       int            `json:"lost"`
-	Doubled    int            `json:"doubled"`
-	Reordered  int            `json:"reordered"`
-	Strays     int64          `json:"strays"` // events that reached a client of another room
-	Refused    int64          `json:"refused"`
-	Unanswered int64          `json:"unanswered"`
-	Errors     map[string]int `json:"errors,omitempty"`
+	Errors  map[string]int `json:"errors,omitempty"` // how often each came
+	Notes   []string       `json:"notes,omitempty"`  // what to know before you trust the figures
+	Samples []sample       `json:"samples"`
 }
 
-func (r *result) storm(l *load, took time.Duration, before usage) {
-	r.ConnectsPerSecond = float64(l.joined.Load()) / took.Seconds()
-	now := must(l.usage())
-	r.JoinProcessor = micros(now.processor-before.processor) / float64(l.s.clients)
+// storm is what it took until all clients had connected or joined.
+type storm struct {
+	Seconds   float64     `json:"seconds"`
+	PerSecond float64     `json:"perSecond"`
+	Latency   percentiles `json:"latencyMilliseconds"`
+	Server    float64     `json:"serverMicrosecondsEach,omitempty"`
 }
 
-func (r *result) idle(l *load, before usage) {
-	now := must(l.usage())
-	r.IdleMemory = float64(now.resident-before.resident) / 1024 / float64(l.s.clients)
+// memory is what the server's process has.
+type memory struct {
+	Resident float64 `json:"residentMiB"`
+	Each     float64 `json:"kibPerClient"` // more than before the clients came
 }
 
-func (r *result) sent(l *load, took time.Duration, before usage, events int64, own usage) {
-	l.latencies.cut(true)
-	r.Latency = percentilesOf(l.latencies.total)
-	r.EventsPerSecond = float64(events) / took.Seconds()
-	now := must(l.usage())
-	r.EventProcessor = micros(now.processor-before.processor) / float64(max(events, 1))
-	r.ServerLoad = (now.processor - before.processor).Seconds() / took.Seconds()
-	r.Memory = float64(now.resident) / (1 << 20)
-	r.OwnLoad = (must(usageOf(os.Getpid())).processor - own.processor).Seconds() / took.Seconds()
+// heartbeats are those of an idle time.
+type heartbeats struct {
+	Seconds float64 `json:"seconds"`
+	Count   int64   `json:"count"`
+	Server  float64 `json:"serverMicrosecondsEach,omitempty"`
+	Cores   float64 `json:"serverCores,omitempty"`
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+// sending is what was measured while clients sent.
+type sending struct {
+	Seconds     float64      `json:"seconds"`
+	Events      int64        `json:"events"`
+	PerSecond   float64      `json:"perSecond"`
+	Latency     percentiles  `json:"latencyMilliseconds"`
+	Curve       []percentile `json:"curve"`
+	Late        int64        `json:"late"` // that the clients sent later than they were due
+	Churned     int64        `json:"churned,omitempty"`
+	Server      float64      `json:"serverMicrosecondsEach,omitempty"`
+	Cores       float64      `json:"serverCores,omitempty"`
+	Resident    float64      `json:"residentMiB,omitempty"`
+	Allocations float64      `json:"allocationsEach,omitempty"`
+	Allocated   float64      `json:"allocatedBytesEach,omitempty"`
+	Generator   float64      `json:"generatorMicrosecondsEach"`
+	OwnCores    float64      `json:"generatorCores"`
+}
 
-// count judges every event.
-func (r *result) count(l *load) {
-	for _, c := range l.clients {
-		for place, sender := range c.room.members {
-			f := &c.flows[place]
-			r.Sent += int64(sender.numbers[c.place] - len(sender.refused[c.place]))
-			r.Lost += f.lost(sender.numbers[c.place], sender.refused[c.place])
-			r.Doubled += f.doubled
-			r.Reordered += f.overtaking
+// check is what became of all events.
+type check struct {
+	Accepted  int64 `json:"accepted"`
+	Received  int64 `json:"received"`
+	Lost      int   `json:"lost"`
+	Doubled   int   `json:"doubled"`
+	Reordered int   `json:"reordered"`
+	Strays    int64 `json:"strays"`      // reached a client of another room
+	Refused   int64 `json:"refused"`     // or not answered
+	Unknown   int   `json:"unannounced"` // members that another member has not heard of
+}
+
+// isBroken reports whether the server broke a promise.
+func (c check) isBroken() bool {
+	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Unknown > 0
+}
+
+func newResult(l *load) *result {
+	r := &result{
+		URL: l.url.String(), Floor: l.floor, Started: l.began.UTC().Truncate(time.Second),
+		Clients: len(l.clients), RoomSize: l.roomSize, Transport: "stream", Rate: l.rate, Batch: l.batch, Churn: l.churn,
+		HasProcess: l.meter.measures(),
+	}
+	if l.poll {
+		r.Transport = "poll"
+	}
+	return r
+}
+
+func newStorm(clients int, s spent, l *latencies) storm {
+	latency, _ := l.sum()
+	return storm{s.took.Seconds(), float64(clients) / s.took.Seconds(), latency, each(s.server, int64(clients))}
+}
+
+func (l *load) atRest(before usage) (memory, error) {
+	now, err := l.meter.read()
+	return memory{mib(now.resident), float64(now.resident-before.resident) / 1024 / float64(len(l.clients))}, err
+}
+
+func newHeartbeats(count int64, s spent) *heartbeats {
+	return &heartbeats{s.took.Seconds(), count, each(s.server, count), cores(s.server, s.took)}
+}
+
+func newSending(l *load, events int64, s spent) *sending {
+	r := &sending{
+		Seconds: s.took.Seconds(), Events: events, PerSecond: float64(events) / s.took.Seconds(), Late: l.late.Load(),
+		Server: each(s.server, events), Cores: cores(s.server, s.took), Resident: mib(s.resident),
+		Allocations: s.allocations / float64(max(events, 1)), Allocated: s.allocated / float64(max(events, 1)),
+		Generator: each(s.own, events), OwnCores: cores(s.own, s.took),
+	}
+	r.Latency, r.Curve = l.deliveries.sum()
+	return r
+}
+
+// each returns the microseconds of one of n.
+func each(d time.Duration, n int64) float64 {
+	return float64(d) / float64(time.Microsecond) / float64(max(n, 1))
+}
+
+// judge checks what became of all events, after all clients have left.
+func (r *result) judge(l *load) {
+	r.Check = check{Accepted: l.accepted(), Received: l.received(), Strays: l.strays.Load(), Refused: l.refusals.Load()}
+	if l.churn == 0 {
+		r.Check.Unknown = l.unacquainted()
+	}
+	for _, receiver := range l.clients {
+		for place := range receiver.flows {
+			f, sender := &receiver.flows[place], receiver.room.members[place]
+			r.Check.Lost += f.lost(sender.numbers[receiver.place], sender.refused[receiver.place])
+			r.Check.Doubled += f.doubled
+			r.Check.Reordered += f.reordered
 		}
 	}
-	r.Received = l.received()
-	r.Strays, r.Refused, r.Unanswered, r.Late = l.strays.Load(), l.refusals.Load(), l.unanswered.Load(), l.late.Load()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.Errors = l.errors
-}
-
-// write prints the result for people.
-func (r *result) write(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, values ...any) {
-		fmt.Fprintf(t, "%s\t"+format+"\n", append([]any{name}, values...)...)
-	}
-	row("server", "%s", r.URL)
-	row("clients", "%d in rooms of %d", r.Clients, r.RoomSize)
-	row("connects and joins", "%.0f a second", r.ConnectsPerSecond)
-	if r.JoinProcessor > 0 {
-		row("  processor time each", "%.1f µs", r.JoinProcessor)
-		row("  memory of each, idle", "%.1f KiB", r.IdleMemory)
-	}
-	row("events", "%.0f a second", r.EventsPerSecond)
-	row("  POST to delivery", "p50 %.2f  p99 %.2f  p99.9 %.2f  max %.2f ms", r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Latency.Max)
-	if r.EventProcessor > 0 {
-		row("  processor time each", "%.2f µs (%.2f cores busy)", r.EventProcessor, r.ServerLoad)
-		row("  memory after", "%.1f MiB", r.Memory)
-	}
-	row("  generator", "%.2f cores busy, %d events late", r.OwnLoad, r.Late)
-	row("accepted", "%d", r.Sent)
-	row("  lost, doubled, reordered", "%d, %d, %d", r.Lost, r.Doubled, r.Reordered)
-	if r.Refused+r.Unanswered+r.Strays > 0 {
-		row("  refused, unanswered, strays", "%d, %d, %d", r.Refused, r.Unanswered, r.Strays)
-	}
-	_ = t.Flush()
-	texts := make([]string, 0, len(r.Errors))
-	for text := range r.Errors {
-		texts = append(texts, text)
-	}
-	slices.SortFunc(texts, func(a, b string) int { return r.Errors[b] - r.Errors[a] })
-	for _, text := range texts[:min(len(texts), 5)] {
-		fmt.Fprintf(w, "%d times: %s\n", r.Errors[text], text)
-	}
-}
-
-// isBroken tells whether the server has broken a promise.
-func (r *result) isBroken() bool {
-	return r.Lost+r.Doubled+r.Reordered > 0 || r.Strays > 0
+	l.failures.mu.Lock()
+	defer l.failures.mu.Unlock()
+	r.Errors = maps.Clone(l.failures.texts)
+	r.Notes = r.notes(l)
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// standard is a link of net/http, for TLS, HTTP/2 and proxies. Its connections are the
+// client's own, as those of a browser are.
+type standard struct {
+	server    *url.URL
+	transport *http.Transport
+}
+
+func newStandard(s settings) *standard {
+	return &standard{s.url, &http.Transport{
+		Proxy:             http.ProxyFromEnvironment,
+		DialContext:       dialer(s.url).DialContext,
+		ForceAttemptHTTP2: true,
+		DisableKeepAlives: !s.keepAlive,
+		ReadBufferSize:    2048,
+		WriteBufferSize:   2048,
+	}}
+}
+
+func (l *standard) send(ctx context.Context, request []byte) (*http.Response, error) {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
+	if err != nil {
+		return nil, err
+	}
+	r.URL.Scheme, r.URL.Host, r.RequestURI = l.server.Scheme, l.server.Host, ""
+	if r.ContentLength == 0 {
+		r.Body = http.NoBody
+	}
+	return l.transport.RoundTrip(r.WithContext(ctx))
+}
+
+func (l *standard) do(request []byte) (r reply, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	response, err := l.send(ctx, request)
+	if err != nil {
+		return r, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return reply{response.StatusCode, retryAfter(response), body}, err
+}
+
+func (l *standard) stream(request []byte) (io.ReadCloser, error) {
+	response, err := l.send(context.Background(), request)
+	if err != nil {
+		return nil, err
+	}
+	return streamOf(response, response.Body)
+}
+
+func (l *standard) close() { l.transport.CloseIdleConnections() }

@@ -1,0 +1,87 @@
+package main
+
+import "bytes"
+
+// A template is a request that is made once and sent many times. Each event in it has
+// its own target and stamp.
+type template struct {
+	request []byte
+	of      string // ID of the client
+	slots   []slot
+}
+
+// slot says where one event's target and stamp are in a request.
+type slot struct {
+	targets []int
+	stamp   int
+}
+
+func newTemplate(request []byte, of string) template {
+	t := template{request: request, of: of}
+	for from := 0; ; {
+		i := bytes.Index(request[from:], stampKey)
+		if i < 0 {
+			return t
+		}
+		// The members are in the order of the alphabet: the stamp comes before the target.
+		end := len(request)
+		if next := bytes.Index(request[from+i+1:], stampKey); next >= 0 {
+			end = from + i + 1 + next
+		}
+		s := slot{stamp: from + i + len(stampKey)}
+		for at := from; ; {
+			j := bytes.Index(request[at:end], []byte(anyTarget))
+			if j < 0 {
+				break
+			}
+			s.targets = append(s.targets, at+j)
+			at += j + len(anyTarget)
+		}
+		t.slots = append(t.slots, s)
+		from = end
+	}
+}
+
+// fill writes the target and the stamp of the event in a slot.
+func (t template) fill(i int, target string, s stamp) {
+	for _, at := range t.slots[i].targets {
+		copy(t.request[at:], target)
+	}
+	s.write(t.request[t.slots[i].stamp:])
+}
+
+// A stamp is what the generator writes into an event to know it again.
+type stamp struct {
+	sender int   // index of the sending client
+	number int   // of the events from this sender to this receiver: 1, 2, 3 …
+	sent   int64 // nanoseconds since the start
+}
+
+func (s stamp) write(to []byte) {
+	digits(to[:8], int64(s.sender))
+	digits(to[9:19], int64(s.number))
+	digits(to[20:39], s.sent)
+}
+
+func digits(to []byte, n int64) {
+	for i := len(to) - 1; i >= 0; i-- {
+		to[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
+
+// stampOf finds the stamp in an event.
+func stampOf(event []byte) (s stamp, found bool) {
+	_, text, found := bytes.Cut(event, stampKey)
+	if !found || len(text) < len(anyStamp) {
+		return s, false
+	}
+	return stamp{int(number(text[:8])), int(number(text[9:19])), number(text[20:39])}, true
+}
+
+func number(digits []byte) (n int64) {
+	for _, d := range digits {
+		n = n*10 + int64(d-'0')
+	}
+	return n
+}
