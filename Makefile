@@ -141,7 +141,10 @@ proxies:
 		echo "Not all proxies are installed, and they cannot be installed here: their tests will be skipped."; \
 	fi
 
+# FIGURES="-figures event,batch" measures two figures of the whole server: see -h of
+# internal/bench. The benchmarks of single steps follow.
 bench:
+	$(GO) run ./internal/bench $(FIGURES)
 	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 

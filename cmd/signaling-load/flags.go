@@ -106,8 +106,10 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 // check reports flags that do not fit together.
 func (s settings) check() error {
 	switch {
-	case s.floor && (s.poll || s.batch > 1 || s.heartbeats || s.metrics):
-		return errors.New("-floor: the floor has no polls, batches, heartbeats of clients or metrics: leave out -transport, -batch, -heartbeats and -metrics")
+	case s.floor && (s.poll || s.batch > 1 || s.heartbeats):
+		return errors.New("-floor: the floor has no polls, no batches and no heartbeats of clients: leave out -transport, -batch and -heartbeats")
+	case s.floor && s.metrics && s.pid == 0:
+		return errors.New("-floor -metrics: the metrics of the floor have its allocations only: set -pid too")
 	case s.clients < 1 || s.roomSize < 1 || s.connecting < 1 || s.batch < 1:
 		return errors.New("-clients, -room-size, -connecting and -batch must be 1 or more")
 	case s.sends() && (s.roomSize < 2 || s.clients < 2):

@@ -64,7 +64,7 @@ func newLoad(s settings) *load {
 // run connects all clients, lets them join and rest, send or be idle, and rest again.
 // If ctx ends, it stops early with what it has measured.
 func (l *load) run(ctx context.Context, p *progress) (*result, error) {
-	if err := allowDescriptors(2*l.settings.clients + 100); err != nil {
+	if err := allowDescriptors(l.descriptors()); err != nil {
 		return nil, err
 	}
 	before, err := l.meter.read()
@@ -108,6 +108,15 @@ func (l *load) run(ctx context.Context, p *progress) (*result, error) {
 	r.Samples = watching.stop()
 	r.judge(l)
 	return r, nil
+}
+
+// descriptors returns how many file descriptors the clients need.
+func (l *load) descriptors() int {
+	n := len(l.clients) + l.connecting + 100
+	if l.keepAlive {
+		n += len(l.clients)
+	}
+	return n
 }
 
 // pass lets time pass.

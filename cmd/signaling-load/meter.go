@@ -87,11 +87,10 @@ func (m meter) scrape() (u usage, err error) {
 		}
 		return valueOf(metrics[0])
 	}
-	u = usage{
-		processor:   time.Duration(value("process_cpu_seconds_total") * float64(time.Second)),
-		resident:    int64(value("process_resident_memory_bytes")),
-		allocations: value("go_memstats_mallocs_total"),
-		allocated:   value("go_memstats_alloc_bytes_total"),
+	u.allocations, u.allocated = value("go_memstats_mallocs_total"), value("go_memstats_alloc_bytes_total")
+	if m.pid == 0 {
+		u.processor = time.Duration(value("process_cpu_seconds_total") * float64(time.Second))
+		u.resident = int64(value("process_resident_memory_bytes"))
 	}
 	return u, err
 }

@@ -31,7 +31,7 @@ func allowDescriptors(wanted int) error {
 		limit.Cur, limit.Max = uint64(wanted), uint64(wanted) // as root
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("the clients need %d file descriptors, and this process may have %d: raise the limit (ulimit -n %d), or use fewer -clients", wanted, had, wanted)
+		return fmt.Errorf("the clients need %d file descriptors, and this process may have %d: raise the limit (ulimit -n %d), use fewer -clients, or set -keep-alive=false", wanted, had, wanted)
 	}
 	return nil
 }

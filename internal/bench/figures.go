@@ -1,0 +1,92 @@
+package main
+
+import "strconv"
+
+// figure is one row of the table.
+type figure struct {
+	name  string
+	what  string
+	unit  string
+	ours  experiment
+	floor experiment
+	of    func(outcome) float64
+	must  string
+	aim   string
+	once  bool // one run is enough, because it is long
+}
+
+// experiment is a load, by the generator's flags. The same experiment is run once per
+// round, however many figures come from it.
+type experiment struct {
+	name      string
+	flags     []string
+	heartbeat string // interval of the servers; empty: 10s
+}
+
+// outcome is what the generator reports.
+type outcome struct {
+	Connecting, Joining struct {
+		ServerMicrosecondsEach float64
+	}
+	Idle, Rest struct {
+		ResidentMiB, KibPerClient float64
+	}
+	Heartbeats struct {
+		ServerMicrosecondsEach float64
+	}
+	Sending struct {
+		PerSecond, ServerMicrosecondsEach, ServerCores, GeneratorCores float64
+		ResidentMiB, AllocationsEach, AllocatedBytesEach               float64
+		LatencyMilliseconds                                            struct{ P50, P99 float64 }
+	}
+	Check struct{ Lost, Doubled, Reordered int }
+}
+
+// The flags {clients}, {close}, {minute} and {rest} are replaced: see bench.flags.
+var (
+	flatOut  = experiment{"flat out", []string{"-settle=500ms", "-duration=8s", "-metrics"}, ""}
+	batches  = experiment{"batches", []string{"-settle=500ms", "-duration=8s", "-batch=20"}, ""}
+	steady   = experiment{"steady", []string{"-settle=500ms", "-duration=8s", "-rate=2000"}, ""}
+	joining  = experiment{"storm", []string{"-settle=0s", "-duration=0s", "-clients=2000"}, ""}
+	oneRoom  = experiment{"one room", []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}, ""}
+	idle     = experiment{"idle", []string{"-settle=5s", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, ""}
+	idleBoth = experiment{"idle with POSTs", []string{"-settle=5s", "-duration=0s", "-clients={pairs}"}, ""}
+	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s"}
+	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, ""}
+)
+
+// figures are those of docs/performance.md, with what they must and should reach.
+var figures = []figure{
+	{"event", "processor time per relayed event", "µs", flatOut, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 0.8 ×", false},
+	{"allocations", "allocations per relayed event", "", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocationsEach }, "≤ 45", "", false},
+	{"allocated", "bytes allocated per relayed event", "B", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocatedBytesEach }, "≤ 4096", "", false},
+	{"batch", "processor time per event in batches of 20", "µs", batches, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 0.3 ×", "≤ 0.2 ×", false},
+	{"idle", "memory per idle client", "KiB", idle, idle, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 5", "≤ 3", false},
+	{"idle-posts", "the same, with its connection for POSTs", "KiB", idleBoth, idleBoth, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 32", "≤ 8", false},
+	{"heartbeat", "processor time per heartbeat", "µs", beating, beating, func(o outcome) float64 { return o.Heartbeats.ServerMicrosecondsEach }, "≤ 22", "≤ 15", false},
+	{"storm", "processor time per connect and join", "µs", joining, joining, func(o outcome) float64 { return o.Connecting.ServerMicrosecondsEach + o.Joining.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 1 ×", false},
+	{"room", "processor time per join, 500 into one room", "µs", oneRoom, oneRoom, func(o outcome) float64 { return o.Joining.ServerMicrosecondsEach }, "≤ 1.5 ×", "", false},
+	{"latency", "p99 of delivery at 2,000 events/s", "ms", steady, steady, func(o outcome) float64 { return o.Sending.LatencyMilliseconds.P99 }, "≤ 1.2 ×", "≤ 1 ×", false},
+	{"memory", "memory with 200 clients flat out", "MiB", minute, minute, func(o outcome) float64 { return o.Sending.ResidentMiB }, "≤ 64", "≤ 40", true},
+	{"memory-rest", "the same, after a rest", "MiB", minute, minute, func(o outcome) float64 { return o.Rest.ResidentMiB }, "given back", "", true},
+}
+
+func namesOf(figures []figure) (names []string) {
+	for _, f := range figures {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// values are what takes the place of words in an experiment's flags.
+func (s settings) values() []string {
+	time := "20s"
+	if s.long {
+		time = "60s"
+	}
+	return []string{
+		"{clients}", strconv.Itoa(s.clients),
+		"{pairs}", strconv.Itoa(min(s.clients, 9000)), // two connections each
+		"{minute}", time,
+	}
+}
