@@ -49,7 +49,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		r.write(stdout)
 	}
-	if r.Check.isBroken() {
+	if s.report != "" {
+		if err := r.writeReport(s.report); err != nil {
+			fmt.Fprintln(stderr, err)
+			return 2
+		}
+	}
+	if r.Check.IsBroken() {
 		return 1
 	}
 	return 0

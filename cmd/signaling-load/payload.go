@@ -22,7 +22,7 @@ const (
 	candidateBytes   = 200
 )
 
-// Placeholders, which a template overwrites for each event.
+// Placeholders, which a draft overwrites for each event.
 const (
 	anyTarget = "0000000000000000000000" // as long as a socket ID
 	anyStamp  = "00000000-0000000000-0000000000000000000"

@@ -84,8 +84,8 @@ type check struct {
 	Unknown   int   `json:"unannounced"` // members that another member has not heard of
 }
 
-// isBroken reports whether the server broke a promise.
-func (c check) isBroken() bool {
+// IsBroken reports whether the server broke a promise.
+func (c check) IsBroken() bool {
 	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Unknown > 0
 }
 

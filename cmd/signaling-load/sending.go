@@ -13,15 +13,15 @@ import (
 // sender sends the events of one client.
 type sender struct {
 	*client
-	templates map[kind]template // by the kind of the first event
-	position  int               // in the cycle of a description and its candidates
-	peer      int               // place of the receiver
-	overdue   *time.Timer
+	drafts   map[kind]draft // by the kind of the first event
+	position int            // in the cycle of a description and its candidates
+	peer     int            // place of the receiver
+	overdue  *time.Timer
 }
 
 // send sends events until ctx ends.
 func (c *client) send(ctx context.Context) {
-	s := sender{client: c, templates: make(map[kind]template), peer: c.place, overdue: time.NewTimer(0)}
+	s := sender{client: c, drafts: make(map[kind]draft), peer: c.place, overdue: time.NewTimer(0)}
 	if c.load.rate == 0 {
 		s.sendInTurn(ctx)
 	} else {
@@ -115,8 +115,8 @@ func (s *sender) sendNext(sent time.Time) (accepted int) {
 	return accepted
 }
 
-// next returns the template of the next request, and chooses its peer.
-func (s *sender) next() template {
+// next returns the draft of the next request, and chooses its peer.
+func (s *sender) next() draft {
 	description := offer
 	if s.place%2 == 1 {
 		description = answer
@@ -138,10 +138,10 @@ func (s *sender) next() template {
 	if s.load.batch == 1 {
 		s.position = (s.position + 1) % (1 + s.load.candidates)
 	} // else each batch begins a cycle
-	t, ok := s.templates[kinds[0]]
+	t, ok := s.drafts[kinds[0]]
 	if !ok || t.of != s.id { // the client has come back with another ID
-		t = newTemplate(s.load.protocol.events(s.client, kinds), s.id)
-		s.templates[kinds[0]] = t
+		t = newDraft(s.load.protocol.events(s.client, kinds), s.id)
+		s.drafts[kinds[0]] = t
 	}
 	return t
 }

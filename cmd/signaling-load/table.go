@@ -9,43 +9,49 @@ import (
 	"text/tabwriter"
 )
 
-// row is a line of the table: a figure and its value.
-type row struct{ Name, Value string }
+// row is a line of the table: a figure and its value. A part belongs to the row above.
+type row struct {
+	Name, Value string
+	IsPart      bool
+}
 
 // rows returns the table of a result.
 func (r *result) rows() (rows []row) {
 	add := func(name, format string, values ...any) {
-		rows = append(rows, row{name, fmt.Sprintf(format, values...)})
+		rows = append(rows, row{Name: name, Value: fmt.Sprintf(format, values...)})
+	}
+	part := func(name, format string, values ...any) {
+		rows = append(rows, row{name, fmt.Sprintf(format, values...), true})
 	}
 	latency := func(name string, p percentiles) {
-		add(name, "p50 %s · p99 %s · p99.9 %s · max %s", ms(p.P50), ms(p.P99), ms(p.P999), ms(p.Max))
+		part(name, "p50 %s · p99 %s · p99.9 %s · max %s", ms(p.P50), ms(p.P99), ms(p.P999), ms(p.Max))
 	}
 	add("clients", "%d, %d in a room, by %s", r.Clients, r.RoomSize, r.Transport)
 	add("connects", "%.0f/s", r.Connecting.PerSecond)
-	latency("  time of each", r.Connecting.Latency)
+	latency("time of each", r.Connecting.Latency)
 	add("joins", "%.0f/s", r.Joining.PerSecond)
-	latency("  time of each", r.Joining.Latency)
+	latency("time of each", r.Joining.Latency)
 	if r.HasProcess {
-		add("  processor time", "connect %.1f µs + join %.1f µs = %.1f µs", r.Connecting.Server, r.Joining.Server, r.Connecting.Server+r.Joining.Server)
+		part("processor time", "connect %.1f µs + join %.1f µs = %.1f µs", r.Connecting.Server, r.Joining.Server, r.Connecting.Server+r.Joining.Server)
 		add("idle memory", "%.1f MiB, %.2f KiB a client", r.Idle.Resident, r.Idle.Each)
 	}
 	if h := r.Heartbeats; h != nil {
 		add("heartbeats", "%d in %.0f s", h.Count, h.Seconds)
 		if r.HasProcess && h.Count > 0 {
-			add("  processor time", "%.2f µs each, %.3f cores", h.Server, h.Cores)
+			part("processor time", "%.2f µs each, %.3f cores", h.Server, h.Cores)
 		}
 	}
 	if s := r.Sending; s != nil {
 		add("events", "%.0f/s", s.PerSecond)
-		latency("  POST to delivery", s.Latency)
+		latency("POST to delivery", s.Latency)
 		if r.HasProcess {
-			add("  processor time", "%.2f µs each, %.2f cores", s.Server, s.Cores)
-			add("  memory", "%.1f MiB", s.Resident)
+			part("processor time", "%.2f µs each, %.2f cores", s.Server, s.Cores)
+			part("memory", "%.1f MiB", s.Resident)
 		}
 		if s.Allocations > 0 {
-			add("  allocations", "%.1f and %.0f bytes each", s.Allocations, s.Allocated)
+			part("allocations", "%.1f and %.0f bytes each", s.Allocations, s.Allocated)
 		}
-		add("  generator", "%.2f µs each, %.2f cores", s.Generator, s.OwnCores)
+		part("generator", "%.2f µs each, %.2f cores", s.Generator, s.OwnCores)
 		if r.Churn > 0 {
 			add("came back", "%.0f clients/s", float64(s.Churned)/s.Seconds)
 		}
@@ -82,7 +88,11 @@ func ms(v float64) string {
 func (r *result) write(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, row := range r.rows() {
-		fmt.Fprintf(t, "%s\t%s\n", row.Name, row.Value)
+		indent := ""
+		if row.IsPart {
+			indent = "  "
+		}
+		fmt.Fprintf(t, "%s%s\t%s\n", indent, row.Name, row.Value)
 	}
 	_ = t.Flush()
 	byCount := func(a, b string) int { return cmp.Or(r.Errors[b]-r.Errors[a], cmp.Compare(a, b)) }

@@ -2,9 +2,9 @@ package main
 
 import "bytes"
 
-// A template is a request that is made once and sent many times. Each event in it has
+// A draft is a request that is made once and sent many times. Each event in it has
 // its own target and stamp.
-type template struct {
+type draft struct {
 	request []byte
 	of      string // ID of the client
 	slots   []slot
@@ -16,8 +16,8 @@ type slot struct {
 	stamp   int
 }
 
-func newTemplate(request []byte, of string) template {
-	t := template{request: request, of: of}
+func newDraft(request []byte, of string) draft {
+	t := draft{request: request, of: of}
 	for from := 0; ; {
 		i := bytes.Index(request[from:], stampKey)
 		if i < 0 {
@@ -43,7 +43,7 @@ func newTemplate(request []byte, of string) template {
 }
 
 // fill writes the target and the stamp of the event in a slot.
-func (t template) fill(i int, target string, s stamp) {
+func (t draft) fill(i int, target string, s stamp) {
 	for _, at := range t.slots[i].targets {
 		copy(t.request[at:], target)
 	}
