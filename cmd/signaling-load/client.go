@@ -34,6 +34,7 @@ type client struct {
 	// What the server knows the client by. The goroutine that receives writes them while
 	// the client connects.
 	id, token string
+	late      string // token of a socket that a poll has opened while the client left
 
 	posts, incoming link
 	stream          io.ReadCloser // nil with polls
@@ -105,18 +106,27 @@ func (c *client) post(request []byte) (reply, error) {
 // leave ends the client's socket and connections.
 func (c *client) leave() {
 	c.isLeaving.Store(true)
-	if request := c.load.protocol.leave(c); request != nil && c.token != "" {
-		if _, err := c.post(request); err != nil {
-			c.load.fail(fmt.Errorf("leaving: %w", err))
-		}
-	}
+	c.disconnect()
 	if c.stream != nil {
 		_ = c.stream.Close()
 		c.stream = nil
 	}
 	c.receiving.Wait()
+	if c.late != "" {
+		c.token, c.late = c.late, ""
+		c.disconnect()
+	}
 	c.posts.close()
 	c.incoming.close()
+}
+
+// disconnect ends the socket, if the client has one.
+func (c *client) disconnect() {
+	if request := c.load.protocol.leave(c); request != nil && c.token != "" {
+		if _, err := c.post(request); err != nil {
+			c.load.fail(fmt.Errorf("leaving: %w", err))
+		}
+	}
 }
 
 // receiveStream takes in the events of the stream. It sends nil to known when the client has
@@ -192,6 +202,10 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 		var event struct{ SocketID, Token string }
 		if err := json.Unmarshal(data, &event); err != nil {
 			return err
+		}
+		if c.isLeaving.Load() {
+			c.late = event.Token
+			return nil
 		}
 		c.id, c.token = event.SocketID, event.Token
 		select {

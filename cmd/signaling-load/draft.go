@@ -58,9 +58,9 @@ type stamp struct {
 }
 
 func (s stamp) write(to []byte) {
-	digits(to[:8], int64(s.sender))
-	digits(to[9:19], int64(s.number))
-	digits(to[20:39], s.sent)
+	digits(to[:6], int64(s.sender))
+	digits(to[7:15], int64(s.number))
+	digits(to[16:31], s.sent)
 }
 
 func digits(to []byte, n int64) {
@@ -76,7 +76,7 @@ func stampOf(event []byte) (s stamp, found bool) {
 	if !found || len(text) < len(anyStamp) {
 		return s, false
 	}
-	return stamp{int(number(text[:8])), int(number(text[9:19])), number(text[20:39])}, true
+	return stamp{int(number(text[:6])), int(number(text[7:15])), number(text[16:31])}, true
 }
 
 func number(digits []byte) (n int64) {

@@ -32,7 +32,7 @@ type reply struct {
 	body       []byte
 }
 
-// refusal is the error of an answer whose status is not the one of success.
+// refusal is the error of an answer that reports no success.
 type refusal struct{ reply }
 
 func (r refusal) Error() string {

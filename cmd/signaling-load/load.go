@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,9 +35,10 @@ func newLoad(s settings) *load {
 	if s.floor {
 		l.protocol = floor{s.url, new(atomic.Uint64)}
 	}
+	run := strings.ToLower(rand.Text()[:8])
 	for i := range s.clients {
 		if i%s.roomSize == 0 {
-			l.rooms = append(l.rooms, &room{name: fmt.Sprintf("load-%d-%d", os.Getpid(), len(l.rooms))})
+			l.rooms = append(l.rooms, &room{name: fmt.Sprintf("load-%s-%d", run, len(l.rooms))})
 		}
 		r := l.rooms[len(l.rooms)-1]
 		c := &client{

@@ -60,6 +60,8 @@ func advice(err error) string {
 			return "\nThe server is full: raise MAX_CONNECTIONS or MEMORY_LIMIT, or use fewer -clients."
 		case http.StatusNotFound:
 			return "\n-url must be the address of the server, without /events."
+		case http.StatusConflict:
+			return "\nThe room is full: raise MAX_ROOM_MEMBERS, or use a smaller -room-size."
 		case http.StatusForbidden:
 			return "\nIf the server demands access tokens, set ACCESS_SECRET to its secret."
 		}

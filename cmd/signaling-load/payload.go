@@ -25,7 +25,7 @@ const (
 // Placeholders, which a draft overwrites for each event.
 const (
 	anyTarget = "0000000000000000000000" // as long as a socket ID
-	anyStamp  = "00000000-0000000000-0000000000000000000"
+	anyStamp  = "000000-00000000-000000000000000"
 )
 
 // stampKey comes before the stamp in an event. Servers relay members that they do not
@@ -39,7 +39,7 @@ func (k kind) event() []byte {
 	var padded func(filler string)
 	if k == candidate {
 		padded = func(filler string) {
-			e[member] = map[string]any{"candidate": "candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host " + filler, "sdpMid": "0", "sdpMLineIndex": 0}
+			e[member] = map[string]any{"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host" + filler, "sdpMid": "0", "sdpMLineIndex": 0}
 		}
 	} else {
 		member, size = k.String(), descriptionBytes

@@ -76,6 +76,9 @@ func (p *plain) try(request []byte) (r reply, err error) {
 	return p.answer()
 }
 
+// maxBody is more than any answer of this protocol has.
+const maxBody = 16 << 20
+
 // answer reads an answer: RFC 9112, sections 4 to 7, as far as servers of this protocol
 // use it.
 func (p *plain) answer() (r reply, err error) {
@@ -114,10 +117,12 @@ func (p *plain) answer() (r reply, err error) {
 	}
 	switch {
 	case isChunked:
-		r.body, err = io.ReadAll(httputil.NewChunkedReader(p.from))
+		r.body, err = io.ReadAll(io.LimitReader(httputil.NewChunkedReader(p.from), maxBody))
 		if err == nil {
 			_, err = p.from.Discard(len("\r\n")) // there are no trailers
 		}
+	case length < 0 || length > maxBody:
+		err = fmt.Errorf("the length of an answer is not valid: %d", length)
 	case length > 0:
 		r.body = make([]byte, length)
 		_, err = io.ReadFull(p.from, r.body)

@@ -20,11 +20,11 @@ func usageOfProcess(pid int) (processor time.Duration, resident int64, err error
 	const scheduled = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
-		return 0, 0, fmt.Errorf("reading the processor time of process %d: %w: is -pid the server's process on this machine?", pid, err)
+		return 0, 0, fmt.Errorf("reading the processor time of process %d: %w: is -pid the server's process, and on this machine?", pid, err)
 	}
 	sizes, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading the memory of process %d: %w: run this program as the server's user or as root", pid, err)
+		return 0, 0, fmt.Errorf("reading the memory of process %d: %w: is -pid the server's process? Only its user and root may read that", pid, err)
 	}
 	_, rest, _ := bytes.Cut(sizes, []byte("\nRss:"))
 	kib, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
