@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -21,6 +25,7 @@ import (
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
 	"signaling-server/server"
+	"signaling-server/sse"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -268,4 +273,57 @@ func TestFlagsThatDoNotFitTogetherAreRefused(t *testing.T) {
 		require.Empty(t, stdout, c.args)
 		require.Contains(t, stderr, c.says, c.args)
 	}
+}
+
+// Programs read the JSON, such as internal/bench: so its names stay.
+func TestTheJSONHasItsNames(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("-pid needs Linux")
+	}
+	url := serve(t, ours(t, server.Parts{SSE: sse.Options{HeartbeatInterval: 300 * time.Millisecond}}).Handler())
+	pid := fmt.Sprintf("-pid=%d", os.Getpid())
+	_, sending, _ := try(t, brief(url, "-json", "-metrics", pid, "-churn=50", "-rest=1ms", "-duration=1200ms")...)
+	_, idle, _ := try(t, brief(url, "-json", pid, "-idle", "-duration=1200ms")...)
+
+	const path = "../../internal/bench/testdata/results.json"
+	documents := [2]json.RawMessage{json.RawMessage(sending), json.RawMessage(idle)}
+	if *update {
+		text, err := json.MarshalIndent(documents, "", "  ")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, append(text, '\n'), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var recorded [2]json.RawMessage
+	require.NoError(t, json.Unmarshal(text, &recorded))
+	for i, document := range documents {
+		require.Equal(t, namesIn(t, recorded[i]), namesIn(t, document), "-update records new names")
+	}
+}
+
+var update = flag.Bool("update", false, "record the names in the JSON")
+
+// namesIn returns the paths of all members of a document.
+func namesIn(t *testing.T, document []byte) []string {
+	var value any
+	require.NoError(t, json.Unmarshal(document, &value))
+	names := make(map[string]bool)
+	var walk func(path string, value any)
+	walk = func(path string, value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for name, member := range value {
+				walk(path+"."+name, member)
+			}
+		case []any:
+			for _, element := range value {
+				walk(path+"[]", element)
+			}
+		default:
+			names[path] = true
+		}
+	}
+	walk("", value)
+	delete(names, ".notes[]") // depends on how busy the machine is
+	return slices.Sorted(maps.Keys(names))
 }

@@ -126,9 +126,12 @@ func newSending(l *load, events int64, s spent) *sending {
 	return r
 }
 
-// each returns the microseconds of one of n.
+// each returns the microseconds of one of n; 0 if there is none.
 func each(d time.Duration, n int64) float64 {
-	return float64(d) / float64(time.Microsecond) / float64(max(n, 1))
+	if n == 0 {
+		return 0
+	}
+	return float64(d) / float64(time.Microsecond) / float64(n)
 }
 
 // judge checks what became of all events, after all clients have left.
