@@ -96,6 +96,7 @@ fuzz:
 	$(GO) test ./httpapi/origins -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+	$(GO) test ./cmd/signaling-load -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)
 
 # The name of its file says which group a test belongs to.
 ifdef GROUP
