@@ -37,6 +37,7 @@ type client struct {
 	late      string // token of a socket that a poll has opened while the client left
 
 	posts, incoming link
+	sharesPosts     bool
 	stream          io.ReadCloser // nil with polls
 	receiving       sync.WaitGroup
 	isLeaving       atomic.Bool
@@ -116,7 +117,9 @@ func (c *client) leave() {
 		c.token, c.late = c.late, ""
 		c.disconnect()
 	}
-	c.posts.close()
+	if !c.sharesPosts {
+		c.posts.close()
+	}
 	c.incoming.close()
 }
 

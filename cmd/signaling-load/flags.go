@@ -19,6 +19,7 @@ type settings struct {
 	poll      bool
 	netHTTP   bool
 	keepAlive bool
+	shared    int // connections for the POSTs of all clients; 0: each client has its own
 
 	clients    int
 	roomSize   int
@@ -55,6 +56,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	transport := flags.String("transport", "stream", "how clients receive: `stream` or poll")
 	flags.BoolVar(&s.netHTTP, "net-http", false, "make requests by net/http, as is done for https; then the protocol is HTTP/2 if the server speaks it")
 	flags.BoolVar(&s.keepAlive, "keep-alive", true, "keep each client's connection for POSTs open between requests")
+
+	flags.IntVar(&s.shared, "post-connections", 0, "`number` of connections that all clients share for POSTs, as behind a proxy; 0: each client has its own")
 
 	flags.IntVar(&s.clients, "clients", 200, "`number` of clients")
 	flags.IntVar(&s.roomSize, "room-size", 2, "`number` of clients in a room, which signal each other")
@@ -112,6 +115,8 @@ func (s settings) check() error {
 		return errors.New("-floor -metrics: the metrics of the floor have its allocations only: set -pid too")
 	case s.clients < 1 || s.roomSize < 1 || s.connecting < 1 || s.batch < 1:
 		return errors.New("-clients, -room-size, -connecting and -batch must be 1 or more")
+	case s.shared < 0 || s.shared > 0 && s.netHTTP:
+		return errors.New("-post-connections must not be negative, and needs http without -net-http")
 	case s.sends() && (s.roomSize < 2 || s.clients < 2):
 		return errors.New("a client that is alone in its room cannot signal: set -room-size and -clients to 2 or more, or add -idle")
 	case min(s.rate, s.churn) < 0 || s.candidates < 0 || min(s.settle, s.warmup, s.duration, s.rest) < 0:

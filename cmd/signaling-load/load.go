@@ -35,6 +35,10 @@ func newLoad(s settings) *load {
 	if s.floor {
 		l.protocol = floor{s.url, new(atomic.Uint64)}
 	}
+	shared := make([]link, s.shared)
+	for i := range shared {
+		shared[i] = newPlain(s)
+	}
 	run := strings.ToLower(rand.Text()[:8])
 	for i := range s.clients {
 		if i%s.roomSize == 0 {
@@ -50,6 +54,9 @@ func newLoad(s settings) *load {
 			c.incoming = c.posts
 		} else {
 			c.posts, c.incoming = newPlain(s), newPlain(s)
+		}
+		if s.shared > 0 {
+			c.posts, c.sharesPosts = shared[i%s.shared], true
 		}
 		r.members = append(r.members, c)
 		l.clients = append(l.clients, c)
@@ -115,7 +122,10 @@ func (l *load) run(ctx context.Context, p *progress) (*result, error) {
 // descriptors returns how many file descriptors the clients need.
 func (l *load) descriptors() int {
 	n := len(l.clients) + l.connecting + 100
-	if l.keepAlive {
+	switch {
+	case l.shared > 0:
+		n += l.shared
+	case l.keepAlive:
 		n += len(l.clients)
 	}
 	return n
@@ -275,6 +285,9 @@ func (l *load) leaveAll() {
 		return // has been done
 	}
 	_ = l.each(context.Background(), func(c *client) error { c.leave(); return nil })
+	for _, c := range l.clients {
+		c.posts.close() // also those that are shared
+	}
 }
 
 func (l *load) now() int64 { return int64(time.Since(l.began)) }

@@ -42,7 +42,7 @@ type outcome struct {
 	Check struct{ Lost, Doubled, Reordered int }
 }
 
-// The flags {clients}, {close}, {minute} and {rest} are replaced: see bench.flags.
+// What is in braces is replaced: see settings.values.
 var (
 	flatOut  = experiment{"flat out", []string{"-settle=500ms", "-duration=8s", "-metrics"}, ""}
 	batches  = experiment{"batches", []string{"-settle=500ms", "-duration=8s", "-batch=20"}, ""}
@@ -52,6 +52,7 @@ var (
 	idle     = experiment{"idle", []string{"-settle=5s", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, ""}
 	idleBoth = experiment{"idle with POSTs", []string{"-settle=5s", "-duration=0s", "-clients={pairs}"}, ""}
 	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s"}
+	many     = experiment{"many", []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}, ""}
 	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, ""}
 )
 
@@ -67,6 +68,7 @@ var figures = []figure{
 	{"storm", "processor time per connect and join", "µs", joining, joining, func(o outcome) float64 { return o.Connecting.ServerMicrosecondsEach + o.Joining.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 1 ×", false},
 	{"room", "processor time per join, 500 into one room", "µs", oneRoom, oneRoom, func(o outcome) float64 { return o.Joining.ServerMicrosecondsEach }, "≤ 1.5 ×", "", false},
 	{"latency", "p99 of delivery at 2,000 events/s", "ms", steady, steady, func(o outcome) float64 { return o.Sending.LatencyMilliseconds.P99 }, "≤ 1.2 ×", "≤ 1 ×", false},
+	{"many", "p99 of delivery at 1,000 events/s among the idle clients", "ms", many, many, func(o outcome) float64 { return o.Sending.LatencyMilliseconds.P99 }, "< 100", "", true},
 	{"memory", "memory with 200 clients flat out", "MiB", minute, minute, func(o outcome) float64 { return o.Sending.ResidentMiB }, "≤ 64", "≤ 40", true},
 	{"memory-rest", "the same, after a rest", "MiB", minute, minute, func(o outcome) float64 { return o.Rest.ResidentMiB }, "given back", "", true},
 }
@@ -80,13 +82,14 @@ func namesOf(figures []figure) (names []string) {
 
 // values are what takes the place of words in an experiment's flags.
 func (s settings) values() []string {
-	time := "20s"
+	minute, long := "20s", "20s"
 	if s.long {
-		time = "60s"
+		minute, long = "1m", "5m"
 	}
 	return []string{
 		"{clients}", strconv.Itoa(s.clients),
 		"{pairs}", strconv.Itoa(min(s.clients, 9000)), // two connections each
-		"{minute}", time,
+		"{minute}", minute,
+		"{long}", long,
 	}
 }
