@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -281,4 +282,16 @@ func TestMonitoringIsLimitedPerAddress(t *testing.T) {
 	}
 	s.ask(t, http.StatusOK, http.MethodGet, "/health", nil)
 	s.ask(t, http.StatusNoContent, http.MethodPost, "/rooms/room/lock", nil)
+}
+
+// inUse returns the bytes in the process's heap and stacks. Each collection halves the
+// stacks that are too large. After a few collections, each stack is as small as an idle
+// goroutine allows.
+func inUse() uint64 {
+	for range 5 {
+		runtime.GC()
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse + stats.StackInuse
 }

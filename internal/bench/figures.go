@@ -21,6 +21,7 @@ type experiment struct {
 	name      string
 	flags     []string
 	heartbeat string // interval of the servers; empty: 10s
+	overTLS   bool   // and HTTP/2
 }
 
 // outcome is what the generator reports.
@@ -44,16 +45,17 @@ type outcome struct {
 
 // What is in braces is replaced: see settings.values.
 var (
-	flatOut  = experiment{"flat out", []string{"-settle=500ms", "-duration=8s", "-metrics"}, ""}
-	batches  = experiment{"batches", []string{"-settle=500ms", "-duration=8s", "-batch=20"}, ""}
-	steady   = experiment{"steady", []string{"-settle=500ms", "-duration=8s", "-rate=2000"}, ""}
-	joining  = experiment{"storm", []string{"-settle=0s", "-duration=0s", "-clients=2000"}, ""}
-	oneRoom  = experiment{"one room", []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}, ""}
-	idle     = experiment{"idle", []string{"-settle=5s", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, ""}
-	idleBoth = experiment{"idle with POSTs", []string{"-settle=5s", "-duration=0s", "-clients={pairs}"}, ""}
-	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s"}
-	many     = experiment{"many", []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}, ""}
-	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, ""}
+	flatOut  = experiment{"flat out", []string{"-settle=500ms", "-duration=8s", "-metrics"}, "", false}
+	batches  = experiment{"batches", []string{"-settle=500ms", "-duration=8s", "-batch=20"}, "", false}
+	steady   = experiment{"steady", []string{"-settle=500ms", "-duration=8s", "-rate=2000"}, "", false}
+	joining  = experiment{"storm", []string{"-settle=0s", "-duration=0s", "-clients=2000"}, "", false}
+	oneRoom  = experiment{"one room", []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}, "", false}
+	idle     = experiment{"idle", []string{"-settle=5s", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, "", false}
+	idleBoth = experiment{"idle with POSTs", []string{"-settle=5s", "-duration=0s", "-clients={pairs}"}, "", false}
+	idleTLS  = experiment{"idle over TLS", []string{"-settle=5s", "-duration=0s", "-clients=2000"}, "", true}
+	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s", false}
+	many     = experiment{"many", []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}, "", false}
+	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, "", false}
 )
 
 // figures are those of docs/performance.md, with what they must and should reach.
@@ -64,6 +66,7 @@ var figures = []figure{
 	{"batch", "processor time per event in batches of 20", "µs", batches, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 0.3 ×", "≤ 0.2 ×", false},
 	{"idle", "memory per idle client", "KiB", idle, idle, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 5", "≤ 3", false},
 	{"idle-posts", "the same, with its connection for POSTs", "KiB", idleBoth, idleBoth, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 32", "≤ 8", false},
+	{"idle-tls", "memory per idle client, over TLS and HTTP/2", "KiB", idleTLS, idleTLS, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 1.1 ×", "", false},
 	{"heartbeat", "processor time per heartbeat", "µs", beating, beating, func(o outcome) float64 { return o.Heartbeats.ServerMicrosecondsEach }, "≤ 22", "≤ 15", false},
 	{"storm", "processor time per connect and join", "µs", joining, joining, func(o outcome) float64 { return o.Connecting.ServerMicrosecondsEach + o.Joining.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 1 ×", false},
 	{"room", "processor time per join, 500 into one room", "µs", oneRoom, oneRoom, func(o outcome) float64 { return o.Joining.ServerMicrosecondsEach }, "≤ 1.5 ×", "", false},

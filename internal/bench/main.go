@@ -102,6 +102,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 		}
 	}
+	if b.certificate, b.key, err = newCertificate(folder); err != nil {
+		return err
+	}
 	if err := b.measureAll(ctx); err != nil {
 		return err
 	}

@@ -23,8 +23,14 @@ import (
 func main() {
 	address := flag.String("addr", "127.0.0.1:8099", "`address` to listen on")
 	heartbeat := flag.Duration("heartbeat", 25*time.Second, "`time` between two heartbeats of a stream")
+	certificate := flag.String("cert", "", "`file` with a certificate: speak TLS and HTTP/2")
+	key := flag.String("key", "", "`file` with the certificate's key")
 	flag.Parse()
-	log.Fatal(http.ListenAndServe(*address, newHub(*heartbeat).routes()))
+	routes := newHub(*heartbeat).routes()
+	if *certificate != "" {
+		log.Fatal(http.ListenAndServeTLS(*address, *certificate, *key, routes))
+	}
+	log.Fatal(http.ListenAndServe(*address, routes))
 }
 
 // hub holds all clients.
