@@ -223,6 +223,7 @@ func (l *load) send(ctx context.Context) (*sending, error) {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	var busy sync.WaitGroup
+	defer busy.Wait()
 	for _, c := range l.clients {
 		if len(c.room.members) > 1 {
 			busy.Go(func() { c.send(ctx) })

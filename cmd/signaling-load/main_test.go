@@ -172,7 +172,7 @@ func TestTheServersOwnMetricsTellWhatItUses(t *testing.T) {
 
 	status, _, stderr := try(t, brief(url, "-metrics")...)
 	require.Equal(t, 2, status)
-	require.Contains(t, stderr, "Set ADMIN_TOKEN")
+	require.Contains(t, stderr, "set ADMIN_TOKEN")
 
 	t.Setenv("ADMIN_TOKEN", token)
 	status, stdout, stderr := try(t, brief(url, "-metrics")...)

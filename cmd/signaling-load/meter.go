@@ -43,7 +43,7 @@ func (m meter) measures() bool { return m.pid != 0 || m.metrics != nil }
 func (m meter) read() (u usage, err error) {
 	if m.metrics != nil {
 		if u, err = m.scrape(); err != nil {
-			return u, fmt.Errorf("reading %s: %w", m.metrics, err)
+			return u, fmt.Errorf("reading %s: %w", m.metrics.Redacted(), err)
 		}
 	}
 	if m.pid != 0 {
@@ -69,7 +69,7 @@ func (m meter) scrape() (u usage, err error) {
 	body, err := streamOf(response, response.Body)
 	if err != nil {
 		if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
-			err = fmt.Errorf("%w\nSet ADMIN_TOKEN to the operators' token of the server.", err)
+			err = fmt.Errorf("%w\nset ADMIN_TOKEN to the operators' token of the server", err)
 		}
 		return u, err
 	}

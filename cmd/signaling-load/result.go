@@ -91,7 +91,7 @@ func (c check) IsBroken() bool {
 
 func newResult(l *load) *result {
 	r := &result{
-		URL: l.url.String(), Floor: l.floor, Started: l.began.UTC().Truncate(time.Second),
+		URL: l.url.Redacted(), Floor: l.floor, Started: l.began.UTC().Truncate(time.Second),
 		Clients: len(l.clients), RoomSize: l.roomSize, Transport: "stream", Rate: l.rate, Batch: l.batch, Churn: l.churn,
 		HasProcess: l.meter.measures(),
 	}

@@ -15,13 +15,14 @@ type sender struct {
 	*client
 	drafts   map[kind]draft // by the kind of the first event
 	position int            // in the cycle of a description and its candidates
+	turn     int            // descriptions so far
 	peer     int            // place of the receiver
 	overdue  *time.Timer
 }
 
 // send sends events until ctx ends.
 func (c *client) send(ctx context.Context) {
-	s := sender{client: c, drafts: make(map[kind]draft), peer: c.place, overdue: time.NewTimer(0)}
+	s := sender{client: c, drafts: make(map[kind]draft), overdue: time.NewTimer(0)}
 	if c.load.rate == 0 {
 		s.sendInTurn(ctx)
 	} else {
@@ -115,29 +116,30 @@ func (s *sender) sendNext(sent time.Time) (accepted int) {
 	return accepted
 }
 
-// next returns the draft of the next request, and chooses its peer.
+// next returns the draft of the next request. A description goes to the next peer, and its
+// candidates to the same.
 func (s *sender) next() draft {
 	description := offer
 	if s.place%2 == 1 {
 		description = answer
 	}
+	cycle := 1 + s.load.candidates
 	kinds := make([]kind, 0, 64) // on the stack
 	for i := range s.load.batch {
-		k := candidate
-		if (s.position+i)%(1+s.load.candidates) == 0 {
-			k = description
-		}
-		kinds = append(kinds, k)
-	}
-	if kinds[0] != candidate {
-		s.peer = (s.peer + 1) % len(s.room.members)
-		if s.peer == s.place {
-			s.peer = (s.peer + 1) % len(s.room.members)
+		if (s.position+i)%cycle == 0 {
+			kinds = append(kinds, description)
+		} else {
+			kinds = append(kinds, candidate)
 		}
 	}
-	if s.load.batch == 1 {
-		s.position = (s.position + 1) % (1 + s.load.candidates)
-	} // else each batch begins a cycle
+	if kinds[0] == description {
+		others := len(s.room.members) - 1
+		s.peer = (s.place + 1 + s.turn%others) % len(s.room.members)
+		s.turn++
+	}
+	if s.load.batch == 1 { // a batch always begins a cycle, so that one draft serves all
+		s.position = (s.position + 1) % cycle
+	}
 	t, ok := s.drafts[kinds[0]]
 	if !ok || t.of != s.id { // the client has come back with another ID
 		t = newDraft(s.load.protocol.events(s.client, kinds), s.id)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -88,8 +89,8 @@ func (l *load) watch(p *progress) *watcher {
 			case <-tick.C:
 			}
 			spent, endErr := s.end(time.Now())
-			if err != nil || endErr != nil {
-				l.fail(endErr) // the server has ended, perhaps
+			if err = errors.Join(err, endErr); err != nil {
+				l.fail(err) // the server has ended, perhaps
 			}
 			phase := l.phase.Load()
 			if phase == nil {
