@@ -18,6 +18,7 @@ type settings struct {
 	floor     bool
 	poll      bool
 	netHTTP   bool
+	asBrowser bool
 	keepAlive bool
 	shared    int // connections for the POSTs of all clients; 0: each client has its own
 
@@ -55,6 +56,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.BoolVar(&s.floor, "floor", false, "speak the protocol of internal/bench/floor, a bare server to compare with")
 	transport := flags.String("transport", "stream", "how clients receive: `stream` or poll")
 	flags.BoolVar(&s.netHTTP, "net-http", false, "make requests by net/http, as is done for https; then the protocol is HTTP/2 if the server speaks it")
+	flags.BoolVar(&s.asBrowser, "browser", false, "send the headers that Chromium sends, which cost a server more than few")
 	flags.BoolVar(&s.keepAlive, "keep-alive", true, "keep each client's connection for POSTs open between requests")
 
 	flags.IntVar(&s.shared, "post-connections", 0, "`number` of connections that all clients share for POSTs, as behind a proxy; 0: each client has its own")

@@ -31,9 +31,10 @@ type load struct {
 
 func newLoad(s settings) *load {
 	l := &load{settings: s, meter: newMeter(s), began: time.Now(), connects: newLatencies(), joins: newLatencies(), deliveries: newLatencies()}
-	l.protocol = signaling{s.url, s.accessSecret}
+	base := newAddress(s.url, s.asBrowser)
+	l.protocol = signaling{base, s.accessSecret}
 	if s.floor {
-		l.protocol = floor{s.url, new(atomic.Uint64)}
+		l.protocol = floor{base, new(atomic.Uint64)}
 	}
 	shared := make([]link, s.shared)
 	for i := range shared {

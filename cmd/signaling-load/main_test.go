@@ -82,6 +82,7 @@ func TestOurServerDeliversEverythingInEachWay(t *testing.T) {
 		"net/http":              {"-net-http"},
 		"net/http with polls":   {"-net-http", "-transport=poll"},
 		"a connection per POST": {"-keep-alive=false"},
+		"as a browser":          {"-browser"},
 		"shared connections":    {"-post-connections=2"},
 		"churn":                 {"-churn=100"},
 		"churn of polls":        {"-churn=100", "-transport=poll", "-rate=500"},

@@ -34,7 +34,7 @@ type protocol interface {
 
 // signaling is the protocol of docs/protocol.md.
 type signaling struct {
-	base         *url.URL
+	base         address
 	accessSecret string // empty: the server demands no access tokens
 }
 
@@ -96,7 +96,7 @@ func (p signaling) post(c *client, path string, body []byte) []byte {
 // floor is the protocol of internal/bench/floor. The client chooses its ID, and the query
 // has everything but the event.
 type floor struct {
-	base *url.URL
+	base address
 	ids  *atomic.Uint64
 }
 
@@ -121,10 +121,35 @@ func (p floor) events(c *client, kinds []kind) []byte {
 	return request(p.base, "POST", "/events?from="+c.id+"&to="+anyTarget+"&ev="+kinds[0].String(), "", "application/json", kinds[0].event())
 }
 
-// request returns the bytes of a request, with the headers that every client sends.
-func request(base *url.URL, method, path, token, contentType string, body []byte) []byte {
-	b := make([]byte, 0, 256+len(path)+len(body))
-	b = append(b, method+" "+base.Path+path+" HTTP/1.1\r\nHost: "+base.Host+"\r\nUser-Agent: signaling-load\r\n"...)
+// address is where requests go, and what they have in common.
+type address struct{ path, headers string }
+
+func newAddress(server *url.URL, asBrowser bool) address {
+	headers := "Host: " + server.Host + "\r\n"
+	if !asBrowser {
+		return address{server.Path, headers + "User-Agent: signaling-load\r\n"}
+	}
+	origin := server.Scheme + "://" + server.Host
+	return address{server.Path, headers +
+		"Connection: keep-alive\r\n" +
+		"sec-ch-ua-platform: \"Linux\"\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
+		"sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\", \"Google Chrome\";v=\"140\"\r\n" +
+		"sec-ch-ua-mobile: ?0\r\n" +
+		"Accept: */*\r\n" +
+		"Origin: " + origin + "\r\n" +
+		"Sec-Fetch-Site: same-origin\r\n" +
+		"Sec-Fetch-Mode: cors\r\n" +
+		"Sec-Fetch-Dest: empty\r\n" +
+		"Referer: " + origin + "/\r\n" +
+		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
+		"Accept-Language: en-US,en;q=0.9\r\n"}
+}
+
+// request returns the bytes of a request.
+func request(to address, method, path, token, contentType string, body []byte) []byte {
+	b := make([]byte, 0, 1024+len(path)+len(body))
+	b = append(b, method+" "+to.path+path+" HTTP/1.1\r\n"+to.headers...)
 	if token != "" {
 		b = append(b, "Authorization: Bearer "+token+"\r\n"...)
 	}
