@@ -47,6 +47,7 @@ type client struct {
 	acquainted atomic.Int64  // other members that the client has heard of
 	heartbeats atomic.Int64
 	received   atomic.Int64
+	sequence   atomic.Int64 // of the last event that has arrived
 
 	flows   []flow             // by place of the sender; of the goroutine that receives
 	numbers []int              // by place of the receiver: the number of the last event
@@ -58,6 +59,7 @@ func (c *client) connect() error {
 	start := time.Now()
 	c.isLeaving.Store(false)
 	c.id, c.token = c.load.protocol.newID(), ""
+	c.sequence.Store(0)
 	known := make(chan error, 1)
 	if c.load.poll {
 		c.receiving.Go(func() { c.ended(c.receivePolls(known), known) })
@@ -140,6 +142,7 @@ func (c *client) receiveStream(known chan<- error) error {
 		kind, data, err := events.next()
 		if err == nil {
 			err = c.take(kind, data, known)
+			c.sequence.Store(events.sequence)
 		}
 		if err != nil {
 			return err
@@ -172,6 +175,7 @@ func (c *client) receivePolls(known chan<- error) error {
 			}
 		}
 		_, after, _ = strings.Cut(answer.LastEventID, ".")
+		c.sequence.Store(number([]byte(after)))
 	}
 	return nil
 }

@@ -1,13 +1,17 @@
 package main
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // A draft is a request that is made once and sent many times. Each event in it has
 // its own target and stamp.
 type draft struct {
-	request []byte
-	of      string // ID of the client
-	slots   []slot
+	request  []byte
+	of       string // ID of the client
+	position int    // where the sequence of the last event is that has arrived; 0: nowhere
+	slots    []slot
 }
 
 // slot says where one event's target and stamp are in a request.
@@ -17,7 +21,7 @@ type slot struct {
 }
 
 func newDraft(request []byte, of string) draft {
-	t := draft{request: request, of: of}
+	t := draft{request: request, of: of, position: positionIn(request)}
 	for from := 0; ; {
 		i := bytes.Index(request[from:], stampKey)
 		if i < 0 {
@@ -48,6 +52,30 @@ func (t draft) fill(i int, target string, s stamp) {
 		copy(t.request[at:], target)
 	}
 	s.write(t.request[t.slots[i].stamp:])
+}
+
+// anyPosition is a place for a sequence. Spaces at the end of a header field do not count.
+const anyPosition = "                "
+
+// positionIn finds the sequence with which a request confirms what has arrived.
+func positionIn(request []byte) int {
+	i := bytes.Index(request, []byte("Last-Event-ID: "))
+	if i < 0 {
+		return 0
+	}
+	return i + bytes.IndexByte(request[i:], '.') + 1
+}
+
+// confirm writes the sequence of the last event that has arrived, as the shipped clients do.
+func (t draft) confirm(sequence int64) {
+	if t.position > 0 {
+		writePosition(t.request[t.position:t.position+len(anyPosition)], sequence)
+	}
+}
+
+func writePosition(to []byte, sequence int64) {
+	written := strconv.AppendInt(to[:0], sequence, 10)
+	copy(to[len(written):], anyPosition)
 }
 
 // A stamp is what the generator writes into an event to know it again.

@@ -12,6 +12,8 @@ type frames struct {
 	from *bufio.Reader
 	long []byte // of a line that is longer than the buffer
 	kind []byte
+
+	sequence int64 // of the last event that had an id
 }
 
 func newFrames(from io.Reader) *frames {
@@ -31,6 +33,9 @@ func (f *frames) next() (kind, data []byte, err error) {
 			return []byte("heartbeat"), nil, nil
 		}
 		switch name, value, _ := bytes.Cut(line, []byte(": ")); string(name) {
+		case "id":
+			_, sequence, _ := bytes.Cut(value, []byte("."))
+			f.sequence = number(sequence)
 		case "event":
 			f.kind = append(f.kind, value...)
 		case "data":

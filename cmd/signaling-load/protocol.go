@@ -90,7 +90,11 @@ func (p signaling) events(c *client, kinds []kind) []byte {
 }
 
 func (p signaling) post(c *client, path string, body []byte) []byte {
-	return request(p.base, "POST", path, c.token, "application/json", body)
+	position := make([]byte, len(anyPosition))
+	writePosition(position, c.sequence.Load())
+	to := p.base
+	to.headers += "Last-Event-ID: " + c.token + "." + string(position) + "\r\n"
+	return request(to, "POST", path, c.token, "application/json", body)
 }
 
 // floor is the protocol of internal/bench/floor. The client chooses its ID, and the query

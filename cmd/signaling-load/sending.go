@@ -88,6 +88,7 @@ func (s *sender) sendNext(sent time.Time) (accepted int) {
 	for i := range t.slots {
 		t.fill(i, to.id, stamp{s.index, first + i, int64(sent.Sub(s.load.began))})
 	}
+	t.confirm(s.sequence.Load())
 	r, err := s.post(t.request)
 	if err != nil {
 		for i := range t.slots {
