@@ -320,7 +320,7 @@ func slowConsumersEnd(t *testing.T, w *witness) {
 	signal := fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, slow.socketID)
 	var err error
 	for err == nil { // straight into the outbox, so that its stream cannot keep up
-		err = s.hub.Deliver(slow.socketID, "signal", []byte(signal))
+		err = s.hub.DeliverMessage(slow.socketID, sse.Message{Kind: "signal", Data: sse.Line(signal)})
 	}
 	require.ErrorIs(t, err, sse.ErrOverflow)
 	var last event

@@ -58,8 +58,8 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	if w == nil && !u.unheard {
 		w = newListener(t)
 	}
-	joined := httpapitest.Run(t, u.Parts)
-	s := &server{httptest.NewUnstartedServer(joined.Handler()), joined.Hub()}
+	joined, web := httpapitest.Serve(t, u.Parts)
+	s := &server{web, joined.Hub()}
 	s.Config.ReadTimeout = patience
 	s.Config.IdleTimeout = time.Minute
 	u.http(s.Config)

@@ -149,7 +149,7 @@ func TestMetricsIdentifyNobody(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"limit", "problem", "reason", "state", "transport", "type", "why"}, slices.Sorted(maps.Keys(labels)))
-	require.ElementsMatch(t, []string{"connected", "away"}, labels["state"])
+	require.ElementsMatch(t, []string{"connected", "away", "new", "active", "idle", "reserve"}, labels["state"])
 	require.ElementsMatch(t, []string{"stream", "poll"}, labels["transport"])
 	require.ElementsMatch(t, []string{"client disconnect", "transport close", "slow consumer", "kicked"}, labels["reason"])
 	require.Len(t, labels["why"], len(conns.Reasons()))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 	"signaling-server/sse"
 )
@@ -44,6 +45,29 @@ func (s *Server) Between(m Meddler) { s.meddle.Store(&m) }
 func Run(t testing.TB, p server.Parts) *server.Server {
 	s, err := server.Join(p)
 	require.NoError(t, err)
+	runUntilTheEnd(t, s)
+	return s
+}
+
+// Serve runs a server until the test ends. It returns an HTTP server for it, which the caller
+// must start and close.
+func Serve(t testing.TB, p server.Parts) (*server.Server, *httptest.Server) {
+	s, err := server.Join(p)
+	require.NoError(t, err)
+	web := httptest.NewUnstartedServer(s.Handler())
+	if p.SSE.Budget != nil || linkOf(t) == Engine { // a guard would charge the budget for connections
+		runUntilTheEnd(t, s)
+		return s, web
+	}
+	guard := s.Guard(conns.Options{})
+	web.Listener = guard.Listen(web.Listener)
+	web.Config.ConnState, web.Config.ConnContext = guard.ConnState, guard.ConnContext
+	runUntilTheEnd(t, s)
+	awaitParking(t, guard)
+	return s, web
+}
+
+func runUntilTheEnd(t testing.TB, s *server.Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
@@ -51,16 +75,15 @@ func Run(t testing.TB, p server.Parts) *server.Server {
 		cancel()
 		running.Wait()
 	})
-	return s
 }
 
 // Start starts a server that stops with the test. Unless its parts say otherwise, a room
 // may have 100 members, and no rate is limited.
 func Start(t *testing.T, p server.Parts) *Server {
 	p.Rooms.Members = cmp.Or(p.Rooms.Members, 100)
-	signaling := Run(t, p)
+	signaling, behind := Serve(t, p)
 	s := &Server{Hub: signaling.Hub()}
-	behind := httptest.NewServer(signaling.Handler())
+	behind.Start()
 	t.Cleanup(func() {
 		behind.CloseClientConnections()
 		behind.Close()

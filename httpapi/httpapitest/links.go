@@ -1,0 +1,74 @@
+package httpapitest
+
+import (
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/httpapi/conns"
+)
+
+// Link is what writes the streams of a server: see package sse.
+type Link string
+
+// The links. The streams of a test go over parked connections, unless the test uses another
+// link.
+const (
+	Parked Link = "parked"
+	Engine Link = "engine"
+)
+
+// links holds the links of tests that do not go over parked connections, by their names.
+var links sync.Map
+
+// OverEngine makes the streams of a test, and of its subtests, go over the engine. It must
+// come before the server of the test.
+func OverEngine(t testing.TB) {
+	links.Store(t.Name(), Engine)
+	t.Cleanup(func() { links.Delete(t.Name()) })
+}
+
+// linkOf returns the link of a test.
+func linkOf(t testing.TB) Link {
+	for name := t.Name(); ; {
+		if link, found := links.Load(name); found {
+			return link.(Link)
+		}
+		end := strings.LastIndexByte(name, '/')
+		if end < 0 {
+			return Parked
+		}
+		name = name[:end]
+	}
+}
+
+// awaitParking waits until a guard runs. Before that, it parks nothing.
+func awaitParking(t testing.TB, guard *conns.Guard) {
+	if runtime.GOOS != "linux" {
+		return // no connection is parked there
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener = guard.Listen(listener)
+	defer listener.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	connection, err := listener.Accept()
+	require.NoError(t, err)
+	defer connection.Close()
+	request := (&http.Request{ProtoMajor: 1}).WithContext(guard.ConnContext(t.Context(), connection))
+	require.Eventually(t, func() bool { return guard.CanPark(hijackable{}, request) }, time.Minute, 100*time.Microsecond)
+}
+
+// hijackable is an answer that could be hijacked.
+type hijackable struct {
+	http.ResponseWriter
+	http.Hijacker
+}
