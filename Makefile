@@ -84,7 +84,8 @@ unit:
 	$(GO) test $(RACE) -vet=off ./...
 
 fuzz:
-	$(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
+	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
+	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzAStream -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzParseDocument -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
