@@ -184,6 +184,7 @@ func (a *API) serveReading(w http.ResponseWriter, r *http.Request, network *limi
 			a.log(record, r)
 			network.End(limits.Reading)
 		}
+		defer func() { record.ResponseWriter = nil }() // a parked stream would keep the buffers of net/http for as long as it lives
 	}
 	defer answer.end()
 	a.serveHTTP(answer, r, refusal)

@@ -30,7 +30,7 @@ func (p *part) Close() {}
 
 // sizesOf makes sizes of events of some bytes: most are small, and some take many windows.
 func sizesOf(seed []byte) (sizes []int) {
-	for _, b := range seed[:min(len(seed), 24)] {
+	for _, b := range seed[:min(len(seed), 8)] {
 		size := int(b)
 		if b > 200 {
 			size = (int(b) - 200) * maxPiece / 13
