@@ -203,11 +203,11 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
 
 // Confirm notes that everything up to a position has arrived, so that it need not be kept
-// for a resume. It does nothing if the position was never written, if a later position is
-// confirmed already, or if the socket has ended.
+// for a resume. It does nothing if the present stream or poll has not reached the position,
+// if a later position is confirmed already, or if the socket has ended.
 func (h *Hub) Confirm(position EventID) {
 	if s := h.socket(position.Token.SocketID()); s != nil {
-		s.confirmWritten(position.Sequence)
+		s.confirmTaken(position.Sequence)
 	}
 }
 

@@ -1,6 +1,10 @@
 package sse_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,5 +97,52 @@ func TestWhatAClientConfirmsIsNotKept(t *testing.T) {
 		require.Empty(t, ended.of(socketID))
 		late.disconnect()
 		again.disconnect()
+	})
+}
+
+// An event may have arrived before the server has noted that it was written.
+func TestAClientMayConfirmWhatIsStillBeingWritten(t *testing.T) {
+	inBubbleWithin(t, 1<<30, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, account *budget.Budget) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, first, idle := c.socketID(), *c.position(), account.Used()
+		first.Sequence = 1
+		release := c.stall()
+		deliver(t, hub, socketID, 1, 1)
+		synctest.Wait()
+		hub.Confirm(first)
+		require.Equal(t, idle, account.Used())
+		release()
+		deliver(t, hub, socketID, 2, 3)
+		synctest.Wait()
+		requireNumbers(t, c.heard(), 1, 3)
+		c.disconnect()
+	})
+}
+
+// Two programs may use the session of one client. The one that reads is behind the one that
+// confirms, and still receives all that it asked for.
+func TestNobodyConfirmsWhatThePresentReaderIsYetToBring(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, beginning := c.socketID(), c.position()
+		long := fmt.Appendf(nil, `{"type":"signal","data":%q}`, strings.Repeat("x", 100<<10))
+		for range 3 {
+			require.NoError(t, hub.Deliver(socketID, "signal", long))
+		}
+		synctest.Wait()
+		require.Equal(t, 3, len(c.heard()))
+		arrived := c.position()
+
+		var release func()
+		behind := connectTo(t, hub, beginning, httptest.NewRequest(http.MethodGet, "/events", nil), func(c *client) { release = c.stall() })
+		synctest.Wait()
+		hub.Confirm(*arrived)
+		release()
+		synctest.Wait()
+		require.True(t, behind.resumed())
+		require.Equal(t, 3, len(behind.heard()))
+		behind.disconnect()
 	})
 }

@@ -271,11 +271,12 @@ func (s *socket) confirm(position uint64) {
 	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
-// confirmWritten is confirm for a client that need not begin to read.
-func (s *socket) confirmWritten(position uint64) {
+// confirmTaken is confirm for a client that need not begin to read. The present reader has
+// taken what it confirms: otherwise the reader would ask for what the outbox has forgotten.
+func (s *socket) confirmTaken(position uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.written {
+	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.taken {
 		s.confirm(position)
 	}
 }
