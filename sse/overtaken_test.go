@@ -120,8 +120,8 @@ func TestAClientMayConfirmWhatIsStillBeingWritten(t *testing.T) {
 	})
 }
 
-// Two programs may use the session of one client. The one that reads is behind the one that
-// confirms, and still receives all that it asked for.
+// Two programs may use the session of one client. If the reader is behind the program that
+// confirms, the reader still receives all that it asked for.
 func TestNobodyConfirmsWhatThePresentReaderIsYetToBring(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)

@@ -55,12 +55,21 @@ func TestTheReportNamesWhatABrokenServerBreaks(t *testing.T) {
 	always := func(*http.Request) bool { return true }
 	isStream := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == "/events" }
 	isPost := func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Path == "/events" }
+	isWrong := func(r *http.Request) bool { return isPost(r) && r.Header.Get("Last-Event-ID") == "nonsense" }
+	losesIDs := func(r *http.Request) bool {
+		if isPost(r) {
+			r.Header.Del("Last-Event-ID")
+		}
+		return false
+	}
 	for name, broken := range map[string]struct {
 		on    func(*http.Request) bool
 		as    func(w http.ResponseWriter) http.ResponseWriter
 		rules []string // IDs that the report must name
 	}{
 		"accepts with 200":         {isPost, status(http.StatusAccepted, http.StatusOK), []string{"accepted-is-202"}},
+		"hears no confirmation":    {losesIDs, nil, []string{"a-post-may-confirm"}},
+		"demands right ids":        {isWrong, status(http.StatusAccepted, http.StatusUnprocessableEntity), []string{"a-wrong-confirmation-does-no-harm"}},
 		"accepts with an array":    {isPost, body("{}", "[]"), []string{"accepted-is-202"}},
 		"repeats events":           {isStream, frames(func(f string) string { return f + f }), []string{"accepted-means-delivered-once-and-in-order", "signals-reach-only-their-target"}},
 		"loses signals":            {isStream, frames(without("event: signal")), []string{"accepted-means-delivered-once-and-in-order"}},

@@ -80,6 +80,44 @@ var sendingRules = []rule{
 		t.expect("data", 3, b.next("signal").json["data"])
 		b.quiet()
 	}},
+	{sending, "a-post-may-confirm", "A POST with Last-Event-ID confirms everything up to that id, so a stream or poll from before it gets a new socket.", func(t *trial) {
+		p := t.connect()
+		p.quiet()
+		before := p.lastID
+		for _, post := range []func(confirmed string) answer{
+			func(confirmed string) answer { return p.post(`{"type":"ping"}`, "Last-Event-ID", confirmed) },
+			func(confirmed string) answer {
+				return p.batch(`{"events":[{"type":"ping"}]}`, "Last-Event-ID", confirmed)
+			},
+		} {
+			p.quiet()
+			confirmed := p.lastID
+			if a := post(confirmed); a.status != http.StatusAccepted && a.status != http.StatusOK {
+				t.fail("a POST that confirms\nexpected: 202 or 200\nseen:     %s", shortened(a.String()))
+			}
+			p.next("pong")
+			early := t.meet(t.listen(http.MethodGet, "/events", map[string]string{"Last-Event-ID": before}))
+			t.expect("resumed, from before what was confirmed", false, early.hello["resumed"])
+			p.lastID = confirmed
+			p.resume()
+			p.next("pong")
+			before = confirmed
+		}
+	}},
+	{sending, "a-wrong-confirmation-does-no-harm", "A Last-Event-ID that is malformed, of another token or from the future confirms nothing, and the POST is answered as without it.", func(t *trial) {
+		p, other := t.connect(), t.connect()
+		beginning, othersBeginning := p.lastID, other.lastID
+		other.quiet()
+		for _, wrong := range []string{"nonsense", p.token, p.token + ".-1", p.token + ".01", p.token + ".9007199254740991", other.lastID, unknownSocket + ".1"} {
+			t.expect("the status of a POST with a wrong Last-Event-ID", http.StatusAccepted, p.post(`{"type":"ping"}`, "Last-Event-ID", wrong).status)
+			p.next("pong")
+		}
+		p.lastID, other.lastID = beginning, othersBeginning
+		for _, each := range []*peer{p, other} {
+			each.resume()
+			each.next("pong")
+		}
+	}},
 	{sending, "a-page-that-unloads-may-send-a-beacon", `navigator.sendBeacon("/events", …) works as well: the JSON of one event as text/plain, with a further member token in place of the header.`, func(t *trial) {
 		a, b := t.pair()
 		answer := t.ask(http.MethodPost, "/events", map[string]string{"Content-Type": "text/plain;charset=UTF-8"}, fmt.Sprintf(`{"type":"disconnect","token":%q}`, b.token))

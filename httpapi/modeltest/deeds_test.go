@@ -158,6 +158,7 @@ func allThatHappens() (all []string) {
 	add("gives its position by ", "id, token and id, query, token")
 	add("resumes from ", "the last id, an earlier id, the same position, the beginning, what it confirmed, the future")
 	add("resumes ", "twice")
+	add("confirms ", "what it has seen, an earlier event, the future, an invalid id, another's id")
 	add("asks with ", "another's id, an invalid id, an unknown id, an unknown token")
 	add("posts ", "join-room, leave-room, offer, answer, ice-candidate, signal, signal to all, send-message, typing-start, typing-stop, "+
 		"ping, heartbeat, disconnect, an invalid event, a batch, a beacon")

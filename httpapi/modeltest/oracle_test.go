@@ -144,6 +144,16 @@ func (o *oracle) resume(s *oracleSocket, r *oracleReader, position int) bool {
 	return true
 }
 
+// confirm forgets the events up to a position, because the client says that they have arrived.
+// A position from the future says nothing.
+func (o *oracle) confirm(s *oracleSocket, position int) {
+	if s.ended || position <= s.confirmed || position > len(s.events) {
+		return
+	}
+	s.confirmed, s.forgotten = position, max(position, s.forgotten)
+	o.wroteUpTo(s, position)
+}
+
 func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed bool) {
 	o.hear(s)
 	s.reader, s.transport = r, r.transport

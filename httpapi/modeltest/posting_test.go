@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"signaling-server/sse"
 )
 
 // posting is an event that a client posts.
@@ -137,6 +139,7 @@ var goodbye = posting{"disconnect", fact{"type": "disconnect"}, `{"type":"discon
 // sent is a POST that a client may send several times.
 type sent struct {
 	path, contentType, bearer, key, body string
+	lastID                               string // what the client confirms, or ""
 	answer                               string // the answer that the oracle predicts
 }
 
@@ -153,6 +156,9 @@ func (p sent) request() *http.Request {
 	}
 	if p.key != "" {
 		r.Header.Set("Idempotency-Key", p.key)
+	}
+	if p.lastID != "" {
+		r.Header.Set("Last-Event-ID", p.lastID)
 	}
 	return r
 }
@@ -224,6 +230,9 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 		p.key = fmt.Sprint("key-", m.count)
 	}
 	m.oracle.now = time.Now()
+	if rapid.IntRange(0, 3).Draw(m.t, "confirms") == 1 {
+		p.lastID = m.confirm(c, p)
+	}
 	p.answer = m.predict(c.socket, p.path, events...)
 	m.did(c, what, p.body, "→", p.answer)
 	if isKeyed && p.answer != unknownSession {
@@ -237,6 +246,27 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 		return
 	}
 	m.exchange(c, p)
+}
+
+// confirm draws what a POST confirms, and makes the oracle confirm it.
+func (m *machine) confirm(c *modelClient, p sent) (lastID string) {
+	s, position := c.socket, c.seen
+	what := rapid.SampledFrom([]string{"what it has seen", "what it has seen", "an earlier event", "the future", "an invalid id", "another's id"}).Draw(m.t, "what")
+	m.did(c, "confirms "+what)
+	switch what {
+	case "an earlier event":
+		position = rapid.IntRange(0, c.seen).Draw(m.t, "position")
+	case "the future":
+		position = len(s.events) + rapid.SampledFrom([]int{1, 2, 1 << 40}).Draw(m.t, "steps ahead")
+	case "an invalid id":
+		return fmt.Sprintf("%s.0%d", s.token, position)
+	case "another's id":
+		return m.drawOtherToken(c, sse.NewToken().Secret()) + ".1"
+	}
+	if p.bearer != "" {
+		m.oracle.confirm(s, position)
+	}
+	return fmt.Sprintf("%s.%d", s.token, position)
 }
 
 // exchange sends a POST and compares the answer.
