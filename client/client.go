@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -58,6 +59,7 @@ type identity struct {
 	mu              sync.Mutex // guards what follows
 	socketID, token string
 	heartbeats      time.Duration // from one heartbeat of this client to the next; 0: it sends none
+	lastID          string        // the position after the event that was taken last; of the same socket, or of the next
 }
 
 func (i *identity) set(socketID, token string, heartbeats time.Duration) {
@@ -81,6 +83,27 @@ func (i *identity) pulse() (socketID string, interval time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.socketID, i.heartbeats
+}
+
+// take notes the position after an event. An empty position is that of the event before.
+func (i *identity) take(lastID string) {
+	if lastID == "" {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.lastID = lastID
+}
+
+// position returns the position after the event that was taken last, or "" if that event is
+// not one of the socket with this token.
+func (i *identity) position(token string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if owner, _, _ := strings.Cut(i.lastID, "."); owner != token {
+		return ""
+	}
+	return i.lastID
 }
 
 func (i *identity) get() (socketID, token string) {
@@ -182,4 +205,11 @@ func (c *Client) request(ctx context.Context, method, path, token string, query 
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	return r, nil
+}
+
+// setPosition lets a request say up to where its client has taken the events, if that is known.
+func setPosition(r *http.Request, lastID string) {
+	if lastID != "" {
+		r.Header.Set("Last-Event-ID", lastID)
+	}
 }

@@ -30,11 +30,10 @@ func (p *polling) read(time.Duration) ([]received, error) {
 	ctx, cancel := context.WithTimeout(p.client.hearing, pollWait+pollMargin)
 	defer cancel()
 	query := url.Values{"wait": {strconv.Itoa(int(pollWait / time.Second))}}
-	lastID := p.client.reader.lastID
-	if dot := strings.LastIndexByte(lastID, '.'); dot >= 0 {
-		query.Set("after", lastID[dot+1:])
-	}
 	_, token := p.client.identity.get()
+	if _, sequence, found := strings.Cut(p.client.identity.position(token), "."); found {
+		query.Set("after", sequence)
+	}
 	r, err := p.client.request(ctx, http.MethodGet, "events/poll", token, query, nil)
 	if err != nil {
 		return nil, err

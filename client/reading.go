@@ -21,7 +21,6 @@ var ErrReading = errors.New("another loop is already reading the events of this 
 type reader struct {
 	source source     // nil while there is none
 	unread []received // events that have arrived but were not taken yet
-	lastID string     // the position after the event that was taken last
 	met    Event      // the first event, which Dial has taken; the first loop gets it
 
 	polls    bool // the source is polling, because streams bring nothing here
@@ -116,9 +115,7 @@ func (c *Client) next() (Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if got.id != "" {
-			c.reader.lastID = got.id
-		}
+		c.identity.take(got.id)
 		event, err := decodeEvent(got.data)
 		if err != nil {
 			return nil, err

@@ -237,6 +237,7 @@ func (c *Client) postOnce(events int, path, token, key string, body []byte) ([]e
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
+	setPosition(r, c.identity.position(token)) // the server need not keep what has been taken
 	response, err := c.http.Do(r)
 	if err != nil {
 		return nil, err

@@ -73,9 +73,7 @@ func (s *stream) open() error {
 		return err
 	}
 	r.Header.Set("Accept", "text/event-stream")
-	if lastID := s.client.reader.lastID; lastID != "" {
-		r.Header.Set("Last-Event-ID", lastID)
-	}
+	setPosition(r, s.client.identity.position(token))
 	response, err := s.client.http.Do(r)
 	if err != nil {
 		return err
