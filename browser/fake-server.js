@@ -28,6 +28,7 @@ export async function until(holds) {
 export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
   const self = { posts: [], asked: [], streams: new Set(), sessions: 0, url: "", port: 0, sent, send, drop, stop };
   let forgotten = false;
+  let sequence = 0; // of the last event in this session
   const server = createServer(async (request, response) => {
     const path = new URL(`http://host${request.url}`).pathname;
     if (request.method === "GET" || path === "/events/stream") {
@@ -46,7 +47,10 @@ export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
     const known = request.headers.authorization?.split(" ")[1];
     const resumed = known === `token-${self.sessions}` && !forgotten;
     forgotten = false;
-    if (!resumed) self.sessions++;
+    if (!resumed) {
+      self.sessions++;
+      sequence = 0;
+    }
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     const stream = { response };
     self.streams.add(stream);
@@ -57,10 +61,11 @@ export async function startServer(t, { read, answer = accept, port = 0 } = {}) {
     });
   }
 
-  const write = ({ response }, event) => response.write(`id: token-${self.sessions}.1\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  const write = ({ response }, event) => response.write(`id: token-${self.sessions}.${sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 
   // Sends an event in all streams.
   function send(event) {
+    if (event.type !== "heartbeat") sequence++;
     for (const stream of self.streams) write(stream, event);
   }
 

@@ -85,6 +85,59 @@ test("headers of the app do not mix with those of the client", soon, async (t) =
   assert.equal(headers["x-app"], "a");
 });
 
+// The server need not keep what has arrived. A position of another session would say nothing.
+test("each POST confirms the last event of its session", soon, async (t) => {
+  const server = await startServer(t);
+  const socket = open(t, server.url);
+  const ping = async () => {
+    await socket.emitWithAck("ping");
+    return server.posts.at(-1).headers["last-event-id"];
+  };
+  await connected(socket);
+  assert.equal(await ping(), "token-1.0");
+  for (const number of [1, 2]) {
+    const heard = new Promise((resolve) => socket.once("pong", resolve));
+    server.send({ type: "pong", timestamp: 0 });
+    await heard;
+    assert.equal(await ping(), `token-1.${number}`);
+  }
+  const again = connected(socket);
+  server.drop({ forget: true });
+  await again;
+  assert.equal(await ping(), "token-2.0");
+});
+
+test("a POST that is repeated confirms what came meanwhile", soon, async (t) => {
+  const server = await startServer(t, {
+    answer: (response, post, count) => {
+      if (count > 1) return accept(response, post);
+      server.send({ type: "pong", timestamp: 0 });
+      response.destroy();
+    },
+  });
+  const socket = open(t, server.url);
+  await connected(socket);
+  await socket.emitWithAck("ping");
+  assert.deepEqual(server.posts.map(({ headers }) => headers["last-event-id"]), ["token-1.0", "token-1.1"]);
+  assert.equal(server.posts[0].headers["idempotency-key"], server.posts[1].headers["idempotency-key"]);
+});
+
+// If a page of another origin sends any other header, the browser refuses the request. A server of 1.1
+// allows every header.
+test("the client sends only headers that a server of 1.0 allows", soon, async (t) => {
+  const server = await startServer(t);
+  const socket = open(t, server.url);
+  await connected(socket);
+  await socket.emitWithAck("ping");
+  const again = new Promise((resolve) => socket.io.once("reconnect", resolve));
+  server.drop();
+  await again;
+  const allowed = ["authorization", "content-type", "idempotency-key", "last-event-id"];
+  const needNoPermission = /^(accept.*|cache-control|connection|content-length|host|pragma|sec-.*|user-agent)$/;
+  const sent = [...server.posts, ...server.asked].flatMap(({ headers }) => Object.keys(headers));
+  assert.deepEqual([...new Set(sent.filter((name) => !needNoPermission.test(name)))].sort(), allowed);
+});
+
 test("a clock that is put back does not end the heartbeats", soon, async (t) => {
   const server = await startServer(t);
   const { now } = Date;

@@ -20,7 +20,7 @@ const FINAL = /kicked|replaced/;
 export class Connection {
   session; // what a resume needs: { server, token, position }
   brokenSince = Date.now(); // 0 while a reader works
-  worksSince = 0; // when a reader last began to work after a break
+  worksSince; // when a reader last began to work after a break
   tell; // of the constructor
 
   #url;
@@ -32,7 +32,7 @@ export class Connection {
   #window = 10_000;
 
   // Of the present reader, or of the last:
-  #reading = new AbortController();
+  #reading;
   #begin;
   #heard; // whether an event came
   #lively; // whether an event came after the start
@@ -170,7 +170,7 @@ export class Connection {
   /** @param {string} [why] */
   #end(why) {
     this.#why ??= why;
-    this.#reading.abort();
+    this.#reading?.abort();
   }
 
   #over(reason, error) {

@@ -24,7 +24,7 @@ export class Sender {
   #closed; // whether no more events come
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
-  #failingSince = 0; // since when no POST reaches the server; 0 if the last did
+  #failingSince; // since when no POST reaches the server; 0 or undefined if the last did
   #lastSign = 0; // when this session last sent anything; 0 before its first heartbeat, NaN during one
 
   // While nothing reads the session, events wait: a POST whose answer is lost with the session could
@@ -111,7 +111,9 @@ export class Sender {
       await within(PATIENCE, async () => {
         const response = await fetch(url, {
           method: "POST",
-          headers: headersOf(this.#server, token, { "Content-Type": "application/json", "Idempotency-Key": key }),
+          headers: headersOf(this.#server, token, {
+            "Content-Type": "application/json", "Idempotency-Key": key, "Last-Event-ID": this.connection.session.position,
+          }),
           body,
           signal,
           keepalive: this.#closed && !attempt, // the page may unload right after disconnect(); browsers refuse too much of it
