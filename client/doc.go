@@ -26,8 +26,9 @@
 // polling. Messages that you send while a request is under way go together in the
 // next request. That keeps their order, and a call costs few requests. If the answer
 // to a request is lost, the client repeats the request with the same
-// Idempotency-Key, so that nothing is done twice. A client with a stream sends
-// heartbeats. So its room learns when it is gone, even if a proxy keeps its stream.
+// Idempotency-Key, so that nothing is done twice. Each request also confirms the events
+// that your loop has taken, so that the server need not keep them. A client with a stream
+// sends heartbeats. So its room learns when it is gone, even if a proxy keeps its stream.
 //
 // # What it leaves to you
 //

@@ -27,11 +27,11 @@ export class Connection {
   #transport; // has the name of the rung that is tried, or works
   #rung;
   #stop = new AbortController();
-  #deadline = Infinity; // the time from which a silent reader counts as dead
   #interval = 10_000;
   #window = 10_000;
 
   // Of the present reader, or of the last:
+  #deadline = Infinity; // the time from which a silent reader counts as dead
   #reading;
   #begin;
   #heard; // whether an event came

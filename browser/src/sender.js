@@ -25,7 +25,7 @@ export class Sender {
   #keys = 0;
   #attempt; // aborts the POST under way, and the wait for the next
   #failingSince; // since when no POST reaches the server; 0 or undefined if the last did
-  #lastSign = 0; // when this session last sent anything; 0 before its first heartbeat, NaN during one
+  #lastSign; // when this session last sent anything; 0 before its first heartbeat, NaN during one
 
   // While nothing reads the session, events wait: a POST whose answer is lost with the session could
   // never be repeated.
