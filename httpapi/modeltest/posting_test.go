@@ -230,9 +230,7 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 		p.key = fmt.Sprint("key-", m.count)
 	}
 	m.oracle.now = time.Now()
-	if rapid.IntRange(0, 3).Draw(m.t, "confirms") == 1 {
-		p.lastID = m.confirm(c, p)
-	}
+	p.lastID = m.confirm(c, p)
 	p.answer = m.predict(c.socket, p.path, events...)
 	m.did(c, what, p.body, "→", p.answer)
 	if isKeyed && p.answer != unknownSession {
@@ -248,8 +246,11 @@ func (m *machine) send(c *modelClient, what string, p sent, events ...posting) {
 	m.exchange(c, p)
 }
 
-// confirm draws what a POST confirms, and makes the oracle confirm it.
+// confirm draws what a POST confirms, mostly nothing, and makes the oracle confirm it.
 func (m *machine) confirm(c *modelClient, p sent) (lastID string) {
+	if rapid.IntRange(0, 3).Draw(m.t, "confirms") != 1 {
+		return ""
+	}
 	s, position := c.socket, c.seen
 	what := rapid.SampledFrom([]string{"what it has seen", "what it has seen", "an earlier event", "the future", "an invalid id", "another's id"}).Draw(m.t, "what")
 	m.did(c, "confirms "+what)
@@ -315,6 +316,7 @@ func (m *machine) repeat(c *modelClient) {
 		p.answer = unknownSession
 	}
 	m.oracle.now = time.Now()
+	p.lastID = m.confirm(c, p)
 	m.oracle.hear(c.socket)
 	m.exchange(c, p)
 }
