@@ -98,7 +98,7 @@ func Join(p Parts) (*Server, error) {
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
 	p.SSE.OnRead, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.EventDelivered
-	p.SSE.Parking = s.parking
+	p.SSE.Parking = cmp.Or(p.SSE.Parking, sse.Parking(s.parking))
 	s.hub = sse.NewHub(p.SSE)
 
 	var carrier rooms.Courier = courier{s.hub}

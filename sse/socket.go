@@ -226,12 +226,13 @@ type ticked struct {
 
 // tickReader is tick for a socket that has a reader.
 func (s *socket) tickReader(now time.Duration) (again time.Duration) {
+	if s.isLost(now) && s.farewell == nil {
+		s.reader.end(true, nil, lastWordTime)
+		return now
+	}
 	again = min(s.reader.beat(now), s.outbox.expires(s.hub.retention))
 	if heard := time.Duration(s.heard.Load()); heard != 0 {
 		again = min(again, heard+s.hub.patience())
-	}
-	if s.isLost(now) && s.farewell == nil {
-		s.reader.end(true, nil, lastWordTime)
 	}
 	return again
 }

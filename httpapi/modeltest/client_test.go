@@ -36,7 +36,7 @@ type line struct {
 
 // ask sends a request for events over a new connection. The caller must call hangUp.
 func (s *modelServer) ask(r *http.Request) *line {
-	l := &line{ear: &ear{Conn: s.network.dial()}, read: make(chan struct{})}
+	l := &line{ear: s.network.dial(), read: make(chan struct{})}
 	go l.run(r) // ends with the answer, or when the client hangs up
 	return l
 }
@@ -183,8 +183,10 @@ func (l *line) has() (count int) {
 type ear struct {
 	net.Conn
 
-	mu      sync.Mutex    // guards the fields below
-	covered chan struct{} // nil while the ear reads; closed when it reads again
+	mu       sync.Mutex    // guards the fields below
+	covered  chan struct{} // nil while the ear reads; closed when it reads again
+	waiting  []func()      // to be called when the ear reads again
+	isClosed bool
 }
 
 // Read implements net.Conn.
@@ -205,6 +207,9 @@ func (e *ear) Read(p []byte) (int, error) {
 // Close implements net.Conn.
 func (e *ear) Close() error {
 	err := e.Conn.Close()
+	e.mu.Lock()
+	e.isClosed, e.waiting = true, nil
+	e.mu.Unlock()
 	e.uncover()
 	return err
 }
@@ -224,7 +229,26 @@ func (e *ear) uncover() {
 		_ = e.SetReadDeadline(time.Time{})
 		close(e.covered)
 		e.covered = nil
+		for _, call := range e.waiting {
+			go call() // it returns at once
+		}
+		e.waiting = nil
 	}
+}
+
+// isCovered reports whether the ear reads nothing now. If so, it calls a function when the
+// ear reads again. The error is [net.ErrClosed].
+func (e *ear) isCovered(then func()) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.isClosed:
+		return false, net.ErrClosed
+	case e.covered != nil:
+		e.waiting = append(e.waiting, then)
+		return true, nil
+	}
+	return false, nil
 }
 
 // do sends a request and returns the answer in short form: "202", "404 target-not-found", or

@@ -91,6 +91,9 @@ func newMachine(t *rapid.T, deeds tally) *machine {
 	if rapid.Bool().Draw(t, "small outboxes") {
 		options.Outbox.UnsentEvents, options.Outbox.RetainedEvents = smallOutbox, 4
 	}
+	if rapid.Bool().Draw(t, "parked streams") {
+		options.Parking = parking{}
+	}
 	maxMembers := rapid.SampledFrom([]int{mostAtOnce, 3}).Draw(t, "members in a room")
 
 	m := &machine{

@@ -452,7 +452,7 @@ func (o *oracle) tick(first []string) {
 // client sends heartbeats and was idle for as long.
 func (o *oracle) beat(s *oracleSocket) {
 	r, interval := s.reader, o.options.HeartbeatInterval
-	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() {
+	if r == nil || r.transport != sse.OverStream || !r.stuckAt.IsZero() || o.mustMiss(s) {
 		return
 	}
 	isUnheard := !s.heard.IsZero() && o.now.Sub(s.heard) >= interval && r.lastBeat.Before(s.heard)

@@ -123,10 +123,17 @@ func newNetwork() *network {
 	return &network{calls: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-func (n *network) dial() net.Conn {
+func (n *network) dial() *ear {
 	client, server := net.Pipe()
-	n.calls <- server
-	return client
+	e := &ear{Conn: client}
+	n.calls <- &pipe{server, e}
+	return e
+}
+
+// pipe is the server's end of a connection.
+type pipe struct {
+	net.Conn
+	ear *ear // the client's end
 }
 
 // Accept implements net.Listener.
