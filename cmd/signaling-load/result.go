@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -61,7 +62,8 @@ type sending struct {
 	PerSecond   float64      `json:"perSecond"`
 	Latency     percentiles  `json:"latencyMilliseconds"`
 	Curve       []percentile `json:"curve"`
-	Late        int64        `json:"late"` // that the clients sent later than they were due
+	Typical     percentiles  `json:"typicalSecondMilliseconds"` // medians of the percentiles of each second
+	Late        int64        `json:"late"`                      // that the clients sent later than they were due
 	Churned     int64        `json:"churned,omitempty"`
 	Server      float64      `json:"serverMicrosecondsEach,omitempty"`
 	Cores       float64      `json:"serverCores,omitempty"`
@@ -126,6 +128,28 @@ func newSending(l *load, events int64, s spent) *sending {
 	return r
 }
 
+// typical returns the medians of what was measured in each second. Other work on the
+// machine, which disturbs some seconds, changes them little.
+func typical(samples []sample) percentiles {
+	median := func(of func(percentiles) float64) float64 {
+		var values []float64
+		for _, s := range samples {
+			if s.Phase == "measuring" && s.Latency.Max > 0 {
+				values = append(values, of(s.Latency))
+			}
+		}
+		if len(values) == 0 {
+			return 0
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	return percentiles{
+		median(func(p percentiles) float64 { return p.P50 }), median(func(p percentiles) float64 { return p.P99 }),
+		median(func(p percentiles) float64 { return p.P999 }), median(func(p percentiles) float64 { return p.Max }),
+	}
+}
+
 // each returns the microseconds of one of n; 0 if there is none.
 func each(d time.Duration, n int64) float64 {
 	if n == 0 {
@@ -147,6 +171,9 @@ func (r *result) judge(l *load) {
 			r.Check.Doubled += f.doubled
 			r.Check.Reordered += f.reordered
 		}
+	}
+	if r.Sending != nil {
+		r.Sending.Typical = typical(r.Samples)
 	}
 	l.failures.mu.Lock()
 	defer l.failures.mu.Unlock()

@@ -44,6 +44,9 @@ func (r *result) rows() (rows []row) {
 	if s := r.Sending; s != nil {
 		add("events", "%.0f/s", s.PerSecond)
 		latency("POST to delivery", s.Latency)
+		if s.Typical.Max > 0 {
+			latency("in a typical second", s.Typical)
+		}
 		if r.HasProcess {
 			part("processor time", "%.2f µs each, %.2f cores", s.Server, s.Cores)
 			part("memory", "%.1f MiB", s.Resident)
