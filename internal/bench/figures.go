@@ -38,7 +38,7 @@ type outcome struct {
 	Sending struct {
 		PerSecond, ServerMicrosecondsEach, ServerCores, GeneratorCores float64
 		ResidentMiB, AllocationsEach, AllocatedBytesEach               float64
-		LatencyMilliseconds                                            struct{ P50, P99 float64 }
+		TypicalSecondMilliseconds                                      struct{ P99 float64 }
 	}
 	Check struct{ Lost, Doubled, Reordered int }
 }
@@ -72,8 +72,8 @@ var figures = []figure{
 	{"heartbeat", "processor time per heartbeat", "µs", beating, beating, func(o outcome) float64 { return o.Heartbeats.ServerMicrosecondsEach }, "≤ 22", "≤ 15", false},
 	{"storm", "processor time per connect and join", "µs", joining, joining, func(o outcome) float64 { return o.Connecting.ServerMicrosecondsEach + o.Joining.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 1 ×", false},
 	{"room", "processor time per join, 500 into one room", "µs", oneRoom, oneRoom, func(o outcome) float64 { return o.Joining.ServerMicrosecondsEach }, "≤ 1.5 ×", "", false},
-	{"latency", "p99 of delivery at 2,000 events/s", "ms", steady, steady, func(o outcome) float64 { return o.Sending.LatencyMilliseconds.P99 }, "≤ 1.2 ×", "≤ 1 ×", false},
-	{"many", "p99 of delivery at 1,000 events/s among the idle clients", "ms", many, many, func(o outcome) float64 { return o.Sending.LatencyMilliseconds.P99 }, "< 100", "", true},
+	{"latency", "p99 of delivery in a typical second, at 2,000 events/s", "ms", steady, steady, func(o outcome) float64 { return o.Sending.TypicalSecondMilliseconds.P99 }, "≤ 1.2 ×", "≤ 1 ×", false},
+	{"many", "the same, at 1,000 events/s among the idle clients", "ms", many, many, func(o outcome) float64 { return o.Sending.TypicalSecondMilliseconds.P99 }, "< 100", "", true},
 	{"memory", "memory with 200 clients flat out", "MiB", minute, minute, func(o outcome) float64 { return o.Sending.ResidentMiB }, "≤ 64", "≤ 40", true},
 	{"memory-rest", "the same, after a rest", "MiB", minute, minute, func(o outcome) float64 { return o.Rest.ResidentMiB }, "given back", "", true},
 }
