@@ -1,0 +1,24 @@
+package main
+
+import "sync"
+
+func (l *load) fail(err error) { l.failures.add(err) }
+
+// failures counts errors by their text. Its zero value is empty.
+type failures struct {
+	mu    sync.Mutex
+	texts map[string]int
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.texts == nil {
+		f.texts = make(map[string]int)
+	}
+	text := err.Error()
+	if _, isKnown := f.texts[text]; !isKnown && len(f.texts) >= 100 {
+		text = "other errors"
+	}
+	f.texts[text]++
+}
