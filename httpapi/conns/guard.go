@@ -141,9 +141,12 @@ func atMost(count, bound int) int {
 // limit.
 func (g *Guard) PerAddress() int { return g.perAddress }
 
-// Listen returns a listener whose connections are counted.
+// Listen returns a listener whose connections are counted. It accepts from now on, so it must
+// be closed.
 func (g *Guard) Listen(l net.Listener) net.Listener {
-	return &listener{Listener: l, guard: g, accepted: make(chan accepted), closed: make(chan struct{}), awoke: make(chan struct{}, 1)}
+	guarded := &listener{Listener: l, guard: g, accepted: make(chan accepted), closed: make(chan struct{}), awoke: make(chan struct{}, 1)}
+	guarded.accepting.Go(guarded.acceptNew)
+	return guarded
 }
 
 // ConnState is the value for the field ConnState of http.Server.

@@ -16,9 +16,8 @@ type listener struct {
 	accepted chan accepted // new connections
 	closed   chan struct{}
 
-	begin     sync.Once // starts acceptNew
-	end       sync.Once // closes closed
-	accepting sync.WaitGroup
+	end       sync.Once      // closes closed
+	accepting sync.WaitGroup // acceptNew
 
 	mu    sync.Mutex    // guards woken
 	woken []*conn       // connections to accept again
@@ -33,7 +32,6 @@ type accepted struct {
 
 // Accept implements [net.Listener].
 func (l *listener) Accept() (net.Conn, error) {
-	l.begin.Do(func() { l.accepting.Go(l.acceptNew) })
 	for {
 		select {
 		case a := <-l.accepted:
@@ -48,15 +46,30 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements [net.Listener].
+// Close implements [net.Listener]. It ends the connections that sleep: http.Server.Shutdown
+// closes all idle connections, but does not know these.
 func (l *listener) Close() error {
 	l.end.Do(func() { close(l.closed) })
 	err := l.Listener.Close()
 	l.accepting.Wait()
+	if lot := l.guard.lot.Load(); lot != nil {
+		for _, c := range lot.sleepersOf(l) {
+			l.guard.endSleeping(c)
+		}
+	}
 	for c := l.nextWoken(); c != nil; c = l.nextWoken() {
 		_ = c.Close() // an error means that it is closed already
 	}
 	return err
+}
+
+func (l *listener) isClosed() bool {
+	select {
+	case <-l.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // acceptNew accepts new connections until the listener is closed.
@@ -96,12 +109,11 @@ func (l *listener) acceptAgain(c *conn) {
 	l.woken = append(l.woken, c)
 	l.mu.Unlock()
 	l.tellAwoke()
-	select {
-	case <-l.closed: // Close may have looked before
-		if c := l.nextWoken(); c != nil {
-			_ = c.Close()
-		}
-	default:
+	if !l.isClosed() {
+		return
+	}
+	if c := l.nextWoken(); c != nil { // Close may have looked before
+		_ = c.Close() // an error means that it is closed already
 	}
 }
 

@@ -225,6 +225,19 @@ func (l *lot) forgetSleeper(id uint64) {
 	delete(l.sleepers, id)
 }
 
+// sleepersOf returns the connections of a listener that sleep, and forgets them.
+func (l *lot) sleepersOf(home *listener) (all []*conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, c := range l.sleepers {
+		if c.home == home {
+			all = append(all, c)
+			delete(l.sleepers, id)
+		}
+	}
+	return all
+}
+
 // unwatch ends the watch over a connection that stays open.
 func (l *lot) unwatch(c *conn) error {
 	raw, err := descriptorOf(c).SyscallConn()
