@@ -1,5 +1,28 @@
 package conns
 
+// PutToSleep makes idle connections fall asleep at once. Unlike Run it looks at all of them
+// each time, because a connection may not wait for its next request yet.
+func (g *Guard) PutToSleep() {
+	g.mu.Lock()
+	g.queues[idle].next = g.queues[idle].first
+	g.mu.Unlock()
+	g.putToSleep(0)
+}
+
+// Asleep returns how many connections sleep.
+func (g *Guard) Asleep() int {
+	l := g.lot.Load()
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.sleepers)
+}
+
+// CanWatch reports whether Run watches connections now.
+func (g *Guard) CanWatch() bool { return g.lot.Load() != nil }
+
 // ActiveInReserve returns how many connections of the reserve have a request under way.
 func (g *Guard) ActiveInReserve() (count int) {
 	g.mu.Lock()

@@ -99,7 +99,6 @@ type Guard struct {
 	crowds  map[*owner]struct{} // the owners with more fresh connections, or more idle connections, than few
 	queues  [states]queue       // all connections outside the reserve
 	reserve queue
-	drowsy  []drowsy // idle connections, in the order in which they became idle
 }
 
 // New returns a guard that has counted nothing yet.
@@ -163,7 +162,7 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 		g.enter(c, idle)
 		c.header.end()
 		if c.canSleep(connection) {
-			g.noteIdle(c)
+			c.sleep.stage.Store(answered)
 		}
 	case http.StateClosed:
 		if c.isAsleep() {

@@ -1,5 +1,7 @@
 package conns
 
+import "time"
+
 // state is what a connection does.
 type state uint8
 
@@ -27,6 +29,7 @@ type link struct{ before, after *conn }
 type queue struct {
 	link        linking // set once
 	first, last *conn
+	next        *conn // the first that nextBy has not returned yet
 	count       int
 }
 
@@ -37,12 +40,18 @@ func (q *queue) push(c *conn) {
 	} else {
 		q.first = c
 	}
+	if q.next == nil {
+		q.next = c
+	}
 	q.last = c
 	q.count++
 }
 
 func (q *queue) drop(c *conn) {
 	at := &c.links[q.link]
+	if q.next == c {
+		q.next = at.after
+	}
 	if at.before != nil {
 		at.before.links[q.link].after = at.after
 	} else {
@@ -55,4 +64,15 @@ func (q *queue) drop(c *conn) {
 	}
 	*at = link{}
 	q.count--
+}
+
+// nextBy returns the first connection that it has not returned yet, or nil if that entered
+// its state after a time.
+func (q *queue) nextBy(at time.Duration) *conn {
+	c := q.next
+	if c == nil || c.since > at {
+		return nil
+	}
+	q.next = c.links[q.link].after
+	return c
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,21 +26,36 @@ const sleepAfter = 2 * time.Second
 // sleepingCost is what a connection that sleeps or is parked costs, in bytes.
 const sleepingCost = 1 << 10
 
+// wholeBuffer is how much net/http asks for when its buffer is empty. If it asks for less,
+// it has a part of the next request, and must not forget that.
+const wholeBuffer = 4 << 10
+
 // sleep is what a connection needs to fall asleep.
 type sleep struct {
-	mu       sync.Mutex // guards what follows
-	isIdle   bool       // nothing of the next request has come
-	reading  bool       // a read is under way
-	isDrowsy bool       // that read is being interrupted
-	isAsleep bool       // net/http believes that the connection has ended
-	deadline time.Time  // of reads, as net/http has set it
+	stage    atomic.Uint32 // of what net/http does between two requests
+	deadline time.Time     // of the wait for the next request; only the goroutine that waits uses it
+
+	mu    sync.Mutex // guards what follows
+	depth depth
 }
 
-// drowsy is an idle connection that may have to fall asleep.
-type drowsy struct {
-	conn  *conn
-	since time.Duration // when it became idle
-}
+// The stages. net/http sets one deadline before it waits for the next request, and another
+// when it has the first bytes of that request.
+const (
+	busy     uint32 = iota
+	answered        // net/http has reported that the connection is idle
+	waits           // it has set the deadline, so the next read waits for the next request
+)
+
+// depth is how far a connection is asleep.
+type depth uint8
+
+const (
+	awake  depth = iota
+	dozes        // a read waits for the next request
+	drowsy       // that read is being interrupted
+	asleep       // net/http believes that the connection has ended
+)
 
 // canSleep reports whether net/http has a connection as the guard has given it, and speaks
 // HTTP/1 with it. A connection that is only sometimes idle, as in HTTP/2, must stay.
@@ -47,88 +63,75 @@ func (c *conn) canSleep(connection net.Conn) bool {
 	return connection == net.Conn(c) && c.header.protocol == http1 && descriptorOf(c) != nil && c.guard.lot.Load() != nil
 }
 
-// noteIdle notes that a connection has become idle and may have to fall asleep.
-func (g *Guard) noteIdle(c *conn) {
-	c.sleep.mu.Lock()
-	c.sleep.isIdle = true
-	c.sleep.mu.Unlock()
+// putToSleep makes the connections fall asleep that were idle for a time.
+func (g *Guard) putToSleep(after time.Duration) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !c.gone && c.owner != nil {
-		g.drowsy = append(g.drowsy, drowsy{c, c.since})
-	}
-}
-
-// putToSleep makes the connections fall asleep that were idle for long enough.
-func (g *Guard) putToSleep() {
-	g.mu.Lock()
-	enough := g.now() - sleepAfter
-	count := 0
-	for count < len(g.drowsy) && g.drowsy[count].since <= enough {
-		count++
-	}
-	due := g.drowsy[:count]
-	g.drowsy = g.drowsy[count:]
-	if len(g.drowsy) == 0 {
-		g.drowsy = nil
-	}
-	stillIdle := due[:0]
-	for _, d := range due {
-		if !d.conn.gone && d.conn.state == idle && d.conn.since == d.since {
-			stillIdle = append(stillIdle, d)
+	var tired []*conn
+	enough := g.now() - after
+	for c := g.queues[idle].nextBy(enough); c != nil; c = g.queues[idle].nextBy(enough) {
+		if c.sleep.stage.Load() == waits {
+			tired = append(tired, c)
 		}
 	}
 	g.mu.Unlock()
-	for _, d := range stillIdle {
-		d.conn.interrupt()
+	for _, c := range tired {
+		c.interrupt()
 	}
-	clear(due)
 }
 
 // interrupt ends the read that waits for the next request, if there is one.
 func (c *conn) interrupt() {
 	c.sleep.mu.Lock()
 	defer c.sleep.mu.Unlock()
-	if c.sleep.isIdle && c.sleep.reading {
-		c.sleep.isDrowsy = true
+	if c.sleep.depth == dozes {
+		c.sleep.depth = drowsy
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0)) // if it fails, the connection has ended
 	}
 }
 
+// SetReadDeadline implements [net.Conn]. It finds out when net/http waits for a request.
+func (c *conn) SetReadDeadline(at time.Time) error {
+	switch c.sleep.stage.Load() {
+	case answered:
+		c.sleep.deadline = at
+		c.sleep.stage.Store(waits)
+	case waits:
+		c.sleep.stage.Store(busy)
+	}
+	return c.Conn.SetReadDeadline(at)
+}
+
 // read reads, or falls asleep.
 func (c *conn) read(p []byte) (int, error) {
-	c.sleep.mu.Lock()
-	c.sleep.reading = true
-	c.sleep.mu.Unlock()
+	if len(p) < wholeBuffer || c.sleep.stage.Load() != waits {
+		return c.Conn.Read(p)
+	}
+	c.sleep.turn(dozes)
 	n, err := c.Conn.Read(p)
-	c.sleep.mu.Lock()
-	defer c.sleep.mu.Unlock()
-	c.sleep.reading = false
-	c.sleep.isIdle = c.sleep.isIdle && n == 0
-	if !c.sleep.isDrowsy {
+	if c.sleep.turn(awake) != drowsy {
 		return n, err
 	}
-	c.sleep.isDrowsy = false
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.sleep.isIdle, c.sleep.isAsleep = false, true
+		c.sleep.stage.Store(busy)
+		c.sleep.turn(asleep)
 		return 0, io.EOF
 	}
 	_ = c.Conn.SetReadDeadline(c.sleep.deadline) // a request has come in this moment
 	return n, err
 }
 
-// SetReadDeadline implements [net.Conn].
-func (c *conn) SetReadDeadline(at time.Time) error {
-	c.sleep.mu.Lock()
-	defer c.sleep.mu.Unlock()
-	c.sleep.deadline = at
-	return c.Conn.SetReadDeadline(at)
+// turn changes how far a connection is asleep, and returns how far it was.
+func (s *sleep) turn(to depth) (before depth) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.depth = s.depth, to
+	return before
 }
 
 func (c *conn) isAsleep() bool {
 	c.sleep.mu.Lock()
 	defer c.sleep.mu.Unlock()
-	return c.sleep.isAsleep
+	return c.sleep.depth == asleep
 }
 
 // fallAsleep begins to watch a connection that net/http has forgotten.
@@ -144,19 +147,16 @@ func (g *Guard) fallAsleep(c *conn) {
 		c.sleepID, err = l.addSleeper(c)
 	}
 	g.mu.Unlock()
-	if err != nil {
-		_ = c.Conn.Close() // it cannot be watched, so it ends
-		g.forget(c)
+	if err != nil || c.home.isClosed() {
+		g.endSleeping(c)
 	}
 }
 
 // wake gives a connection back to net/http, because its next request comes.
 func (g *Guard) wake(c *conn) {
-	c.sleep.mu.Lock()
-	c.sleep.isAsleep, c.sleep.deadline = false, time.Time{}
-	_ = c.Conn.SetReadDeadline(time.Time{}) // if it fails, the first read fails, too
-	c.sleep.mu.Unlock()
-
+	_ = c.Conn.SetReadDeadline(time.Time{})                                        // if it fails, the first read fails, too
+	c.header.protocol, c.header.preface, c.header.lines = unknown, 0, fieldLines{} // net/http begins anew, too
+	c.sleep.turn(awake)
 	g.mu.Lock()
 	c.sleepID = 0
 	isPaid := !c.gone && g.pays(c.owner, g.cost-sleepingCost)
@@ -167,13 +167,14 @@ func (g *Guard) wake(c *conn) {
 	}
 	g.mu.Unlock()
 	if !isPaid {
-		g.refuse(c, MadeRoom)
+		g.refuse(c, HeaderMemory)
 		return
 	}
 	c.home.acceptAgain(c)
 }
 
-// endSleeping closes a connection whose client has gone while it slept.
+// endSleeping closes a connection that sleeps: it cannot be watched, or nobody would accept
+// it again.
 func (g *Guard) endSleeping(c *conn) {
 	_ = c.Conn.Close() // an error means that it is closed already
 	g.forget(c)

@@ -39,7 +39,7 @@ func (g *Guard) Run(ctx context.Context) {
 			for _, overdue := range g.overdue() {
 				overdue.end()
 			}
-			g.putToSleep()
+			g.putToSleep(sleepAfter)
 		}
 	}
 }
