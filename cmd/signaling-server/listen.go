@@ -42,6 +42,7 @@ func listen(c config) (net.Listener, error) {
 		err := connection.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
 		return errors.Join(err, failed)
 	}}
+	config.SetMultipathTCP(false) // it knows no TCP_USER_TIMEOUT
 	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return nil, listenError(c, err)
