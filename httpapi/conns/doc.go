@@ -4,5 +4,7 @@
 //
 // A [Guard] works in two places. It wraps the listener, where connections begin, and it
 // receives http.Server.ConnState, which reports what each connection does. HTTP/1,
-// HTTP/2, TLS, hijacking and http.Server.Shutdown work as they do without it.
+// HTTP/2, TLS, hijacking and http.Server.Shutdown work as they do without it. On Linux, an
+// idle connection of HTTP/1 without TLS is taken away from net/http: http.Server.ConnState
+// reports that it is closed. When its next request comes, it is reported as new.
 package conns

@@ -18,6 +18,13 @@ import (
 // It goes like this. The guard interrupts the read in which net/http waits. Read says that the
 // connection has ended, and Close does nothing. When net/http reports that it has closed the
 // connection, the guard begins to watch it.
+//
+// Nothing is lost. What comes meanwhile stays in the kernel, and wakes the connection at once.
+// And net/http holds no byte of the next request, as two signs say together. It has set one
+// deadline since it reported the connection as idle, that of its wait: it sets the next when a
+// request begins. And it asks for as much as its buffer holds, so that buffer is empty. If
+// another version of Go gives other signs, TestAConnectionWithTheBeginningOfARequestStaysAwake
+// fails, or no connection falls asleep.
 
 // sleepAfter is how long a connection is idle before it falls asleep. A client that posts
 // often does not pay for waking.

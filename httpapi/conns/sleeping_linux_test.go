@@ -514,3 +514,33 @@ func TestConnectionsOfAUnixSocketFallAsleep(t *testing.T) {
 	c.Close()
 	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} })
 }
+
+// A client may open its stream over a connection that was idle before.
+func TestAConnectionThatHasSleptIsParked(t *testing.T) {
+	b := budget.New(1 << 30)
+	owned := make(chan *writer, 1)
+	var s *server
+	s = watches(t, newServer(t, conns.Options{Budget: b}, func(h *httptest.Server) {
+		h.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/park" {
+				answer(w, r)
+				return
+			}
+			o := &writer{whole: make(chan struct{}, 1), gone: make(chan struct{})}
+			o.parked, _ = s.guard.Park(w, r, o)
+			owned <- o
+		})
+	}))
+	c := s.idlers(t, 1, here)[0]
+	s.falls(t, 1)
+	c.say(t, "GET /park HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	o := <-owned
+	o.write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	c.answers(t)
+	s.staysAwake(t)
+	require.EqualValues(t, asleepCost, b.Used())
+	c.Close()
+	<-o.gone
+	o.close()
+	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 0 })
+}
