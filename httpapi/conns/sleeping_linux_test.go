@@ -544,3 +544,59 @@ func TestAConnectionThatHasSleptIsParked(t *testing.T) {
 	o.close()
 	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 0 })
 }
+
+// Connections fall asleep, wake, end and make room at once, and new ones get the descriptors
+// of those that have ended.
+func TestConnectionsThatSleepAndEndAtOnceAreCountedCorrectly(t *testing.T) {
+	b := budget.New(80 * conns.Cost)
+	s := watches(t, newServer(t, conns.Options{PerAddress: 30, InAll: 60, Reserve: 4, IdleTimeout: time.Second, Budget: b}))
+	var clients, sleeping sync.WaitGroup
+	ended := make(chan struct{})
+	sleeping.Go(func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(50 * time.Microsecond):
+				s.guard.PutToSleep()
+			}
+		}
+	})
+	for n := range 8 {
+		clients.Go(func() {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+n%3))}}
+			var all [8]*client
+			for i := range 250 {
+				at := rand.IntN(len(all))
+				c := all[at]
+				if c == nil {
+					connection, err := dialer.Dial("tcp", s.Listener.Addr().String())
+					if err != nil {
+						continue
+					}
+					_ = connection.SetDeadline(time.Now().Add(patience))
+					c = &client{connection, bufio.NewReader(connection)}
+					all[at] = c
+				}
+				_, err := c.ask("/") // it may have made room
+				switch {
+				case err != nil || i%5 == 0:
+					reset(c.Conn)
+					all[at] = nil
+				case i%5 == 1:
+					c.Close()
+					all[at] = nil
+				}
+			}
+			for _, c := range all {
+				if c != nil {
+					c.Close()
+				}
+			}
+		})
+	}
+	clients.Wait()
+	close(ended)
+	sleeping.Wait()
+	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 0 && s.guard.Asleep() == 0 })
+}
