@@ -75,6 +75,7 @@ func (g *Guard) place(c *conn, address netip.Addr) (victims []victim) {
 		g.owners[o.network] = o // remove forgets an owner that has lost its last connection
 		victims = []victim{goes}
 	}
+	victims = append(victims, g.makeMemory()...)
 	if g.isFull() || !g.pays(o, g.cost) {
 		return append(victims, g.placeInReserve(c)...)
 	}
@@ -95,10 +96,26 @@ func (g *Guard) makeRoom(o *owner) (goes victim, isWelcome bool) {
 		return victim{o.queues[fresh].first, Unserved}, true // an honest client has been served by then
 	case g.isFull():
 		return victim{g.leastMissed(), MadeRoom}, true
-	case g.isShortOfMemory():
-		return victim{g.leastMissedOfCrowds(), MadeRoom}, true // an address with few connections loses none because of it
 	}
 	return victim{}, true
+}
+
+// makeMemory returns the connections to close before the budget has room for another one, and
+// stops counting them. An address with few connections loses none because of it. A connection
+// that sleeps gives back little, so there may have to be several.
+func (g *Guard) makeMemory() (victims []victim) {
+	for range 1 + g.cost/sleepingCost {
+		if !g.isShortOfMemory() {
+			break
+		}
+		goes := g.leastMissedOfCrowds()
+		if goes == nil {
+			break
+		}
+		g.remove(goes)
+		victims = append(victims, victim{goes, MadeRoom})
+	}
+	return victims
 }
 
 // pays charges bytes of a connection to the budget, and reports whether there was room

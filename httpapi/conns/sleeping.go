@@ -164,15 +164,23 @@ func (g *Guard) wake(c *conn) {
 	_ = c.Conn.SetReadDeadline(time.Time{})                                        // if it fails, the first read fails, too
 	c.header.protocol, c.header.preface, c.header.lines = unknown, 0, fieldLines{} // net/http begins anew, too
 	c.sleep.turn(awake)
+	var victims []victim
+	isPaid := false
 	g.mu.Lock()
 	c.sleepID = 0
-	isPaid := !c.gone && g.pays(c.owner, g.cost-sleepingCost)
-	if isPaid {
-		c.held += g.cost - sleepingCost
+	if !c.gone {
 		g.take(c)
 		g.put(c, idle) // at the end of the queue: it has just been used
+		victims = g.makeMemory()
+		isPaid = !c.gone && g.pays(c.owner, g.cost-sleepingCost)
+	}
+	if isPaid {
+		c.held += g.cost - sleepingCost
 	}
 	g.mu.Unlock()
+	for _, v := range victims {
+		v.end()
+	}
 	if !isPaid {
 		g.refuse(c, HeaderMemory)
 		return

@@ -277,6 +277,22 @@ func TestAConnectionThatWakesIsClosedIfTheBudgetHasNoRoom(t *testing.T) {
 	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 39*conns.Cost+1 })
 }
 
+// One sleeping connection gives back less than a new one takes, or one that wakes.
+func TestIfMemoryIsShortSleepingConnectionsOfACrowdMakeRoom(t *testing.T) {
+	b := budget.New(400 * conns.Cost)
+	s := watches(t, newServer(t, conns.Options{Reserve: 2, Budget: b}))
+	s.idlers(t, 150, here)
+	sleeper := s.idlers(t, 1, there)[0]
+	s.falls(t, 151)
+	b.Charge(int(b.Limit()-b.Used()) - 10<<10)
+	require.Equal(t, "false", s.dial(t, elsewhere).mustAsk(t, "/"), "not in the reserve")
+	require.Equal(t, "false", sleeper.mustAsk(t, "/"))
+	s.becomes(t, func(n conns.Counts) bool { return n.Active == 0 })
+	require.LessOrEqual(t, b.Used(), b.Limit())
+	require.GreaterOrEqual(t, s.guard.Counts().Idle, 152-2*25)
+	require.Zero(t, s.count(conns.HeaderMemory))
+}
+
 func TestWhatStopsTheServerEndsSleepingConnections(t *testing.T) {
 	for name, stop := range map[string]func(*server) error{
 		"Shutdown": func(s *server) error { return s.Config.Shutdown(context.Background()) },
