@@ -76,6 +76,13 @@ func (l *lane) publish(f frame) bool {
 	return l.engine.server.TryPublish(l.name, e)
 }
 
+// wake makes the running handler call w.Flush once more. If the engine does not take the
+// event, it has not handed on an earlier one yet: then the handler flushes for that one.
+func (l *lane) wake() { l.engine.server.TryPublish(l.name, wakeUp) }
+
+// wakeUp is a comment, the least that the engine hands on.
+var wakeUp = &r3labs.Event{Comment: []byte("wake")}
+
 func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
 
 // placeholder stands for an event's data in the engine. The [frameWriter] puts the data in

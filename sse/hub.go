@@ -130,8 +130,9 @@ type Hub struct {
 	wake      chan struct{} // holds a value when something was left to Run
 	stopping  chan struct{} // closed when draining begins
 
-	away   atomic.Int64               // living sockets that are away
-	queued atomic.Pointer[parkedLink] // the links that have something to write: see Flush
+	away   atomic.Int64                  // living sockets that are away
+	queued atomic.Pointer[parkedLink]    // the links that have something to write: see Flush
+	lanes  atomic.Pointer[[]*sharedLane] // nil unless Run is running
 
 	heartbeat atomic.Pointer[sharedHeartbeat] // nil: there was none yet
 

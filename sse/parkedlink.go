@@ -21,7 +21,7 @@ type parkedLink struct {
 	isChunked bool   // HTTP/1.1; in HTTP/1.0 the connection's end is the response's end
 	conn      Parked // set before ready
 
-	isQueued     atomic.Bool // it is in the hub's queue
+	isQueued     atomic.Bool // it is in the hub's queue, or in that of a shared lane
 	queuedBefore *parkedLink // the next link in that queue; owned by the goroutine that has just set isQueued, then by Flush
 
 	// guarded by socket.mu

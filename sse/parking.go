@@ -48,20 +48,33 @@ func (h *Hub) queueWrite(l *parkedLink) {
 	}
 }
 
+// writeQueued writes a link that was taken out of its queue. From then on, another goroutine
+// may queue it again.
+func (l *parkedLink) writeQueued() {
+	l.isQueued.Store(false)
+	l.write()
+}
+
 // Flush writes to parked connections what was put into outboxes. A method that puts an
 // event may be called with locks held, and no lock is held across a write to the network.
 // So the caller of such a method calls Flush when it holds no lock. [Hub.Run] calls Flush
 // too, but later. Flush never blocks, and any goroutine may call it.
 //
-// Events that are put into one outbox before Flush is called go into one write.
+// Events that are put into one outbox before Flush is called go into one write. While Run is
+// running, all but the first few connections are left to the shared lanes.
 func (h *Hub) Flush() {
 	if h.queued.Load() == nil {
 		return
 	}
-	for l := h.queued.Swap(nil); l != nil; {
+	lanes := h.lanes.Load()
+	l := h.queued.Swap(nil)
+	for n := 0; l != nil; n++ {
 		before := l.queuedBefore
-		l.isQueued.Store(false) // from here on, another goroutine may queue it again
-		l.write()
+		if n < fewLinks || lanes == nil {
+			l.writeQueued()
+		} else {
+			(*lanes)[n%len(*lanes)].put(l)
+		}
 		l = before
 	}
 }

@@ -9,6 +9,7 @@ import (
 // window has run out, and frees memory when the budget is exceeded. It returns when ctx
 // is done. Call it once.
 func (h *Hub) Run(ctx context.Context) {
+	defer h.openSharedLanes()()
 	ticker := time.NewTicker(h.tickInterval())
 	defer ticker.Stop()
 	var looks schedule
