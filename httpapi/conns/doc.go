@@ -7,4 +7,5 @@
 // HTTP/2, TLS, hijacking and http.Server.Shutdown work as they do without it. On Linux, an
 // idle connection of HTTP/1 without TLS is taken away from net/http: http.Server.ConnState
 // reports that it is closed. When its next request comes, it is reported as new.
+// Until then IdleTimeout of [Options] bounds how long it may sleep, not that of http.Server.
 package conns
