@@ -63,6 +63,10 @@ func awaitParking(t testing.TB, guard *conns.Guard) {
 	connection, err := listener.Accept()
 	require.NoError(t, err)
 	defer connection.Close()
+	_, err = client.Write([]byte("G"))
+	require.NoError(t, err)
+	_, err = connection.Read(make([]byte, 1)) // so the guard knows that it is HTTP/1
+	require.NoError(t, err)
 	request := (&http.Request{ProtoMajor: 1}).WithContext(guard.ConnContext(t.Context(), connection))
 	require.Eventually(t, func() bool { return guard.CanPark(hijackable{}, request) }, time.Minute, 100*time.Microsecond)
 }
