@@ -35,33 +35,33 @@ type Document struct{ text jsontext.Value }
 // levels deep. In the document, each lone surrogate is U+FFFD. The body itself does not
 // change.
 func ParseDocument(body []byte) (Document, error) {
+	if bytes.Contains(body, []byte(`\u`)) {
+		if repaired, isRepaired := withoutLoneSurrogates(body); isRepaired {
+			body = repaired
+		}
+	}
 	isShallow := bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= maxDepth
 	if !isShallow || !jsontext.Value(body).IsValid(asWritten) {
-		var err error
-		if body, err = examine(body); err != nil {
+		if err := examine(body); err != nil {
 			return Document{}, err
 		}
 	}
 	return Document{bytes.Trim(body, " \t\r\n")}, nil
 }
 
-// examine finds what is wrong with a body, if anything is. It returns the body without lone
-// surrogates.
-func examine(body []byte) ([]byte, error) {
+// examine finds what is wrong with a body, if anything is.
+func examine(body []byte) error {
 	depth, _, open := survey(body)
 	switch {
 	case depth > maxDepth:
-		return nil, problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
+		return problem.MalformedJSON.With(fmt.Sprintf("The JSON is nested more than %d levels deep.", maxDepth))
 	case open > 0:
-		return nil, incomplete() // the decoder would read up to the end to find this, and copy each member's name
-	}
-	if repaired, isRepaired := withoutLoneSurrogates(body); isRepaired {
-		body = repaired
+		return incomplete() // the decoder would read up to the end to find this, and copy each member's name
 	}
 	if err := json.Unmarshal(body, &anyValue{}, asWritten); err != nil {
-		return nil, malformed(err)
+		return malformed(err)
 	}
-	return body, nil
+	return nil
 }
 
 // anyValue is decoded from any JSON value, and keeps nothing of it.

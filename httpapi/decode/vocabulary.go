@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -130,7 +131,9 @@ func indexOf(fields []knownField, name []byte) int {
 // bind sets the fields of an event from the members with their names. It refuses an
 // unknown member, unless the event is open. It also refuses a known member that is
 // repeated: if there were two targets, we might read one and the receiver the other.
-func (t *Type) bind(d Document, event any) (wrong []problem.FieldError) {
+func (t *Type) bind(d Document, event any) []problem.FieldError {
+	var wrong wrongFields
+	defer wrong.putBack()
 	value := reflect.ValueOf(event).Elem()
 	var seen uint64 // a bit for each known member so far
 	count := 0
@@ -143,28 +146,63 @@ func (t *Type) bind(d Document, event any) (wrong []problem.FieldError) {
 		if travels && isRelayed(name, m.value) {
 			e.keep(d, m)
 		}
-		if len(wrong) == problem.MaxFieldErrors {
+		if wrong.isFull() {
 			break
 		}
 		i := indexOf(t.fields, name)
 		if i < 0 {
 			if !t.IsOpen || t.isLookalike(name) {
-				wrong = append(slices.Grow(wrong, problem.MaxFieldErrors-len(wrong)), t.unknownMember(name))
+				wrong.add(t.unknownMember(name))
 			}
 			continue
 		}
 		switch known := &t.fields[i]; {
 		case seen&(1<<i) != 0:
-			wrong = append(wrong, problem.Field(known.name, "unique", "must not be repeated"))
+			wrong.add(problem.Field(known.name, "unique", "must not be repeated"))
 		case known.isOptional && m.value.Kind() == 'n':
 		case known.index != nil:
 			if path, wanted := known.set(value, m.value); wanted != "" {
-				wrong = append(wrong, problem.Field(path, "type", "must be "+wanted))
+				wrong.add(problem.Field(path, "type", "must be "+wanted))
 			}
 		}
 		seen |= 1 << i
 	}
-	return wrong
+	return wrong.all()
+}
+
+// wrongFields collects the wrong fields of an event. A list that grows would take up to four
+// times what the fields take, and a batch may have many events with a few wrong fields each.
+type wrongFields struct {
+	list  *[problem.MaxFieldErrors]problem.FieldError // nil: there are none
+	count int
+}
+
+// wrongLists holds lists to be used again.
+var wrongLists = sync.Pool{New: func() any { return new([problem.MaxFieldErrors]problem.FieldError) }}
+
+func (w *wrongFields) isFull() bool { return w.count == problem.MaxFieldErrors }
+
+func (w *wrongFields) add(field problem.FieldError) {
+	if w.list == nil {
+		w.list = wrongLists.Get().(*[problem.MaxFieldErrors]problem.FieldError)
+	}
+	w.list[w.count] = field
+	w.count++
+}
+
+// all returns a copy of the list, or nil if nothing is wrong.
+func (w *wrongFields) all() []problem.FieldError {
+	if w.list == nil {
+		return nil
+	}
+	return slices.Clone(w.list[:w.count])
+}
+
+func (w *wrongFields) putBack() {
+	if w.list != nil {
+		clear(w.list[:w.count])
+		wrongLists.Put(w.list)
+	}
 }
 
 // longestFold is the greatest length in bytes of a letter that differs only in case from
