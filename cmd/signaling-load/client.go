@@ -40,6 +40,7 @@ type client struct {
 	sharesPosts     bool
 	stream          io.ReadCloser // nil with polls
 	receiving       sync.WaitGroup
+	isConnected     bool // of the goroutine that receives
 	isLeaving       atomic.Bool
 
 	joined     chan struct{} // a room-joined came
@@ -57,6 +58,7 @@ type client struct {
 // connect opens the client's socket, and receives until leave.
 func (c *client) connect() error {
 	start := time.Now()
+	c.isConnected = false
 	c.isLeaving.Store(false)
 	c.id, c.token = c.load.protocol.newID(), ""
 	c.sequence.Store(0)
@@ -188,11 +190,12 @@ func (c *client) ended(err error, known chan<- error) {
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	select {
-	case known <- err:
-	default: // connected before
-		c.load.fail(fmt.Errorf("receiving: %w", err))
+	if !c.isConnected {
+		known <- err
+		return
 	}
+	c.load.ended.Add(1)
+	c.load.fail(fmt.Errorf("receiving: %w", err))
 }
 
 // take takes in one event.
@@ -214,12 +217,11 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 			c.late = event.Token
 			return nil
 		}
-		c.id, c.token = event.SocketID, event.Token
-		select {
-		case known <- nil:
-		default:
+		if c.isConnected {
 			return errors.New("the server has opened a second socket, so events may be lost")
 		}
+		c.id, c.token, c.isConnected = event.SocketID, event.Token, true
+		known <- nil
 	case "room-joined":
 		members := bytes.Count(data, []byte(`"socketId":"`))
 		self := bytes.Count(data, []byte(`"socketId":"`+c.id+`"`)) // the floor's list has the others only

@@ -1,6 +1,11 @@
 package main
 
-import "sync"
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+)
 
 func (l *load) fail(err error) { l.failures.add(err) }
 
@@ -17,6 +22,10 @@ func (f *failures) add(err error) {
 		f.texts = make(map[string]int)
 	}
 	text := err.Error()
+	// Without the client's own address, the errors of all clients are the same.
+	if failed := new(net.OpError); errors.As(err, &failed) {
+		text = strings.Replace(text, failed.Error(), failed.Op+": "+failed.Err.Error(), 1)
+	}
 	if _, isKnown := f.texts[text]; !isKnown && len(f.texts) >= 100 {
 		text = "other errors"
 	}

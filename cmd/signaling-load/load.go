@@ -24,6 +24,7 @@ type load struct {
 	refusals                    atomic.Int64 // events that were refused or not answered
 	overdue                     atomic.Int64 // events that a client no longer waits for
 	strays                      atomic.Int64 // events that reached another room
+	ended                       atomic.Int64 // sockets whose stream or polls failed
 	failures                    failures
 	phase                       atomic.Pointer[phase]
 }

@@ -200,7 +200,7 @@ func TestTheServersProcessIsMeasured(t *testing.T) {
 
 	status, _, stderr := try(t, brief(url, "-pid=4194303")...)
 	require.Equal(t, 2, status)
-	require.Contains(t, stderr, "is -pid the server's process")
+	require.Contains(t, stderr, "is -pid not its process")
 }
 
 // The errors of a run that cannot begin say what to do.
@@ -220,6 +220,23 @@ func TestWhatIsWrongWithTheServerIsSaid(t *testing.T) {
 			require.Contains(t, stderr, c.says)
 			require.Contains(t, stderr, "0 of 10 clients have connected")
 		})
+	}
+}
+
+// A server that stops in the middle is not a good one, even if nothing that it accepted
+// was lost.
+func TestClientsThatLoseTheirStreamAreCounted(t *testing.T) {
+	for _, flags := range [][]string{{"-rate=500"}, {"-idle"}, {"-transport=poll", "-rate=500"}} {
+		s := httptest.NewServer(ours(t, server.Parts{}).Handler())
+		stop := time.AfterFunc(600*time.Millisecond, func() {
+			s.CloseClientConnections()
+			s.Close()
+		})
+		status, stdout, stderr := try(t, brief(s.URL, append(flags, "-duration=2s")...)...)
+		require.False(t, stop.Stop())
+		require.Equal(t, 1, status, stdout+stderr)
+		require.Regexp(t, `lost their stream +10 clients`, stdout)
+		require.Regexp(t, `\d×  receiving: `, stdout)
 	}
 }
 

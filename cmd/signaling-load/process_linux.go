@@ -20,7 +20,7 @@ func usageOfProcess(pid int) (processor time.Duration, resident int64, err error
 	const scheduled = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
-		return 0, 0, fmt.Errorf("reading the processor time of process %d: %w: is -pid the server's process, and on this machine?", pid, err)
+		return 0, 0, fmt.Errorf("reading the processor time of process %d: %w: has the server ended, or is -pid not its process on this machine?", pid, err)
 	}
 	sizes, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {

@@ -82,13 +82,14 @@ type check struct {
 	Doubled   int   `json:"doubled"`
 	Reordered int   `json:"reordered"`
 	Strays    int64 `json:"strays"`      // reached a client of another room
+	Ended     int64 `json:"ended"`       // sockets whose stream or polls failed
 	Refused   int64 `json:"refused"`     // or not answered
 	Unknown   int   `json:"unannounced"` // members that another member has not heard of
 }
 
 // IsBroken reports whether the server broke a promise.
 func (c check) IsBroken() bool {
-	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Unknown > 0
+	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Ended > 0 || c.Unknown > 0
 }
 
 func newResult(l *load) *result {
@@ -160,7 +161,7 @@ func each(d time.Duration, n int64) float64 {
 
 // judge checks what became of all events, after all clients have left.
 func (r *result) judge(l *load) {
-	r.Check = check{Accepted: l.accepted(), Received: l.received(), Strays: l.strays.Load(), Refused: l.refusals.Load()}
+	r.Check = check{Accepted: l.accepted(), Received: l.received(), Strays: l.strays.Load(), Ended: l.ended.Load(), Refused: l.refusals.Load()}
 	if l.churn == 0 {
 		r.Check.Unknown = l.unacquainted()
 	}

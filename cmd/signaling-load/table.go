@@ -70,6 +70,9 @@ func (r *result) rows() (rows []row) {
 	if c.Strays > 0 {
 		add("in the wrong room", "%d", c.Strays)
 	}
+	if c.Ended > 0 {
+		add("lost their stream", "%d clients", c.Ended)
+	}
 	if c.Unknown > 0 {
 		add("not told of a member", "%d times", c.Unknown)
 	}
