@@ -226,17 +226,22 @@ func TestWhatIsWrongWithTheServerIsSaid(t *testing.T) {
 // A server that stops in the middle is not a good one, even if nothing that it accepted
 // was lost.
 func TestClientsThatLoseTheirStreamAreCounted(t *testing.T) {
-	for _, flags := range [][]string{{"-rate=500"}, {"-idle"}, {"-transport=poll", "-rate=500"}} {
-		s := httptest.NewServer(ours(t, server.Parts{}).Handler())
-		stop := time.AfterFunc(600*time.Millisecond, func() {
-			s.CloseClientConnections()
-			s.Close()
+	for name, flags := range map[string][]string{
+		"streams": {"-rate=500"}, "idle streams": {"-idle"}, "polls": {"-transport=poll", "-rate=500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(ours(t, server.Parts{}).Handler())
+			stop := time.AfterFunc(500*time.Millisecond, func() {
+				s.CloseClientConnections()
+				s.Close()
+			})
+			status, stdout, stderr := try(t, brief(s.URL, append(flags, "-duration=1s")...)...)
+			require.False(t, stop.Stop())
+			require.Equal(t, 1, status, stdout+stderr)
+			require.Regexp(t, `lost their stream +10 clients`, stdout)
+			require.Regexp(t, `\d×  receiving: `, stdout)
 		})
-		status, stdout, stderr := try(t, brief(s.URL, append(flags, "-duration=2s")...)...)
-		require.False(t, stop.Stop())
-		require.Equal(t, 1, status, stdout+stderr)
-		require.Regexp(t, `lost their stream +10 clients`, stdout)
-		require.Regexp(t, `\d×  receiving: `, stdout)
 	}
 }
 
