@@ -108,7 +108,9 @@ func (g *Guard) Park(w http.ResponseWriter, r *http.Request, owner Owner) (*Park
 	p := &Parked{conn: c, raw: raw, owner: owner, lot: l}
 	p.try = p.writeTo
 	g.mu.Lock()
-	g.lighten(c)
+	if !c.gone {
+		g.lighten(c)
+	}
 	g.mu.Unlock()
 	if err := l.add(p); err != nil {
 		_ = c.Close() // an error means that it is closed already
