@@ -16,10 +16,12 @@
 // after a resume, a takeover, long polling, a slow reader, and the last words before a
 // shutdown.
 //
-//	Hub.Deliver ─▶ outbox ─┬▶ stream.advance ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
-//	                       │        ▲                                       │
-//	                       │        └────────── one frame is out ───────────┘
+//	Hub.Deliver ─▶ outbox ─┬▶ stream ─┬▶ parkedLink, by Hub.Flush ────────────────────▶ client
+//	                       │          └▶ engineLink ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
 //	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
+//
+// A stream says what comes next, and its link writes that. A parked link has no goroutine:
+// see [Parking].
 //
 // An event leaves the outbox when the client has confirmed it. The client does so when
 // it asks for the events after it. Written events also leave the outbox when the bounds
@@ -57,8 +59,9 @@
 // across a write to the network. The hub's lock may be taken while a socket's mutex is
 // held, never the other way round.
 //
-// The goroutine of an HTTP handler is the goroutine of its stream or poll. The engine
-// adds two to a stream, which end with it. No goroutine is started for an event, and a
-// client has none between its polls. [Hub.Run] is the only goroutine that walks the
-// sockets, for heartbeats, absences and expiry.
+// The goroutine of an HTTP handler is the goroutine of its poll, or of its stream over the
+// engine. The engine adds two to such a stream, which end with it. A parked stream has none.
+// No goroutine is started for an event, and a client has none between its polls. [Hub.Run]
+// looks at the sockets for which something is due: heartbeats, absences and expiry. It also
+// owns the shared lanes, which write events for crowds to parked connections.
 package sse
