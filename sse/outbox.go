@@ -57,6 +57,7 @@ type outbox struct {
 	confirmed uint64 // highest sequence that the client has confirmed
 	written   uint64 // highest sequence that any reader has written
 	taken     uint64 // highest sequence that the present reader has taken
+	pledged   uint64 // highest sequence that the present reader is about to take
 	barrier   uint64 // sequence of the newest event with Message.IsBarrier
 
 	unsent   tally  // of the events after written
@@ -164,12 +165,12 @@ func (o *outbox) counted() *crowd {
 }
 
 // sameKey finds the unsent event with the same key as e. An event that the reader has
-// taken does not count: it is on its way.
+// taken, or is about to take, does not count: it is on its way.
 func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 	if e.key == nil {
 		return 0, false
 	}
-	free := max(o.written, o.taken)
+	free := max(o.written, o.taken, o.pledged)
 	if !e.amends { // what amends an event moves nothing across the barrier
 		free = max(free, o.barrier)
 	}

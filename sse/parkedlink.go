@@ -91,7 +91,9 @@ const responseEnd = "0\r\n\r\n"
 
 func (l *parkedLink) advance() {
 	if l.ready && !l.stream.busy && !l.isClosed {
-		l.stream.socket.hub.queueWrite(l)
+		s := l.stream.socket
+		s.outbox.pledged = s.outbox.last() // a typing-start is not replaced by a typing-stop of the same batch
+		s.hub.queueWrite(l)
 	}
 }
 
@@ -323,7 +325,9 @@ func (l *parkedLink) Writable() {
 func (l *parkedLink) Gone(why error) {
 	s := l.stream.socket
 	s.mu.Lock()
-	l.isGone, l.dead = true, why
+	if l.isGone = true; l.isBlocked { // otherwise the connection took all, and the client is not too slow
+		l.dead = why
+	}
 	ends := !l.isClosed && l.ready && (!l.stream.busy || l.isBlocked)
 	l.isClosed = l.isClosed || ends
 	s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -113,7 +114,15 @@ func writeAtOnce(descriptor uintptr, text []byte) (taken int, err error) {
 	}
 }
 
-// errorOf returns why a connection is broken, or nil if it is not.
+// silentFor is how long a client has acknowledged nothing if its link is dead. The kernel
+// gives up after 8.5 s, and asks a client that takes nothing about every three seconds.
+const silentFor = 5 * time.Second
+
+// errSilent is the error of a link that is dead.
+var errSilent = errors.New("conns: the client acknowledges nothing")
+
+// errorOf returns why a connection is broken, or nil if it is not. If the kernel has given
+// it up, that is ETIMEDOUT for a client that takes nothing, and errSilent for a dead link.
 func errorOf(raw syscall.RawConn) (why error) {
 	err := raw.Control(func(descriptor uintptr) {
 		number, err := unix.GetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_ERROR)
@@ -122,6 +131,13 @@ func errorOf(raw syscall.RawConn) (why error) {
 			why = err
 		case number != 0:
 			why = syscall.Errno(number)
+		}
+		if !errors.Is(why, syscall.ETIMEDOUT) {
+			return
+		}
+		info, err := unix.GetsockoptTCPInfo(int(descriptor), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil && time.Duration(info.Last_ack_recv)*time.Millisecond >= silentFor {
+			why = errSilent
 		}
 	})
 	return errors.Join(err, why)
