@@ -3,10 +3,12 @@ package sse_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +132,39 @@ func TestAConnectionMaySayThatItTakesMoreBeforeTheWriteReturns(t *testing.T) {
 		c.onShort = func() { c.goesOn(-1) }
 		deliver(t, hub, c.socketID(t), 1, 3)
 		requireNumbers(t, c.heard(t), 1, 3)
+		c.stream.Gone(nil)
+		<-c.closed
+	})
+}
+
+// The kernel gives a connection up. Only a client that took nothing reads too slowly: if the
+// connection had taken all, the client has vanished.
+func TestAConnectionThatTheKernelGivesUpSaysWhetherItTookAll(t *testing.T) {
+	for room, want := range map[int]sse.Reason{-1: sse.TransportClose, 10: sse.SlowConsumer} {
+		inLines(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends, l lines) {
+			c := l.open(t, hub, nil)
+			socketID := c.socketID(t)
+			c.takes(room)
+			deliver(t, hub, socketID, 1, 1)
+			c.stream.Gone(syscall.ETIMEDOUT)
+			<-c.closed
+			time.Sleep(11 * time.Second) // the resume window runs out
+			require.Equal(t, []sse.Reason{want}, ended.of(socketID), "takes %d", room)
+		})
+	}
+}
+
+// Events of one batch are put before any of them is written. What the stream is about to
+// write is on its way, so the next event with its key comes after it.
+func TestEventsOfOneBatchDoNotReplaceEachOther(t *testing.T) {
+	inLines(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, l lines) {
+		c := l.open(t, hub, nil)
+		for n := range 2 {
+			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"}
+			require.NoError(t, hub.DeliverMessage(c.socketID(t), m))
+		}
+		hub.Flush()
+		require.Equal(t, []string{`{"typing":0}`, `{"typing":1}`}, c.heard(t))
 		c.stream.Gone(nil)
 		<-c.closed
 	})
