@@ -46,21 +46,20 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 	if unknown != nil {
 		return socket, nil, unknown
 	}
-	a.confirm(r)
+	confirm(socket, r)
 	body, err = a.readJSON(w, r, in)
 	return socket, body, err
 }
 
 // confirm notes up to which event a client says that everything has arrived. A client that
 // says so with what it posts anyway saves the server the memory for its resume.
-func (a *API) confirm(r *http.Request) {
+func confirm(socket sse.Ref, r *http.Request) {
 	text := r.Header["Last-Event-Id"] // in net/http's spelling, which Get would make each time
 	if len(text) == 0 {
 		return
 	}
-	token, _ := bearer(r)
-	if id, ok := sse.ParseEventID(text[0]); ok && id.Token == token {
-		a.hub.Confirm(id)
+	if id, ok := sse.ParseEventID(text[0]); ok {
+		socket.Confirm(id)
 	}
 }
 

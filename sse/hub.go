@@ -203,15 +203,6 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 // ResumeWindow returns [Options].ResumeWindow.
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
 
-// Confirm notes that everything up to a position has arrived, so that it need not be kept
-// for a resume. It does nothing if the present stream or poll has not reached the position,
-// if a later position is confirmed already, or if the socket has ended.
-func (h *Hub) Confirm(position EventID) {
-	if s := h.socket(position.Token.SocketID()); s != nil {
-		s.confirmTaken(position.Sequence)
-	}
-}
-
 // End ends a socket at once. If the reason is SlowConsumer or Kicked, the client
 // receives the reason in disconnected. OnEnd has returned when End returns. End does
 // nothing if the socket has ended already.

@@ -28,6 +28,16 @@ func (r Ref) Lives() bool {
 	return lives
 }
 
+// Confirm notes that everything up to a position has arrived, so that it need not be kept
+// for a resume. It does nothing if the position is of another socket, if the present stream
+// or poll has not reached it, if a later position is confirmed already, or if the socket has
+// ended.
+func (r Ref) Confirm(position EventID) {
+	if position.Token == r.socket.token {
+		r.socket.confirmTaken(position.Sequence)
+	}
+}
+
 // Info describes the socket as it is now.
 func (r Ref) Info() Info { return r.socket.info() }
 

@@ -9,9 +9,9 @@ import (
 // The charges to the budget, except those for events. They were measured with idle
 // clients, and rounded up.
 const (
-	socketBytes = 3 << 9   // a socket without a reader
+	socketBytes = 1536     // a socket without a reader
 	engineBytes = 28 << 10 // a stream: the goroutines and buffers of the engine and the handler
-	parkedBytes = 1 << 9   // a stream on a parked connection
+	parkedBytes = 512      // a stream on a parked connection
 	pollBytes   = 8 << 10  // a poll that waits
 )
 

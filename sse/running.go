@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Run sends heartbeats, writes what was left to it, notices which sockets are away, ends the sockets whose resume
-// window has run out, and frees memory when the budget is exceeded. It returns when ctx
-// is done. Call it once.
+// Run sends heartbeats, writes what was left to it, and notices which sockets are away. It
+// ends the sockets whose resume window has run out, and frees memory when the budget is
+// exceeded. It returns when ctx is done. Call it once.
 func (h *Hub) Run(ctx context.Context) {
 	defer h.openSharedLanes()()
 	ticker := time.NewTicker(h.tickInterval())

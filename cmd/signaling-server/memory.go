@@ -91,9 +91,9 @@ func (m memory) giveBack(ctx context.Context, s *server.Server) {
 			return
 		case now := <-ticker.C:
 			used, limit := s.ClientMemory()
-			heap := readHeap()
-			excess := heap.excessOver(used, before)
-			before = heap
+			current := readHeap()
+			excess := current.excessOver(used, before)
+			before = current
 			switch {
 			case used >= limit:
 				runtime.GC() // some memory is charged until it is collected, and may be garbage already

@@ -34,8 +34,8 @@ func (v victim) end() {
 	}
 }
 
-// admit counts a new connection of a listener, and closes others if there is no room for it. If there
-// is no room even so, it closes the new connection and returns nil.
+// admit counts a new connection of a listener, and closes others to make room for it. If
+// there is still no room, it closes the new connection and returns nil.
 func (g *Guard) admit(accepted net.Conn, home *listener) net.Conn {
 	c := &conn{Conn: accepted, guard: g, home: home}
 	address := addressOf(accepted.RemoteAddr())
