@@ -231,8 +231,16 @@ func TestClientsThatLoseTheirStreamAreCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := httptest.NewServer(ours(t, server.Parts{}).Handler())
+			var isGone atomic.Bool
+			handler := ours(t, server.Parts{}).Handler()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if isGone.Load() { // a client has connected again before the listener was closed
+					panic(http.ErrAbortHandler)
+				}
+				handler.ServeHTTP(w, r)
+			}))
 			stop := time.AfterFunc(500*time.Millisecond, func() {
+				isGone.Store(true)
 				s.CloseClientConnections()
 				s.Close()
 			})
