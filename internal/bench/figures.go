@@ -12,7 +12,7 @@ type figure struct {
 	of    func(outcome) float64
 	must  string
 	aim   string
-	once  bool // one run is enough, because it is long
+	once  bool // one run is enough, because it is long or varies little
 }
 
 // experiment is a load, by the generator's flags. The same experiment is run once per
@@ -51,9 +51,9 @@ var (
 	steady   = experiment{"steady", []string{"-settle=500ms", "-duration=8s", "-rate=2000"}, "", false}
 	joining  = experiment{"storm", []string{"-settle=0s", "-duration=0s", "-clients=2000"}, "", false}
 	oneRoom  = experiment{"one room", []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}, "", false}
-	idle     = experiment{"idle", []string{"-settle=5s", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, "", false}
-	idleBoth = experiment{"idle with POSTs", []string{"-settle=5s", "-duration=0s", "-clients={pairs}"}, "", false}
-	idleTLS  = experiment{"idle over TLS", []string{"-settle=5s", "-duration=0s", "-clients=2000"}, "", true}
+	idle     = experiment{"idle", []string{"-settle={idle}", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, "", false}
+	idleBoth = experiment{"idle with POSTs", []string{"-settle={idle}", "-duration=0s", "-clients={pairs}"}, "", false}
+	idleTLS  = experiment{"idle over TLS", []string{"-settle={idle}", "-duration=0s", "-clients=2000"}, "", true}
 	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s", false}
 	many     = experiment{"many", []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}, "", false}
 	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, "", false}
@@ -66,9 +66,9 @@ var figures = []figure{
 	{"allocations", "allocations per relayed event", "", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocationsEach }, "≤ 45", "", false},
 	{"allocated", "bytes allocated per relayed event", "B", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocatedBytesEach }, "≤ 4096", "", false},
 	{"batch", "processor time per event in batches of 20", "µs", batches, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 0.3 ×", "≤ 0.2 ×", false},
-	{"idle", "memory per idle client", "KiB", idle, idle, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 5", "≤ 3", false},
-	{"idle-posts", "the same, with its connection for POSTs", "KiB", idleBoth, idleBoth, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 32", "≤ 8", false},
-	{"idle-tls", "memory per idle client, over TLS and HTTP/2", "KiB", idleTLS, idleTLS, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 1.1 ×", "", false},
+	{"idle", "memory per idle client", "KiB", idle, idle, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 5", "≤ 3", true},
+	{"idle-posts", "the same, with its connection for POSTs", "KiB", idleBoth, idleBoth, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 32", "≤ 8", true},
+	{"idle-tls", "memory per idle client, over TLS and HTTP/2", "KiB", idleTLS, idleTLS, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 1.1 ×", "", true},
 	{"heartbeat", "processor time per heartbeat", "µs", beating, beating, func(o outcome) float64 { return o.Heartbeats.ServerMicrosecondsEach }, "≤ 22", "≤ 15", false},
 	{"storm", "processor time per connect and join", "µs", joining, joining, func(o outcome) float64 { return o.Connecting.ServerMicrosecondsEach + o.Joining.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 1 ×", false},
 	{"room", "processor time per join, 500 into one room", "µs", oneRoom, oneRoom, func(o outcome) float64 { return o.Joining.ServerMicrosecondsEach }, "≤ 1.5 ×", "", false},
@@ -87,14 +87,15 @@ func namesOf(figures []figure) (names []string) {
 
 // values are what takes the place of words in an experiment's flags.
 func (s settings) values() []string {
-	minute, long := "20s", "20s"
+	minute, long, idle := "20s", "20s", "30s"
 	if s.long {
-		minute, long = "1m", "5m"
+		minute, long, idle = "1m", "5m", "90s" // after the last event is too old for a resume
 	}
 	return []string{
 		"{clients}", strconv.Itoa(s.clients),
 		"{pairs}", strconv.Itoa(min(s.clients, 9000)), // two connections each
 		"{minute}", minute,
 		"{long}", long,
+		"{idle}", idle,
 	}
 }

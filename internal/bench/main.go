@@ -55,7 +55,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.StringVar(&s.floorURL, "floor-url", "", "`address` of a server that runs already and speaks the floor's protocol; needs -floor-pid")
 	flags.IntVar(&s.floorPID, "floor-pid", 0, "`ID` of the process at -floor-url")
 	flags.IntVar(&s.clients, "clients", 10_000, "`number` of idle clients: up to 19,000 if the process may have 20,000 file descriptors")
-	flags.BoolVar(&s.long, "long", false, "measure the memory for a minute, and a minute later, and many clients for five minutes, instead of 20 s")
+	flags.BoolVar(&s.long, "long", false, "measure the memory for a minute, and a minute later, many clients for five minutes, and idle clients after 90 s, instead of 20 s and 30 s")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
