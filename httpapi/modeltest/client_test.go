@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -153,6 +154,15 @@ func (l *line) take() (events []ssetest.Event, rest []string) {
 	events, rest = l.arrived, l.rest
 	l.arrived, l.rest = nil, nil
 	return events, rest
+}
+
+// hasBeat reports whether a heartbeat with a timestamp has arrived since the last call of take.
+func (l *line) hasBeat(timestamp string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.arrived, func(e ssetest.Event) bool {
+		return e.Type == "heartbeat" && strings.Contains(e.Data, timestamp)
+	})
 }
 
 // hello returns the token in the first event, or "" if there is none.

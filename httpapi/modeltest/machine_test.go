@@ -186,6 +186,11 @@ func (m *machine) pass(d time.Duration) {
 				m.tally.count("is missed by " + string(l.reader.transport))
 			}
 		}
+		for _, l := range m.lines {
+			if l.reader.transport == sse.OverStream && !l.reader.silent && !l.hasBeat(m.oracle.timestamp()) {
+				m.oracle.leaveOut(l.reader)
+			}
+		}
 		m.settle()
 	}
 	time.Sleep(time.Until(until))

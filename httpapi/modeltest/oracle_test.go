@@ -60,10 +60,11 @@ type oracleReader struct {
 	said      []saying // what the client must have received since the last comparison
 	over      bool     // nothing more may arrive
 
-	silent    bool      // the client reads nothing, but keeps its connection
-	stuckAt   time.Time // when the server began to write to a silent client
-	lastWrite time.Time // the last write to a stream
-	lastBeat  time.Time // the last heartbeat after the first
+	silent     bool      // the client reads nothing, but keeps its connection
+	stuckAt    time.Time // when the server began to write to a silent client
+	lastWrite  time.Time // the last write to a stream
+	lastBeat   time.Time // the last heartbeat after the first
+	beatBefore time.Time // the heartbeat before that
 
 	wait  time.Duration // how long a poll may wait
 	until time.Time     // when the wait is over
@@ -459,10 +460,18 @@ func (o *oracle) beat(s *oracleSocket) {
 	if o.now.Sub(r.lastWrite) < interval && !isUnheard {
 		return
 	}
-	r.lastBeat = o.now
+	r.beatBefore, r.lastBeat = r.lastBeat, o.now
 	r.say(r.position, o.heartbeat())
 	r.said[len(r.said)-1].beat = o.now
 	o.wrote(s)
+}
+
+// leaveOut notes that the server has left out a heartbeat that was due now, because of another
+// event. The server may send the next heartbeat earlier then.
+func (o *oracle) leaveOut(r *oracleReader) {
+	if r.lastBeat.Equal(o.now) {
+		r.lastBeat = r.beatBefore
+	}
 }
 
 // mustMiss reports whether a socket's client sends heartbeats and was idle for too long.
