@@ -94,6 +94,7 @@ fuzz:
 	$(GO) test ./access -run '^$$' -fuzz FuzzReadKeySet -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/clientip -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/conns -run '^$$' -fuzz FuzzFieldLines -fuzztime $(FUZZTIME)
+	$(GO) test ./httpapi/conns -run '^$$' -fuzz FuzzReadPlain -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/origins -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)

@@ -1,5 +1,7 @@
 package conns
 
+import "net/http"
+
 // PutToSleep makes idle connections fall asleep at once. Unlike Run it looks at all of them
 // each time, because a connection may not wait for its next request yet.
 func (g *Guard) PutToSleep() {
@@ -43,4 +45,13 @@ func FieldLines(parts ...[]byte) (all, last int) {
 		all += lines.add(part)
 	}
 	return all, lines.count
+}
+
+// ReadPlain reads a plain request to a target. It returns nil if the request is not plain.
+func ReadPlain(text []byte, target string) *http.Request {
+	x := readPlain(text, &http.Request{RemoteAddr: "192.0.2.1:40000"}, map[string]bool{target: true})
+	if x == nil {
+		return nil
+	}
+	return &x.request
 }

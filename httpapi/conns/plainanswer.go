@@ -1,0 +1,144 @@
+package conns
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// answer is the answer to a plain request. It is sent when its handler has returned, with the
+// bytes that net/http would send. There is one difference: net/http sends more than 2 KiB in
+// chunks, because it does not know the length yet. An answer cannot be flushed or hijacked,
+// and has neither trailers nor statuses below 200. One goroutine uses it.
+type answer struct {
+	home   *listener // of the connection
+	header http.Header
+	head   *bytes.Buffer // the status line, and the fields as they were when the handler said the status
+	body   *bytes.Buffer
+
+	status   int       // 0: the handler has not said it yet
+	declared int       // the length of the body, as the handler says; -1: it does not
+	written  int       // of the body, and what was too much
+	isTyped  bool      // the content type must not be guessed
+	isDated  bool      // the handler says the date
+	isLast   bool      // the connection ends with this answer
+	deadline time.Time // for sending the answer; zero: the server's
+}
+
+// Header implements [http.ResponseWriter].
+func (a *answer) Header() http.Header { return a.header }
+
+// The fields that are not sent: an answer is sent as a whole, and without a body it has no
+// length.
+var (
+	unsent            = map[string]bool{"Transfer-Encoding": true}
+	unsentWithoutBody = map[string]bool{"Transfer-Encoding": true, "Content-Length": true}
+)
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answer) WriteHeader(status int) {
+	if a.head == nil || a.status != 0 || status < http.StatusOK {
+		return
+	}
+	a.status, a.declared = status, -1
+	if length, err := strconv.Atoi(a.header.Get("Content-Length")); err == nil {
+		a.declared = length
+	}
+	if a.home.isClosed() {
+		a.header.Set("Connection", "close")
+	}
+	a.isLast = a.header.Get("Connection") == "close"
+	_, a.isTyped = a.header["Content-Type"]
+	a.isTyped = a.isTyped || a.header.Get("Content-Encoding") != ""
+	_, a.isDated = a.header["Date"]
+
+	a.head.WriteString("HTTP/1.1 ")
+	a.head.WriteString(strconv.Itoa(status))
+	a.head.WriteByte(' ')
+	if text := http.StatusText(status); text != "" {
+		a.head.WriteString(text)
+	} else {
+		a.head.WriteString("status code " + strconv.Itoa(status))
+	}
+	a.head.WriteString("\r\n")
+	exclude := unsent
+	if !a.mayHaveBody() {
+		exclude = unsentWithoutBody
+	}
+	_ = a.header.WriteSubset(a.head, exclude) // a buffer takes everything
+}
+
+func (a *answer) mayHaveBody() bool {
+	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(text []byte) (int, error) {
+	if err := a.admit(len(text)); err != nil {
+		return 0, err
+	}
+	return a.body.Write(text)
+}
+
+// WriteString implements [io.StringWriter].
+func (a *answer) WriteString(text string) (int, error) {
+	if err := a.admit(len(text)); err != nil {
+		return 0, err
+	}
+	return a.body.WriteString(text)
+}
+
+// admit returns why more of a body must not be written, if there is a reason.
+func (a *answer) admit(more int) error {
+	a.WriteHeader(http.StatusOK) // unless the handler has said another status
+	switch {
+	case a.body == nil:
+		return net.ErrClosed
+	case more == 0:
+		return nil
+	case !a.mayHaveBody():
+		return http.ErrBodyNotAllowed
+	}
+	if a.written += more; a.declared >= 0 && a.written > a.declared {
+		return http.ErrContentLength
+	}
+	return nil
+}
+
+// finish returns the whole answer, after its handler has returned.
+func (a *answer) finish() []byte {
+	a.WriteHeader(http.StatusOK) // unless the handler has said a status
+	if !a.isDated {
+		a.head.WriteString("Date: ")
+		a.head.Write(time.Now().UTC().AppendFormat(a.head.AvailableBuffer(), http.TimeFormat))
+		a.head.WriteString("\r\n")
+	}
+	if a.mayHaveBody() && a.declared < 0 {
+		a.head.WriteString("Content-Length: ")
+		a.head.Write(strconv.AppendInt(a.head.AvailableBuffer(), int64(a.body.Len()), 10))
+		a.head.WriteString("\r\n")
+	}
+	if a.body.Len() > 0 && !a.isTyped {
+		a.head.WriteString("Content-Type: " + http.DetectContentType(a.body.Bytes()) + "\r\n")
+	}
+	a.head.WriteString("\r\n")
+	a.head.Write(a.body.Bytes())
+	if a.mayHaveBody() && a.declared >= 0 && a.declared != a.written {
+		a.isLast = true // the client cannot know what is the next answer
+	}
+	return a.head.Bytes()
+}
+
+// forget forgets the buffers of an answer. The handler must not write any more, but might.
+func (a *answer) forget() { a.head, a.body = nil, nil }
+
+// SetReadDeadline is for [http.ResponseController]. The whole request has been read.
+func (*answer) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline is for [http.ResponseController].
+func (a *answer) SetWriteDeadline(at time.Time) error {
+	a.deadline = at
+	return nil
+}

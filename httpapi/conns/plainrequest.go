@@ -1,0 +1,177 @@
+package conns
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxPlain is how many bytes a plain request may have, with its body.
+	maxPlain = 8 << 10
+	// maxPlainFields is how many fields it may have.
+	maxPlainFields = 64
+)
+
+// exchange is one plain request and its answer. A handler may keep what it gets, as with
+// net/http. So an exchange is not used again, and its text is a copy of what was read.
+type exchange struct {
+	request http.Request
+	url     url.URL
+	body    plainBody
+	answer  answer
+	values  [12]string // of the fields; more of them are elsewhere
+}
+
+// readPlain reads a plain request: a POST to one of the targets that is strictly in order,
+// and whole, with nothing behind it. The request is as net/http makes it of the same bytes,
+// and has what all requests of its connection share. If there is any doubt, readPlain returns
+// nil: net/http has to judge.
+func readPlain(text []byte, shared *http.Request, targets map[string]bool) *exchange {
+	const method, protocol = "POST", "HTTP/1.1"
+	end := bytes.Index(text, []byte("\r\n\r\n"))
+	if end < 0 || !bytes.HasPrefix(text, []byte(method+" ")) {
+		return nil
+	}
+	line, fields, _ := strings.Cut(string(text[:end+2]), "\r\n")
+	target, isPlain := strings.CutSuffix(line[len(method)+1:], " "+protocol)
+	if !isPlain || !targets[target] {
+		return nil
+	}
+	x := &exchange{request: *shared, url: url.URL{Path: target}}
+	r := &x.request
+	r.Method, r.RequestURI, r.URL = method, target, &x.url
+	r.Proto, r.ProtoMajor, r.ProtoMinor = protocol, 1, 1
+	if !x.readFields(fields) || !x.readBody(text[end+4:]) {
+		return nil
+	}
+	return x
+}
+
+// readFields reads the fields of the header. Each line ends with CR and LF.
+func (x *exchange) readFields(lines string) bool {
+	count := strings.Count(lines, "\r\n")
+	if count > maxPlainFields {
+		return false
+	}
+	values := x.values[:]
+	if count > len(values) {
+		values = make([]string, count)
+	}
+	r := &x.request
+	r.Header = make(http.Header, count)
+	for i := range count {
+		var line string
+		line, lines, _ = strings.Cut(lines, "\r\n")
+		name, value, isField := strings.Cut(line, ":")
+		value = strings.Trim(value, " \t")
+		if !isField || name == "" || !consistsOf(name, inName) || !consistsOf(value, inValue) {
+			return false
+		}
+		name = http.CanonicalHeaderKey(name)
+		if r.Header[name] != nil || isSpecial(name) || name == "Connection" && !strings.EqualFold(value, "keep-alive") {
+			return false
+		}
+		if name == "Host" {
+			if value == "" || r.Host != "" || !consistsOf(value, inHost) {
+				return false
+			}
+			r.Host = value
+			continue
+		}
+		values[i] = value
+		r.Header[name] = values[i : i+1 : i+1]
+	}
+	return r.Host != ""
+}
+
+// isSpecial reports whether net/http or a proxy may do more with a field than to pass it on.
+// Host, Connection and Content-Length are not among these fields.
+func isSpecial(name string) bool {
+	switch name {
+	case "Expect", "Http2-Settings", "Pragma", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return strings.HasPrefix(name, "Proxy-")
+}
+
+// readBody reads the body, which must be as long as Content-Length says.
+func (x *exchange) readBody(text []byte) bool {
+	length := x.request.Header["Content-Length"]
+	if len(length) == 0 || !consistsOf(length[0], inNumber) {
+		return false
+	}
+	if size, err := strconv.Atoi(length[0]); err != nil || size != len(text) {
+		return false
+	}
+	x.request.ContentLength = int64(len(text))
+	x.request.Body = http.NoBody
+	if len(text) > 0 {
+		x.body.left = text
+		x.request.Body = &x.body
+	}
+	return true
+}
+
+// plainBody is a body that has arrived as a whole. One goroutine uses it.
+type plainBody struct {
+	left   []byte
+	closed bool
+}
+
+// Read implements [io.Reader]. It copies, so nobody else refers to the memory of the body.
+func (b *plainBody) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n := copy(p, b.left)
+	if b.left = b.left[n:]; len(b.left) == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements [io.Closer].
+func (b *plainBody) Close() error {
+	b.left, b.closed = nil, true
+	return nil
+}
+
+// class is a set of bytes.
+type class uint8
+
+const (
+	inName   class = 1 << iota // of the name of a field; fewer than in a token (RFC 9110, 5.6.2)
+	inValue                    // of the value of a field; fewer than in RFC 9110, 5.5
+	inHost                     // of Host
+	inNumber                   // of Content-Length
+)
+
+var classes = func() (all [256]class) {
+	for b := range all {
+		switch b := byte(b); {
+		case b >= '0' && b <= '9':
+			all[b] = inName | inValue | inHost | inNumber
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '-':
+			all[b] = inName | inValue | inHost
+		case b == '.', b == ':', b == '[', b == ']':
+			all[b] = inValue | inHost
+		case b >= ' ' && b <= '~', b == '\t':
+			all[b] = inValue
+		}
+	}
+	return all
+}()
+
+// consistsOf reports whether all bytes of a text are in a class.
+func consistsOf(text string, c class) bool {
+	for i := range len(text) {
+		if classes[text[i]]&c == 0 {
+			return false
+		}
+	}
+	return true
+}
