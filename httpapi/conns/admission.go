@@ -36,7 +36,7 @@ func (v victim) end() {
 
 // admit counts a new connection of a listener, and closes others to make room for it. If
 // there is still no room, it closes the new connection and returns nil.
-func (g *Guard) admit(accepted net.Conn, home *listener) net.Conn {
+func (g *Guard) admit(accepted net.Conn, home *listener) *conn {
 	c := &conn{Conn: accepted, guard: g, home: home}
 	address := addressOf(accepted.RemoteAddr())
 	if g.options.ProxyProtocol && g.options.Exempt.Trust(address) {

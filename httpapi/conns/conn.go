@@ -24,6 +24,7 @@ type conn struct {
 
 	isCovered bool        // there is another connection above it, as with TLS; set before the first request
 	writing   atomic.Bool // something is being written
+	unread    []byte      // what was read before net/http got the connection, which reads it again
 	header    header
 	sleep     sleep // guards itself
 
@@ -35,6 +36,18 @@ type conn struct {
 
 	sleepID uint64 // in the lot; 0: it is awake
 	links   [linkings]link
+}
+
+// readUnread reads first what was read before net/http got the connection.
+func (c *conn) readUnread(p []byte) (int, error) {
+	if len(c.unread) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.unread)
+	if c.unread = c.unread[n:]; len(c.unread) == 0 {
+		c.unread = nil
+	}
+	return n, nil
 }
 
 // Write implements [net.Conn].

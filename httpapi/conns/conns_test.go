@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ const patience = time.Minute
 type server struct {
 	*httptest.Server
 	guard *conns.Guard
+	moved atomic.Int64 // connections that net/http got
 
 	mu     sync.Mutex
 	closed map[conns.Reason]int
@@ -44,7 +46,7 @@ func newServer(t *testing.T, o conns.Options, others ...func(*httptest.Server)) 
 func newServerOver(t *testing.T, o conns.Options, below func(*httptest.Server), others ...func(*httptest.Server)) *server {
 	return newServerOn(t, o, func(h *httptest.Server, guard *conns.Guard) {
 		below(h)
-		h.Listener = guard.Listen(h.Listener)
+		h.Listener = guard.ListenFor(h.Listener, h.Config, "/", "/body", "/who")
 		for _, other := range others {
 			other(h)
 		}
@@ -62,7 +64,13 @@ func newServerOn(t *testing.T, o conns.Options, connect func(*httptest.Server, *
 	s.guard = conns.New(o)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(answer))
 	// httptest.Server sets a hook of its own, which calls this one.
-	s.Config.ConnState, s.Config.ConnContext = s.guard.ConnState, s.guard.ConnContext
+	s.Config.ConnContext = s.guard.ConnContext
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.moved.Add(1)
+		}
+		s.guard.ConnState(c, state)
+	}
 	connect(s.Server, s.guard)
 	if s.TLS != nil {
 		s.StartTLS()

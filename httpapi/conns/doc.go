@@ -8,4 +8,7 @@
 // idle connection of HTTP/1 without TLS is taken away from net/http: http.Server.ConnState
 // reports that it is closed. When its next request comes, it is reported as new.
 // Until then IdleTimeout of [Options] bounds how long it may sleep, not that of http.Server.
+//
+// A listener of [Guard.ListenFor] also answers small POSTs without net/http, by the same
+// handler. http.Server.ConnState hears of a connection only when net/http gets it.
 package conns

@@ -55,3 +55,14 @@ func ReadPlain(text []byte, target string) *http.Request {
 	}
 	return &x.request
 }
+
+// Answering returns how many connections have a goroutine of the guard.
+func (g *Guard) Answering() int {
+	l := g.lot.Load()
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.plain)
+}

@@ -142,8 +142,10 @@ func (g *Guard) PerAddress() int { return g.perAddress }
 
 // Listen returns a listener whose connections are counted. It accepts from now on, so it must
 // be closed.
-func (g *Guard) Listen(l net.Listener) net.Listener {
-	guarded := &listener{Listener: l, guard: g, accepted: make(chan accepted), closed: make(chan struct{}), awoke: make(chan struct{}, 1)}
+func (g *Guard) Listen(l net.Listener) net.Listener { return g.listen(l, nil) }
+
+func (g *Guard) listen(l net.Listener, plain *plainServer) net.Listener {
+	guarded := &listener{Listener: l, guard: g, plain: plain, accepted: make(chan accepted), closed: make(chan struct{}), awoke: make(chan struct{}, 1)}
 	guarded.accepting.Go(guarded.acceptNew)
 	return guarded
 }

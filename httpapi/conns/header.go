@@ -67,7 +67,7 @@ const (
 // Read implements [net.Conn]. A header that is complete after one call costs nothing.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.header.isHTTP2.Load() {
-		return c.Conn.Read(p)
+		return c.readUnread(p)
 	}
 	if !c.guard.payForHeader(c) {
 		return 0, errEnded

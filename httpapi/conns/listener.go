@@ -13,6 +13,7 @@ type listener struct {
 	// set once
 	net.Listener
 	guard    *Guard
+	plain    *plainServer  // nil: net/http answers all requests
 	accepted chan accepted // new connections
 	closed   chan struct{}
 
@@ -56,6 +57,7 @@ func (l *listener) Close() error {
 		for _, c := range lot.sleepersOf(l) {
 			l.guard.endSleeping(c)
 		}
+		lot.interruptAnswering(l)
 	}
 	for c := l.nextWoken(); c != nil; c = l.nextWoken() {
 		_ = c.Close() // an error means that it is closed already
@@ -76,8 +78,15 @@ func (l *listener) isClosed() bool {
 func (l *listener) acceptNew() {
 	for {
 		c, err := l.acceptOne()
+		a := accepted{err: err}
+		if c != nil {
+			if l.plain != nil && l.plain.begin(c) {
+				continue
+			}
+			a.conn = c
+		}
 		select {
-		case l.accepted <- accepted{c, err}:
+		case l.accepted <- a:
 		case <-l.closed:
 			if c != nil {
 				_ = c.Close() // nobody has used it
@@ -88,7 +97,7 @@ func (l *listener) acceptNew() {
 }
 
 // acceptOne accepts one connection for which the guard has room.
-func (l *listener) acceptOne() (net.Conn, error) {
+func (l *listener) acceptOne() (*conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
@@ -103,7 +112,14 @@ func (l *listener) acceptOne() (net.Conn, error) {
 	}
 }
 
-// acceptAgain makes Accept return a connection that has woken. It never blocks.
+// serve serves a connection that has woken. It never blocks.
+func (l *listener) serve(c *conn) {
+	if l.plain == nil || !l.plain.begin(c) {
+		l.acceptAgain(c)
+	}
+}
+
+// acceptAgain makes Accept return a connection that net/http does not have, or not any more. It never blocks.
 func (l *listener) acceptAgain(c *conn) {
 	l.mu.Lock()
 	l.woken = append(l.woken, c)

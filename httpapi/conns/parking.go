@@ -37,15 +37,19 @@ type Parked struct {
 	failed error
 }
 
-// lot holds the connections that are parked or asleep, and watches them.
+// lot holds the connections that net/http does not have. It watches those that are parked or
+// asleep.
 type lot struct {
 	watcher *watcher // set once
 
 	mu       sync.Mutex // guards what follows; held for look-ups only
 	parked   map[uint64]*Parked
 	sleepers map[uint64]*conn
+	plain    map[*plainConn]struct{}
 	lastID   uint64
 	closed   bool
+
+	answering sync.WaitGroup // the goroutines of plain
 }
 
 // CanPark reports whether Park takes the connection of a request. Nothing may be between the
@@ -257,6 +261,7 @@ func (g *Guard) watch(l *lot) {
 	l.mu.Lock()
 	l.closed = true
 	parked, asleep := slices.Collect(maps.Values(l.parked)), slices.Collect(maps.Values(l.sleepers))
+	plain := slices.Collect(maps.Keys(l.plain))
 	l.mu.Unlock()
 	for _, p := range parked {
 		p.owner.Gone(nil)
@@ -264,6 +269,11 @@ func (g *Guard) watch(l *lot) {
 	for _, c := range asleep {
 		c.guard.endSleeping(c)
 	}
+	for _, p := range plain {
+		p.cancel()
+		_ = p.conn.Conn.Close() // an error means that it is closed already
+	}
+	l.answering.Wait()
 }
 
 // openLot makes the guard able to park connections, if the system allows it. The caller
@@ -273,7 +283,7 @@ func (g *Guard) openLot() *lot {
 	if err != nil {
 		return nil // the connections keep their goroutines
 	}
-	l := &lot{watcher: watcher, parked: make(map[uint64]*Parked), sleepers: make(map[uint64]*conn)}
+	l := &lot{watcher: watcher, parked: make(map[uint64]*Parked), sleepers: make(map[uint64]*conn), plain: make(map[*plainConn]struct{})}
 	g.lot.Store(l)
 	return l
 }

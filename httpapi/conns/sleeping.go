@@ -111,10 +111,10 @@ func (c *conn) SetReadDeadline(at time.Time) error {
 // read reads, or falls asleep.
 func (c *conn) read(p []byte) (int, error) {
 	if len(p) < wholeBuffer || c.sleep.stage.Load() != waits {
-		return c.Conn.Read(p)
+		return c.readUnread(p)
 	}
 	c.sleep.turn(dozes)
-	n, err := c.Conn.Read(p)
+	n, err := c.readUnread(p)
 	if c.sleep.turn(awake) != drowsy {
 		return n, err
 	}
@@ -185,7 +185,7 @@ func (g *Guard) wake(c *conn) {
 		g.refuse(c, HeaderMemory)
 		return
 	}
-	c.home.acceptAgain(c)
+	c.home.serve(c)
 }
 
 // endSleeping closes a connection that sleeps: it cannot be watched, or nobody would accept

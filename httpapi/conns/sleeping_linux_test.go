@@ -141,10 +141,16 @@ func TestARequestMayComeInAnyPiecesWhileItsConnectionSleeps(t *testing.T) {
 // Between the moment in which the read is interrupted and the moment in which the guard
 // watches the connection, requests come.
 func TestNoRequestIsLostWhileConnectionsFallAsleep(t *testing.T) {
+	for by, query := range map[string]string{"net/http": "?", "the guard": ""} {
+		t.Run("answered by "+by, func(t *testing.T) { losesNoRequest(t, query) })
+	}
+}
+
+func losesNoRequest(t *testing.T, query string) {
 	s := watches(t, newServer(t, conns.Options{}, func(h *httptest.Server) {
 		h.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
-			fmt.Fprint(w, r.URL.Path, string(text))
+			fmt.Fprint(w, string(text))
 		})
 	}))
 	var clients, all sync.WaitGroup
@@ -165,19 +171,19 @@ func TestNoRequestIsLostWhileConnectionsFallAsleep(t *testing.T) {
 		c := s.dial(t, here)
 		clients.Go(func() {
 			for i := range 25 {
-				path, body := fmt.Sprint("/", n, "/", i), "["+strings.Repeat("1", i*100)+"]"
-				_, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+				body := fmt.Sprintf("[%d,%d%s]", n, i, strings.Repeat("1", i*100))
+				_, err := fmt.Fprintf(c, "POST /%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", query, len(body), body)
 				if err != nil {
-					t.Errorf("request %s: %v", path, err)
+					t.Errorf("request %s: %v", body, err)
 					return
 				}
 				response, err := http.ReadResponse(c.reader, nil)
 				if err != nil {
-					t.Errorf("answer to %s: %v", path, err)
+					t.Errorf("answer to %s: %v", body, err)
 					return
 				}
-				if text, err := io.ReadAll(response.Body); err != nil || string(text) != path+body {
-					t.Errorf("answer to %s: %q, %v", path, text, err)
+				if text, err := io.ReadAll(response.Body); err != nil || string(text) != body {
+					t.Errorf("answer to %s: %q, %v", body, text, err)
 				}
 				time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
 			}

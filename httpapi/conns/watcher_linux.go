@@ -2,6 +2,7 @@ package conns
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -100,10 +101,27 @@ func eventsOf(epoll uint32) (what events) {
 // close ends run.
 func (w *watcher) close() { _ = w.file.Close() } // nothing is lost: there is nothing to write
 
+// readAtOnce reads what has come to a descriptor. It never waits, and returns 0 and no error if
+// nothing has come. At the end of the connection it returns io.EOF.
+func readAtOnce(descriptor uintptr, p []byte) (n int, err error) {
+	for {
+		n, err = syscall.Read(int(descriptor), p)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return 0, nil
+		case n == 0 && err == nil:
+			return 0, io.EOF
+		default:
+			return max(n, 0), err
+		}
+	}
+}
+
 // writeAtOnce writes what a descriptor takes without blocking.
 func writeAtOnce(descriptor uintptr, text []byte) (taken int, err error) {
 	for {
-		taken, err = unix.Write(int(descriptor), text)
+		taken, err = syscall.Write(int(descriptor), text)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

@@ -22,6 +22,8 @@ func (*watcher) run(func(id uint64, what events)) {}
 
 func (*watcher) close() {}
 
+func readAtOnce(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
 func writeAtOnce(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func errorOf(syscall.RawConn) error { return nil }

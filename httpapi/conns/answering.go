@@ -1,0 +1,377 @@
+package conns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The guard answers plain requests itself: see readPlain. It calls the same handler, but does
+// without what net/http does for each request: a second goroutine that watches the client,
+// deadlines, and buffers that wait, too. For a small event, all that takes more processor time
+// than the event.
+//
+// A connection begins with a goroutine of the guard, which waits for plain requests. When
+// something else comes, net/http gets the connection with all that was read of it, and judges
+// alone. It keeps the connection until that falls asleep. When the connection wakes, it begins
+// anew.
+
+// plainServer says how the plain requests of a listener are answered.
+type plainServer struct {
+	// set once
+	http    *http.Server
+	targets map[string]bool
+	base    func() context.Context
+}
+
+// ListenFor is [Guard.Listen] for an http.Server, which must serve the listener. The guard
+// itself answers small POSTs to the targets, which are paths without a query. It calls the
+// server's Handler as the server would. The context of such a request does not end when the
+// client goes, so the handler must answer soon.
+//
+// Call [Guard.Shutdown] after http.Server.Shutdown, which does not know these requests.
+func (g *Guard) ListenFor(l net.Listener, server *http.Server, targets ...string) net.Listener {
+	plain := &plainServer{http: server, targets: make(map[string]bool)}
+	for _, target := range targets {
+		plain.targets[target] = true
+	}
+	plain.base = sync.OnceValue(func() context.Context {
+		ctx := context.Background()
+		if server.BaseContext != nil {
+			ctx = server.BaseContext(l)
+		}
+		return context.WithValue(ctx, http.ServerContextKey, server)
+	})
+	return g.listen(l, plain)
+}
+
+// Shutdown waits until the requests that the guard itself answers are answered, or until ctx
+// is done. Then it returns the error of ctx. The listeners must be closed.
+func (g *Guard) Shutdown(ctx context.Context) error {
+	const lookEvery = 5 * time.Millisecond
+	for l := g.lot.Load(); l != nil && l.isAnswering(); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEvery):
+		}
+	}
+	return nil
+}
+
+// plainConn is a connection that has a goroutine of the guard. Only that goroutine uses it.
+type plainConn struct {
+	// set once
+	conn     *conn
+	server   *plainServer
+	lot      *lot
+	raw      syscall.RawConn
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tryRead  func(descriptor uintptr) bool
+	tryWrite func(descriptor uintptr) bool
+	shared   *http.Request // has what all requests of the connection have in common
+
+	hasRead     bool
+	hasAnswered bool
+
+	// of the request under way
+	buffers *buffers
+	read    []byte // a part of buffers
+	unsent  []byte // of the answer
+	failed  error  // to write
+}
+
+// buffers hold a request and its answer. A connection that waits has none. Handlers get copies
+// of the request, and the answer forgets its buffers. So buffers are used again.
+type buffers struct {
+	request    [maxPlain]byte
+	head, body bytes.Buffer // of the answer
+}
+
+var allBuffers = sync.Pool{New: func() any { return new(buffers) }}
+
+// free gives back what a request took.
+func (b *buffers) free() {
+	b.head.Reset()
+	b.body.Reset()
+	if b.head.Cap()+b.body.Cap() <= 2*maxPlain {
+		allBuffers.Put(b)
+	}
+}
+
+// begin gives a connection a goroutine of the guard. It returns false if it cannot: then
+// net/http must have the connection.
+func (s *plainServer) begin(c *conn) bool {
+	l, own := c.guard.lot.Load(), descriptorOf(c)
+	if l == nil || own == nil {
+		return false
+	}
+	raw, err := own.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ctx := s.base()
+	if s.http.ConnContext != nil {
+		ctx = s.http.ConnContext(ctx, c)
+	}
+	p := &plainConn{conn: c, server: s, lot: l, raw: raw}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	p.tryRead, p.tryWrite = p.readFrom, p.writeTo
+	if !l.answer(p) {
+		p.cancel()
+		return false
+	}
+	return true
+}
+
+// answer starts the goroutine of a connection. It returns false if the guard stops.
+func (l *lot) answer(p *plainConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.plain[p] = struct{}{}
+	l.answering.Go(p.run)
+	return true
+}
+
+func (l *lot) answered(p *plainConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.plain, p)
+}
+
+func (l *lot) isAnswering() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.plain) > 0
+}
+
+// interruptAnswering ends the connections of a listener that wait for a request. The others
+// end with their answers.
+func (l *lot) interruptAnswering(home *listener) {
+	l.mu.Lock()
+	all := slices.Collect(maps.Keys(l.plain))
+	l.mu.Unlock()
+	for _, p := range all {
+		if p.conn.home == home {
+			p.conn.interrupt()
+		}
+	}
+}
+
+// outcome is what becomes of a connection.
+type outcome uint8
+
+const (
+	ends   outcome = iota
+	stays          // another plain request may come
+	sleeps         // it falls asleep
+	moves          // net/http gets it
+)
+
+// run answers plain requests for as long as they come.
+func (p *plainConn) run() {
+	c, becomes := p.conn, ends // also if the handler ends this goroutine
+	defer func() {
+		c.sleep.stage.Store(busy)
+		p.cancel()
+		p.lot.answered(p)
+		switch becomes {
+		case sleeps:
+			c.sleep.turn(asleep)
+			c.guard.fallAsleep(c)
+		case moves:
+			c.home.acceptAgain(c)
+		default:
+			_ = c.Close() // an error means that it is closed already
+		}
+	}()
+	c.sleep.stage.Store(waits)
+	next := stays
+	for next == stays {
+		next = p.next()
+	}
+	becomes = next
+}
+
+// next waits for a request and answers it, if it is plain.
+func (p *plainConn) next() outcome {
+	if becomes := p.wait(); becomes != stays {
+		return becomes
+	}
+	defer p.forget()
+	if p.hasAnswered {
+		p.read = withoutLineEnds(p.read)
+	}
+	if len(p.read) == 0 {
+		return stays
+	}
+	if limit := p.server.http.MaxHeaderBytes; limit == 0 || len(p.read) <= limit {
+		if x := readPlain(p.read, p.shared, p.server.targets); x != nil {
+			return p.answer(x)
+		}
+	}
+	p.conn.unread = bytes.Clone(p.read)
+	return moves
+}
+
+// wait waits for what the client sends next, or falls asleep.
+func (p *plainConn) wait() outcome {
+	c := p.conn
+	c.sleep.turn(dozes)
+	if c.home.isClosed() {
+		return ends
+	}
+	if p.shared == nil {
+		p.meet()
+	}
+	err := p.receive()
+	isDrowsy := c.sleep.turn(awake) == drowsy
+	switch {
+	case p.buffers != nil && isDrowsy:
+		_ = c.Conn.SetReadDeadline(time.Time{}) // a request has come in this moment
+		return stays
+	case p.buffers != nil:
+		return stays
+	case isDrowsy && errors.Is(err, os.ErrDeadlineExceeded):
+		return sleeps
+	}
+	return ends
+}
+
+// meet finds out what all requests of a connection have in common. That may mean to wait for a
+// PROXY header.
+func (p *plainConn) meet() {
+	ctx := context.WithValue(p.ctx, http.LocalAddrContextKey, p.conn.LocalAddr())
+	p.shared = (&http.Request{RemoteAddr: p.conn.RemoteAddr().String()}).WithContext(ctx)
+}
+
+// receive reads what the client sends next. At the end of the connection it reads nothing.
+func (p *plainConn) receive() error {
+	_, isProxied := p.conn.Conn.(*proxied)
+	if p.hasRead || !isProxied {
+		p.hasRead = true
+		return p.raw.Read(p.tryRead)
+	}
+	p.hasRead = true // the reader of the PROXY header may have read more
+	b := allBuffers.Get().(*buffers)
+	n, err := p.conn.Conn.Read(b.request[:])
+	p.keep(b, n)
+	return err
+}
+
+// readFrom reads from a descriptor. It returns false if it has to wait for more.
+func (p *plainConn) readFrom(descriptor uintptr) (done bool) {
+	b := allBuffers.Get().(*buffers)
+	n, err := readAtOnce(descriptor, b.request[:])
+	p.keep(b, n)
+	return n > 0 || err != nil
+}
+
+// keep keeps buffers if something was read into them.
+func (p *plainConn) keep(b *buffers, n int) {
+	if n > 0 {
+		p.buffers, p.read = b, b.request[:n]
+	} else {
+		b.free()
+	}
+}
+
+// forget forgets the request under way.
+func (p *plainConn) forget() {
+	p.buffers.free()
+	p.buffers, p.read, p.unsent, p.failed = nil, nil, nil, nil
+}
+
+// withoutLineEnds returns a text without the line ends before it. After a POST, net/http
+// drops as many: some clients send a line end behind the body (RFC 9112, 2.2).
+func withoutLineEnds(text []byte) []byte {
+	rest := text
+	for len(rest) > 0 && len(text)-len(rest) < 4 && (rest[0] == '\r' || rest[0] == '\n') {
+		rest = rest[1:]
+	}
+	return rest
+}
+
+// answer answers a plain request.
+func (p *plainConn) answer(x *exchange) outcome {
+	c, a := p.conn, &x.answer
+	c.guard.enter(c, active)
+	a.home, a.header, a.head, a.body = c.home, make(http.Header, 8), &p.buffers.head, &p.buffers.body
+	isAnswered := p.serve(x)
+	x.body.Close()
+	if !isAnswered {
+		a.forget()
+		return ends
+	}
+	err := p.send(a.finish(), a.deadline)
+	a.forget()
+	if err != nil || a.isLast {
+		return ends
+	}
+	p.hasAnswered = true
+	c.guard.enter(c, idle)
+	return stays
+}
+
+// serve calls the handler. It returns false if that panics: then there is no answer.
+func (p *plainConn) serve(x *exchange) (isAnswered bool) {
+	server := p.server.http
+	defer func() {
+		why := recover()
+		if why == nil || why == http.ErrAbortHandler {
+			return
+		}
+		stack := make([]byte, 64<<10)
+		stack = stack[:runtime.Stack(stack, false)]
+		logf := log.Printf
+		if server.ErrorLog != nil {
+			logf = server.ErrorLog.Printf
+		}
+		logf("http: panic serving %v: %v\n%s", x.request.RemoteAddr, why, stack) // as net/http writes it
+	}()
+	handler := server.Handler
+	if handler == nil {
+		handler = http.DefaultServeMux
+	}
+	handler.ServeHTTP(&x.answer, &x.request)
+	return true
+}
+
+// send sends an answer. The kernel takes nearly all of them at once, so they need no deadline.
+func (p *plainConn) send(text []byte, deadline time.Time) error {
+	p.unsent = text
+	if err := errors.Join(p.raw.Write(p.tryWrite), p.failed); err != nil || len(p.unsent) == 0 {
+		return err
+	}
+	if timeout := p.server.http.WriteTimeout; deadline.IsZero() && timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	c := p.conn
+	if err := c.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	_, err := c.Write(p.unsent)
+	return errors.Join(err, c.SetWriteDeadline(time.Time{}))
+}
+
+// writeTo writes to a descriptor. It never waits, so it returns true: it is done.
+func (p *plainConn) writeTo(descriptor uintptr) bool {
+	var n int
+	n, p.failed = writeAtOnce(descriptor, p.unsent)
+	p.unsent = p.unsent[n:]
+	return true
+}
