@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/unrolled/secure"
@@ -78,7 +79,7 @@ func (answerHeader) WriteHeader(int) {}
 
 // headersOf returns the headers of the answer to a request.
 func (a *API) headersOf(r *http.Request) headers {
-	if r.Method == http.MethodPost && (r.URL.Path == "/events" || r.URL.Path == "/events/batch") {
+	if r.Method == http.MethodPost && slices.Contains(postTargets, r.URL.Path) {
 		return a.postHeaders
 	}
 	return a.headers

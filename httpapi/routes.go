@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/julienschmidt/httprouter"
@@ -81,6 +82,13 @@ func (a *API) files() []route {
 		{http.MethodGet, "/react.d.ts", a.getClient("react.d.ts")},
 	}
 }
+
+// postTargets are the paths to which clients post events.
+var postTargets = []string{"/events", "/events/batch"}
+
+// PostTargets returns the paths of the POSTs that clients send often, and that are answered at
+// once: see [signaling-server/httpapi/conns.Guard.ListenFor].
+func PostTargets() []string { return slices.Clone(postTargets) }
 
 // newRouter makes the handler of all routes.
 func (a *API) newRouter() http.Handler {

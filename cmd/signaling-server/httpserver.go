@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"signaling-server/httpapi"
 	"signaling-server/httpapi/conns"
 )
 
@@ -50,12 +51,13 @@ func (l netLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// serveOn serves until the server is shut down. It speaks TLS if the server has TLS.
+// serveOn serves until the server is shut down. It speaks TLS if the server has TLS. Otherwise
+// the guard answers posted events itself.
 func serveOn(listener net.Listener, guard *conns.Guard, server *http.Server) error {
 	if server.TLSConfig != nil {
 		return server.Serve(guard.ListenTLS(listener, server.TLSConfig))
 	}
-	return server.Serve(guard.Listen(listener))
+	return server.Serve(guard.ListenFor(listener, server, httpapi.PostTargets()...))
 }
 
 // isShared reports whether a proxy may send the requests of several clients over one

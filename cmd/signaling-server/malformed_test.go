@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -202,21 +205,28 @@ func TestMalformedRequestsAreJudgedAsNetHTTPJudgesThem(t *testing.T) {
 	for _, c := range malformed {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, c.judgement, judge(t, c.raw))
+			require.Equal(t, c.judgement, judge(t, true, "", c.raw))
+			require.Equal(t, judge(t, false, plain, c.raw), judge(t, true, plain, c.raw), "behind a request that the guard answers")
 		})
 	}
 }
 
+// plain is a request that the guard answers itself, unless net/http answers all requests.
+const plain = post + "Content-Length: 3\n\nabc"
+
 var lineEnds = strings.NewReplacer("\n", "\r\n", "<LF>", "\n", "<CR>", "\r")
 
 // judge sends a raw request and the probe to a server of their own, and then ends its side of
-// the connection.
-func judge(t *testing.T, raw string) string {
+// the connection. The first request is answered before; it is "" if there is none.
+func judge(t *testing.T, byGuard bool, first, raw string) string {
 	handler := &witness{}
-	connection, err := net.Dial("tcp", serveWith(t, handler))
+	connection, err := net.Dial("tcp", serveWith(t, handler, byGuard))
 	require.NoError(t, err)
 	defer connection.Close()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+	if first != "" {
+		exchange(t, connection, first)
+	}
 	_, _ = io.WriteString(connection, lineEnds.Replace(raw+probe)) // an error means that the server has closed the connection
 	_ = connection.(*net.TCPConn).CloseWrite()
 
@@ -226,6 +236,16 @@ func judge(t *testing.T, raw string) string {
 		end, seen, answers = "kept", seen[:last], answers[:len(answers)-1]
 	}
 	return strings.Join(append([]string{strings.Join(append(answers, end), " ")}, seen...), "; ")
+}
+
+// exchange sends a raw request and reads its answer.
+func exchange(t *testing.T, connection net.Conn, raw string) {
+	_, err := io.WriteString(connection, lineEnds.Replace(raw))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
 }
 
 var statusLine = regexp.MustCompile(`HTTP/1\.[01] (\d{3}) `)
@@ -265,14 +285,21 @@ func (w *witness) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 	w.next.ServeHTTP(answer, r)
 }
 
+func (w *witness) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = nil
+}
+
 func (w *witness) requests() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen
 }
 
-// serveWith starts the server with a witness before its handler, and returns its address.
-func serveWith(t *testing.T, w *witness) string {
+// serveWith starts the server with a witness before its handler, and returns its address. The
+// guard answers plain requests itself, or net/http answers all.
+func serveWith(t *testing.T, w *witness, byGuard bool) string {
 	c, err := loadConfig([]string{"PORT=0", "HOST=127.0.0.1"})
 	require.NoError(t, err)
 	logger := slog.New(slog.DiscardHandler)
@@ -284,17 +311,42 @@ func serveWith(t *testing.T, w *witness) string {
 	w.next = signaling.Handler()
 	guard := signaling.Guard(guardOptions(c))
 	web := newHTTPServer(c, w, nil, guard, logger)
+	var moved atomic.Int64 // connections that net/http has got
+	web.ConnState = func(connection net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			moved.Add(1)
+		}
+		guard.ConnState(connection, state)
+	}
 	listener, err := listen(c)
 	require.NoError(t, err)
 
 	var running sync.WaitGroup
 	ctx, stop := context.WithCancel(context.Background())
 	running.Go(func() { signaling.Run(ctx) })
-	running.Go(func() { _ = serveOn(listener, guard, web) })
+	running.Go(func() {
+		if byGuard {
+			_ = serveOn(listener, guard, web)
+		} else {
+			_ = web.Serve(guard.Listen(listener))
+		}
+	})
 	t.Cleanup(func() {
 		web.Close()
 		stop()
 		running.Wait()
 	})
-	return listener.Addr().String()
+	address := listener.Addr().String()
+	if byGuard && runtime.GOOS == "linux" { // the guard answers nothing before it runs
+		require.Eventually(t, func() bool {
+			connection, err := net.Dial("tcp", address)
+			require.NoError(t, err)
+			defer connection.Close()
+			before := moved.Load()
+			exchange(t, connection, plain)
+			return moved.Load() == before
+		}, patience, time.Millisecond)
+		w.forget()
+	}
+	return address
 }

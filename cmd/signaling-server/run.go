@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 )
 
@@ -111,14 +112,14 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return err
 	case signal := <-signals:
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
-		return stop(web, signaling, c.ShutdownTimeout, signals, logger)
+		return stop(web, guard, signaling, c.ShutdownTimeout, signals, logger)
 	}
 }
 
 // stop lets every client receive the events that were accepted for it, and then stops
 // the server, all within the timeout. A second signal stops it at once. While streams
 // still write, the server goes on to answer all other requests.
-func stop(web *http.Server, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
+func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	grace, cancel := context.WithTimeout(context.Background(), timeout)
@@ -138,7 +139,7 @@ func stop(web *http.Server, signaling *server.Server, timeout time.Duration, sig
 	if err := signaling.Drain(draining); err != nil {
 		logger.Warn("some streams did not end in time and were cut off")
 	}
-	if err := web.Shutdown(grace); err != nil {
+	if err := errors.Join(web.Shutdown(grace), guard.Shutdown(grace)); err != nil {
 		web.Close()
 	}
 	logger.Info("stopped")

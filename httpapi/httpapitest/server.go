@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi"
 	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 	"signaling-server/sse"
@@ -60,7 +61,7 @@ func Serve(t testing.TB, p server.Parts) (*server.Server, *httptest.Server) {
 		return s, web
 	}
 	guard := s.Guard(conns.Options{})
-	web.Listener = guard.Listen(web.Listener)
+	web.Listener = guard.ListenFor(web.Listener, web.Config, httpapi.PostTargets()...)
 	web.Config.ConnState, web.Config.ConnContext = guard.ConnState, guard.ConnContext
 	runUntilTheEnd(t, s)
 	awaitParking(t, guard)
