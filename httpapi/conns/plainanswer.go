@@ -43,8 +43,10 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.status, a.declared = status, -1
-	if length, err := strconv.Atoi(a.header.Get("Content-Length")); err == nil {
-		a.declared = length
+	if text := a.header.Get("Content-Length"); text != "" { // an error would be an allocation
+		if length, err := strconv.Atoi(text); err == nil {
+			a.declared = length
+		}
 	}
 	if a.home.isClosed() {
 		a.header.Set("Connection", "close")
