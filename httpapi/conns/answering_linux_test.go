@@ -369,17 +369,22 @@ func TestAnAnswerThatNobodyReadsHasTheServersWriteTimeout(t *testing.T) {
 func TestAStopWaitsForTheAnswerOfARequestUnderWay(t *testing.T) {
 	under, goOn := make(chan struct{}), make(chan struct{})
 	s := newPlain(t, conns.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == int64(len("early")) {
+			w.WriteHeader(http.StatusOK) // so it does not say that the connection ends
+		}
 		if r.ContentLength > 1 {
 			under <- struct{}{}
 			<-goOn
 		}
 		_, _ = io.Copy(w, r.Body)
 	})
-	fresh, idle, busy := s.dial(t, here), s.dial(t, here), s.dial(t, here)
+	fresh, idle, busy, early := s.dial(t, here), s.dial(t, here), s.dial(t, here), s.dial(t, here)
 	idle.posts(t, "a")
 	busy.say(t, plainPost("", "busy"))
 	<-under
-	s.becomes(t, func(conns.Counts) bool { return s.guard.Answering() == 3 })
+	early.say(t, plainPost("", "early"))
+	<-under
+	s.becomes(t, func(conns.Counts) bool { return s.guard.Answering() == 4 })
 	require.NoError(t, s.Config.Shutdown(t.Context()))
 	require.True(t, fresh.isClosed(t, patience))
 	require.True(t, idle.isClosed(t, patience))
@@ -396,6 +401,8 @@ func TestAStopWaitsForTheAnswerOfARequestUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "busy", string(text))
 	require.True(t, busy.isClosed(t, patience))
+	require.Equal(t, "early", early.hears(t))
+	require.True(t, early.isClosed(t, patience))
 	require.Equal(t, conns.Counts{}, s.guard.Counts())
 }
 
