@@ -311,15 +311,8 @@ func (p *plainConn) answer(x *exchange) outcome {
 	c, a := p.conn, &x.answer
 	c.guard.enter(c, active)
 	a.home, a.header, a.head, a.body = c.home, make(http.Header, 8), &p.buffers.head, &p.buffers.body
-	isAnswered := p.serve(x)
-	x.body.Close()
-	if !isAnswered {
-		a.forget()
-		return ends
-	}
-	err := p.send(a.finish(), a.deadline)
-	a.forget()
-	if err != nil || a.isLast {
+	defer x.forget()
+	if !p.serve(x) || p.send(a.finish(), a.deadline) != nil || a.isLast {
 		return ends
 	}
 	p.hasAnswered = true

@@ -133,9 +133,6 @@ func (a *answer) finish() []byte {
 	return a.head.Bytes()
 }
 
-// forget forgets the buffers of an answer. The handler must not write any more, but might.
-func (a *answer) forget() { a.head, a.body = nil, nil }
-
 // SetReadDeadline is for [http.ResponseController]. The whole request has been read.
 func (*answer) SetReadDeadline(time.Time) error { return nil }
 

@@ -26,6 +26,13 @@ type exchange struct {
 	values  [12]string // of the fields; more of them are elsewhere
 }
 
+// forget forgets the buffers of an exchange that has ended. Its handler must not read or write
+// any more, but might.
+func (x *exchange) forget() {
+	x.body.Close()
+	x.answer.head, x.answer.body = nil, nil
+}
+
 // readPlain reads a plain request: a POST to one of the targets that is strictly in order,
 // and whole, with nothing behind it. The request is as net/http makes it of the same bytes,
 // and has what all requests of its connection share. If there is any doubt, readPlain returns
