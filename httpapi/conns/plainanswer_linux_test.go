@@ -103,7 +103,7 @@ func TestAnAnswerHasTheBytesOfNetHTTP(t *testing.T) {
 			}
 		},
 		"an error":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 500) },
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a", 303) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a", http.StatusSeeOther) },
 		"an echo": func(w http.ResponseWriter, r *http.Request) {
 			text, err := io.ReadAll(r.Body)
 			fmt.Fprint(w, string(text), err)
