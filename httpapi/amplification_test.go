@@ -52,7 +52,7 @@ func newAmplified(t testing.TB) *amplified {
 	s := &amplified{budget: budget.New(1 << 40)}
 	joined := httpapitest.Run(t, signaling.Parts{
 		SSE:   sse.Options{AwayAfter: time.Hour, ResumeWindow: time.Hour},
-		Rooms: rooms.Limits{Members: 100},
+		Rooms: rooms.Options{Members: 100},
 		API:   httpapi.Options{Environment: "test", CORSOrigins: []string{"*"}, Budget: s.budget, Logger: slog.New(slog.DiscardHandler)},
 	})
 	s.api, s.hub = joined.Handler(), joined.Hub()

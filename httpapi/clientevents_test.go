@@ -42,7 +42,7 @@ func TestTheTypesOfClientEventsMatchTheContract(t *testing.T) {
 func TestEveryClientEventIsPerformed(t *testing.T) {
 	a := &API{
 		hub:    sse.NewHub(sse.Options{}),
-		rooms:  rooms.New(nobody{}, rooms.Limits{}, slog.New(slog.DiscardHandler)),
+		rooms:  rooms.New(nobody{}, rooms.Options{}, slog.New(slog.DiscardHandler)),
 		limits: limits.New(limits.Options{}), // an event may have a limit of its own
 	}
 	for kind, of := range decode.ClientEvents {

@@ -41,7 +41,7 @@ func newServer(t testing.TB, options sse.Options, maxMembers int, others ...func
 	u := setup{
 		Parts: signaling.Parts{
 			SSE:   options,
-			Rooms: rooms.Limits{Members: maxMembers},
+			Rooms: rooms.Options{Members: maxMembers},
 			API: httpapi.Options{
 				Logger:      options.Logger,
 				CORSOrigins: []string{"*"},

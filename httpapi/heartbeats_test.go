@@ -108,7 +108,7 @@ func TestAClientOverHTTP2ThatFallsSilentIsMissed(t *testing.T) {
 // heartbeat. The server waits for 18 s. alive fails if the client's stream ends.
 func alive(t *testing.T, o limits.Options, do func(api http.Handler, token string)) {
 	synctest.Test(t, func(t *testing.T) {
-		joined, err := signaling.Join(signaling.Parts{Rooms: rooms.Limits{Members: 10}, API: httpapi.Options{Limits: limits.New(o)}})
+		joined, err := signaling.Join(signaling.Parts{Rooms: rooms.Options{Members: 10}, API: httpapi.Options{Limits: limits.New(o)}})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup

@@ -256,7 +256,7 @@ func TestACrowdHasLessTimeForBodiesAndAnswers(t *testing.T) {
 // guarded starts a server behind a guard.
 func guarded(t *testing.T, o conns.Options) (*httptest.Server, *conns.Guard) {
 	api := httpapitest.Run(t, signaling.Parts{
-		Rooms: rooms.Limits{Members: 100},
+		Rooms: rooms.Options{Members: 100},
 		API:   httpapi.Options{CORSOrigins: []string{"*"}, AdminToken: "operators-token-1", Environment: httpapi.Production},
 	}).Handler()
 	guard := conns.New(o)

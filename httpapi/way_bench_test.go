@@ -37,7 +37,7 @@ func BenchmarkWayOfABatch(b *testing.B) { wayOfEvents(b, "", 20) }
 func wayOfEvents(b *testing.B, header string, events int) {
 	rates := limits.Rates{Posts: 1e9, Events: 1e9}
 	s := httpapitest.Run(b, signaling.Parts{
-		Rooms: rooms.Limits{Members: 2},
+		Rooms: rooms.Options{Members: 2},
 		API: httpapi.Options{
 			CORSOrigins: []string{"*"},
 			Limits:      limits.New(limits.Options{PerAddress: rates, PerSocket: rates, RequestsPerAddress: 512, BytesPerAddress: 4 << 20}),

@@ -16,6 +16,13 @@
 // any two members, the earlier receives user-connected for the later exactly once, and
 // the later finds the earlier in its room-joined.
 //
+// # State
+//
+// What an operation does depends on the state of the register, on what is asked, on the
+// answers of the courier, and on the time and the ID that [Options] brings. Nothing else
+// decides: no clock, no chance, no order of a map. So two registers that perform
+// the same operations in the same order stay equal.
+//
 // # Locks
 //
 // The locks are taken in this order: a seat (one socket's operations, one after the

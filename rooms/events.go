@@ -39,8 +39,8 @@ type roomLeft struct {
 	Timestamp string `json:"timestamp"`
 }
 
-func newRoomLeft(roomID, reason, requestID string) Event {
-	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, requestID, timestamp(time.Now())})}
+func newRoomLeft(roomID, reason, requestID string, at time.Time) Event {
+	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, requestID, timestamp(at)})}
 }
 
 type userConnected struct {

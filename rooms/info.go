@@ -60,7 +60,7 @@ func (r *room) info() (Info, bool) {
 		RoomID:       r.id,
 		Members:      make([]MemberInfo, len(r.members)),
 		CreatedAt:    r.createdAt,
-		LastActivity: time.Unix(0, r.lastActivity.Load()),
+		LastActivity: time.Unix(0, r.lastActivity.Load()).UTC(),
 		IsLocked:     r.locked,
 	}
 	for i, m := range r.members {

@@ -17,7 +17,7 @@ import (
 	"signaling-server/rooms"
 )
 
-func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
+func newLimitedRooms(limits rooms.Options) (*rooms.Rooms, *postbox) {
 	box := newPostbox()
 	limits.Members = 1000
 	return rooms.New(box, limits, slog.New(slog.DiscardHandler)), box
@@ -25,7 +25,7 @@ func newLimitedRooms(limits rooms.Limits) (*rooms.Rooms, *postbox) {
 
 // The bytes of a room's roster have a bound, and not only the number of its members.
 func TestARoomIsFullWhenItsRosterIsFull(t *testing.T) {
-	rs, box := newLimitedRooms(rooms.Limits{RosterBytes: 1000})
+	rs, box := newLimitedRooms(rooms.Options{RosterBytes: 1000})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 300) + `"}`)
 	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A", Metadata: large}))
 	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B", Metadata: large}))
@@ -42,7 +42,7 @@ func TestARoomIsFullWhenItsRosterIsFull(t *testing.T) {
 }
 
 func TestOneNetworkMakesNoMoreRoomsThanItsShare(t *testing.T) {
-	rs, _ := newLimitedRooms(rooms.Limits{RoomsPerNetwork: 2})
+	rs, _ := newLimitedRooms(rooms.Options{RoomsPerNetwork: 2})
 	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 	join := func(socketID, roomID string, network netip.Prefix) error {
 		return rs.Join(socketID, rooms.JoinRequest{RoomID: roomID, UserID: "user", Permit: rooms.Permit{Network: network}})
@@ -64,7 +64,7 @@ func TestEventsToAWholeRoomHaveARate(t *testing.T) {
 	var told []int
 	tooMuch := errors.New("too much")
 	refuse := false
-	rs, box := newLimitedRooms(rooms.Limits{MayTell: func(_ netip.Prefix, _ string, weight int) error {
+	rs, box := newLimitedRooms(rooms.Options{MayTell: func(_ netip.Prefix, _ string, weight int) error {
 		told = append(told, weight)
 		if refuse {
 			return tooMuch
@@ -136,7 +136,7 @@ func (a *account) Take(bytes int) bool {
 func TestAMemberIsChargedUntilItsMemoryIsFree(t *testing.T) {
 	charged := new(account)
 	charged.limit.Store(10_000)
-	rs, box := newLimitedRooms(rooms.Limits{Account: charged})
+	rs, box := newLimitedRooms(rooms.Options{Account: charged})
 	large := json.RawMessage(`{"x":"` + strings.Repeat("x", 4000) + `"}`)
 	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "room", UserID: "A", Metadata: large}))
 	require.NoError(t, rs.Join("b", rooms.JoinRequest{RoomID: "room", UserID: "B", Metadata: large}))
@@ -156,7 +156,7 @@ func TestAMemberIsChargedUntilItsMemoryIsFree(t *testing.T) {
 // If many sockets join and none of them reads, the memory of their unsent events grows
 // with the number of members, not with its square.
 func TestAThousandJoinsShareTheirRosters(t *testing.T) {
-	rs, box := newLimitedRooms(rooms.Limits{})
+	rs, box := newLimitedRooms(rooms.Options{})
 	metadata := json.RawMessage(`{"x":"` + strings.Repeat("x", 1000) + `"}`)
 	held, written := 0, 0
 	box.silent = true

@@ -24,7 +24,7 @@ func (l Listed) Info() (Info, bool) { return l.room.info() }
 // is held between two rooms. Some may have no members yet, or none any more.
 func (rs *Rooms) Each() iter.Seq[Listed] {
 	return func(yield func(Listed) bool) {
-		for _, r := range rs.snapshot() {
+		for _, r := range rs.list() {
 			if !yield(Listed{r}) {
 				return
 			}

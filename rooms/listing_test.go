@@ -10,7 +10,7 @@ import (
 )
 
 func TestARoomIsListedAsItIsDescribed(t *testing.T) {
-	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
+	rs := rooms.New(newPostbox(), rooms.Options{Members: 10}, slog.New(slog.DiscardHandler))
 	for socketID, roomID := range map[string]string{"a": "tea", "b": "tea", "c": "standup"} {
 		require.NoError(t, rs.Join(socketID, rooms.JoinRequest{RoomID: roomID, UserID: "user " + socketID}))
 	}
@@ -33,7 +33,7 @@ func TestARoomIsListedAsItIsDescribed(t *testing.T) {
 }
 
 func TestARoomThatEmptiesWhileItIsListedNoLongerExists(t *testing.T) {
-	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
+	rs := rooms.New(newPostbox(), rooms.Options{Members: 10}, slog.New(slog.DiscardHandler))
 	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "tea", UserID: "Ada"}))
 	for listed := range rs.Each() {
 		require.NoError(t, rs.Leave("a", ""))
@@ -44,7 +44,7 @@ func TestARoomThatEmptiesWhileItIsListedNoLongerExists(t *testing.T) {
 }
 
 func TestASocketsPlaceIsTheRoomThatItIsIn(t *testing.T) {
-	rs := rooms.New(newPostbox(), rooms.Limits{Members: 10}, slog.New(slog.DiscardHandler))
+	rs := rooms.New(newPostbox(), rooms.Options{Members: 10}, slog.New(slog.DiscardHandler))
 	_, _, ok := rs.Place("a")
 	require.False(t, ok)
 	require.NoError(t, rs.Join("a", rooms.JoinRequest{RoomID: "tea", UserID: "Ada"}))

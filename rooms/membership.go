@@ -27,7 +27,7 @@ type JoinRequest struct {
 // second follows: the first then bears the newest request ID.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
-// ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Limits].MayTell, the
+// ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Options].MayTell, the
 // socket stays where it was. Any other error is the courier's: room-joined cannot be
 // delivered to the joiner, which is then in neither room.
 func (rs *Rooms) Join(socketID string, request JoinRequest) error {
@@ -55,7 +55,7 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 	rs.leave(s, left)
 
 	r.mu.Lock()
-	err = r.admit(m, connected, rs.courier, request.RequestID)
+	err = r.admit(m, connected, request.RequestID)
 	rs.unlockRoom(r)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (rs *Rooms) joinAgain(s *seat, request JoinRequest) error {
 		return err
 	}
 	s.member.permit = request.Permit
-	return s.room.welcome(s.member, rs.courier, request.RequestID)
+	return s.room.welcome(s.member, request.RequestID)
 }
 
 // mayJoin returns an error if the events of a join may not be sent. Their receivers are
@@ -136,7 +136,7 @@ func (rs *Rooms) Observe(socketID string) {
 	defer s.mu.Unlock()
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	s.room.observe(s.member, rs.courier)
+	s.room.observe(s.member)
 }
 
 // leaveAndTell is leave for a socket that lives: the socket itself receives room-left,
@@ -145,7 +145,7 @@ func (rs *Rooms) Observe(socketID string) {
 func (rs *Rooms) leaveAndTell(socketID string, s *seat, reason, requestID string) {
 	roomID := s.room.id
 	rs.leave(s, reason)
-	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason, requestID))
+	_ = rs.courier.Deliver(socketID, newRoomLeft(roomID, reason, requestID, rs.now()))
 }
 
 // leave empties a seat, if a socket sits in it, and the socket leaves its room.
@@ -156,7 +156,7 @@ func (rs *Rooms) leave(s *seat, reason string) {
 	r, m := s.room, s.member
 	s.room, s.member = nil, nil
 	r.mu.Lock()
-	r.leave(m, rs.courier, reason)
+	r.leave(m, reason)
 	rs.unlockRoom(r)
 	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
 }

@@ -1,9 +1,6 @@
 package rooms
 
-import (
-	"encoding/json"
-	"time"
-)
+import "encoding/json"
 
 // Announce sends an operator's announcement to all members of a room. The data is any
 // compact JSON, and is copied. The error is ErrNoRoom or ErrDraining.
@@ -17,7 +14,7 @@ func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
 	if len(r.members) == 0 {
 		return ErrNoRoom
 	}
-	e := Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(time.Now())})}
+	e := Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(rs.now())})}
 	return rs.courier.Tell(r.all(), e)
 }
 
@@ -46,7 +43,7 @@ func (rs *Rooms) Close(roomID string) error {
 	if r == nil {
 		return ErrNoRoom
 	}
-	members := r.snapshot()
+	members := r.list()
 	if len(members) == 0 {
 		return ErrNoRoom
 	}

@@ -116,7 +116,7 @@ func TestClosingARoomWhileOthersComeAndGo(t *testing.T) {
 
 func TestTheNumberOfRoomsIsBounded(t *testing.T) {
 	box := newPostbox()
-	rs := rooms.New(box, rooms.Limits{Members: 10, Rooms: 2}, slog.New(slog.DiscardHandler))
+	rs := rooms.New(box, rooms.Options{Members: 10, Rooms: 2}, slog.New(slog.DiscardHandler))
 	join(t, rs, box, "one", "a")
 	join(t, rs, box, "two", "b")
 	require.ErrorIs(t, rs.Join("c", rooms.JoinRequest{RoomID: "three", UserID: "C"}), rooms.ErrTooManyRooms)

@@ -36,9 +36,10 @@ func (rs *Rooms) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			for _, r := range rs.snapshot() {
-				rs.evict(r.snapshot(), kicked, func(m *member) bool { return rs.isOver(r, m, now) })
+		case <-ticker.C:
+			now := rs.now()
+			for _, r := range rs.list() {
+				rs.evict(r.list(), kicked, func(m *member) bool { return rs.isOver(r, m, now) })
 			}
 			rs.courier.Flush()
 		}

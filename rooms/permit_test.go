@@ -63,7 +63,7 @@ func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		box := newPostbox()
-		rs := rooms.New(box, rooms.Limits{Members: 10}, slog.New(slog.NewTextHandler(&log, nil)))
+		rs := rooms.New(box, rooms.Options{Members: 10}, slog.New(slog.NewTextHandler(&log, nil)))
 		join(t, rs, box, "room", "for ever")
 		require.NoError(t, rs.Join("brief", rooms.JoinRequest{RoomID: "room", UserID: "B", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))
 		require.NoError(t, rs.Join("renewed", rooms.JoinRequest{RoomID: "room", UserID: "R", Permit: rooms.Permit{Expires: time.Now().Add(10 * time.Second)}}))

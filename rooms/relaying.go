@@ -1,7 +1,6 @@
 package rooms
 
 import (
-	"crypto/rand"
 	"errors"
 	"iter"
 	"time"
@@ -19,7 +18,7 @@ type Relay struct {
 
 // event stamps the event with its sender and serialises it.
 func (r Relay) event(from string) Event {
-	text := make(line, 0, len(`{"type":"","from":"",}`)+len(r.Kind)+len(from)+len(r.Members))
+	text := make(line, 0, r.length(from))
 	text = append(text, `{"type":"`...)
 	text = append(text, r.Kind...)
 	text = append(text, `","from":"`...)
@@ -30,6 +29,11 @@ func (r Relay) event(from string) Event {
 		text = append(text, r.Members...)
 	}
 	return Event{Kind: r.Kind, Data: append(text, '}'), From: from}
+}
+
+// length returns how many bytes the event has at most.
+func (r Relay) length(from string) int {
+	return len(`{"type":"","from":"",}`) + len(r.Kind) + len(from) + len(r.Members)
 }
 
 // Signal relays an event from a socket to one other member of its room. The error is
@@ -61,7 +65,7 @@ func (rs *Rooms) Signal(socketID, target string, relay Relay) error {
 
 // SignalAll relays an event from a socket to all other members of its room, or to
 // none. The error is ErrNotInRoom, ErrNotPermitted, ErrOverflow, ErrDraining or one
-// of [Limits].MayTell.
+// of [Options].MayTell.
 func (rs *Rooms) SignalAll(socketID string, relay Relay) error {
 	return rs.broadcast(socketID, Permit.maySignal, toOthers, func(*room, *member) Event { return relay.event(socketID) })
 }
@@ -70,27 +74,33 @@ func (rs *Rooms) SignalAll(socketID string, relay Relay) error {
 // The errors are those of [Rooms.SignalAll].
 func (rs *Rooms) Chat(socketID, message string) error {
 	return rs.broadcast(socketID, Permit.mayChat, toAll, func(r *room, sender *member) Event {
-		return Event{Kind: "new-message", From: socketID, Data: encode(newMessage{
-			Type:      "new-message",
-			ID:        rand.Text(),
-			RoomID:    r.id,
-			UserID:    sender.userID,
-			SocketID:  sender.socketID,
-			Message:   message,
-			Timestamp: timestamp(time.Now()),
-		})}
+		return r.chat(sender, message, rs.options.NewID(), rs.now())
 	})
+}
+
+// chat is a message of a member to the room.
+func (r *room) chat(sender *member, message, id string, at time.Time) Event {
+	return Event{Kind: "new-message", From: sender.socketID, Data: encode(newMessage{
+		Type:      "new-message",
+		ID:        id,
+		RoomID:    r.id,
+		UserID:    sender.userID,
+		SocketID:  sender.socketID,
+		Message:   message,
+		Timestamp: timestamp(at),
+	})}
 }
 
 // Typing sends user-typing to the other members of the socket's room: the sender's
 // user is typing, or has stopped. The errors are those of [Rooms.SignalAll].
 func (rs *Rooms) Typing(socketID string, isTyping bool) error {
-	return rs.broadcast(socketID, Permit.mayChat, toOthers, func(_ *room, sender *member) Event {
-		return Event{
-			Kind: "user-typing", From: socketID, Key: key{sender, keyTyping},
-			Data: encode(userTyping{"user-typing", sender.userID, sender.socketID, isTyping}),
-		}
-	})
+	return rs.broadcast(socketID, Permit.mayChat, toOthers, func(_ *room, sender *member) Event { return sender.typing(isTyping) })
+}
+
+// typing says whether a member is typing.
+func (m *member) typing(isTyping bool) Event {
+	return Event{Kind: "user-typing", From: m.socketID, Key: key{m, keyTyping},
+		Data: encode(userTyping{"user-typing", m.userID, m.socketID, isTyping})}
 }
 
 // audience returns the sockets that receive a sender's event.
@@ -130,8 +140,8 @@ func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, to audience, 
 func weight(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
 
 func (rs *Rooms) mayTell(m *member, weight int) error {
-	if rs.limits.MayTell == nil {
+	if rs.options.MayTell == nil {
 		return nil
 	}
-	return rs.limits.MayTell(m.permit.Network, m.socketID, weight)
+	return rs.options.MayTell(m.permit.Network, m.socketID, weight)
 }

@@ -14,6 +14,7 @@ import (
 // room is a named set of sockets.
 type room struct {
 	// set once
+	register  *Rooms
 	id        string
 	founder   netip.Prefix // the network that made it
 	createdAt time.Time
@@ -59,9 +60,9 @@ type member struct {
 // and its places in the maps and lists.
 const memberBytes = 512
 
-func newRoom(id string, founder netip.Prefix) *room {
-	r := &room{id: id, founder: founder, createdAt: time.Now(), bySocket: make(map[string]*member)}
-	r.touch()
+func newRoom(register *Rooms, id string, founder netip.Prefix, createdAt time.Time) *room {
+	r := &room{register: register, id: id, founder: founder, createdAt: createdAt, bySocket: make(map[string]*member)}
+	r.lastActivity.Store(createdAt.UnixNano())
 	return r
 }
 
@@ -69,9 +70,9 @@ func newRoom(id string, founder netip.Prefix) *room {
 // collector frees the member. So it lasts for as long as an event in an outbox names
 // the member. The error is ErrOutOfMemory.
 func (rs *Rooms) newMember(socketID string, request JoinRequest) (*member, error) {
-	m := &member{socketID: socketID, userID: request.UserID, permit: request.Permit, joinedAt: time.Now()}
+	m := &member{socketID: socketID, userID: request.UserID, permit: request.Permit, joinedAt: rs.now()}
 	m.entry, m.metadata = newEntry(m.userID, socketID, request.Metadata)
-	if account := rs.limits.Account; account != nil {
+	if account := rs.options.Account; account != nil {
 		size := len(m.entry) + memberBytes
 		if !account.Take(size) {
 			return nil, ErrOutOfMemory
@@ -120,44 +121,43 @@ func (r *room) taken(own *seat) places {
 // admit makes m a member in the place held for it. The joiner receives room-joined,
 // and the others user-connected. If room-joined cannot be delivered, m does not become
 // a member.
-func (r *room) admit(m *member, connected Event, courier Courier, requestID string) error {
+func (r *room) admit(m *member, connected Event, requestID string) error {
 	r.reserved.giveBack(m)
-	r.members = append(r.members, m)
-	r.bySocket[m.socketID] = m
-	r.roster = r.roster.with(m)
-	if err := r.welcome(m, courier, requestID); err != nil {
+	r.add(m)
+	if err := r.welcome(m, requestID); err != nil {
 		r.remove(m)
 		return err
 	}
 	r.touch()
-	_ = courier.Tell(r.others(m), connected) // the only error is ErrDraining: then all sockets are about to end
-	r.observe(m, courier)
+	_ = r.register.courier.Tell(r.others(m), connected) // the only error is ErrDraining: then all sockets are about to end
+	r.observe(m)
 	return nil
 }
 
 // welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
 // no second one is added: the events since then follow the first in the outbox.
-func (r *room) welcome(m *member, courier Courier, requestID string) error {
-	return courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m, requestID), Key: key{m, keyJoined}, IsBarrier: true})
+func (r *room) welcome(m *member, requestID string) error {
+	return r.register.courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m, requestID), Key: key{m, keyJoined}, IsBarrier: true})
 }
 
 // observe sends user-away or user-back to the others if m went away or came back
 // since the last of these events. It sends nothing about a socket that has ended:
 // user-disconnected is about to follow.
-func (r *room) observe(m *member, courier Courier) {
-	isAway, lives := courier.IsAway(m.socketID)
-	wasAway, now := !m.awaySince.IsZero(), time.Now()
+func (r *room) observe(m *member) {
+	isAway, lives := r.register.courier.IsAway(m.socketID)
+	wasAway := !m.awaySince.IsZero()
 	if !lives || isAway == wasAway {
 		return
 	}
+	now := r.register.now()
 	r.roster = r.roster.marked(m, isAway)
 	if isAway {
 		m.awaySince = now
-		_ = courier.Tell(r.others(m), m.presence("user-away", now))
+		_ = r.register.courier.Tell(r.others(m), m.presence("user-away", now))
 		return
 	}
 	m.awaySince = time.Time{}
-	_ = courier.Tell(r.others(m), m.presence("user-back", now))
+	_ = r.register.courier.Tell(r.others(m), m.presence("user-back", now))
 }
 
 // joined is the text of room-joined for m. In it, m itself is never away.
@@ -166,16 +166,23 @@ func (r *room) joined(m *member, requestID string) Data {
 	if !m.awaySince.IsZero() {
 		users = users.marked(m, false)
 	}
-	return newRoomJoinedData(roomJoined{"room-joined", r.id, m.userID, timestamp(time.Now()), []int{}, requestID}, users)
+	return newRoomJoinedData(roomJoined{"room-joined", r.id, m.userID, timestamp(r.register.now()), []int{}, requestID}, users)
 }
 
 // leave takes m out of the room. The others receive user-disconnected with the reason,
 // unless the server is draining.
-func (r *room) leave(m *member, courier Courier, reason string) {
+func (r *room) leave(m *member, reason string) {
 	r.remove(m)
 	r.touch()
-	_ = courier.Tell(r.all(), Event{Kind: "user-disconnected", From: m.socketID,
-		Data: encode(userDisconnected{"user-disconnected", m.userID, m.socketID, reason, timestamp(time.Now())})})
+	_ = r.register.courier.Tell(r.all(), Event{Kind: "user-disconnected", From: m.socketID,
+		Data: encode(userDisconnected{"user-disconnected", m.userID, m.socketID, reason, timestamp(r.register.now())})})
+}
+
+// add puts m into the room's lists.
+func (r *room) add(m *member) {
+	r.members = append(r.members, m)
+	r.bySocket[m.socketID] = m
+	r.roster = r.roster.with(m)
 }
 
 // remove takes m out of the room's lists.
@@ -186,8 +193,8 @@ func (r *room) remove(m *member) {
 	r.roster = r.roster.without(m)
 }
 
-// snapshot returns the members that there are now.
-func (r *room) snapshot() []*member {
+// list returns the members that there are now.
+func (r *room) list() []*member {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return slices.Clone(r.members)
@@ -207,4 +214,4 @@ func (r *room) others(except *member) iter.Seq[string] {
 	}
 }
 
-func (r *room) touch() { r.lastActivity.Store(time.Now().UnixNano()) }
+func (r *room) touch() { r.lastActivity.Store(r.register.options.Now().UnixNano()) }

@@ -2,10 +2,12 @@ package rooms
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // The errors of the operations on rooms. Those of the courier are [ErrGone],
@@ -39,7 +41,7 @@ var (
 type Rooms struct {
 	// set once
 	courier Courier
-	limits  Limits
+	options Options
 	logger  *slog.Logger
 
 	mu      sync.RWMutex         // guards what follows; held for look-ups only
@@ -57,8 +59,9 @@ type seat struct {
 	gone   bool       // out of the register: look the socket up again
 }
 
-// Limits bound a register.
-type Limits struct {
+// Options configure a register. Any goroutine may call its functions, with locks of this
+// package held: they must not block or call back into this package.
+type Options struct {
 	Members         int // how many members one room may have
 	RosterBytes     int // how many bytes the members of one room may take in room-joined; 0: no bound
 	Rooms           int // how many rooms may exist; 0: no bound, but each room needs a socket
@@ -72,6 +75,10 @@ type Limits struct {
 	MayTell func(network netip.Prefix, socketID string, weight int) error
 	// Account is charged for members. Nil: nothing is charged.
 	Account Account
+	// Now returns the time of an operation. Nil: time.Now.
+	Now func() time.Time
+	// NewID returns an ID for a chat message, which no other message has. Nil: rand.Text.
+	NewID func() string
 }
 
 // Account counts memory, in bytes. Any goroutine may call its methods at once.
@@ -84,10 +91,16 @@ type Account interface {
 }
 
 // New returns an empty register. Permits expire only while [Rooms.Run] runs.
-func New(courier Courier, limits Limits, logger *slog.Logger) *Rooms {
+func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = rand.Text
+	}
 	return &Rooms{
 		courier: courier,
-		limits:  limits,
+		options: o,
 		logger:  logger,
 		rooms:   make(map[string]*room),
 		seats:   make(map[string]*seat),
@@ -149,7 +162,7 @@ func (s *seat) isAlreadyIn(request JoinRequest) bool {
 // reserve holds a place for m in a room, and makes the room if it does not exist. The
 // joiner's own place in that room counts as free: the joiner leaves it first.
 func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
-	maxMembers := rs.limits.Members
+	maxMembers := rs.options.Members
 	if wanted := m.permit.MaxMembers; wanted != 0 && wanted < maxMembers {
 		maxMembers = wanted
 	}
@@ -168,7 +181,7 @@ func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 			err = ErrRoomLocked
 		case taken.members >= maxMembers:
 			err = ErrRoomFull
-		case rs.limits.RosterBytes > 0 && taken.members > 0 && taken.bytes+len(m.entry) > rs.limits.RosterBytes:
+		case rs.options.RosterBytes > 0 && taken.members > 0 && taken.bytes+len(m.entry) > rs.options.RosterBytes:
 			err = ErrRosterFull
 		default:
 			r.reserved.take(m)
@@ -177,6 +190,9 @@ func (rs *Rooms) reserve(roomID string, own *seat, m *member) (*room, error) {
 		return r, err
 	}
 }
+
+// now returns the time of the operation under way.
+func (rs *Rooms) now() time.Time { return rs.options.Now().Round(0).UTC() }
 
 // find returns the room with this ID, or nil.
 func (rs *Rooms) find(roomID string) *room {
@@ -192,21 +208,21 @@ func (rs *Rooms) findOrMake(roomID string, founder netip.Prefix) (*room, error) 
 	if r := rs.rooms[roomID]; r != nil {
 		return r, nil
 	}
-	if rs.limits.Rooms > 0 && len(rs.rooms) >= rs.limits.Rooms {
+	if rs.options.Rooms > 0 && len(rs.rooms) >= rs.options.Rooms {
 		return nil, ErrTooManyRooms
 	}
-	if most := rs.limits.RoomsPerNetwork; most > 0 && rs.founded[founder] >= most {
+	if most := rs.options.RoomsPerNetwork; most > 0 && rs.founded[founder] >= most {
 		return nil, ErrTooManyRoomsOfNetwork
 	}
-	r := newRoom(roomID, founder)
+	r := newRoom(rs, roomID, founder, rs.now())
 	rs.rooms[roomID] = r
 	rs.founded[founder]++
 	rs.created++
 	return r, nil
 }
 
-// snapshot returns the rooms that exist now.
-func (rs *Rooms) snapshot() []*room {
+// list returns the rooms that exist now, in no order.
+func (rs *Rooms) list() []*room {
 	rs.mu.RLock()
 	defer rs.mu.RUnlock()
 	all := make([]*room, 0, len(rs.rooms))

@@ -28,7 +28,7 @@ func (nowhere) Tell(to iter.Seq[string], _ rooms.Event) error {
 func BenchmarkJoin(b *testing.B) {
 	for _, size := range []int{10, 100, 500, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
-			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
+			rs := rooms.New(nowhere{}, rooms.Options{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
 				_ = rs.Join(fmt.Sprint("s", n), rooms.JoinRequest{RoomID: "room", UserID: "user"})
 			}
@@ -47,7 +47,7 @@ func BenchmarkJoin(b *testing.B) {
 func BenchmarkBroadcast(b *testing.B) {
 	for _, size := range []int{2, 100, 1000} {
 		b.Run(fmt.Sprint("members=", size), func(b *testing.B) {
-			rs := rooms.New(nowhere{}, rooms.Limits{Members: 10_000}, slog.New(slog.DiscardHandler))
+			rs := rooms.New(nowhere{}, rooms.Options{Members: 10_000}, slog.New(slog.DiscardHandler))
 			for n := range size {
 				_ = rs.Join(fmt.Sprint("s", n), rooms.JoinRequest{RoomID: "room", UserID: "user"})
 			}
@@ -56,5 +56,18 @@ func BenchmarkBroadcast(b *testing.B) {
 				_ = rs.Chat("s0", "hello")
 			}
 		})
+	}
+}
+
+// BenchmarkSignal measures one signal to one other member.
+func BenchmarkSignal(b *testing.B) {
+	rs := rooms.New(nowhere{}, rooms.Options{Members: 10}, slog.New(slog.DiscardHandler))
+	for _, socketID := range []string{"a", "b"} {
+		_ = rs.Join(socketID, rooms.JoinRequest{RoomID: "room", UserID: "user"})
+	}
+	relay := rooms.Relay{Kind: "offer", Members: []byte(`"target":"b","offer":{"type":"offer","sdp":"v=0"}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = rs.Signal("a", "b", relay)
 	}
 }

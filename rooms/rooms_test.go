@@ -157,7 +157,7 @@ func allRooms(rs *rooms.Rooms) (all []rooms.Info) {
 
 func newRooms(maxMembers int) (*rooms.Rooms, *postbox) {
 	box := newPostbox()
-	return rooms.New(box, rooms.Limits{Members: maxMembers}, slog.New(slog.DiscardHandler)), box
+	return rooms.New(box, rooms.Options{Members: maxMembers}, slog.New(slog.DiscardHandler)), box
 }
 
 // join makes sockets members of a room, and drops the events that they receive.

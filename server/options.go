@@ -191,7 +191,7 @@ func (o Options) parts() Parts {
 			UnsentPerNetwork:     o.Limits.outboxBytesPerAddress(o.ClientMemory),
 			Logger:               o.Logger,
 		},
-		Rooms: rooms.Limits{
+		Rooms: rooms.Options{
 			Members:         o.Limits.MaxRoomMembers,
 			RosterBytes:     o.Limits.RoomBytes,
 			Rooms:           o.Limits.MaxRooms,

@@ -64,7 +64,7 @@ func New(o Options) (*Server, error) { return Join(o.parts()) }
 // Client of API, unless they are set already.
 type Parts struct {
 	SSE   sse.Options
-	Rooms rooms.Limits
+	Rooms rooms.Options
 	API   httpapi.Options
 
 	// EnforceExpiry is as in [Options].

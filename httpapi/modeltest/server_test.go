@@ -33,7 +33,7 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	s := &modelServer{network: newNetwork()}
 	joined, err := signaling.Join(signaling.Parts{
 		SSE:     options,
-		Rooms:   rooms.Limits{Members: maxMembers},
+		Rooms:   rooms.Options{Members: maxMembers},
 		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
 		Observe: s.touch,
 		Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
