@@ -13,19 +13,12 @@ import (
 // perform does what an event asks for, on behalf of the socket that posted it. If
 // there is no error, the event is accepted.
 func (a *API) perform(socketID, kind string, event any) error {
+	if err := a.mayTell(socketID, a.weightOf(socketID, kind, event)); err != nil {
+		return err
+	}
 	switch e := event.(type) {
 	case *decode.JoinRoom:
-		permit, err := a.permit(socketID, e)
-		if err != nil {
-			return err
-		}
-		return a.rooms.Join(socketID, rooms.JoinRequest{
-			RoomID:    e.RoomID,
-			UserID:    e.UserID,
-			Metadata:  []byte(e.Metadata),
-			Permit:    permit,
-			RequestID: textOf(e.RequestID),
-		})
+		return a.join(socketID, e)
 	case *decode.LeaveRoom:
 		return a.rooms.Leave(socketID, textOf(e.RequestID))
 	case *decode.Offer:
@@ -55,6 +48,58 @@ func (a *API) perform(socketID, kind string, event any) error {
 		return nil
 	}
 	return fmt.Errorf("httpapi: nothing performs the event %q", kind)
+}
+
+// join brings a socket into a room, if its access token, its rates and the memory for
+// clients allow it.
+func (a *API) join(socketID string, e *decode.JoinRoom) error {
+	permit, err := a.permit(socketID, e)
+	if err != nil {
+		return err
+	}
+	request := rooms.JoinRequest{
+		RoomID:    e.RoomID,
+		UserID:    e.UserID,
+		Metadata:  []byte(e.Metadata),
+		Permit:    permit,
+		RequestID: textOf(e.RequestID),
+	}
+	weight, bytes := a.rooms.JoinCost(socketID, request)
+	if bytes > 0 && !a.budget.Fits(bytes) {
+		return sse.ErrOutOfBudget
+	}
+	if err := a.mayTell(socketID, weight); err != nil {
+		return err
+	}
+	return a.rooms.Join(socketID, request)
+}
+
+// weightOf returns what an event to a whole room costs its sender. It is 0 for all others.
+// A join needs its permit first: see [API.join].
+func (a *API) weightOf(socketID, kind string, event any) int {
+	switch e := event.(type) {
+	case *decode.Signal:
+		if e.Target == nil {
+			return a.rooms.SignalAllWeight(socketID, rooms.Relay{Kind: kind, Members: e.Members()})
+		}
+	case *decode.SendMessage:
+		return a.rooms.ChatWeight(socketID, e.Message)
+	case *decode.TypingStart, *decode.TypingStop:
+		return a.rooms.TypingWeight(socketID)
+	}
+	return 0
+}
+
+// mayTell asks whether a socket may send an event of this weight to its room.
+func (a *API) mayTell(socketID string, weight int) error {
+	if weight == 0 {
+		return nil
+	}
+	socket, lives := a.hub.Ref(socketID)
+	if !lives {
+		return nil // the event fails: the socket is about to leave its room
+	}
+	return a.limits.Network(socket.Network()).Tell(LimitsOf(socket), weight)
 }
 
 // textOf returns an optional text, or "" if it is absent.

@@ -39,7 +39,6 @@ var refusals = []struct {
 	{sse.ErrAtCapacity, connections, problem.AtCapacity, true, "The server has as many sockets as it may have (MAX_CONNECTIONS). Try again after the time given."},
 	{sse.ErrTooMany, socketsPerAddress, problem.AtCapacity, true, "Your address has as many sockets as one address may have (MAX_CONNECTIONS_PER_ADDRESS). Try again after the time given."},
 	{sse.ErrOutOfBudget, memoryForClients, problem.AtCapacity, true, "The memory for clients is used up (MEMORY_LIMIT). Try again after the time given."},
-	{rooms.ErrOutOfMemory, memoryForClients, problem.AtCapacity, true, "The memory for clients is used up (MEMORY_LIMIT). Try again after the time given."},
 }
 
 const overflowDetail = "A receiver has not yet read what you sent to it: your share of its outbox is used up. What was accepted will arrive. Try again after the time given."

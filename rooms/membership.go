@@ -27,26 +27,23 @@ type JoinRequest struct {
 // second follows: the first then bears the newest request ID.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
-// ErrTooManyRoomsOfNetwork, ErrOutOfMemory, ErrOverflow or one of [Options].MayTell, the
-// socket stays where it was. Any other error is the courier's: room-joined cannot be
-// delivered to the joiner, which is then in neither room.
+// ErrTooManyRoomsOfNetwork or ErrOverflow, the socket stays where it was. Any other error
+// is the courier's: room-joined cannot be delivered to the joiner, which is then in
+// neither room.
 func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 	s := rs.lockSeat(socketID)
 	defer rs.unlockSeat(socketID, s)
 
 	if s.isAlreadyIn(request) {
-		return rs.joinAgain(s, request)
+		return s.joinAgain(request)
 	}
-	m, err := rs.newMember(socketID, request)
-	if err != nil {
-		return err
-	}
+	m := rs.newMember(socketID, request.UserID, request.Metadata, request.Permit, rs.now())
 	r, err := rs.reserve(request.RoomID, s, m)
 	if err != nil {
 		return err
 	}
 	connected := m.connected()
-	if err := rs.mayJoin(r, s, m, connected); err != nil {
+	if err := rs.admits(r, s, connected); err != nil {
 		r.mu.Lock()
 		r.reserved.giveBack(m)
 		rs.unlockRoom(r)
@@ -66,35 +63,21 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 }
 
 // joinAgain sends a member room-joined once more.
-func (rs *Rooms) joinAgain(s *seat, request JoinRequest) error {
+func (s *seat) joinAgain(request JoinRequest) error {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	if err := rs.mayTell(s.member, weight(1, s.room.roster.size())); err != nil {
-		return err
-	}
 	s.member.permit = request.Permit
 	return s.room.welcome(s.member, request.RequestID)
 }
 
-// mayJoin returns an error if the events of a join may not be sent. Their receivers are
-// the members of the room, the members of the joiner's former room, and the joiner,
-// which receives the roster.
-func (rs *Rooms) mayJoin(r *room, s *seat, m *member, connected Event) error {
-	leaving := 0
-	if s.room != nil && s.room != r {
-		s.room.mu.RLock()
-		leaving = len(s.room.members)
-		s.room.mu.RUnlock()
-	}
+// admits returns an error if user-connected does not fit into the joiner's share of an
+// outbox.
+func (rs *Rooms) admits(r *room, joiner *seat, connected Event) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	total := weight(len(r.members), connected.Data.Len()) + weight(1, r.roster.size()) + leaving
-	if err := rs.mayTell(m, total); err != nil {
-		return err
-	}
 	return rs.courier.Admit(func(yield func(string) bool) {
-		if yield(m.socketID) {
-			r.others(s.member)(yield)
+		if yield(connected.From) {
+			r.others(joiner.member)(yield)
 		}
 	}, connected)
 }

@@ -14,8 +14,8 @@ type Permit struct {
 	MaxMembers int       // the join fails if the room would then have more members; 0: there is only the server's own limit
 	Expires    time.Time // when the permit runs out; zero: never. See [Rooms.Run]
 
-	// Network is the network that the member comes from. Rooms that the member makes,
-	// and events that it sends to its room, count against this network.
+	// Network is the network that the member comes from. Rooms that the member makes
+	// count against this network.
 	Network netip.Prefix
 }
 

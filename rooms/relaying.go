@@ -64,8 +64,7 @@ func (rs *Rooms) Signal(socketID, target string, relay Relay) error {
 }
 
 // SignalAll relays an event from a socket to all other members of its room, or to
-// none. The error is ErrNotInRoom, ErrNotPermitted, ErrOverflow, ErrDraining or one
-// of [Options].MayTell.
+// none. The error is ErrNotInRoom, ErrNotPermitted, ErrOverflow or ErrDraining.
 func (rs *Rooms) SignalAll(socketID string, relay Relay) error {
 	return rs.broadcast(socketID, Permit.maySignal, toOthers, func(*room, *member) Event { return relay.event(socketID) })
 }
@@ -125,23 +124,9 @@ func (rs *Rooms) broadcast(socketID string, may func(Permit) bool, to audience, 
 	defer s.room.mu.Unlock()
 	e := newEvent(s.room, s.member)
 	receivers := to(s.room, s.member)
-	if err := rs.mayTell(s.member, weight(len(s.room.members), e.Data.Len())); err != nil {
-		return err
-	}
 	if err := rs.courier.Admit(receivers, e); err != nil {
 		return err
 	}
 	s.room.touch()
 	return rs.courier.Tell(receivers, e)
-}
-
-// weight is what an event costs its sender's rate. Each receiver counts 1, and 1 more
-// for each full 4 KiB of the event.
-func weight(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
-
-func (rs *Rooms) mayTell(m *member, weight int) error {
-	if rs.options.MayTell == nil {
-		return nil
-	}
-	return rs.options.MayTell(m.permit.Network, m.socketID, weight)
 }

@@ -68,18 +68,16 @@ func newRoom(register *Rooms, id string, founder netip.Prefix, createdAt time.Ti
 
 // newMember makes a member and charges its memory. The charge ends when the garbage
 // collector frees the member. So it lasts for as long as an event in an outbox names
-// the member. The error is ErrOutOfMemory.
-func (rs *Rooms) newMember(socketID string, request JoinRequest) (*member, error) {
-	m := &member{socketID: socketID, userID: request.UserID, permit: request.Permit, joinedAt: rs.now()}
-	m.entry, m.metadata = newEntry(m.userID, socketID, request.Metadata)
-	if account := rs.options.Account; account != nil {
+// the member.
+func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, permit Permit, joinedAt time.Time) *member {
+	m := &member{socketID: socketID, userID: userID, permit: permit, joinedAt: joinedAt}
+	m.entry, m.metadata = newEntry(userID, socketID, metadata)
+	if charge := rs.options.Charge; charge != nil {
 		size := len(m.entry) + memberBytes
-		if !account.Take(size) {
-			return nil, ErrOutOfMemory
-		}
-		runtime.AddCleanup(m, account.Charge, -size)
+		charge(size)
+		runtime.AddCleanup(m, charge, -size)
 	}
-	return m, nil
+	return m
 }
 
 // newEntry serialises a member's entry in users. It also returns the part of the

@@ -21,8 +21,6 @@ var (
 	ErrRoomFull = errors.New("the room is full")
 	// ErrRosterFull: the joiner's IDs and metadata do not fit into the room's roster.
 	ErrRosterFull = errors.New("the room's roster is full")
-	// ErrOutOfMemory: the memory for clients is used up.
-	ErrOutOfMemory = errors.New("the memory for clients is used up")
 	// ErrRoomLocked: an operator has locked the room, so it admits no new members.
 	ErrRoomLocked = errors.New("the room is locked")
 	// ErrTooManyRooms: the server has as many rooms as it may have.
@@ -67,27 +65,13 @@ type Options struct {
 	Rooms           int // how many rooms may exist; 0: no bound, but each room needs a socket
 	RoomsPerNetwork int // how many rooms may exist that the same network has made; 0: no bound
 
-	// MayTell is called before an event goes to a room. In the weight each receiver counts
-	// 1, and 1 more for each full 4 KiB of the event. An error refuses the event, and is
-	// returned to the caller of the operation. Any goroutine may call MayTell, with locks
-	// of this package held: it must not block or call back into this package. Nil: nothing
-	// is refused.
-	MayTell func(network netip.Prefix, socketID string, weight int) error
-	// Account is charged for members. Nil: nothing is charged.
-	Account Account
+	// Charge counts bytes that are held for members now. A negative number gives them back.
+	// Nil: nothing is counted.
+	Charge func(bytes int)
 	// Now returns the time of an operation. Nil: time.Now.
 	Now func() time.Time
 	// NewID returns an ID for a chat message, which no other message has. Nil: rand.Text.
 	NewID func() string
-}
-
-// Account counts memory, in bytes. Any goroutine may call its methods at once.
-type Account interface {
-	// Charge counts bytes that are held now. A negative number gives them back.
-	Charge(bytes int)
-	// Take counts bytes and returns true. It returns false, and counts nothing, if they
-	// do not fit.
-	Take(bytes int) bool
 }
 
 // New returns an empty register. Permits expire only while [Rooms.Run] runs.

@@ -216,7 +216,7 @@ func (o Options) parts() Parts {
 	}
 	if o.ClientMemory > 0 {
 		memory := budget.New(o.ClientMemory)
-		p.SSE.Budget, p.Rooms.Account, p.API.Budget = memory, memory, memory
+		p.SSE.Budget, p.Rooms.Charge, p.API.Budget = memory, memory.Charge, memory
 	}
 	return p
 }

@@ -36,7 +36,6 @@ type Server struct {
 	rooms   *rooms.Rooms
 	api     *httpapi.API
 	metrics *httpapi.Metrics
-	limits  *limits.Limits
 	budget  *budget.Budget // nil: memory has no bound
 	proxies clientip.Proxies
 	observe func(socketID string) // nil: it is not called
@@ -59,8 +58,8 @@ func New(o Options) (*Server, error) { return Join(o.parts()) }
 // Parts are the options of the packages that a [Server] joins. Tests use them for what
 // [Options] cannot express.
 //
-// [Join] sets the fields that connect the parts: all functions of SSE and Rooms, and Hub,
-// Rooms and Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
+// [Join] sets the fields that connect the parts: all functions of SSE, and Hub, Rooms and
+// Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
 // Client of API, unless they are set already.
 type Parts struct {
 	SSE   sse.Options
@@ -90,7 +89,7 @@ func Join(p Parts) (*Server, error) {
 	}
 	p.API.Limits = cmp.Or(p.API.Limits, limits.New(limits.Options{}))
 	p.API.Logger = cmp.Or(p.API.Logger, slog.New(slog.DiscardHandler))
-	s.limits, s.logger = p.API.Limits, p.API.Logger
+	s.logger = p.API.Logger
 
 	p.SSE.NewState = httpapi.NewSocketState
 	p.SSE.MayOpen = func(network netip.Prefix) error { return p.API.Limits.Network(network).Open() }
@@ -105,7 +104,6 @@ func Join(p Parts) (*Server, error) {
 	if p.Courier != nil {
 		carrier = p.Courier(carrier)
 	}
-	p.Rooms.MayTell = s.mayTell
 	s.rooms = rooms.New(carrier, p.Rooms, p.API.Logger)
 
 	p.API.Hub, p.API.Rooms, p.API.Metrics = s.hub, s.rooms, s.metrics
@@ -137,16 +135,6 @@ func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
 	s.rooms.Remove(socketID, string(reason))
 	s.api.Forget(r)
 	s.metrics.SocketEnded(reason)
-}
-
-// mayTell asks whether a socket may send an event to this many receivers. A socket that has
-// just ended counts for its network only.
-func (s *Server) mayTell(network netip.Prefix, socketID string, receivers int) error {
-	own := new(limits.Socket)
-	if r, lives := s.hub.Ref(socketID); lives {
-		own = httpapi.LimitsOf(r)
-	}
-	return s.limits.Network(network).Tell(own, receivers)
 }
 
 // presenceChanged lets the members of a socket's room know that it went away or came back.

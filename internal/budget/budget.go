@@ -59,6 +59,11 @@ func (b *Budget) Take(bytes int) bool {
 	return true
 }
 
+// Fits reports whether bytes fit now. It charges nothing, so others may take the place.
+func (b *Budget) Fits(bytes int) bool {
+	return b == nil || b.used.Load()+int64(bytes) <= b.limit
+}
+
 // ChargeFor is [Budget.Charge] for bytes that are held for one network. They count
 // against the network's share as well.
 func (b *Budget) ChargeFor(network netip.Prefix, bytes int) {
