@@ -18,27 +18,15 @@ type Data = interface {
 	WriteTo(w io.Writer) (int64, error)
 }
 
-// Amendment is the [Data] of an event that amends an unsent event with an equal key,
-// instead of taking its place.
-type Amendment interface {
-	Data
-	// Amend returns what the unsent event says from now on.
-	Amend(unsent Data) Data
-}
-
 // Event is a server event for one socket or for many. It is serialised once, however
 // many receive it.
 type Event struct {
 	Kind string // the event's type
 	Data Data   // its text, which names the type as well
 	From string // ID of the socket that causes the event; empty: the server or an operator
-	// Key marks events that replace each other: an event takes the place of an unsent
-	// event with an equal key. If Data is an [Amendment], the unsent event stays and is
-	// amended. Nil: the event has no key.
-	Key any
-	// IsBarrier says that the events before this one stay: no later event takes the
-	// place of any of them. A member that reads this event begins anew.
-	IsBarrier bool
+	// Key marks events that replace each other: of the unsent events with one key the
+	// receiver needs only the newest. 0: the event has no key.
+	Key uint64
 }
 
 // Courier puts events into the outboxes of sockets, and knows which sockets have a

@@ -40,7 +40,7 @@ type roomLeft struct {
 }
 
 func newRoomLeft(roomID, reason, requestID string, at time.Time) Event {
-	return Event{Kind: "room-left", IsBarrier: true, Data: encode(roomLeft{"room-left", roomID, reason, requestID, timestamp(at)})}
+	return Event{Kind: "room-left", Data: encode(roomLeft{"room-left", roomID, reason, requestID, timestamp(at)})}
 }
 
 type userConnected struct {
@@ -104,19 +104,18 @@ func (l line) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// key is the [Event].Key of the events of one kind about one member.
-type key struct {
-	member *member
-	of     keyKind
-}
-
-type keyKind byte
+// keyKind says which events about one stay of a member replace each other.
+type keyKind uint64
 
 const (
 	keyTyping   keyKind = iota // user-typing
 	keyPresence                // user-away and user-back
-	keyJoined                  // room-joined
+	keyKinds                   // how many kinds there are
 )
+
+// key returns the [Event].Key of the events of one kind about this stay. It is not 0,
+// because no stay has the number 0.
+func (m *member) key(of keyKind) uint64 { return m.number*uint64(keyKinds) + uint64(of) }
 
 // encode serialises an event on one line. It escapes only what JSON demands: what
 // clients wrote stays as they wrote it.

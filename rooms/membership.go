@@ -23,8 +23,7 @@ type JoinRequest struct {
 //
 // If a socket repeats its join, as the same user with the same metadata, it receives
 // room-joined again. The others receive nothing. So a client can repeat a join whose
-// answer was lost, and renew its permit. If the first room-joined is still unsent, no
-// second follows: the first then bears the newest request ID.
+// answer was lost, and renew its permit.
 //
 // If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
 // ErrTooManyRoomsOfNetwork or ErrOverflow, the socket stays where it was. Any other error
@@ -142,19 +141,4 @@ func (rs *Rooms) leave(s *seat, reason string) {
 	r.leave(m, reason)
 	rs.unlockRoom(r)
 	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
-}
-
-// evict takes each of these members out of its room if mustGo says so. It skips a
-// member that has left the room meanwhile.
-func (rs *Rooms) evict(members []*member, reason string, mustGo func(*member) bool) {
-	for _, m := range members {
-		s, err := rs.lockOccupiedSeat(m.socketID)
-		if err != nil {
-			continue // it has left meanwhile
-		}
-		if s.member == m && mustGo(m) {
-			rs.leaveAndTell(m.socketID, s, reason, "")
-		}
-		rs.unlockSeat(m.socketID, s)
-	}
 }

@@ -47,6 +47,11 @@ func (rs *Rooms) Close(roomID string) error {
 	if len(members) == 0 {
 		return ErrNoRoom
 	}
-	rs.evict(members, roomClosed, func(*member) bool { return true })
+	for _, m := range members {
+		if s, ok := rs.lockStay(Stay{m.socketID, m.number}); ok {
+			rs.leaveAndTell(m.socketID, s, roomClosed, "")
+			rs.unlockSeat(m.socketID, s)
+		}
+	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -24,11 +26,18 @@ func (p Permit) mayChat() bool   { return !p.NoChat }
 
 func (p Permit) hasExpired(now time.Time) bool { return !p.Expires.IsZero() && !p.Expires.After(now) }
 
+// Stay is one membership of a socket. It begins with the join, and ends when the member
+// leaves. A socket that joins again begins another stay.
+type Stay struct {
+	SocketID string
+	Number   uint64 // counts the stays of the register, from 1
+}
+
 // expiryInterval is how often permits are looked at.
 const expiryInterval = time.Second
 
-// Run makes each member leave its room when its permit runs out, until ctx is done. The
-// member receives room-left with the reason "kicked". Without Run, permits never end.
+// Run makes each member leave its room when its permit runs out, until ctx is done.
+// Without Run, permits end only by [Rooms.Expire].
 func (rs *Rooms) Run(ctx context.Context) {
 	ticker := time.NewTicker(expiryInterval)
 	defer ticker.Stop()
@@ -37,22 +46,45 @@ func (rs *Rooms) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			now := rs.now()
-			for _, r := range rs.list() {
-				rs.evict(r.list(), kicked, func(m *member) bool { return rs.isOver(r, m, now) })
+			for _, stay := range rs.Expired() {
+				rs.Expire(stay)
 			}
 			rs.courier.Flush()
 		}
 	}
 }
 
-// isOver reports whether a member's permit has run out, and logs it: operators kick
-// members, too.
-func (rs *Rooms) isOver(r *room, m *member, now time.Time) bool {
-	if !m.permit.hasExpired(now) {
-		return false
+// Expired returns the stays whose permits have run out by now, the oldest stay first.
+func (rs *Rooms) Expired() []Stay {
+	now := rs.now()
+	var expired []Stay
+	for _, r := range rs.list() {
+		r.mu.RLock()
+		for _, m := range r.members {
+			if m.permit.hasExpired(now) {
+				expired = append(expired, Stay{m.socketID, m.number})
+			}
+		}
+		r.mu.RUnlock()
 	}
+	slices.SortFunc(expired, func(a, b Stay) int { return cmp.Compare(a.Number, b.Number) })
+	return expired
+}
+
+// Expire makes a member leave its room if its permit has run out. The member receives
+// room-left with the reason "kicked". Nothing happens if the stay has ended meanwhile, or
+// if the member has renewed its permit.
+func (rs *Rooms) Expire(stay Stay) {
+	s, ok := rs.lockStay(stay)
+	if !ok {
+		return
+	}
+	defer rs.unlockSeat(stay.SocketID, s)
+	if !s.member.permit.hasExpired(rs.now()) {
+		return
+	}
+	// operators kick members, too, so the log tells the two apart
 	rs.logger.Info("a member leaves because its access token has expired",
-		"roomId", r.id, "userId", m.userID, "socketId", m.socketID, "expired", m.permit.Expires)
-	return true
+		"roomId", s.room.id, "userId", s.member.userID, "socketId", stay.SocketID, "expired", s.member.permit.Expires)
+	rs.leaveAndTell(stay.SocketID, s, kicked, "")
 }

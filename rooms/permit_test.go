@@ -94,3 +94,31 @@ func TestAMemberLeavesWhenItsPermitRunsOutIfRunRuns(t *testing.T) {
 		require.Equal(t, 2, strings.Count(log.String(), "has expired"), &log)
 	})
 }
+
+// A command may be late: the stay may have ended, or the permit may have been renewed.
+func TestAStayThatHasEndedOrWasRenewedDoesNotExpire(t *testing.T) {
+	now := time.Now()
+	rs, _ := newLimitedRooms(rooms.Options{Now: func() time.Time { return now }})
+	brief := rooms.JoinRequest{RoomID: "tea", UserID: "A", Permit: rooms.Permit{Expires: now.Add(time.Second)}}
+	for _, id := range []string{"c", "b", "a"} {
+		require.NoError(t, rs.Join(id, brief))
+	}
+	require.Empty(t, rs.Expired())
+	now = now.Add(time.Second)
+	late := rs.Expired()
+	require.Equal(t, []rooms.Stay{{SocketID: "c", Number: 1}, {SocketID: "b", Number: 2}, {SocketID: "a", Number: 3}}, late)
+	renewed := brief
+	renewed.Permit.Expires = now.Add(time.Minute)
+	require.NoError(t, rs.Join("a", renewed))
+	require.NoError(t, rs.Leave("b", ""))
+	require.NoError(t, rs.Join("b", brief)) // another stay, which is to expire as well
+	for range 2 {
+		for _, stay := range append(late, rooms.Stay{SocketID: "nobody", Number: 1}) {
+			rs.Expire(stay)
+		}
+	}
+	info, _ := rs.Room("tea")
+	require.Len(t, info.Members, 2)
+	require.Equal(t, []string{"a", "b"}, []string{info.Members[0].SocketID, info.Members[1].SocketID})
+	require.Equal(t, []rooms.Stay{{SocketID: "b", Number: 4}}, rs.Expired())
+}

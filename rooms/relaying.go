@@ -98,7 +98,7 @@ func (rs *Rooms) Typing(socketID string, isTyping bool) error {
 
 // typing says whether a member is typing.
 func (m *member) typing(isTyping bool) Event {
-	return Event{Kind: "user-typing", From: m.socketID, Key: key{m, keyTyping},
+	return Event{Kind: "user-typing", From: m.socketID, Key: m.key(keyTyping),
 		Data: encode(userTyping{"user-typing", m.userID, m.socketID, isTyping})}
 }
 

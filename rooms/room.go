@@ -52,7 +52,8 @@ type member struct {
 	entry    json.RawMessage // the member's entry in the users of room-joined, serialised once
 	metadata json.RawMessage // the part of entry that is the metadata, or nil
 
-	permit    Permit    // guarded by the seat's lock
+	number    uint64    // of the stay; guarded by the room's lock until the member is in the room, then it stays
+	permit    Permit    // changed under the locks of seat and room: either is enough to read it
 	awaySince time.Time // guarded by the room's lock; zero: it is not away
 }
 
@@ -102,7 +103,7 @@ func (m *member) connected() Event {
 }
 
 func (m *member) presence(kind string, at time.Time) Event {
-	return Event{Kind: kind, Key: key{m, keyPresence},
+	return Event{Kind: kind, Key: m.key(keyPresence),
 		Data: encode(presence{kind, m.userID, m.socketID, timestamp(at)})}
 }
 
@@ -121,6 +122,7 @@ func (r *room) taken(own *seat) places {
 // a member.
 func (r *room) admit(m *member, connected Event, requestID string) error {
 	r.reserved.giveBack(m)
+	m.number = r.register.stays.Add(1)
 	r.add(m)
 	if err := r.welcome(m, requestID); err != nil {
 		r.remove(m)
@@ -132,10 +134,9 @@ func (r *room) admit(m *member, connected Event, requestID string) error {
 	return nil
 }
 
-// welcome delivers room-joined to m. If an earlier room-joined of m is still unsent,
-// no second one is added: the events since then follow the first in the outbox.
+// welcome delivers room-joined to m.
 func (r *room) welcome(m *member, requestID string) error {
-	return r.register.courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m, requestID), Key: key{m, keyJoined}, IsBarrier: true})
+	return r.register.courier.Deliver(m.socketID, Event{Kind: "room-joined", From: m.socketID, Data: r.joined(m, requestID)})
 }
 
 // observe sends user-away or user-back to the others if m went away or came back

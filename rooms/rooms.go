@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,8 @@ type Rooms struct {
 	courier Courier
 	options Options
 	logger  *slog.Logger
+
+	stays atomic.Uint64 // how many stays there ever were
 
 	mu      sync.RWMutex         // guards what follows; held for look-ups only
 	rooms   map[string]*room     // by room ID
@@ -124,6 +127,19 @@ func (rs *Rooms) lockOccupiedSeat(socketID string) (*seat, error) {
 		return nil, ErrNotInRoom
 	}
 	return s, nil
+}
+
+// lockStay returns the seat of a socket, locked, if this stay has not ended.
+func (rs *Rooms) lockStay(stay Stay) (s *seat, ok bool) {
+	s, err := rs.lockOccupiedSeat(stay.SocketID)
+	if err != nil {
+		return nil, false
+	}
+	if s.member.number != stay.Number {
+		s.mu.Unlock()
+		return nil, false
+	}
+	return s, true
 }
 
 // unlockSeat unlocks a seat, and takes it out of the register if no socket sits in it.

@@ -360,6 +360,30 @@ func TestSignalWithoutTargetAndTypingGoToTheOthersChatToAll(t *testing.T) {
 	require.Len(t, ids, 1)
 }
 
+// Events about one stay of a member replace each other. A later stay is another.
+func TestANewStayHasANewNumber(t *testing.T) {
+	rs, box := newRooms(10)
+	join(t, rs, box, "room", "a", "b")
+	keyOfTyping := func() uint64 {
+		require.NoError(t, rs.Typing("a", true))
+		return box.take("b")[0].event.Key
+	}
+	first := keyOfTyping()
+	require.NotZero(t, first)
+	require.Equal(t, first, keyOfTyping())
+	box.setAway("a", true)
+	rs.Observe("a")
+	away := box.take("b")[0].event.Key
+	require.NotZero(t, away)
+	require.NotEqual(t, first, away, "another kind of event")
+	require.NoError(t, rs.Leave("a", ""))
+	box.setAway("a", false)
+	join(t, rs, box, "room", "a")
+	require.NotContains(t, []uint64{first, away}, keyOfTyping())
+	require.NoError(t, rs.Chat("a", "hello"))
+	require.Zero(t, box.take("b")[0].event.Key)
+}
+
 func TestOnlyAMemberCanSaySomething(t *testing.T) {
 	rs, box := newRooms(10)
 	require.ErrorIs(t, rs.Chat("a", "x"), rooms.ErrNotInRoom)

@@ -124,16 +124,6 @@ func newRoomJoinedData(e roomJoined, users roster) *roomJoinedData {
 	return &roomJoinedData{text[:at], users, text[at:]}
 }
 
-// Amend implements [Amendment]. The users stay as they were, because the events since
-// then follow in the outbox. The request ID is the newest that there is.
-func (d *roomJoinedData) Amend(unsent Data) Data {
-	before := unsent.(*roomJoinedData)
-	if hasRequestID := len(d.tail) > len("]}"); !hasRequestID {
-		return before
-	}
-	return &roomJoinedData{before.head, before.users, d.tail}
-}
-
 // Len implements [Data].
 func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(d.tail) }
 

@@ -39,7 +39,11 @@ func (c courier) IsAway(socketID string) (away, lives bool) { return c.hub.IsAwa
 func (c courier) Flush() { c.hub.Flush() }
 
 func message(e rooms.Event) sse.Message {
-	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key, IsBarrier: e.IsBarrier}
+	m := sse.Message{Kind: e.Kind, Data: e.Data, From: e.From}
+	if e.Key != 0 {
+		m.Key = e.Key
+	}
+	return m
 }
 
 func courierError(err error) error {

@@ -69,19 +69,19 @@ type keyless struct{ rooms.Courier }
 
 // Deliver implements rooms.Courier.
 func (k keyless) Deliver(socketID string, e rooms.Event) error {
-	e.Key = nil
+	e.Key = 0
 	return k.Courier.Deliver(socketID, e)
 }
 
 // Admit implements rooms.Courier.
 func (k keyless) Admit(socketIDs iter.Seq[string], e rooms.Event) error {
-	e.Key = nil
+	e.Key = 0
 	return k.Courier.Admit(socketIDs, e)
 }
 
 // Tell implements rooms.Courier.
 func (k keyless) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
-	e.Key = nil
+	e.Key = 0
 	return k.Courier.Tell(socketIDs, e)
 }
 
