@@ -87,9 +87,13 @@ func (r roster) changed(c int, chunk []place, members, length int) roster {
 	return roster{chunks, r.members + members, r.length + length}
 }
 
+// maxChunks is how many chunks a roster of so many members has at most after a member has
+// left. A member that joins may add one.
+func maxChunks(members int) int { return 1 + 2*members/chunkSize }
+
 // dense returns the same roster in fewer chunks, if its chunks are mostly empty.
 func (r roster) dense() roster {
-	if len(r.chunks) < 4 || r.members*4 > len(r.chunks)*chunkSize {
+	if len(r.chunks) <= maxChunks(r.members) {
 		return r
 	}
 	all := slices.Concat(r.chunks...)
@@ -127,10 +131,12 @@ func newRoomJoinedData(e roomJoined, users roster) *roomJoinedData {
 // Len implements [Data].
 func (d *roomJoinedData) Len() int { return len(d.head) + d.users.size() + len(d.tail) }
 
-// Held implements [Data]. It counts the beginning, the end, one chunk, and the list of
-// chunks: the other chunks are shared.
+// Held implements [Data]. It counts the beginning, the end, one chunk, and the longest
+// list of chunks that so many members may have: the other chunks are shared. It does not
+// ask for the present list. That depends on who has left before, so a register that was
+// restored has another.
 func (d *roomJoinedData) Held() int {
-	return len(d.head) + len(d.tail) + 16*chunkSize + 24*len(d.users.chunks)
+	return len(d.head) + len(d.tail) + 16*chunkSize + 24*maxChunks(d.users.members)
 }
 
 // pieceSize is how many bytes of a roster are put together for one write.

@@ -70,6 +70,12 @@ func TestARosterAgreesWithAListAndOldRostersNeverChange(t *testing.T) {
 			require.Equal(t, m.socketID, ids[i])
 			require.Equal(t, away[m], isAway[i])
 		}
+		var fresh roster
+		for _, m := range members {
+			fresh = fresh.with(m).marked(m, away[m])
+		}
+		require.Equal(t, (&roomJoinedData{users: fresh}).Held(), (&roomJoinedData{users: r}).Held(), "whatever happened before")
+		require.LessOrEqual(t, len(r.chunks), 1+maxChunks(r.members))
 		for _, v := range before {
 			ids, isAway := written(t, v.roster)
 			require.Equal(t, v.ids, ids)
