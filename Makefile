@@ -97,6 +97,7 @@ fuzz:
 	$(GO) test ./httpapi/conns -run '^$$' -fuzz FuzzReadPlain -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/origins -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
+	$(GO) test ./rooms -run '^$$' -fuzz FuzzRestore -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/signaling-load -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)
 

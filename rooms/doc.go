@@ -21,7 +21,8 @@
 // What an operation does depends on the state of the register, on what is asked, on the
 // answers of the courier, and on the time and the ID that [Options] brings. Nothing else
 // decides: no clock, no chance, no order of a map, no memory of the process. So two
-// registers that perform the same operations in the same order stay equal. Rates and memory are asked for
+// registers that perform the same operations in the same order stay equal, and
+// [Rooms.AppendSnapshot] and [Rooms.Restore] make a third. Rates and memory are asked for
 // before an operation: [Rooms.ChatWeight] and its like say what it costs.
 //
 // # Locks

@@ -71,3 +71,24 @@ func BenchmarkSignal(b *testing.B) {
 		_ = rs.Signal("a", "b", relay)
 	}
 }
+
+// BenchmarkSnapshot measures a snapshot of 20,000 members in 2,000 rooms, and its restore.
+func BenchmarkSnapshot(b *testing.B) {
+	options := rooms.Options{Members: 10}
+	rs := rooms.New(nowhere{}, options, slog.New(slog.DiscardHandler))
+	for n := range 20_000 {
+		_ = rs.Join(fmt.Sprint("a socket's ID: ", n), rooms.JoinRequest{RoomID: fmt.Sprint("room", n/10), UserID: "user", Metadata: []byte(`{"color":"blue"}`)})
+	}
+	var snapshot []byte
+	b.Run("append", func(b *testing.B) {
+		for b.Loop() {
+			snapshot = rs.AppendSnapshot(snapshot[:0])
+		}
+		b.ReportMetric(float64(len(snapshot))/20_000, "B/member")
+	})
+	b.Run("restore", func(b *testing.B) {
+		for b.Loop() {
+			_ = rooms.New(nowhere{}, options, slog.New(slog.DiscardHandler)).Restore(snapshot)
+		}
+	})
+}
