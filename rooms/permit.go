@@ -46,7 +46,7 @@ func (rs *Rooms) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			for _, stay := range rs.Expired() {
+			for _, stay := range rs.Expired(rs.now()) {
 				rs.Expire(stay)
 			}
 			rs.courier.Flush()
@@ -54,14 +54,13 @@ func (rs *Rooms) Run(ctx context.Context) {
 	}
 }
 
-// Expired returns the stays whose permits have run out by now, the oldest stay first.
-func (rs *Rooms) Expired() []Stay {
-	now := rs.now()
+// Expired returns the stays whose permits have run out by a time, the oldest stay first.
+func (rs *Rooms) Expired(by time.Time) []Stay {
 	var expired []Stay
 	for _, r := range rs.list() {
 		r.mu.RLock()
 		for _, m := range r.members {
-			if m.permit.hasExpired(now) {
+			if m.permit.hasExpired(by) {
 				expired = append(expired, Stay{m.socketID, m.number})
 			}
 		}

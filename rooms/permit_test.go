@@ -103,9 +103,9 @@ func TestAStayThatHasEndedOrWasRenewedDoesNotExpire(t *testing.T) {
 	for _, id := range []string{"c", "b", "a"} {
 		require.NoError(t, rs.Join(id, brief))
 	}
-	require.Empty(t, rs.Expired())
+	require.Empty(t, rs.Expired(now))
 	now = now.Add(time.Second)
-	late := rs.Expired()
+	late := rs.Expired(now)
 	require.Equal(t, []rooms.Stay{{SocketID: "c", Number: 1}, {SocketID: "b", Number: 2}, {SocketID: "a", Number: 3}}, late)
 	renewed := brief
 	renewed.Permit.Expires = now.Add(time.Minute)
@@ -120,5 +120,5 @@ func TestAStayThatHasEndedOrWasRenewedDoesNotExpire(t *testing.T) {
 	info, _ := rs.Room("tea")
 	require.Len(t, info.Members, 2)
 	require.Equal(t, []string{"a", "b"}, []string{info.Members[0].SocketID, info.Members[1].SocketID})
-	require.Equal(t, []rooms.Stay{{SocketID: "b", Number: 4}}, rs.Expired())
+	require.Equal(t, []rooms.Stay{{SocketID: "b", Number: 4}}, rs.Expired(now))
 }

@@ -77,7 +77,7 @@ type Options struct {
 	NewID func() string
 }
 
-// New returns an empty register. Permits expire only while [Rooms.Run] runs.
+// New returns an empty register. Permits expire only by [Rooms.Run] or [Rooms.Expire].
 func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -182,7 +182,7 @@ func anyOperation(t *rapid.T, at time.Time) operation {
 		o.do = func(r *replica) any { return r.Close(name) }
 	case "expire":
 		o.do = func(r *replica) any {
-			expired := r.Expired()
+			expired := r.Expired(r.now)
 			for _, stay := range expired {
 				r.Expire(stay)
 			}
@@ -295,9 +295,9 @@ func TestARestoredPermitExpiresAtTheSameNanosecond(t *testing.T) {
 	snapshot := r.AppendSnapshot(nil)
 	r.renew()
 	require.NoError(t, r.Restore(snapshot))
-	require.Empty(t, r.Expired())
+	require.Empty(t, r.Expired(r.now))
 	r.now = start.Add(1)
-	require.Len(t, r.Expired(), 1)
+	require.Len(t, r.Expired(r.now), 1)
 }
 
 // snapshotOfTwoRooms is a snapshot with all that a snapshot may hold.
