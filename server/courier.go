@@ -39,11 +39,7 @@ func (c courier) IsAway(socketID string) (away, lives bool) { return c.hub.IsAwa
 func (c courier) Flush() { c.hub.Flush() }
 
 func message(e rooms.Event) sse.Message {
-	m := sse.Message{Kind: e.Kind, Data: e.Data, From: e.From}
-	if e.Key != 0 {
-		m.Key = e.Key
-	}
-	return m
+	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key}
 }
 
 func courierError(err error) error {

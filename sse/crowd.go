@@ -34,11 +34,11 @@ func (t tally) fits(e *event, bound tally) bool {
 type crowd struct {
 	senders map[string]tally  // by socket ID; empty: the server
 	origins map[*origin]tally // by network; nil: the server
-	latest  map[any]uint64    // by key: the sequence of the newest unsent event with it
+	latest  map[uint64]uint64 // by key: the sequence of the newest unsent event with it
 }
 
 func newCrowd() *crowd {
-	return &crowd{make(map[string]tally), make(map[*origin]tally), make(map[any]uint64)}
+	return &crowd{make(map[string]tally), make(map[*origin]tally), make(map[uint64]uint64)}
 }
 
 // admits reports whether the event's sender, and the sender's network, have a share left.
@@ -46,18 +46,20 @@ func (c *crowd) admits(e *event, ofSender, ofOrigin tally) bool {
 	return c.senders[e.from].fits(e, ofSender) && (e.origin == nil || c.origins[e.origin].fits(e, ofOrigin))
 }
 
-func (c *crowd) add(sequence uint64, e *event) {
+func (c *crowd) add(added entry) {
+	e := added.event
 	change(c.senders, e.from, e, (*tally).add)
 	change(c.origins, e.origin, e, (*tally).add)
-	if e.key != nil {
-		c.latest[e.key] = sequence
+	if e.key != 0 {
+		c.latest[e.key] = added.sequence
 	}
 }
 
-func (c *crowd) remove(sequence uint64, e *event) {
+func (c *crowd) remove(removed entry) {
+	e := removed.event
 	change(c.senders, e.from, e, (*tally).remove)
 	change(c.origins, e.origin, e, (*tally).remove)
-	if e.key != nil && c.latest[e.key] == sequence {
+	if e.key != 0 && c.latest[e.key] == removed.sequence {
 		delete(c.latest, e.key)
 	}
 }

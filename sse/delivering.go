@@ -148,5 +148,5 @@ func (s *socket) isSlow() bool {
 		return false
 	}
 	patience := s.hub.options.WriteTimeout + min(s.hub.options.ResumeWindow, maxHoldUp)
-	return s.hub.clock()-s.outbox.at(s.outbox.written+1).at > patience
+	return s.hub.clock()-s.outbox.entries[s.outbox.kept].at > patience
 }

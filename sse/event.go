@@ -21,14 +21,6 @@ type Data = interface {
 	WriteTo(w io.Writer) (int64, error)
 }
 
-// Amendment is the [Data] of an event that amends an unsent event with an equal key,
-// instead of taking its place.
-type Amendment interface {
-	Data
-	// Amend returns what the unsent event says from now on.
-	Amend(unsent Data) Data
-}
-
 // Line is [Data] in one piece.
 type Line []byte
 
@@ -53,13 +45,9 @@ type Message struct {
 	// From is the ID of the socket that causes the event. While the event waits, it
 	// counts against that socket's share of the outbox. Empty: the server causes it.
 	From string
-	// Key marks events that replace each other: an event takes the place of an unsent
-	// event with an equal key. If Data is an [Amendment], the unsent event stays and is
-	// amended. Nil: the event has no key.
-	Key any
-	// IsBarrier says that the events before this one stay: no later event takes the
-	// place of any of them. A client that reads this event begins anew.
-	IsBarrier bool
+	// Key marks events that replace each other: an event follows at the end, and an unsent
+	// event with an equal key is dropped. 0: the event has no key.
+	Key uint64
 }
 
 // event is one server event, shared by the outboxes that it is in.
@@ -71,9 +59,7 @@ type event struct {
 	retry   time.Duration  // the SSE retry field, which sets the client's reconnection time; 0: none
 	from    string         // the sender's socket ID; empty: the server
 	origin  *origin        // the sender's network; nil: the server's event
-	key     any            // Message.Key
-	amends  bool           // data is an Amendment
-	barrier bool           // Message.IsBarrier
+	key     uint64         // Message.Key
 	size    int32          // bytes that are kept for this event alone
 	budget  *budget.Budget // charged while the event has holders
 
@@ -89,8 +75,7 @@ func newEvent(kind string, data []byte) *event {
 
 // newEvent makes an event of a message. Nothing is charged for it before it is held.
 func (h *Hub) newEvent(m Message) *event {
-	_, amends := m.Data.(Amendment)
-	e := &event{kind: m.Kind, from: m.From, key: m.Key, amends: amends, barrier: m.IsBarrier, size: int32(m.Data.Held()), budget: h.options.Budget}
+	e := &event{kind: m.Kind, from: m.From, key: m.Key, size: int32(m.Data.Held()), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
 		e.line = line // not in data: the garbage collector would scan that interface for as long as the event lives
@@ -103,15 +88,6 @@ func (h *Hub) newEvent(m Message) *event {
 		}
 	}
 	return e
-}
-
-// amended returns the unsent event as e amends it.
-func (e *event) amended(unsent *event) *event {
-	text := e.data.(Amendment).Amend(unsent.data)
-	return &event{
-		kind: unsent.kind, data: text, from: unsent.from, origin: unsent.origin, key: unsent.key,
-		amends: unsent.amends, barrier: unsent.barrier, size: int32(text.Held()), budget: unsent.budget,
-	}
 }
 
 // mustBeOneLine panics on data that would break a stream. A line end would begin a field

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -33,12 +34,13 @@ const (
 
 // entryBytes is the memory that an outbox takes for each event, without the event itself.
 // It allows for the unused places of a slice that grows.
-const entryBytes = 32
+const entryBytes = 48
 
 // entry is one event in an outbox.
 type entry struct {
-	event *event
-	at    time.Duration // by the hub's clock: when it was written or, if it is unsent, when it was put in
+	event    *event
+	sequence uint64
+	at       time.Duration // by the hub's clock: when it was written or, if it is unsent, when it was put in
 }
 
 // outbox holds everything that a socket is owed and has not confirmed, oldest first. Its
@@ -50,15 +52,15 @@ type outbox struct {
 	budget *budget.Budget
 
 	// guarded by the socket's lock
-	entries []entry // the events with the sequences from first to last()
+	entries []entry // in the order of their sequences; an event that was replaced leaves a gap
 	dropped int     // unused places in the array of entries, before the first entry
-	first   uint64  // sequence of entries[0] or, if there are no entries, of the next event
+	kept    int     // how many entries were written: they come first
 
-	confirmed uint64 // highest sequence that the client has confirmed
+	last      uint64 // sequence of the newest event; 0: there was none
 	written   uint64 // highest sequence that any reader has written
-	taken     uint64 // highest sequence that the present reader has taken
-	pledged   uint64 // highest sequence that the present reader is about to take
-	barrier   uint64 // sequence of the newest event with Message.IsBarrier
+	confirmed uint64 // highest sequence that the client has confirmed
+	forgotten uint64 // highest sequence that was held and is not any more, although it was not replaced
+	handed    uint64 // highest sequence that is on its way to the client: it cannot be replaced
 
 	unsent   tally  // of the events after written
 	offered  tally  // of the unsent events that other sockets caused
@@ -67,33 +69,27 @@ type outbox struct {
 }
 
 func newOutbox(limits OutboxLimits, b *budget.Budget) outbox {
-	return outbox{limits: limits, budget: b, first: 1}
+	return outbox{limits: limits, budget: b}
 }
 
-// last returns the sequence of the newest event. It is 0 before the first event.
-func (o *outbox) last() uint64 { return o.first + uint64(len(o.entries)) - 1 }
-
-// put appends an event. If an event with the same key is unsent, one of the two is
-// enough: nothing is appended. If the outbox is full, put changes nothing and returns
-// false.
+// put appends an event. If an event with the same key is unsent, that is dropped: the
+// newest is enough. If the outbox is full, put changes nothing and returns false.
 func (o *outbox) put(e *event, now time.Duration) bool {
-	if at, found := o.sameKey(e); found {
-		if e.amends {
-			e = e.amended(o.at(at).event)
-		}
-		o.replace(at, e)
-		return true
-	}
-	if o.isFull(int(e.size)) {
+	if before, found := o.sameKey(e); found {
+		o.drop(before)
+	} else if o.isFull(int(e.size)) {
 		return false
 	}
-	o.entries = append(o.entries, entry{e, now})
-	if e.barrier {
-		o.barrier = o.last()
-	}
-	o.budget.Charge(entryBytes)
-	o.addUnsent(o.last(), e)
+	o.last++
+	o.append(entry{e, o.last, now})
 	return true
+}
+
+// append adds an unsent event at the end.
+func (o *outbox) append(added entry) {
+	o.entries = append(o.entries, added)
+	o.budget.Charge(entryBytes)
+	o.addUnsent(added)
 }
 
 // isFull reports whether too much is unsent to add an event of this size. The event that
@@ -107,7 +103,7 @@ func (o *outbox) isFull(size int) bool {
 }
 
 // waitingBytes returns the bytes of the unsent events, except the next to be written.
-func (o *outbox) waitingBytes() int { return o.unsent.bytes - int(o.at(o.written+1).event.size) }
+func (o *outbox) waitingBytes() int { return o.unsent.bytes - int(o.entries[o.kept].event.size) }
 
 // admits reports whether an event stays within the shares of its sender, of the sender's
 // network, and of all senders together.
@@ -126,7 +122,8 @@ func (o *outbox) admits(e *event) bool {
 }
 
 // addUnsent counts an event that is unsent from now on.
-func (o *outbox) addUnsent(sequence uint64, e *event) {
+func (o *outbox) addUnsent(added entry) {
+	e := added.event
 	e.hold()
 	e.addUnsent()
 	o.unsent.add(e)
@@ -134,12 +131,13 @@ func (o *outbox) addUnsent(sequence uint64, e *event) {
 		o.offered.add(e)
 	}
 	if o.crowd != nil {
-		o.crowd.add(sequence, e)
+		o.crowd.add(added)
 	}
 }
 
 // removeUnsent no longer counts an event as unsent: it was written or replaced.
-func (o *outbox) removeUnsent(sequence uint64, e *event) {
+func (o *outbox) removeUnsent(removed entry) {
+	e := removed.event
 	e.removeUnsent()
 	o.unsent.remove(e)
 	if e.from != "" {
@@ -149,7 +147,7 @@ func (o *outbox) removeUnsent(sequence uint64, e *event) {
 	case o.unsent.events == 0:
 		o.crowd = nil
 	case o.crowd != nil:
-		o.crowd.remove(sequence, e)
+		o.crowd.remove(removed)
 	}
 }
 
@@ -157,54 +155,63 @@ func (o *outbox) removeUnsent(sequence uint64, e *event) {
 func (o *outbox) counted() *crowd {
 	if o.crowd == nil {
 		o.crowd = newCrowd()
-		for sequence := o.written + 1; sequence <= o.last(); sequence++ {
-			o.crowd.add(sequence, o.at(sequence).event)
+		for _, unsent := range o.entries[o.kept:] {
+			o.crowd.add(unsent)
 		}
 	}
 	return o.crowd
 }
 
-// sameKey finds the unsent event with the same key as e. An event that the reader has
-// taken, or is about to take, does not count: it is on its way.
+// hand notes that everything up to a sequence is on its way to the client.
+func (o *outbox) hand(sequence uint64) { o.handed = max(o.handed, sequence) }
+
+// sameKey finds the unsent event with the same key as e. An event that is on its way to the
+// client does not count.
 func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
-	if e.key == nil {
+	if e.key == 0 {
 		return 0, false
-	}
-	free := max(o.written, o.taken, o.pledged)
-	if !e.amends { // what amends an event moves nothing across the barrier
-		free = max(free, o.barrier)
 	}
 	if o.crowd != nil || o.unsent.events > fewUnsent {
 		sequence = o.counted().latest[e.key]
-		return sequence, sequence > free
+		return sequence, sequence > o.handed
 	}
-	for sequence = o.last(); sequence > free; sequence-- {
-		if o.at(sequence).event.key == e.key {
-			return sequence, true
+	for i := len(o.entries) - 1; i >= o.kept && o.entries[i].sequence > o.handed; i-- {
+		if o.entries[i].event.key == e.key {
+			return o.entries[i].sequence, true
 		}
 	}
 	return 0, false
 }
 
-// replace puts an event in the place of an unsent one.
-func (o *outbox) replace(sequence uint64, e *event) {
-	before := o.at(sequence).event
-	o.removeUnsent(sequence, before)
-	before.release()
-	o.at(sequence).event = e
-	o.addUnsent(sequence, e)
+// drop forgets an unsent event, because a newer one says all that it said.
+func (o *outbox) drop(sequence uint64) {
+	i := o.search(sequence)
+	dropped := o.entries[i]
+	o.removeUnsent(dropped)
+	dropped.event.release()
+	o.budget.Charge(-entryBytes)
+	o.entries = slices.Delete(o.entries, i, i+1)
 }
 
-// at returns the entry with a sequence, which must be in the outbox.
-func (o *outbox) at(sequence uint64) *entry { return &o.entries[sequence-o.first] }
-
-// after returns the event after a position. The second result is false if there is
-// none, or if the outbox no longer holds it.
-func (o *outbox) after(position uint64) (*event, bool) {
-	if position < o.first-1 || position >= o.last() {
-		return nil, false
+// search returns the place of the first entry that has this sequence or a later one.
+func (o *outbox) search(sequence uint64) int {
+	if o.last == sequence && len(o.entries) > 0 { // the newest is asked for most
+		return len(o.entries) - 1
 	}
-	return o.at(position + 1).event, true
+	i, _ := slices.BinarySearchFunc(o.entries, sequence, func(e entry, sequence uint64) int { return cmp.Compare(e.sequence, sequence) })
+	return i
+}
+
+// after returns the first event after a position, with its sequence. The last result is
+// false if there is none.
+func (o *outbox) after(position uint64) (e *event, sequence uint64, there bool) {
+	if position >= o.last {
+		return nil, 0, false
+	}
+	if i := o.search(position + 1); i < len(o.entries) {
+		return o.entries[i].event, o.entries[i].sequence, true
+	}
+	return nil, 0, false
 }
 
 // batch hands on the events after a position, as many as one answer may hold. It returns
@@ -213,23 +220,23 @@ func (o *outbox) after(position uint64) (*event, bool) {
 func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	events, size := min(maxBatchEvents, o.limits.RetainedEvents), 0
 	for count := range events {
-		e, there := o.after(position)
+		e, sequence, there := o.after(position)
 		if !there {
 			break
 		}
 		if size += e.length(); count > 0 && size > min(maxBatchBytes, o.limits.RetainedBytes) {
 			break
 		}
-		position++
+		position = sequence
 		add(e)
 	}
 	return position
 }
 
-// holds reports whether the outbox has all events after a position, without a gap. It
-// returns false for a position from the future: the server never handed that out.
+// holds reports whether the outbox has all events after a position that were not replaced.
+// It returns false for a position from the future: the server never handed that out.
 func (o *outbox) holds(position uint64) bool {
-	return position >= o.first-1 && position <= o.last()
+	return position >= o.forgotten && position <= o.last
 }
 
 // wrote notes that everything up to a sequence was written. It calls waited for each
@@ -237,15 +244,15 @@ func (o *outbox) holds(position uint64) bool {
 // forgets the oldest events that exceed the bounds on what is retained. It never forgets
 // the newest written event: the client may not have it yet.
 func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since time.Duration)) {
-	for o.written < sequence {
-		o.written++
-		written := o.at(o.written)
+	for ; o.kept < len(o.entries) && o.entries[o.kept].sequence <= sequence; o.kept++ {
+		written := &o.entries[o.kept]
 		waited(written.at)
 		written.at = now
 		o.retained += int(written.event.size)
-		o.removeUnsent(o.written, written.event)
+		o.removeUnsent(*written)
 	}
-	for o.written > o.first && (int(o.written-o.first)+1 > o.limits.RetainedEvents || o.retained > o.limits.RetainedBytes) {
+	o.written = max(o.written, sequence)
+	for o.kept > 1 && (o.kept > o.limits.RetainedEvents || o.retained > o.limits.RetainedBytes) {
 		o.forget()
 	}
 }
@@ -258,15 +265,16 @@ func (o *outbox) isOvertaken(position uint64) bool { return position < o.confirm
 // even if the reader that wrote them has failed.
 func (o *outbox) confirm(position uint64, now time.Duration, waited func(since time.Duration)) {
 	o.confirmed = position
-	o.wrote(min(position, o.last()), now, waited)
-	for o.first <= position && len(o.entries) > 0 {
+	o.wrote(min(position, o.last), now, waited)
+	for len(o.entries) > 0 && o.entries[0].sequence <= position {
 		o.forget()
 	}
+	o.forgotten = max(o.forgotten, position)
 }
 
 // expire forgets what was written before a time: no client can come back for it any more.
 func (o *outbox) expire(before time.Duration) {
-	for o.first <= o.written && o.entries[0].at < before {
+	for o.kept > 0 && o.entries[0].at < before {
 		o.forget()
 	}
 }
@@ -274,7 +282,7 @@ func (o *outbox) expire(before time.Duration) {
 // expires returns when expire will forget the oldest written event, if events are kept for
 // this long. If none is kept, that is never.
 func (o *outbox) expires(retention time.Duration) time.Duration {
-	if o.first > o.written {
+	if o.kept == 0 {
 		return math.MaxInt64
 	}
 	return o.entries[0].at + retention
@@ -283,19 +291,21 @@ func (o *outbox) expires(retention time.Duration) time.Duration {
 // trim forgets the oldest written events until no more than this many bytes are retained.
 // It never forgets the newest written event.
 func (o *outbox) trim(bytes int) {
-	for o.first < o.written && o.retained > bytes {
+	for o.kept > 1 && o.retained > bytes {
 		o.forget()
 	}
 }
 
 // forget drops the oldest event. It must have been written.
 func (o *outbox) forget() {
-	o.retained -= int(o.entries[0].event.size)
-	o.entries[0].event.release()
+	oldest := o.entries[0]
+	o.retained -= int(oldest.event.size)
+	oldest.event.release()
 	o.budget.Charge(-entryBytes)
 	o.entries[0] = entry{}
 	o.entries = o.entries[1:]
-	o.first++
+	o.forgotten = oldest.sequence
+	o.kept--
 	o.dropped++
 	switch {
 	case len(o.entries) == 0:
@@ -307,15 +317,14 @@ func (o *outbox) forget() {
 
 // clear drops all events. The socket has ended.
 func (o *outbox) clear() {
-	for sequence := o.first; sequence <= o.last(); sequence++ {
-		e := o.at(sequence).event
-		if sequence > o.written {
-			e.removeUnsent()
+	for i, held := range o.entries {
+		if i >= o.kept {
+			held.event.removeUnsent()
 		}
-		e.release()
+		held.event.release()
 	}
 	o.budget.Charge(-entryBytes * len(o.entries))
-	o.first, o.written = o.last()+1, o.last()
-	o.entries, o.crowd = nil, nil
+	o.forgotten, o.written = o.last, o.last
+	o.entries, o.kept, o.dropped, o.crowd = nil, 0, 0, nil
 	o.unsent, o.offered, o.retained = tally{}, tally{}, 0
 }

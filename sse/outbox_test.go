@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,14 +16,31 @@ import (
 // modelOutbox does what an outbox must do, in the plainest and slowest way.
 type modelOutbox struct {
 	limits    OutboxLimits
-	events    []*event        // all events that were ever put in; the first has the sequence 1
-	at        []time.Duration // for each event: when it was put in or, later, written
-	forgotten int             // how many of the events are no longer held
-	written   int             // how many of them were written
-	taken     int             // how many of them the reader has taken
+	events    []modelEntry // all events that were ever put in; the first has the sequence 1
+	forgotten int          // the sequence up to which nothing is held
+	written   int          // the sequence up to which all was written
+	handed    int          // the sequence up to which all is on its way
 }
 
-func (m *modelOutbox) unsent() []*event { return m.events[m.written:] }
+type modelEntry struct {
+	event      *event
+	at         time.Duration // when it was put in or, later, written
+	isReplaced bool
+}
+
+// held returns the events that are held with sequences after one and up to another.
+func (m *modelOutbox) held(after, upTo int) (held []*event) {
+	for _, e := range m.events[max(after, m.forgotten):max(after, m.forgotten, upTo)] {
+		if !e.isReplaced {
+			held = append(held, e.event)
+		}
+	}
+	return held
+}
+
+func (m *modelOutbox) unsent() []*event { return m.held(m.written, len(m.events)) }
+
+func (m *modelOutbox) kept() []*event { return m.held(m.forgotten, m.written) }
 
 func (m *modelOutbox) tally(of func(*event) bool) (t tally) {
 	for _, e := range m.unsent() {
@@ -35,15 +51,10 @@ func (m *modelOutbox) tally(of func(*event) bool) (t tally) {
 	return t
 }
 
+// sameKey returns the place of the event that e replaces, or -1.
 func (m *modelOutbox) sameKey(e *event) int {
-	if e.key == nil {
-		return -1
-	}
-	for i := len(m.events) - 1; i >= max(m.written, m.taken); i-- {
-		if m.events[i].barrier && !e.amends {
-			return -1
-		}
-		if m.events[i].key == e.key {
+	for i := len(m.events) - 1; i >= max(m.written, m.handed) && e.key != 0; i-- {
+		if !m.events[i].isReplaced && m.events[i].event.key == e.key {
 			return i
 		}
 	}
@@ -55,11 +66,14 @@ func (m *modelOutbox) isFull(e *event) bool {
 	if len(unsent) == 0 {
 		return false
 	}
-	waiting := 0
-	for _, other := range unsent[1:] {
-		waiting += int(other.size)
+	return len(unsent) >= m.limits.UnsentEvents || sizeOf(unsent[1:])+int(e.size) > m.limits.UnsentBytes
+}
+
+func sizeOf(events []*event) (bytes int) {
+	for _, e := range events {
+		bytes += int(e.size)
 	}
-	return len(unsent) >= m.limits.UnsentEvents || waiting+int(e.size) > m.limits.UnsentBytes
+	return bytes
 }
 
 // admits counts everything anew each time, because that is simple.
@@ -85,13 +99,6 @@ func (m *modelOutbox) admits(e *event) bool {
 	return isWithin(sender, 1, 4) && (e.origin == nil || isWithin(address, 1, 2))
 }
 
-// addition is text that is added to the text of an unsent event.
-type addition struct{ Line }
-
-func (a addition) Amend(unsent Data) Data {
-	return addition{slices.Concat(unsent.(addition).Line, a.Line)}
-}
-
 // Events are put in, taken, written, confirmed and expired at random. The outbox always
 // holds what the model says, and charges for exactly what it holds.
 func TestAnOutboxAgreesWithItsModel(t *testing.T) {
@@ -110,53 +117,39 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 				e := &event{kind: "signal", line: Line(fmt.Sprint(n)), budget: account, size: rapid.SampledFrom([]int32{1, 20, 700}).Draw(t, "size")}
 				e.from = rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "from")
 				e.origin = origins[map[string]int{"": 0, "a": 1, "b": 1, "c": 2}[e.from]]
-				if key := rapid.IntRange(0, 6).Draw(t, "key"); key < 3 {
-					e.key, e.amends = key, key == 0
-				}
-				if e.amends {
-					e.line, e.data = nil, addition{Line(bytes.Repeat([]byte("x"), int(e.size)))}
-				}
-				e.barrier = (e.key == nil || e.amends) && rapid.IntRange(0, 3).Draw(t, "barrier") == 0
+				e.key = uint64(max(0, rapid.IntRange(-4, 3).Draw(t, "key")))
 				require.Equal(t, m.admits(e), o.admits(e))
 				at := m.sameKey(e)
-				var before *event
-				if at >= 0 {
-					before = m.events[at]
-				}
 				isTaken := at >= 0 || !m.isFull(e)
 				require.Equal(t, isTaken, o.put(e, now))
-				switch {
-				case at >= 0 && e.amends:
-					m.events[at] = o.at(uint64(at + 1)).event
-					require.Equal(t, addition{append(slices.Clone(before.data.(addition).Line), e.data.(addition).Line...)}, m.events[at].data)
-					require.Equal(t, before.barrier, m.events[at].barrier)
-				case at >= 0:
-					m.events[at] = e
-				case at < 0 && isTaken:
-					m.events, m.at = append(m.events, e), append(m.at, now)
+				if at >= 0 {
+					m.events[at].isReplaced = true
+				}
+				if isTaken {
+					m.events = append(m.events, modelEntry{event: e, at: now})
 				}
 			case "take":
-				m.taken = max(m.written, rapid.IntRange(m.written, len(m.events)).Draw(t, "taken"))
-				o.taken = uint64(m.taken)
+				m.handed = max(m.handed, rapid.IntRange(m.written, len(m.events)).Draw(t, "handed"))
+				o.hand(uint64(m.handed))
 			case "write":
-				m.write(m.taken, now)
-				o.wrote(uint64(m.taken), now, nobody)
+				m.write(m.handed, now)
+				o.wrote(uint64(m.handed), now, nobody)
 			case "confirm":
 				position := rapid.IntRange(m.forgotten, len(m.events)).Draw(t, "position")
 				m.write(position, now)
 				m.forgotten = max(m.forgotten, position)
-				m.taken = position
+				m.handed = position
 				o.confirm(uint64(position), now, nobody)
-				o.taken = uint64(position)
+				o.handed = uint64(position)
 			case "expire":
 				before := now - 20*time.Second
-				for m.forgotten < m.written && m.at[m.forgotten] < before {
-					m.forgotten++
+				for len(m.kept()) > 0 && m.events[m.oldest()].at < before {
+					m.forgotten = m.oldest() + 1
 				}
 				o.expire(before)
 			case "trim":
-				for m.forgotten+1 < m.written && m.retained() > 100 {
-					m.forgotten++
+				for len(m.kept()) > 1 && sizeOf(m.kept()) > 100 {
+					m.forgotten = m.oldest() + 1
 				}
 				o.trim(100)
 			}
@@ -170,36 +163,40 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 	})
 }
 
-func (m *modelOutbox) write(position int, now time.Duration) {
-	for ; m.written < position; m.written++ {
-		m.at[m.written] = now
-	}
-	for m.written > m.forgotten+1 && (m.written-m.forgotten > m.limits.RetainedEvents || m.retained() > m.limits.RetainedBytes) {
-		m.forgotten++
-	}
+// oldest returns the place of the oldest event that is held.
+func (m *modelOutbox) oldest() int {
+	return m.forgotten + slices.IndexFunc(m.events[m.forgotten:], func(e modelEntry) bool { return !e.isReplaced })
 }
 
-func (m *modelOutbox) retained() (bytes int) {
-	for _, e := range m.events[m.forgotten:max(m.forgotten, m.written)] {
-		bytes += int(e.size)
+func (m *modelOutbox) write(position int, now time.Duration) {
+	for i := m.written; i < position; i++ {
+		m.events[i].at = now
 	}
-	return bytes
+	m.written = max(m.written, position)
+	for len(m.kept()) > 1 && (len(m.kept()) > m.limits.RetainedEvents || sizeOf(m.kept()) > m.limits.RetainedBytes) {
+		m.forgotten = m.oldest() + 1
+	}
 }
 
 func (m *modelOutbox) compare(t *rapid.T, o *outbox, account *budget.Budget, origins []*origin) {
-	require.EqualValues(t, len(m.events), o.last())
-	require.EqualValues(t, m.forgotten+1, o.first)
-	for position := m.forgotten; position < len(m.events); position++ {
-		e, there := o.after(uint64(position))
+	require.EqualValues(t, len(m.events), o.last)
+	require.True(t, o.holds(uint64(m.forgotten)))
+	require.False(t, m.forgotten > 0 && o.holds(uint64(m.forgotten-1)))
+	position := uint64(m.forgotten)
+	for i := m.forgotten; i < len(m.events); i++ {
+		if m.events[i].isReplaced {
+			continue
+		}
+		e, sequence, there := o.after(position)
 		require.True(t, there)
-		require.Same(t, m.events[position], e)
+		require.EqualValues(t, i+1, sequence)
+		require.Same(t, m.events[i].event, e)
+		position = sequence
 	}
-	held := m.events[m.forgotten:]
-	charged := entryBytes * len(held)
-	for _, e := range held {
-		charged += int(e.size)
-	}
-	require.EqualValues(t, charged, account.Used())
+	_, _, there := o.after(position)
+	require.False(t, there)
+	held := m.held(0, len(m.events))
+	require.EqualValues(t, entryBytes*len(held)+sizeOf(held), account.Used())
 	for _, of := range origins[1:] {
 		mine := m.tally(func(e *event) bool { return e.origin == of })
 		require.EqualValues(t, mine.bytes, of.unsent.Load())
@@ -243,7 +240,7 @@ func BenchmarkDelivering(b *testing.B) {
 			require.NoError(b, h.Tell(slices.Values(ids), m))
 			for _, id := range ids { // as if every member had read it
 				o := &h.socket(id).outbox
-				o.confirm(o.last(), 0, func(time.Duration) {})
+				o.confirm(o.last, 0, func(time.Duration) {})
 			}
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/members, "ns/member")

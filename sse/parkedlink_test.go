@@ -160,7 +160,7 @@ func TestEventsOfOneBatchDoNotReplaceEachOther(t *testing.T) {
 	inLines(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, l lines) {
 		c := l.open(t, hub, nil)
 		for n := range 2 {
-			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"}
+			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: 1}
 			require.NoError(t, hub.DeliverMessage(c.socketID(t), m))
 		}
 		hub.Flush()

@@ -57,7 +57,7 @@ func (p *poll) beat(now time.Duration) (again time.Duration) {
 }
 
 func (p *poll) advance() {
-	if _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {
+	if _, _, there := p.socket.outbox.after(p.position); there || p.hello != nil || p.ending {
 		select {
 		case p.ready <- struct{}{}:
 		default: // it is ready already
@@ -143,9 +143,9 @@ func (p *poll) take() (body answerBody, taken uint64) {
 	}
 	if !p.skip {
 		p.position = p.socket.outbox.batch(p.position, add)
-		p.socket.outbox.taken = p.position
+		p.socket.outbox.hand(p.position)
 	}
-	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last()) {
+	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last) {
 		add(p.lastWord)
 	}
 	body.end = append(make([]byte, 0, 64), `],"lastEventId":"`...)

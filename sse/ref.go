@@ -34,7 +34,7 @@ func (r Ref) Lives() bool {
 // ended.
 func (r Ref) Confirm(position EventID) {
 	if position.Token == r.socket.token {
-		r.socket.confirmTaken(position.Sequence)
+		r.socket.confirmMore(position.Sequence)
 	}
 }
 

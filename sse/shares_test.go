@@ -141,22 +141,15 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 	})
 }
 
-// newest is what replaces the text of an unsent event, which stays in its place.
-type newest struct{ sse.Line }
-
-func (n newest) Amend(sse.Data) sse.Data { return n }
-
-func TestOfUnsentEventsWithOneKeyTheLastArrivesOrAmendsTheFirst(t *testing.T) {
+func TestOfUnsentEventsWithOneKeyTheLastArrivesInItsOwnPlace(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
 		id, position := c.socketID(), c.position()
 		c.disconnect()
 		for n := range 200 {
-			for _, m := range []sse.Message{
-				{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"},
-				{Kind: "signal", Data: newest{sse.Line(fmt.Sprintf(`{"joined":%d}`, n))}, Key: "joined"},
-			} {
+			for key, kind := range []string{"typing", "presence"} {
+				m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{%q:%d}`, kind, n)), Key: uint64(key + 1)}
 				require.NoError(t, hub.DeliverMessage(id, m))
 			}
 			if n%50 == 0 {
@@ -166,8 +159,8 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesOrAmendsTheFirst(t *testing.T) {
 		back := connect(t, hub, position)
 		hub.Flush()
 		synctest.Wait()
-		require.Equal(t, []string{`{"typing":199}`, `{"joined":199}`, string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150))}, back.heard())
-		require.NoError(t, hub.DeliverMessage(id, sse.Message{Kind: "signal", Data: sse.Line(`{"typing":200}`), Key: "typing"}))
+		require.Equal(t, []string{string(numbered(0)), string(numbered(50)), string(numbered(100)), string(numbered(150)), `{"typing":199}`, `{"presence":199}`}, back.heard())
+		require.NoError(t, hub.DeliverMessage(id, sse.Message{Kind: "signal", Data: sse.Line(`{"typing":200}`), Key: 1}))
 		hub.Flush()
 		synctest.Wait()
 		require.Equal(t, `{"typing":200}`, back.heard()[6], "an event that was sent is not replaced")
@@ -183,7 +176,7 @@ func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
 		synctest.Wait()
 		release := c.stall()
 		for n := range 3 {
-			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: "typing"}
+			m := sse.Message{Kind: "signal", Data: sse.Line(fmt.Sprintf(`{"typing":%d}`, n)), Key: 1}
 			require.NoError(t, hub.DeliverMessage(c.socketID(), m))
 			hub.Flush()
 			synctest.Wait()
@@ -365,30 +358,6 @@ func TestEachPieceOfALargeEventHasATimeoutOfItsOwn(t *testing.T) {
 		require.Len(t, c.heard(), 1, "it takes 40 s, five times as long as one write may take")
 		require.Empty(t, ended.of(c.socketID()))
 		c.disconnect()
-	})
-}
-
-// A room-joined or room-left divides what came before it from what came after it. No later
-// event may move before it.
-func TestNothingIsReplacedBeforeABarrier(t *testing.T) {
-	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
-		c := connect(t, hub, nil)
-		synctest.Wait()
-		id, position := c.socketID(), c.position()
-		c.disconnect()
-		for _, m := range []sse.Message{
-			{Kind: "signal", Data: sse.Line(`{"away":true}`), Key: "presence"},
-			{Kind: "signal", Data: newest{sse.Line(`{"roster":"away"}`)}, Key: "joined", IsBarrier: true},
-			{Kind: "signal", Data: sse.Line(`{"away":false}`), Key: "presence"},
-			{Kind: "signal", Data: sse.Line(`{"away":"again"}`), Key: "presence"},
-		} {
-			require.NoError(t, hub.DeliverMessage(id, m))
-		}
-		back := connect(t, hub, position)
-		hub.Flush()
-		synctest.Wait()
-		require.Equal(t, []string{`{"away":true}`, `{"roster":"away"}`, `{"away":"again"}`}, back.heard())
-		back.disconnect()
 	})
 }
 

@@ -109,7 +109,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 		return nil, false, errOvertaken
 	case s.ended != "" || !s.outbox.holds(position):
 		return nil, false, ErrGone
-	case s.farewell != nil && position == s.outbox.last():
+	case s.farewell != nil && position == s.outbox.last:
 		return nil, false, ErrDraining
 	}
 	s.hear()
@@ -119,7 +119,7 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 		before.end(true, replaced, lastWordTime)
 	}
 	s.confirm(position)
-	s.outbox.taken = position
+	s.outbox.handed = position
 	s.client = c
 	s.reader, s.lastReader = r, r.transport()
 	if wasAway {
@@ -193,7 +193,7 @@ func (s *socket) seal(lastWord *event, within time.Duration) {
 func (s *socket) isOwed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended == "" && s.outbox.written < s.outbox.last()
+	return s.ended == "" && s.outbox.written < s.outbox.last
 }
 
 // tick does what is due. It sends a heartbeat after silence, ends the reader of a client
@@ -272,12 +272,12 @@ func (s *socket) confirm(position uint64) {
 	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
-// confirmTaken is confirm for a client that need not begin to read. The present reader has
-// taken what it confirms: otherwise the reader would ask for what the outbox has forgotten.
-func (s *socket) confirmTaken(position uint64) {
+// confirmMore is confirm for a client that need not begin to read. What it confirms is on
+// its way by the present reader: otherwise that reader would ask for what is forgotten.
+func (s *socket) confirmMore(position uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.taken {
+	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.handed {
 		s.confirm(position)
 	}
 }

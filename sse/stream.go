@@ -106,7 +106,7 @@ func (st *stream) end(skip bool, lastWord *event, limit time.Duration) {
 // hasNext reports whether there may be something to write, or to end. The socket's lock must
 // be held.
 func (st *stream) hasNext() bool {
-	return st.ending || st.beatDue || len(st.opening) > 0 || st.position < st.socket.outbox.last()
+	return st.ending || st.beatDue || len(st.opening) > 0 || st.position < st.socket.outbox.last
 }
 
 // next takes what must be written next: first the opening, then a heartbeat that is due,
@@ -124,9 +124,9 @@ func (st *stream) next() (frame, bool) {
 		return st.at(st.socket.hub.newHeartbeat()), true
 	}
 	if !st.skip {
-		if e, ok := st.socket.outbox.after(st.position); ok {
-			st.position++
-			st.socket.outbox.taken = st.position
+		if e, sequence, ok := st.socket.outbox.after(st.position); ok {
+			st.position = sequence
+			st.socket.outbox.hand(sequence)
 			return st.at(e), true
 		}
 	}
