@@ -47,7 +47,7 @@ func (h *Hub) Send(socketID string, m Message) error {
 // Pong answers a socket's ping: it puts a pong with the server's time into the socket's
 // outbox. The errors are those of [Hub.Send].
 func (h *Hub) Pong(socketID string) error {
-	return h.Send(socketID, Message{Kind: "pong", Data: newPong(), From: socketID})
+	return h.Send(socketID, Message{Kind: "pong", Data: h.newPong(), From: socketID})
 }
 
 // Admit returns [ErrOverflow] if the sender of a message has no share left in the
@@ -112,7 +112,7 @@ func (s *socket) putLocked(e *event) error {
 		return ErrGone
 	case s.farewell != nil:
 		return ErrDraining
-	case !s.outbox.put(e, s.hub.clock()):
+	case !s.outbox.put(e, s.hub.options.Elapsed()):
 		return ErrOverflow
 	}
 	if s.reader != nil {
@@ -148,5 +148,5 @@ func (s *socket) isSlow() bool {
 		return false
 	}
 	patience := s.hub.options.WriteTimeout + min(s.hub.options.ResumeWindow, maxHoldUp)
-	return s.hub.clock()-s.outbox.entries[s.outbox.kept].at > patience
+	return s.hub.options.Elapsed()-s.outbox.entries[s.outbox.kept].at > patience
 }

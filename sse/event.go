@@ -53,15 +53,15 @@ type Message struct {
 // event is one server event, shared by the outboxes that it is in.
 type event struct {
 	// set once
-	kind    string         // the SSE event field
-	line    Line           // the text, if it is in one piece
-	data    Data           // the text, if line is nil
-	retry   time.Duration  // the SSE retry field, which sets the client's reconnection time; 0: none
-	from    string         // the sender's socket ID; empty: the server
-	origin  *origin        // the sender's network; nil: the server's event
-	key     uint64         // Message.Key
-	size    int32          // bytes that are kept for this event alone
-	budget  *budget.Budget // charged while the event has holders
+	kind   string         // the SSE event field
+	line   Line           // the text, if it is in one piece
+	data   Data           // the text, if line is nil
+	retry  time.Duration  // the SSE retry field, which sets the client's reconnection time; 0: none
+	from   string         // the sender's socket ID; empty: the server
+	origin *origin        // the sender's network; nil: the server's event
+	key    uint64         // Message.Key
+	size   int32          // bytes that are kept for this event alone
+	budget *budget.Budget // charged while the event has holders
 
 	holders  atomic.Int32 // how many outboxes it is in
 	unsentIn atomic.Int32 // in how many outboxes it is unsent

@@ -74,8 +74,15 @@ type Options struct {
 	// through which the client may reach its peers. It is a JSON array, or nil to leave
 	// the member out. ICEServers is called for each event connected.
 	ICEServers func(socketID string) json.RawMessage
+	// Now returns the time of what happens to the sockets. Nil: [time.Now].
+	Now func() time.Time
+	// Elapsed returns a time that never goes back. By it the hub measures how long an event
+	// waits in an outbox. Nil: the time since [NewHub].
+	Elapsed func() time.Duration
 	// NewState makes what the hub keeps with a new socket for its owner: see [Ref.State]. So
-	// the owner needs no register of sockets of its own. Nil: nothing is kept.
+	// the owner needs no register of sockets of its own. If it is an [encoding.BinaryAppender]
+	// and an [encoding.BinaryUnmarshaler], it is a part of [Hub.AppendSnapshot]. Nil: nothing
+	// is kept.
 	NewState func() any
 	// OnEnd is called once for each socket that has ended, when nothing more can be
 	// delivered to it.
@@ -111,6 +118,7 @@ func DefaultOptions() Options {
 		MayOpen:    func(netip.Prefix) error { return nil },
 		MayRead:    func(Ref) error { return nil },
 		ICEServers: func(string) json.RawMessage { return nil },
+		Now:        time.Now,
 		NewState:   func() any { return nil },
 		OnEnd:      func(Ref, Reason) {},
 		OnPresence: func(string) {},
@@ -167,6 +175,9 @@ func NewHub(o Options) *Hub {
 	if o.ICEServers == nil {
 		o.ICEServers = d.ICEServers
 	}
+	if o.Now == nil {
+		o.Now = d.Now
+	}
 	if o.NewState == nil {
 		o.NewState = d.NewState
 	}
@@ -183,7 +194,7 @@ func NewHub(o Options) *Hub {
 		o.OnDelivery = d.OnDelivery
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
-	return &Hub{
+	h := &Hub{
 		options: o,
 		engine:  newEngine(),
 		started: time.Now(),
@@ -195,6 +206,10 @@ func NewHub(o Options) *Hub {
 		sockets:   make(map[string]*socket),
 		origins:   make(map[netip.Prefix]*origin),
 	}
+	if h.options.Elapsed == nil {
+		h.options.Elapsed = h.clock
+	}
+	return h
 }
 
 // HeartbeatInterval returns [Options].HeartbeatInterval.
@@ -255,7 +270,8 @@ func (h *Hub) Counts() (active, away int, total uint64) {
 }
 
 // clock returns the time since the hub was created. A Duration takes 8 bytes, a
-// time.Time 24, and the time since a start is cheaper to read.
+// time.Time 24, and the time since a start is cheaper to read. What happens to the state of a
+// socket is measured by [Options].Elapsed instead.
 func (h *Hub) clock() time.Duration { return time.Since(h.started) }
 
 // socket returns the living socket with an ID, or nil.
@@ -275,10 +291,10 @@ func (h *Hub) snapshot(buf []*socket) []*socket {
 	return buf
 }
 
-// register adds a new socket that was opened from a network, and charges for it and its
-// reader. The socket must have its reader already, so that nobody sees a socket without
-// a transport.
-func (h *Hub) register(s *socket, network netip.Prefix, readerBytes int) error {
+// register adds a new socket that was opened from a network. The socket must have its reader
+// already, so that nobody sees a socket without a transport. The argument charge charges for
+// the socket's bytes, and returns false if the budget has no room for them.
+func (h *Hub) register(s *socket, network netip.Prefix, charge func(bytes int) bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	bound := h.options.MaxSocketsPerNetwork
@@ -289,7 +305,7 @@ func (h *Hub) register(s *socket, network netip.Prefix, readerBytes int) error {
 		return ErrAtCapacity
 	case bound > 0 && of != nil && of.sockets >= bound:
 		return ErrTooMany
-	case !h.options.Budget.TakeFor(network, socketBytes+readerBytes):
+	case !charge(socketBytes):
 		return ErrOutOfBudget
 	}
 	s.origin = h.countSocket(network)

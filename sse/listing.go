@@ -8,7 +8,7 @@ func (h *Hub) Sockets() iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
 		active, _, _ := h.Counts()
 		for _, s := range h.snapshot(make([]*socket, 0, active)) {
-			if !yield(Ref{s}) {
+			if !yield(Ref{socket: s}) {
 				return
 			}
 		}

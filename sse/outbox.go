@@ -279,13 +279,13 @@ func (o *outbox) expire(before time.Duration) {
 	}
 }
 
-// expires returns when expire will forget the oldest written event, if events are kept for
-// this long. If none is kept, that is never.
-func (o *outbox) expires(retention time.Duration) time.Duration {
+// expiresIn returns in how long expire will forget the oldest written event, if events are
+// kept for this long. If none is kept, that is as good as never.
+func (o *outbox) expiresIn(now, retention time.Duration) time.Duration {
 	if o.kept == 0 {
-		return math.MaxInt64
+		return math.MaxInt64 / 2
 	}
-	return o.entries[0].at + retention
+	return o.entries[0].at + retention - now
 }
 
 // trim forgets the oldest written events until no more than this many bytes are retained.

@@ -229,8 +229,8 @@ func BenchmarkDelivering(b *testing.B) {
 	const members = 1000
 	ids := make([]string, members)
 	for i := range ids {
-		s := newSocket(h, NewToken())
-		require.NoError(b, h.register(s, networkOfTests, engineBytes))
+		s := newSocket(h, NewToken().SocketID())
+		require.NoError(b, h.register(s, networkOfTests, unbounded))
 		ids[i] = s.id
 	}
 	b.Run("told", func(b *testing.B) {
@@ -256,3 +256,6 @@ func BenchmarkDelivering(b *testing.B) {
 }
 
 var networkOfTests = netip.MustParsePrefix("192.0.2.1/32")
+
+// unbounded is the charge to a budget that has no bound.
+func unbounded(int) bool { return true }

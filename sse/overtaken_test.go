@@ -149,7 +149,7 @@ func TestNobodyConfirmsWhatThePresentReaderIsYetToBring(t *testing.T) {
 
 // confirm confirms a position, if its socket lives.
 func confirm(hub *sse.Hub, position sse.EventID) {
-	if r, lives := hub.Ref(position.Token.SocketID()); lives {
+	if r, lives := hub.Authenticate(position.Token); lives {
 		r.Confirm(position)
 	}
 }

@@ -49,12 +49,12 @@ type pong struct {
 	Timestamp int64  `json:"timestamp"` // milliseconds since the Unix epoch
 }
 
-func newConnected(s *socket, resumed bool) *event {
+func newConnected(s *socket, token Token, resumed bool) *event {
 	options := s.hub.options
 	e := newOwnEvent("connected", connected{
 		Type:              "connected",
 		SocketID:          s.id,
-		Token:             s.token.Secret(),
+		Token:             token.Secret(),
 		Resumed:           resumed,
 		HeartbeatInterval: options.HeartbeatInterval.Milliseconds(),
 		ResumeWindow:      options.ResumeWindow.Milliseconds(),
@@ -83,7 +83,7 @@ type sharedHeartbeat struct {
 	event     *event
 }
 
-func newPong() Line { return encode(pong{"pong", time.Now().UnixMilli()}) }
+func (h *Hub) newPong() Line { return encode(pong{"pong", h.options.Now().UnixMilli()}) }
 
 func newDisconnected(reason, detail string, retryAfter time.Duration) *event {
 	e := newOwnEvent("disconnected", disconnected{"disconnected", reason, detail, retryAfter.Milliseconds(), timestamp()})

@@ -13,6 +13,7 @@ import (
 type poll struct {
 	// set once
 	socket   *socket
+	token    Token
 	response http.ResponseWriter
 	deadline deadline      // has a lock of its own
 	ready    chan struct{} // holds a value when there is something to answer
@@ -30,16 +31,17 @@ type poll struct {
 	lastWord *event // the last event of the answer, or nil
 }
 
-func newPoll(s *socket, w http.ResponseWriter, resumed bool) *poll {
+func newPoll(s *socket, token Token, w http.ResponseWriter, resumed bool) *poll {
 	p := &poll{
 		socket:   s,
+		token:    token,
 		response: w,
 		deadline: deadline{control: http.NewResponseController(w)},
 		ready:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
 	if !resumed {
-		p.hello = newConnected(s, false)
+		p.hello = newConnected(s, token, false)
 	}
 	return p
 }
@@ -149,7 +151,7 @@ func (p *poll) take() (body answerBody, taken uint64) {
 		add(p.lastWord)
 	}
 	body.end = append(make([]byte, 0, 64), `],"lastEventId":"`...)
-	body.end = EventID{p.socket.token, p.position}.appendText(body.end)
+	body.end = EventID{p.token, p.position}.appendText(body.end)
 	body.end = append(body.end, `"}`...)
 	return body, p.position
 }

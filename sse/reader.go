@@ -51,7 +51,7 @@ const lastWordTime = 250 * time.Millisecond
 // socket if position is nil or cannot be resumed. openReader waits until the reader
 // before it has ended: two readers of one socket never both deliver. If there is no
 // error, closeReader must follow.
-func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (R, error) {
+func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (R, error) {
 	h.countReaders(1)
 	r, before, err := attachReader(h, position, c, newReader)
 	if err != nil {
@@ -77,13 +77,13 @@ func (h *Hub) closeReader(s *socket, r reader) {
 
 // attachReader makes a reader of the socket that position names, or of a new one. It
 // also returns the reader that was there before, if any.
-func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
+func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
 	if position != nil {
 		if s := h.socket(position.Token.SocketID()); s != nil {
-			if err := h.options.MayRead(Ref{s}); err != nil {
+			if err := h.options.MayRead(Ref{socket: s}); err != nil {
 				return r, nil, err
 			}
-			r, before, err = resumeReader(h, s, position.Sequence, c, newReader)
+			r, before, err = resumeReader(h, s, *position, c, newReader)
 			if !errors.Is(err, ErrGone) && !errors.Is(err, errOvertaken) {
 				return r, before, err
 			}
@@ -95,9 +95,9 @@ func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(
 
 // resumeReader makes a reader of a living socket. If the error is [ErrGone] or
 // errOvertaken, the client needs a new socket.
-func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newReader func(s *socket, resumed bool) R) (r R, before reader, err error) {
-	r = newReader(s, true)
-	before, wasAway, err := s.attach(r, position, c)
+func resumeReader[R reader](h *Hub, s *socket, position EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
+	r = newReader(s, position.Token, true)
+	before, wasAway, err := s.attach(r, position.Sequence, c)
 	if err != nil {
 		r.close()
 		if errors.Is(err, ErrGone) {
@@ -116,14 +116,16 @@ func resumeReader[R reader](h *Hub, s *socket, position uint64, c Client, newRea
 // firstReader makes a reader of a new socket. A request with a position that cannot be
 // resumed costs as much as a request without a position: it must not be a cheaper way
 // to open sockets.
-func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, resumed bool) R) (r R, err error) {
+func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, err error) {
 	if err := h.options.MayOpen(c.Network); err != nil {
 		return r, err
 	}
-	s := newSocket(h, NewToken())
-	r = newReader(s, false)
+	token := NewToken()
+	s := newSocket(h, token.SocketID())
+	r = newReader(s, token, false)
 	_, _, _ = s.attach(r, 0, c) // it cannot fail: nobody knows the socket yet, so nobody has ended it
-	if err := h.register(s, c.Network, r.bytes()); err != nil {
+	charge := func(bytes int) bool { return h.options.Budget.TakeFor(c.Network, bytes+r.bytes()) }
+	if err := h.register(s, c.Network, charge); err != nil {
 		r.close()
 		s.end(TransportClose, "") // so that Run, which looks at it soon, forgets it
 		return r, err

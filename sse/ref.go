@@ -8,7 +8,10 @@ import (
 // Ref refers to a socket, so that it need not be looked up again by its ID. Do not keep it
 // for long: it holds all that the socket holds, also after the socket has ended. To describe
 // the socket later, call [Hub.Info] with its ID. Any goroutine may call the methods.
-type Ref struct{ socket *socket }
+type Ref struct {
+	socket *socket
+	token  Token // that the socket was found by; zero: it was not found by its token
+}
 
 // SocketID returns the socket's ID.
 func (r Ref) SocketID() string { return r.socket.id }
@@ -29,11 +32,11 @@ func (r Ref) Lives() bool {
 }
 
 // Confirm notes that everything up to a position has arrived, so that it need not be kept
-// for a resume. It does nothing if the position is of another socket, if the present stream
+// for a resume. It does nothing if the position is not of the token that was authenticated, if the present stream
 // or poll has not reached it, if a later position is confirmed already, or if the socket has
 // ended.
 func (r Ref) Confirm(position EventID) {
-	if position.Token == r.socket.token {
+	if position.Token == r.token {
 		r.socket.confirmMore(position.Sequence)
 	}
 }
@@ -45,7 +48,7 @@ func (r Ref) Info() Info { return r.socket.info() }
 // ended.
 func (h *Hub) Ref(socketID string) (r Ref, ok bool) {
 	s := h.socket(socketID)
-	return Ref{s}, s != nil
+	return Ref{socket: s}, s != nil
 }
 
 // Authenticate returns the living socket that a token speaks for. The second result is
@@ -60,5 +63,5 @@ func (h *Hub) Authenticate(t Token) (r Ref, ok bool) {
 		return Ref{}, false
 	}
 	s.hear()
-	return Ref{s}, true
+	return Ref{s, t}, true
 }

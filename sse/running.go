@@ -54,8 +54,8 @@ func (h *Hub) tickInterval() time.Duration {
 	return min(max(finest, time.Millisecond), 250*time.Millisecond)
 }
 
-// forgetEnded forgets the sockets that were left to Run.
-func (h *Hub) forgetEnded() {
+// forgetEnded forgets the sockets that were left to Run, and reports whether there were any.
+func (h *Hub) forgetEnded() bool {
 	h.mu.Lock()
 	ended := h.ended
 	h.ended = nil
@@ -63,6 +63,7 @@ func (h *Hub) forgetEnded() {
 	for _, s := range ended {
 		h.forget(s)
 	}
+	return len(ended) > 0
 }
 
 // forget removes a socket that has ended from the hub, and calls OnEnd. Its reason no
@@ -74,7 +75,7 @@ func (h *Hub) forget(s *socket) {
 	h.mu.Unlock()
 	h.options.Budget.ChargeFor(s.origin.network, -socketBytes)
 	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
-	h.options.OnEnd(Ref{s}, s.ended)
+	h.options.OnEnd(Ref{socket: s}, s.ended)
 }
 
 // forgetLater leaves it to Run to forget a socket that has just ended. The caller that

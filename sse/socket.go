@@ -50,7 +50,6 @@ type Info struct {
 type socket struct {
 	// set once
 	hub         *Hub
-	token       Token
 	id          string
 	connectedAt time.Time
 	origin      *origin // the network that opened it
@@ -61,13 +60,15 @@ type socket struct {
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
 	outbox      outbox
-	reader      reader        // the stream or poll that reads the outbox, or nil
-	lastReader  Transport     // of the latest reader
-	unreadSince time.Duration // by the hub's clock: when the latest reader ended, while reader is nil
-	away        bool          // reader has been nil for a while
+	attachment  Attachment    // the latest
+	isAttached  bool          // something reads the outbox, here or at another node
+	lastReader  Transport     // of the latest attachment
+	away        bool          // nothing has read the outbox for a while
 	stalled     bool          // the latest reader ended because a write timed out
-	farewell    *farewell     // not nil: the server stops, and no more events are accepted
 	ended       Reason        // why the socket ended; empty while it lives. It is set once
+	reader      reader        // the stream or poll here that reads the outbox, or nil
+	unreadSince time.Duration // by the hub's clock: when the latest reader ended, while isAttached is false
+	farewell    *farewell     // not nil: the server stops, and no more events are accepted
 	isChanged   bool          // it is in hub.changed
 
 	place int // in the hub's schedule, from 1; 0: it is not there. Only Run's goroutine uses it
@@ -80,52 +81,35 @@ type farewell struct {
 	until    time.Time // when the reader must have ended
 }
 
-func newSocket(h *Hub, token Token) *socket {
-	now := time.Now()
+func newSocket(h *Hub, id string) *socket {
 	return &socket{
 		hub:         h,
-		token:       token,
-		id:          token.SocketID(),
-		connectedAt: now,
+		id:          id,
+		connectedAt: h.options.Now(),
 		state:       h.options.NewState(),
 		unreadSince: h.clock(),
 		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}
 }
 
-// attach makes r the socket's reader of the events after position. Everything up to there
-// counts as confirmed. If the socket has a reader already, that reader must end:
-// attach returns it, so that the caller can wait. It also returns whether the socket
-// was away.
+// attach makes r the socket's reader of the events after position. If the socket has a
+// reader already, that reader must end: attach returns it, so that the caller can wait. It
+// also returns whether the socket was away.
 //
-// The error is [ErrGone] if the socket has ended or no longer holds all events after
-// position. It is errOvertaken if the client has confirmed more than position. It is
-// [ErrDraining] if the server stops and there is no event after position.
+// The errors are those of attachLocked. The error is [ErrDraining] if the server stops and
+// there is no event after position.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended == "" && s.outbox.isOvertaken(position):
-		return nil, false, errOvertaken
-	case s.ended != "" || !s.outbox.holds(position):
-		return nil, false, ErrGone
-	case s.farewell != nil && position == s.outbox.last:
+	if s.farewell != nil && s.ended == "" && position == s.outbox.last {
 		return nil, false, ErrDraining
 	}
+	next := Attachment{Number: s.attachment.Number + 1}
+	if before, wasAway, err = s.attachLocked(next, r.transport(), position, c); err != nil {
+		return nil, false, err
+	}
 	s.hear()
-	before, wasAway = s.reader, s.away
-	if before != nil {
-		replaced := newDisconnected("replaced", "", 0)
-		before.end(true, replaced, lastWordTime)
-	}
-	s.confirm(position)
-	s.outbox.handed = position
-	s.client = c
-	s.reader, s.lastReader = r, r.transport()
-	if wasAway {
-		s.hub.away.Add(-1)
-	}
-	s.away, s.stalled = false, false
+	s.reader = r
 	r.start(position)
 	s.lookSoon()
 	if s.farewell != nil {
@@ -135,17 +119,53 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	return before, wasAway, nil
 }
 
+// attachLocked notes that something reads the events after position from now on. Everything
+// up to there counts as confirmed. The reader that was here before, if any, must end. The
+// socket's lock must be held.
+//
+// The error is [ErrGone] if the socket has ended or no longer holds all events after
+// position. It is errOvertaken if the client has confirmed more than position.
+func (s *socket) attachLocked(a Attachment, by Transport, position uint64, c Client) (before reader, wasAway bool, err error) {
+	s.outbox.expire(s.hub.options.Elapsed() - s.hub.retention)
+	switch {
+	case s.ended == "" && s.outbox.isOvertaken(position):
+		return nil, false, errOvertaken
+	case s.ended != "" || !s.outbox.holds(position):
+		return nil, false, ErrGone
+	}
+	before, wasAway = s.reader, s.away
+	if before != nil {
+		replaced := newDisconnected("replaced", "", 0)
+		before.end(true, replaced, lastWordTime)
+		s.reader = nil
+	}
+	s.confirm(position)
+	s.outbox.handed = position
+	s.client = c
+	s.attachment, s.isAttached, s.lastReader = a, true, by
+	if wasAway {
+		s.hub.away.Add(-1)
+	}
+	s.away, s.stalled = false, false
+	return before, wasAway, nil
+}
+
 // detach notes that r no longer reads. If another reader has taken over, nothing
 // changes.
 func (s *socket) detach(r reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reader == r {
-		s.reader = nil
-		s.unreadSince = s.hub.clock()
-		s.stalled = r.isStalled()
-		s.lookSoon()
+		s.detachLocked(r.isStalled())
 	}
+}
+
+// detachLocked notes that nothing reads the outbox any more. The socket's lock must be held.
+func (s *socket) detachLocked(stalled bool) {
+	s.reader, s.isAttached = nil, false
+	s.unreadSince = s.hub.clock()
+	s.stalled = stalled
+	s.lookSoon()
 }
 
 // end ends the socket, and returns false if it had ended already. If the reason is
@@ -206,11 +226,13 @@ func (s *socket) tick() (t ticked) {
 	if s.ended != "" {
 		return ticked{hasEnded: true}
 	}
-	now := s.hub.clock()
-	s.outbox.expire(now - s.hub.retention)
-	if s.reader != nil {
-		t.again = s.tickReader(now)
-	} else {
+	now, elapsed := s.hub.clock(), s.hub.options.Elapsed()
+	s.outbox.expire(elapsed - s.hub.retention)
+	t.again = now + s.outbox.expiresIn(elapsed, s.hub.retention)
+	switch {
+	case s.reader != nil:
+		t.again = min(t.again, s.tickReader(now))
+	case !s.isAttached:
 		t.again, t.wentAway, t.expired = s.tickUnread(now)
 	}
 	return t
@@ -230,7 +252,7 @@ func (s *socket) tickReader(now time.Duration) (again time.Duration) {
 		s.reader.end(true, nil, lastWordTime)
 		return now
 	}
-	again = min(s.reader.beat(now), s.outbox.expires(s.hub.retention))
+	again = s.reader.beat(now)
 	if heard := time.Duration(s.heard.Load()); heard != 0 {
 		again = min(again, heard+s.hub.patience())
 	}
@@ -243,32 +265,42 @@ func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, e
 	goes, ends := s.unreadSince+o.AwayAfter, s.unreadSince+o.ResumeWindow
 	switch {
 	case now >= ends:
-		reason := TransportClose
-		if s.stalled {
-			reason = SlowConsumer
-		}
-		return 0, false, s.endLocked(reason, "")
+		return 0, false, s.expireLocked()
 	case now < goes:
 		return min(goes, ends), false, false
 	case !s.away && s.farewell == nil: // with a farewell the server ended the reader
-		s.away = true
-		s.hub.away.Add(1)
+		s.goAwayLocked()
 		return ends, true, false
 	}
 	return ends, false, false
 }
 
+// goAwayLocked notes that the socket is away. The socket's lock must be held.
+func (s *socket) goAwayLocked() {
+	s.away = true
+	s.hub.away.Add(1)
+}
+
+// expireLocked ends the socket because nothing reads it for too long, and returns false if
+// it had ended already. The socket's lock must be held.
+func (s *socket) expireLocked() bool {
+	if s.stalled {
+		return s.endLocked(SlowConsumer, "")
+	}
+	return s.endLocked(TransportClose, "")
+}
+
 // wrote notes that everything up to a sequence was written. The socket's lock must be
 // held.
 func (s *socket) wrote(sequence uint64) {
-	now := s.hub.clock()
+	now := s.hub.options.Elapsed()
 	s.outbox.wrote(sequence, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 
 // confirm notes that the client has everything up to a position. The socket's lock must
 // be held.
 func (s *socket) confirm(position uint64) {
-	now := s.hub.clock()
+	now := s.hub.options.Elapsed()
 	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
 }
 

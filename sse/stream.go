@@ -11,6 +11,7 @@ const reconnectionTime = 2 * time.Second
 type stream struct {
 	// set once
 	socket *socket
+	token  Token // of the socket, for the ids of events
 	link   link
 	done   chan struct{} // closed when the stream writes nothing more
 
@@ -46,8 +47,8 @@ type link interface {
 
 // newStream makes a stream without a link. It begins with connected and a heartbeat: some
 // virus scanners hold each event back until the next one arrives.
-func newStream(s *socket, resumed bool) *stream {
-	return &stream{socket: s, done: make(chan struct{}), opening: []*event{newConnected(s, resumed), s.hub.newHeartbeat()}}
+func newStream(s *socket, token Token, resumed bool) *stream {
+	return &stream{socket: s, token: token, done: make(chan struct{}), opening: []*event{newConnected(s, token, resumed), s.hub.newHeartbeat()}}
 }
 
 func (st *stream) transport() Transport { return OverStream }
@@ -140,7 +141,7 @@ func (st *stream) next() (frame, bool) {
 
 // at makes a frame of an event that has the stream's position as its id. An event that
 // is not in the outbox repeats the last id, so that it does not move the client's position.
-func (st *stream) at(e *event) frame { return frame{EventID{st.socket.token, st.position}, e} }
+func (st *stream) at(e *event) frame { return frame{EventID{st.token, st.position}, e} }
 
 // wrote notes that everything up to a sequence was written, unless another reader is to
 // write it again. The socket's lock must be held.

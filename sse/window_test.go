@@ -63,17 +63,17 @@ func FuzzAStreamHasTheSameBytesWhateverTheConnectionTakes(f *testing.F) {
 	f.Add([]byte{213, 213, 214}, bytes.Repeat([]byte{250}, 40), false)
 	f.Fuzz(func(t *testing.T, seed, cuts []byte, isChunked bool) {
 		h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1000, UnsentBytes: 100 << 20, RetainedEvents: 1000, RetainedBytes: 100 << 20}})
-		s := newSocket(h, Token{})
-		st := newStream(s, true)
+		s := newSocket(h, "")
+		st := newStream(s, Token{}, true)
 		l := &parkedLink{stream: st, isChunked: isChunked}
 		st.link = l
 		before, _, err := s.attach(st, 0, Client{})
 		require.NoError(t, err)
 		require.Nil(t, before)
-		require.NoError(t, h.register(s, netip.Prefix{}, 0))
+		require.NoError(t, h.register(s, netip.Prefix{}, unbounded))
 		var want bytes.Buffer
 		expect := func(e *event, sequence uint64) {
-			f := frame{EventID{s.token, sequence}, e}
+			f := frame{EventID{st.token, sequence}, e}
 			want.Write(f.appendHead(nil))
 			require.NoError(t, e.writeTo(&want))
 			want.Write(f.appendTail(nil))

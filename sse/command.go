@@ -1,0 +1,161 @@
+package sse
+
+import "errors"
+
+// Attachment names one stream or poll of a socket, among all that the socket ever had.
+type Attachment struct {
+	Node   string // the node that serves it; empty if there is only one
+	Number uint64 // from 1; it grows with each attachment at a node
+}
+
+// CommandKind says what a [Command] does.
+type CommandKind byte
+
+// The kinds of commands, with the fields that each uses beside SocketID.
+const (
+	// OpenSocket opens a socket with a first reader. Attachment, Transport, Client.
+	OpenSocket CommandKind = iota + 1
+	// AttachReader makes a reader take over, from a position. Attachment, Transport, Client,
+	// Sequence.
+	AttachReader
+	// DetachReader says that a reader has ended. Attachment, IsStalled.
+	DetachReader
+	// NoteWritten says what a reader has written. Attachment, Sequence.
+	NoteWritten
+	// NoteConfirmed says what the client has. Sequence.
+	NoteConfirmed
+	// GoAway says that nothing has read the socket for AwayAfter. Attachment: the latest.
+	GoAway
+	// Expire says that nothing has read the socket for ResumeWindow. Attachment: the latest.
+	Expire
+	// EndSocket ends a socket. Reason, Detail.
+	EndSocket
+)
+
+// Command is a change to one socket that does not come from another socket. With the calls
+// of [Hub.DeliverMessage], [Hub.Send], [Hub.Admit], [Hub.Tell] and [Hub.Pong], commands are
+// all that changes the state of a hub. If two hubs with equal options get the same commands
+// and calls in the same order, their states are equal: see [Hub.AppendSnapshot].
+type Command struct {
+	Kind       CommandKind
+	SocketID   string
+	Attachment Attachment
+	Transport  Transport
+	Client     Client
+	Sequence   uint64
+	IsStalled  bool // a write of the reader timed out
+	Reason     Reason
+	Detail     string // what an operator tells the client of a socket that is kicked
+}
+
+// errMisplaced: a command names an attachment that is over, or a socket that exists already.
+// Nothing was changed.
+var errMisplaced = errors.New("sse: the command comes too late")
+
+// Apply applies a command to the state. Only one goroutine may call it, and no other may
+// change the state meanwhile. [Hub.Settle] must follow, and [Hub.Flush].
+//
+// The errors are [ErrGone], [ErrAtCapacity] and [ErrTooMany], and others that mean that
+// nothing was changed. Apply refuses nothing because of the budget: that must be done before.
+func (h *Hub) Apply(c Command) error {
+	if c.Kind == OpenSocket {
+		return h.open(c)
+	}
+	s := h.socket(c.SocketID)
+	if s == nil {
+		return ErrGone
+	}
+	switch c.Kind {
+	case AttachReader:
+		return h.attach(s, c)
+	case EndSocket:
+		if !h.end(c.SocketID, c.Reason, c.Detail) {
+			return ErrGone
+		}
+		return nil
+	}
+	has, err := s.apply(c)
+	switch {
+	case err != nil:
+		return err
+	case has == wentAway:
+		h.options.OnPresence(s.id)
+	case has == hasEnded:
+		h.forget(s)
+	}
+	return nil
+}
+
+// open opens a socket with its first reader.
+func (h *Hub) open(c Command) error {
+	if h.socket(c.SocketID) != nil {
+		return errMisplaced
+	}
+	s := newSocket(h, c.SocketID)
+	s.client, s.lastReader = c.Client, c.Transport
+	s.attachment, s.isAttached = c.Attachment, true
+	return h.register(s, c.Client.Network, func(bytes int) bool {
+		h.options.Budget.ChargeFor(c.Client.Network, bytes)
+		return true
+	})
+}
+
+// attach makes a reader take over. If the socket cannot be resumed from the position, it
+// ends: the client gets a new one.
+func (h *Hub) attach(s *socket, c Command) error {
+	s.mu.Lock()
+	_, wasAway, err := s.attachLocked(c.Attachment, c.Transport, c.Sequence, c.Client)
+	s.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrGone):
+		h.end(s.id, TransportClose, "")
+	case wasAway:
+		h.options.OnPresence(s.id)
+	}
+	return err
+}
+
+// effect is what a command has changed for others than the socket.
+type effect byte
+
+const (
+	nothing effect = iota
+	wentAway
+	hasEnded
+)
+
+// apply applies a command that concerns the socket alone.
+func (s *socket) apply(c Command) (effect, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isLatest := c.Attachment == s.attachment
+	switch {
+	case s.ended != "":
+		return nothing, ErrGone
+	case c.Kind == NoteConfirmed:
+		if c.Sequence > s.outbox.confirmed && c.Sequence <= s.outbox.handed {
+			s.confirm(c.Sequence)
+		}
+	case c.Kind == NoteWritten && isLatest && s.isAttached:
+		s.outbox.hand(min(c.Sequence, s.outbox.last))
+		s.wrote(min(c.Sequence, s.outbox.last))
+	case c.Kind == DetachReader && isLatest && s.isAttached:
+		s.detachLocked(c.IsStalled)
+	case c.Kind == GoAway && isLatest && !s.isAttached && !s.away:
+		s.goAwayLocked()
+		return wentAway, nil
+	case c.Kind == Expire && isLatest && !s.isAttached:
+		s.expireLocked()
+		return hasEnded, nil
+	default:
+		return nothing, errMisplaced
+	}
+	return nothing, nil
+}
+
+// Settle forgets the sockets that ended because their outboxes were full, and those that end
+// because of that. It must follow each command and call, before the next.
+func (h *Hub) Settle() {
+	for h.forgetEnded() {
+	}
+}
