@@ -93,9 +93,13 @@ func (h *Hub) newEvent(m Message) *event {
 // mustBeOneLine panics on data that would break a stream. A line end would begin a field
 // of the sender's choice, and a client expects one JSON object.
 func mustBeOneLine(data []byte) {
-	if len(data) == 0 || data[0] != '{' || bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
+	if !isOneLine(data) {
 		panic("sse: an event's data must be a JSON object on one line")
 	}
+}
+
+func isOneLine(data []byte) bool {
+	return len(data) > 0 && data[0] == '{' && bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') < 0
 }
 
 // length returns the length of the event's data in bytes.

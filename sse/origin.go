@@ -34,12 +34,19 @@ func (h *Hub) Network(socketID string) netip.Prefix {
 
 // countSocket counts one more living socket of a network. The hub's lock must be held.
 func (h *Hub) countSocket(network netip.Prefix) *origin {
+	o := h.originOf(network)
+	o.sockets++
+	return o
+}
+
+// originOf returns the origin of a network, and makes it if there is none. The hub's lock
+// must be held.
+func (h *Hub) originOf(network netip.Prefix) *origin {
 	o := h.origins[network]
 	if o == nil {
 		o = &origin{network: network}
 		h.origins[network] = o
 	}
-	o.sockets++
 	return o
 }
 

@@ -16,23 +16,23 @@ type Token struct{ text string }
 
 const tokenBytes = 16
 
-var encoding = base64.RawURLEncoding.Strict()
+var base64url = base64.RawURLEncoding.Strict()
 
 // NewToken returns a new token from the system's secure random source.
 func NewToken() Token {
 	var random [tokenBytes]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the process instead
-	return Token{encoding.EncodeToString(random[:])}
+	return Token{base64url.EncodeToString(random[:])}
 }
 
 // ParseToken reads the text form of a token. It accepts exactly what [NewToken] can
 // return. It does not know whether a socket has this token.
 func ParseToken(text string) (Token, bool) {
-	if len(text) != encoding.EncodedLen(tokenBytes) {
+	if len(text) != base64url.EncodedLen(tokenBytes) {
 		return Token{}, false
 	}
 	var raw [tokenBytes]byte
-	if _, err := encoding.Decode(raw[:], []byte(text)); err != nil {
+	if _, err := base64url.Decode(raw[:], []byte(text)); err != nil {
 		return Token{}, false
 	}
 	return Token{text}, true
@@ -56,7 +56,7 @@ const socketIDLength = 22
 // putSocketID writes the public ID.
 func (t Token) putSocketID(id []byte) {
 	sum := sha256.Sum256([]byte(t.text))
-	encoding.Encode(id, sum[:tokenBytes])
+	base64url.Encode(id, sum[:tokenBytes])
 }
 
 // String hides the secret from formatted output.
