@@ -32,9 +32,9 @@ func (r Ref) Lives() bool {
 }
 
 // Confirm notes that everything up to a position has arrived, so that it need not be kept
-// for a resume. It does nothing if the position is not of the token that was authenticated, if the present stream
-// or poll has not reached it, if a later position is confirmed already, or if the socket has
-// ended.
+// for a resume. The position must be of the token that was authenticated. Confirm does nothing
+// if the present stream or poll has not reached it, if a later position is confirmed already,
+// or if the socket has ended.
 func (r Ref) Confirm(position EventID) {
 	if position.Token == r.token {
 		r.socket.confirmMore(position.Sequence)

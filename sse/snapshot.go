@@ -104,7 +104,7 @@ func (o *outbox) appendSnapshot(b []byte, events *eventTable) []byte {
 // errSnapshot: the bytes of a snapshot make no sense.
 var errSnapshot = errors.New("sse: the snapshot is malformed")
 
-// Restore makes an empty hub equal to the one that wrote a snapshot. The windows of sockets
+// Restore makes an empty hub equal to the hub that wrote a snapshot. The windows of sockets
 // that nothing reads begin anew. If there is an error, the hub must not be used.
 func (h *Hub) Restore(snapshot []byte) error {
 	r := wire.NewReader(snapshot)
