@@ -18,12 +18,15 @@ const (
 	// AttachReader makes a reader take over, from a position. Attachment, Transport, Client,
 	// Sequence.
 	AttachReader
-	// DetachReader says that a reader has ended. Attachment, IsStalled.
+	// DetachReader says that a reader has ended, and what it has written. Attachment,
+	// Sequence, IsStalled.
 	DetachReader
 	// NoteWritten says what a reader has written. Attachment, Sequence.
 	NoteWritten
 	// NoteConfirmed says what the client has. Sequence.
 	NoteConfirmed
+	// NoteHeard says that the client, which sends heartbeats, was heard of.
+	NoteHeard
 	// GoAway says that nothing has read the socket for AwayAfter. Attachment: the latest.
 	GoAway
 	// Expire says that nothing has read the socket for ResumeWindow. Attachment: the latest.
@@ -91,28 +94,59 @@ func (h *Hub) open(c Command) error {
 	if h.socket(c.SocketID) != nil {
 		return errMisplaced
 	}
-	s := newSocket(h, c.SocketID)
-	s.client, s.lastReader = c.Client, c.Transport
-	s.attachment, s.isAttached = c.Attachment, true
-	return h.register(s, c.Client.Network, func(bytes int) bool {
+	s, a := newSocket(h, c.SocketID), h.arrivalOf(c.Attachment)
+	r := a.make(s)
+	s.mu.Lock()
+	_, _, _ = s.attachLocked(c.Attachment, c.Transport, 0, c.Client) // nobody knows the socket yet, so it cannot fail
+	s.readBy(r, 0)
+	s.mu.Unlock()
+	err := h.register(s, c.Client.Network, func(bytes int) bool {
 		h.options.Budget.ChargeFor(c.Client.Network, bytes)
 		return true
 	})
+	if err != nil {
+		a.failed(r)
+		s.end(TransportClose, "") // so that Run, which may look at it, forgets it
+		return err
+	}
+	h.attached(s, c, a, r, nil)
+	return nil
 }
 
 // attach makes a reader take over. If the socket cannot be resumed from the position, it
 // ends: the client gets a new one.
 func (h *Hub) attach(s *socket, c Command) error {
+	a := h.arrivalOf(c.Attachment)
+	r := a.make(s)
 	s.mu.Lock()
-	_, wasAway, err := s.attachLocked(c.Attachment, c.Transport, c.Sequence, c.Client)
+	before, wasAway, err := s.attachLocked(c.Attachment, c.Transport, c.Sequence, c.Client)
+	if err == nil {
+		s.readBy(r, c.Sequence)
+	}
 	s.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrGone):
-		h.end(s.id, TransportClose, "")
-	case wasAway:
+	if err != nil {
+		a.failed(r)
+		if errors.Is(err, ErrGone) {
+			h.end(s.id, TransportClose, "")
+		}
+		return err
+	}
+	h.attached(s, c, a, r, before)
+	if wasAway {
 		h.options.OnPresence(s.id)
 	}
-	return err
+	return nil
+}
+
+// attached tells the reader that waits for an attachment. If it does not wait any more, the
+// attachment must end.
+func (h *Hub) attached(s *socket, c Command, a *arrival, r, before reader) {
+	switch {
+	case a != nil:
+		a.attached(s, r, before)
+	case h.isReplicated() && c.Attachment.Node == h.options.Node:
+		h.options.Log.Propose(Command{Kind: DetachReader, SocketID: s.id, Attachment: c.Attachment})
+	}
 }
 
 // effect is what a command has changed for others than the socket.
@@ -136,10 +170,12 @@ func (s *socket) apply(c Command) (effect, error) {
 		if c.Sequence > s.outbox.confirmed && c.Sequence <= s.outbox.handed {
 			s.confirm(c.Sequence)
 		}
+	case c.Kind == NoteHeard:
+		s.heard.Store(max(1, int64(s.hub.clock())))
 	case c.Kind == NoteWritten && isLatest && s.isAttached:
-		s.outbox.hand(min(c.Sequence, s.outbox.last))
-		s.wrote(min(c.Sequence, s.outbox.last))
+		s.noted(c.Sequence)
 	case c.Kind == DetachReader && isLatest && s.isAttached:
+		s.noted(c.Sequence)
 		s.detachLocked(c.IsStalled)
 	case c.Kind == GoAway && isLatest && !s.isAttached && !s.away:
 		s.goAwayLocked()
@@ -151,6 +187,14 @@ func (s *socket) apply(c Command) (effect, error) {
 		return nothing, errMisplaced
 	}
 	return nothing, nil
+}
+
+// noted notes that a reader has written everything up to a sequence. The socket's lock must
+// be held.
+func (s *socket) noted(sequence uint64) {
+	sequence = min(sequence, s.outbox.last)
+	s.outbox.hand(sequence)
+	s.outbox.wrote(sequence, s.hub.options.Elapsed())
 }
 
 // Settle forgets the sockets that ended because their outboxes were full, and those that end

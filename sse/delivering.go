@@ -110,7 +110,7 @@ func (s *socket) putLocked(e *event) error {
 	switch {
 	case s.ended != "":
 		return ErrGone
-	case s.farewell != nil:
+	case !s.isOpen():
 		return ErrDraining
 	case !s.outbox.put(e, s.hub.options.Elapsed()):
 		return ErrOverflow
@@ -130,8 +130,9 @@ func (s *socket) admits(e *event) bool {
 	return !s.isOpen() || s.hasShare(e) || s.isSlow()
 }
 
-// isOpen reports whether the socket accepts events. The socket's lock must be held.
-func (s *socket) isOpen() bool { return s.ended == "" && s.farewell == nil }
+// isOpen reports whether the socket accepts events. If there are several nodes, it does until
+// it ends: only its reader here ends with this node. The socket's lock must be held.
+func (s *socket) isOpen() bool { return s.ended == "" && (s.farewell == nil || s.hub.isReplicated()) }
 
 // hasShare reports whether the event's sender, the sender's network, and all senders
 // together have a share left. The socket's lock must be held.

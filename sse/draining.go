@@ -37,12 +37,12 @@ func (h *Hub) Drain(ctx context.Context) error {
 	}
 	sockets := h.snapshot(nil)
 	for _, s := range sockets {
-		s.seal(newServerShutdown(ReconnectAfter()), within)
+		s.seal(newServerShutdown(h.reconnectAfter()), within)
 	}
 	h.Flush()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for h.isRead() || slices.ContainsFunc(sockets, (*socket).isOwed) {
+	for h.isRead() || !h.isReplicated() && slices.ContainsFunc(sockets, (*socket).isOwed) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -57,6 +57,15 @@ func (h *Hub) isRead() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.readers > 0
+}
+
+// reconnectAfter returns when a client whose stream ends must come back. If another node can
+// take it, that is before it counts as away.
+func (h *Hub) reconnectAfter() time.Duration {
+	if h.isReplicated() {
+		return rand.N(h.options.AwayAfter / 2)
+	}
+	return ReconnectAfter()
 }
 
 // ReconnectAfter returns a random time from 1 to 6 seconds. A client that was sent away

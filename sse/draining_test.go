@@ -25,6 +25,7 @@ func drain(t *testing.T, hub *sse.Hub, within time.Duration) (drained <-chan err
 }
 
 func TestDrainingSendsServerShutdownAfterEverythingAccepted(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		var clients []*client
 		var release []func()
@@ -80,6 +81,7 @@ func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
 // The server itself ended the stream. The rooms must not hear that the client is away: on
 // a slow machine such an event came between the last event and server-shutdown.
 func TestASocketWhoseStreamWasDrainedIsNotAway(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		drainedFirst, frozen := connect(t, hub, nil), connect(t, hub, nil)
 		synctest.Wait()
@@ -116,6 +118,7 @@ func TestDrainingAnswersAWaitingPoll(t *testing.T) {
 // An event that was accepted for a client without a reader is not lost because the
 // server stops: Drain waits for the client.
 func TestDrainingWaitsForClientsThatAreOwedSomething(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		c := connect(t, hub, nil)
 		opened := poll(t, hub, nil, 0).answer()

@@ -61,6 +61,7 @@ type event struct {
 	origin *origin        // the sender's network; nil: the server's event
 	key    uint64         // Message.Key
 	size   int32          // bytes that are kept for this event alone
+	born   time.Duration  // by the hub's clock
 	budget *budget.Budget // charged while the event has holders
 
 	holders  atomic.Int32 // how many outboxes it is in
@@ -75,7 +76,7 @@ func newEvent(kind string, data []byte) *event {
 
 // newEvent makes an event of a message. Nothing is charged for it before it is held.
 func (h *Hub) newEvent(m Message) *event {
-	e := &event{kind: m.Kind, from: m.From, key: m.Key, size: int32(m.Data.Held()), budget: h.options.Budget}
+	e := &event{kind: m.Kind, from: m.From, key: m.Key, size: int32(m.Data.Held()), born: h.clock(), budget: h.options.Budget}
 	if line, ok := m.Data.(Line); ok {
 		mustBeOneLine(line)
 		e.line = line // not in data: the garbage collector would scan that interface for as long as the event lives

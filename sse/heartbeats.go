@@ -21,8 +21,22 @@ func (h *Hub) Heartbeat(socketID string) error {
 	if s == nil {
 		return ErrGone
 	}
-	s.heard.Store(max(1, int64(h.clock())))
+	before := s.heard.Swap(max(1, int64(h.clock())))
+	s.tellHeard(before)
 	return nil
+}
+
+// tellHeard tells the node that serves a client that it was heard of here, unless it was
+// told so lately. Any goroutine may call it.
+func (s *socket) tellHeard(before int64) {
+	if !s.hub.isReplicated() || before != 0 && s.hub.clock()-time.Duration(before) < hearAgain {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.attachment.Node != s.hub.options.Node {
+		s.propose(Command{Kind: NoteHeard})
+	}
 }
 
 // hear notes a sign of life, if the client sends heartbeats. Any goroutine may call it.

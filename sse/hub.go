@@ -74,6 +74,11 @@ type Options struct {
 	// through which the client may reach its peers. It is a JSON array, or nil to leave
 	// the member out. ICEServers is called for each event connected.
 	ICEServers func(socketID string) json.RawMessage
+	// Log carries the commands of several nodes. Nil: there is one node, and what happens here
+	// changes the state at once.
+	Log Log
+	// Node is the name of this node among those of the log.
+	Node string
 	// Now returns the time of what happens to the sockets. Nil: [time.Now].
 	Now func() time.Time
 	// Elapsed returns a time that never goes back. By it the hub measures how long an event
@@ -153,6 +158,8 @@ type Hub struct {
 	opened   uint64                   // how many sockets were ever opened
 	readers  int                      // streams and polls that are being served
 	draining bool                     // no new sockets are accepted
+	arrivals map[Attachment]*arrival  // readers here whose attachments are on their way through the log
+	writers  []*socket                // sockets whose readers here have written since Written was called
 	ended    []*socket                // sockets that Run must forget; a socket is in it at most once
 	changed  []*socket                // sockets that Run must look at; a socket is in it at most once
 }
@@ -205,6 +212,7 @@ func NewHub(o Options) *Hub {
 		stopping:  make(chan struct{}),
 		sockets:   make(map[string]*socket),
 		origins:   make(map[netip.Prefix]*origin),
+		arrivals:  make(map[Attachment]*arrival),
 	}
 	if h.options.Elapsed == nil {
 		h.options.Elapsed = h.clock
@@ -299,7 +307,7 @@ func (h *Hub) register(s *socket, network netip.Prefix, charge func(bytes int) b
 	defer h.mu.Unlock()
 	bound := h.options.MaxSocketsPerNetwork
 	switch of := h.origins[network]; {
-	case h.draining:
+	case h.draining && !h.isReplicated():
 		return ErrDraining
 	case len(h.sockets) >= h.options.MaxSockets:
 		return ErrAtCapacity

@@ -59,10 +59,19 @@ func withHub(t *testing.T, options sse.Options, test func(t *testing.T, hub *sse
 	if options.Parking == nil {
 		options.Parking = parkingOfTests()
 	}
+	var log *memoryLog
+	if hasLog {
+		log = &memoryLog{wake: make(chan struct{}, 1)}
+		options.Log, options.Node = log, "one"
+	}
 	hub := sse.NewHub(options)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { hub.Run(ctx) })
+	if log != nil {
+		log.hubs = []*sse.Hub{hub}
+		running.Go(func() { log.run(ctx, hub) })
+	}
 	test(t, hub, ended)
 	cancel()
 	running.Wait()
@@ -231,7 +240,7 @@ func TestAPositionThatCannotBeResumedGivesANewSocket(t *testing.T) {
 				synctest.Wait()
 				socketID := c.socketID()
 				deliver(t, hub, socketID, 1, 10)
-				synctest.Wait()
+				awaitLog()
 				last := *c.position()
 				c.disconnect()
 
@@ -445,6 +454,7 @@ func TestTheEndOfAResponseHasADeadline(t *testing.T) {
 }
 
 func TestAFrozenReaderEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
+	onlyAlone(t)
 	limits := sse.OutboxLimits{UnsentEvents: 50, UnsentBytes: 1 << 20, RetainedEvents: 50, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		frozen, healthy := connect(t, hub, nil), connect(t, hub, nil)

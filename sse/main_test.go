@@ -1,7 +1,6 @@
 package sse_test
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,14 +10,27 @@ import (
 )
 
 // linkOfStreams says over which link the streams of the tests go: "parked" or "engine".
-var linkOfStreams = cmp.Or(os.Getenv("STREAM_LINK"), "parked")
+var linkOfStreams = "parked"
 
-// TestMain runs all tests twice: over parked connections, and over the engine.
+// hasLog says that the hubs of the tests get their commands through a log.
+var hasLog bool
+
+func init() {
+	switch os.Getenv("STREAM_LINK") {
+	case "engine":
+		linkOfStreams = "engine"
+	case "log":
+		hasLog = true
+	}
+}
+
+// TestMain runs all tests three times: over the engine, over parked connections, and over
+// these with a log.
 func TestMain(m *testing.M) {
 	if os.Getenv("STREAM_LINK") != "" {
 		goleak.VerifyTestMain(m)
 	}
-	for _, link := range []string{"engine", "parked"} {
+	for _, link := range []string{"engine", "parked", "log"} {
 		again := exec.Command(os.Args[0], os.Args[1:]...)
 		again.Env = append(os.Environ(), "STREAM_LINK="+link)
 		again.Stdout, again.Stderr = os.Stdout, os.Stderr

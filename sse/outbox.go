@@ -239,14 +239,12 @@ func (o *outbox) holds(position uint64) bool {
 	return position >= o.forgotten && position <= o.last
 }
 
-// wrote notes that everything up to a sequence was written. It calls waited for each
-// event that was not written before, with the time when the event was put in. Then it
+// wrote notes that everything up to a sequence was written. Then it
 // forgets the oldest events that exceed the bounds on what is retained. It never forgets
 // the newest written event: the client may not have it yet.
-func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since time.Duration)) {
+func (o *outbox) wrote(sequence uint64, now time.Duration) {
 	for ; o.kept < len(o.entries) && o.entries[o.kept].sequence <= sequence; o.kept++ {
 		written := &o.entries[o.kept]
-		waited(written.at)
 		written.at = now
 		o.retained += int(written.event.size)
 		o.removeUnsent(*written)
@@ -257,15 +255,27 @@ func (o *outbox) wrote(sequence uint64, now time.Duration, waited func(since tim
 	}
 }
 
+// unsentUntil returns the unsent events with sequences after one and up to another.
+func (o *outbox) unsentUntil(after, upTo uint64) []entry {
+	unsent := o.entries[o.kept:]
+	first, end := 0, 0
+	for end < len(unsent) && unsent[end].sequence <= upTo {
+		if end++; unsent[end-1].sequence <= after {
+			first = end
+		}
+	}
+	return unsent[first:end]
+}
+
 // isOvertaken reports whether a reader at this position asks for events that its client has
 // confirmed already.
 func (o *outbox) isOvertaken(position uint64) bool { return position < o.confirmed }
 
 // confirm forgets the events that the client says have arrived. They count as written,
 // even if the reader that wrote them has failed.
-func (o *outbox) confirm(position uint64, now time.Duration, waited func(since time.Duration)) {
+func (o *outbox) confirm(position uint64, now time.Duration) {
 	o.confirmed = position
-	o.wrote(min(position, o.last), now, waited)
+	o.wrote(min(position, o.last), now)
 	for len(o.entries) > 0 && o.entries[0].sequence <= position {
 		o.forget()
 	}

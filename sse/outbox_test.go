@@ -109,7 +109,6 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 		o, m := newOutbox(limits, account), &modelOutbox{limits: limits}
 		origins := []*origin{nil, {}, {}}
 		now := time.Duration(0)
-		nobody := func(time.Duration) {}
 		for n := range rapid.IntRange(1, 400).Draw(t, "steps") {
 			now += time.Second
 			switch rapid.SampledFrom([]string{"put", "put", "put", "put", "put", "take", "write", "confirm", "expire", "trim"}).Draw(t, "step") {
@@ -133,13 +132,13 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 				o.hand(uint64(m.handed))
 			case "write":
 				m.write(m.handed, now)
-				o.wrote(uint64(m.handed), now, nobody)
+				o.wrote(uint64(m.handed), now)
 			case "confirm":
 				position := rapid.IntRange(m.forgotten, len(m.events)).Draw(t, "position")
 				m.write(position, now)
 				m.forgotten = max(m.forgotten, position)
 				m.handed = position
-				o.confirm(uint64(position), now, nobody)
+				o.confirm(uint64(position), now)
 				o.handed = uint64(position)
 			case "expire":
 				before := now - 20*time.Second
@@ -215,10 +214,10 @@ func TestTheArrayOfABurstIsFreed(t *testing.T) {
 	for range 4000 {
 		require.True(t, o.put(newEvent("signal", []byte(`{}`)), 0))
 	}
-	o.wrote(3990, 0, func(time.Duration) {})
+	o.wrote(3990, 0)
 	require.Len(t, o.entries, 20)
 	require.Less(t, cap(o.entries), 100)
-	o.confirm(4000, 0, func(time.Duration) {})
+	o.confirm(4000, 0)
 	require.Nil(t, o.entries)
 }
 
@@ -240,7 +239,7 @@ func BenchmarkDelivering(b *testing.B) {
 			require.NoError(b, h.Tell(slices.Values(ids), m))
 			for _, id := range ids { // as if every member had read it
 				o := &h.socket(id).outbox
-				o.confirm(o.last, 0, func(time.Duration) {})
+				o.confirm(o.last, 0)
 			}
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/members, "ns/member")

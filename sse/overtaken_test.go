@@ -65,6 +65,7 @@ func TestAnOvertakenRequestDoesNotHarmTheSocket(t *testing.T) {
 // A client may say what has arrived without beginning to read. What it confirms is not kept.
 // It cannot confirm what was never written, and takes nothing back.
 func TestWhatAClientConfirmsIsNotKept(t *testing.T) {
+	onlyAlone(t)
 	inBubbleWithin(t, 1<<30, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -102,6 +103,7 @@ func TestWhatAClientConfirmsIsNotKept(t *testing.T) {
 
 // An event may have arrived before the server has noted that it was written.
 func TestAClientMayConfirmWhatIsStillBeingWritten(t *testing.T) {
+	onlyAlone(t)
 	inBubbleWithin(t, 1<<30, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, account *budget.Budget) {
 		c := connect(t, hub, nil)
 		synctest.Wait()

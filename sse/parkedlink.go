@@ -89,7 +89,7 @@ const responseEnd = "0\r\n\r\n"
 func (l *parkedLink) advance() {
 	if l.ready && !l.stream.busy && !l.isClosed {
 		s := l.stream.socket
-		s.outbox.hand(s.outbox.last) // a typing-start is not replaced by a typing-stop of the same batch
+		s.hand(s.outbox.last) // a typing-start is not replaced by a typing-stop of the same batch
 		s.hub.queueWrite(l)
 	}
 }

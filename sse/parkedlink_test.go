@@ -157,6 +157,7 @@ func TestAConnectionThatTheKernelGivesUpSaysWhetherItTookAll(t *testing.T) {
 // Events of one batch are put before any of them is written. What the stream is about to
 // write is on its way, so the next event with its key comes after it.
 func TestEventsOfOneBatchDoNotReplaceEachOther(t *testing.T) {
+	onlyAlone(t)
 	inLines(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends, l lines) {
 		c := l.open(t, hub, nil)
 		for n := range 2 {

@@ -145,7 +145,7 @@ func (p *poll) take() (body answerBody, taken uint64) {
 	}
 	if !p.skip {
 		p.position = p.socket.outbox.batch(p.position, add)
-		p.socket.outbox.hand(p.position)
+		p.socket.hand(p.position)
 	}
 	if p.lastWord != nil && (p.skip || p.position == p.socket.outbox.last) {
 		add(p.lastWord)

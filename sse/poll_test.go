@@ -277,7 +277,7 @@ func TestAPollThatCannotResumeOpensANewSocketAndEndsTheOld(t *testing.T) {
 				synctest.Wait()
 				beginning, socketID := c.position(), c.socketID()
 				deliver(t, hub, socketID, 1, 5)
-				synctest.Wait()
+				awaitLog()
 				c.disconnect()
 				newID, resumed := poll(t, hub, position(beginning), time.Minute).answer().hello(t)
 				require.False(t, resumed)

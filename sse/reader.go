@@ -51,9 +51,9 @@ const lastWordTime = 250 * time.Millisecond
 // socket if position is nil or cannot be resumed. openReader waits until the reader
 // before it has ended: two readers of one socket never both deliver. If there is no
 // error, closeReader must follow.
-func openReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (R, error) {
+func openReader[R reader](ctx context.Context, h *Hub, t Transport, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (R, error) {
 	h.countReaders(1)
-	r, before, err := attachReader(h, position, c, newReader)
+	r, before, err := attachReader(ctx, h, t, position, c, newReader)
 	if err != nil {
 		h.countReaders(-1)
 		return r, err
@@ -77,25 +77,41 @@ func (h *Hub) closeReader(s *socket, r reader) {
 
 // attachReader makes a reader of the socket that position names, or of a new one. It
 // also returns the reader that was there before, if any.
-func attachReader[R reader](h *Hub, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
+func attachReader[R reader](ctx context.Context, h *Hub, t Transport, position *EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
 	if position != nil {
 		if s := h.socket(position.Token.SocketID()); s != nil {
 			if err := h.options.MayRead(Ref{socket: s}); err != nil {
 				return r, nil, err
 			}
-			r, before, err = resumeReader(h, s, *position, c, newReader)
+			r, before, err = resumeReader(ctx, h, s, t, *position, c, newReader)
 			if !errors.Is(err, ErrGone) && !errors.Is(err, errOvertaken) {
 				return r, before, err
 			}
 		}
 	}
-	r, err = firstReader(h, c, newReader)
+	r, err = firstReader(ctx, h, t, c, newReader)
 	return r, nil, err
 }
 
 // resumeReader makes a reader of a living socket. If the error is [ErrGone] or
 // errOvertaken, the client needs a new socket.
-func resumeReader[R reader](h *Hub, s *socket, position EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
+func resumeReader[R reader](ctx context.Context, h *Hub, s *socket, t Transport, position EventID, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, before reader, err error) {
+	if h.isReplicated() {
+		if h.Draining() {
+			return r, nil, ErrDraining
+		}
+		attach := Command{Kind: AttachReader, SocketID: s.id, Transport: t, Client: c, Sequence: position.Sequence}
+		_, before, err = h.attachByLog(ctx, attach, func(s *socket) reader {
+			r = newReader(s, position.Token, true)
+			return r
+		})
+		if err != nil {
+			return r, nil, err
+		}
+		h.options.Budget.ChargeFor(s.origin.network, r.bytes())
+		h.logResumption(s, t, c)
+		return r, before, nil
+	}
 	r = newReader(s, position.Token, true)
 	before, wasAway, err := s.attach(r, position.Sequence, c)
 	if err != nil {
@@ -116,11 +132,14 @@ func resumeReader[R reader](h *Hub, s *socket, position EventID, c Client, newRe
 // firstReader makes a reader of a new socket. A request with a position that cannot be
 // resumed costs as much as a request without a position: it must not be a cheaper way
 // to open sockets.
-func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, err error) {
+func firstReader[R reader](ctx context.Context, h *Hub, t Transport, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, err error) {
 	if err := h.options.MayOpen(c.Network); err != nil {
 		return r, err
 	}
 	token := NewToken()
+	if h.isReplicated() {
+		return firstByLog(ctx, h, t, token, c, newReader)
+	}
 	s := newSocket(h, token.SocketID())
 	r = newReader(s, token, false)
 	_, _, _ = s.attach(r, 0, c) // it cannot fail: nobody knows the socket yet, so nobody has ended it
@@ -131,6 +150,28 @@ func firstReader[R reader](h *Hub, c Client, newReader func(s *socket, token Tok
 		return r, err
 	}
 	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
+	return r, nil
+}
+
+// firstByLog is firstReader for a hub with a log, which opens the socket at all nodes.
+func firstByLog[R reader](ctx context.Context, h *Hub, t Transport, token Token, c Client, newReader func(s *socket, token Token, resumed bool) R) (r R, err error) {
+	switch {
+	case h.Draining():
+		return r, ErrDraining
+	case !h.options.Budget.TakeFor(c.Network, socketBytes):
+		return r, ErrOutOfBudget
+	}
+	defer h.options.Budget.ChargeFor(c.Network, -socketBytes) // the socket itself is charged where it is opened
+	open := Command{Kind: OpenSocket, SocketID: token.SocketID(), Transport: t, Client: c}
+	s, _, err := h.attachByLog(ctx, open, func(s *socket) reader {
+		r = newReader(s, token, false)
+		return r
+	})
+	if err != nil {
+		return r, err
+	}
+	h.options.Budget.ChargeFor(c.Network, r.bytes())
+	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(t))
 	return r, nil
 }
 

@@ -62,6 +62,9 @@ func (h *Hub) Authenticate(t Token) (r Ref, ok bool) {
 	if s == nil {
 		return Ref{}, false
 	}
-	s.hear()
+	if before := s.heard.Load(); before != 0 {
+		s.hear()
+		s.tellHeard(before)
+	}
 	return Ref{s, t}, true
 }

@@ -38,7 +38,9 @@ func (h *Hub) relieve() {
 
 	sockets := h.snapshot(nil)
 	for _, s := range sockets {
-		s.trim(enoughRetained)
+		if !h.isReplicated() { // otherwise another node may need what this one forgets
+			s.trim(enoughRetained)
+		}
 	}
 	unread := make(map[*socket]int, len(sockets))
 	for _, s := range sockets {
@@ -48,6 +50,10 @@ func (h *Hub) relieve() {
 	for _, s := range sockets {
 		if isEnough() || unread[s] <= littleUnread {
 			return
+		}
+		if h.isReplicated() {
+			h.options.Log.Propose(Command{Kind: EndSocket, SocketID: s.id, Reason: SlowConsumer})
+			return // the next look tells whether that was enough
 		}
 		if s.end(SlowConsumer, "") {
 			h.forget(s)

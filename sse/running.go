@@ -18,7 +18,9 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.wake:
-			h.forgetEnded()
+			if !h.isReplicated() { // otherwise Settle does it
+				h.forgetEnded()
+			}
 		case <-h.options.Budget.Exceeded():
 			h.relieve()
 		case <-ticker.C:

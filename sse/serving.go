@@ -16,7 +16,7 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 	if parking := h.options.Parking; parking != nil && parking.CanPark(w, r) {
 		return h.park(w, r, position, c)
 	}
-	st, err := openReader(h, position, c, func(s *socket, token Token, resumed bool) *stream {
+	st, err := openReader(r.Context(), h, OverStream, position, c, func(s *socket, token Token, resumed bool) *stream {
 		st := newStream(s, token, resumed)
 		st.link = newEngineLink(st, w, r)
 		return st
@@ -36,7 +36,7 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 
 // park begins a stream on a parked connection. When it returns, the stream goes on.
 func (h *Hub) park(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
-	st, err := openReader(h, position, c, func(s *socket, token Token, resumed bool) *stream {
+	st, err := openReader(r.Context(), h, OverStream, position, c, func(s *socket, token Token, resumed bool) *stream {
 		st := newStream(s, token, resumed)
 		st.link = newParkedLink(st, r)
 		return st
@@ -64,7 +64,7 @@ func (h *Hub) park(w http.ResponseWriter, r *http.Request, position *EventID, c 
 // The errors are those of [Hub.ServeStream], and the error of the request's context if
 // the client has gone. If there is an error, nothing was written.
 func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request, position *EventID, wait time.Duration, c Client) error {
-	p, err := openReader(h, position, c, func(s *socket, token Token, resumed bool) *poll {
+	p, err := openReader(r.Context(), h, OverPoll, position, c, func(s *socket, token Token, resumed bool) *poll {
 		return newPoll(s, token, w, resumed)
 	})
 	if err != nil {

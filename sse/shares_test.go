@@ -76,6 +76,7 @@ func TestASenderThatFloodsUsesUpItsOwnShareOnly(t *testing.T) {
 // The bytes of unsent events that one network causes have a bound, over all outboxes
 // together.
 func TestTheUnsentBytesOfOneNetworkAreBounded(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{UnsentPerNetwork: 1000}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		sender := connectFrom(t, hub, here, nil)
 		var ids []string
@@ -104,6 +105,7 @@ func TestTheUnsentBytesOfOneNetworkAreBounded(t *testing.T) {
 // A member that reads too slowly holds up broadcasts for a while only. Then it receives
 // them too, and ends when its outbox is full.
 func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
+	onlyAlone(t)
 	limits := sse.OutboxLimits{UnsentEvents: 40, UnsentBytes: 1 << 20, RetainedEvents: 40, RetainedBytes: 1 << 20}
 	inBubble(t, sse.Options{Outbox: limits, ResumeWindow: time.Hour}, func(t *testing.T, hub *sse.Hub, ended *ends) {
 		slow, sender := connectFrom(t, hub, here, nil), connectFrom(t, hub, there, nil)

@@ -71,6 +71,11 @@ type socket struct {
 	farewell    *farewell     // not nil: the server stops, and no more events are accepted
 	isChanged   bool          // it is in hub.changed
 
+	// The socket's lock guards these too. They are for a hub with a log.
+	wroteHere uint64 // highest sequence that the reader here has written
+	isWriter  bool   // it is in hub.writers
+	measured  uint64 // highest sequence whose delivery was measured here
+
 	place int // in the hub's schedule, from 1; 0: it is not there. Only Run's goroutine uses it
 }
 
@@ -108,15 +113,27 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	if before, wasAway, err = s.attachLocked(next, r.transport(), position, c); err != nil {
 		return nil, false, err
 	}
+	s.readBy(r, position)
+	return before, wasAway, nil
+}
+
+// readBy makes a reader here read the events after a position. It does nothing if the reader
+// is at another node. The socket's lock must be held.
+func (s *socket) readBy(r reader, position uint64) {
+	if r == nil {
+		return
+	}
 	s.hear()
-	s.reader = r
+	s.reader, s.wroteHere = r, position
 	r.start(position)
 	s.lookSoon()
+	if s.farewell == nil && s.hub.isReplicated() && s.hub.Draining() { // it was on its way when draining began
+		s.farewell = &farewell{newServerShutdown(s.hub.reconnectAfter()), time.Now().Add(s.hub.options.WriteTimeout)}
+	}
 	if s.farewell != nil {
 		r.end(false, s.farewell.lastWord, time.Until(s.farewell.until))
 	}
 	r.advance()
-	return before, wasAway, nil
 }
 
 // attachLocked notes that something reads the events after position from now on. Everything
@@ -155,7 +172,12 @@ func (s *socket) attachLocked(a Attachment, by Transport, position uint64, c Cli
 func (s *socket) detach(r reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reader == r {
+	switch {
+	case s.reader != r:
+	case s.hub.isReplicated():
+		s.reader = nil
+		s.propose(Command{Kind: DetachReader, Sequence: s.wroteHere, IsStalled: r.isStalled()})
+	default:
 		s.detachLocked(r.isStalled())
 	}
 }
@@ -263,6 +285,9 @@ func (s *socket) tickReader(now time.Duration) (again time.Duration) {
 func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, expired bool) {
 	o := s.hub.options
 	goes, ends := s.unreadSince+o.AwayAfter, s.unreadSince+o.ResumeWindow
+	if s.hub.isReplicated() {
+		return s.proposeDue(goes, ends, now), false, false
+	}
 	switch {
 	case now >= ends:
 		return 0, false, s.expireLocked()
@@ -273,6 +298,26 @@ func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, e
 		return ends, true, false
 	}
 	return ends, false, false
+}
+
+// proposeDue proposes what is due for a socket that has no reader at any node, and returns
+// when it must be called again.
+func (s *socket) proposeDue(goes, ends, now time.Duration) (again time.Duration) {
+	switch {
+	case now >= ends && s.isDueHere(ends, now):
+		s.propose(Command{Kind: Expire})
+		return now + proposeAgain
+	case now >= ends:
+		return ends + notFirst
+	case s.away:
+		return ends
+	case now >= goes && s.isDueHere(goes, now):
+		s.propose(Command{Kind: GoAway})
+		return min(now+proposeAgain, ends)
+	case now >= goes:
+		return min(goes+notFirst, ends)
+	}
+	return min(goes, ends)
 }
 
 // goAwayLocked notes that the socket is away. The socket's lock must be held.
@@ -290,18 +335,40 @@ func (s *socket) expireLocked() bool {
 	return s.endLocked(TransportClose, "")
 }
 
-// wrote notes that everything up to a sequence was written. The socket's lock must be
-// held.
+// hand notes that everything up to a sequence is on its way by the reader here. The socket's
+// lock must be held.
+func (s *socket) hand(sequence uint64) {
+	if !s.hub.isReplicated() { // otherwise the state must not depend on it
+		s.outbox.hand(sequence)
+	}
+}
+
+// wrote notes that everything up to a sequence was written by the reader here. The socket's
+// lock must be held.
 func (s *socket) wrote(sequence uint64) {
-	now := s.hub.options.Elapsed()
-	s.outbox.wrote(sequence, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+	if s.hub.isReplicated() {
+		s.noteWritten(sequence)
+		return
+	}
+	s.measureDelivery(sequence)
+	s.outbox.wrote(sequence, s.hub.options.Elapsed())
+}
+
+// measureDelivery measures the events that are written for the first time. The socket's lock
+// must be held.
+func (s *socket) measureDelivery(sequence uint64) {
+	now := s.hub.clock()
+	for _, e := range s.outbox.unsentUntil(s.measured, sequence) {
+		s.hub.options.OnDelivery(now - e.event.born)
+	}
+	s.measured = max(s.measured, sequence)
 }
 
 // confirm notes that the client has everything up to a position. The socket's lock must
 // be held.
 func (s *socket) confirm(position uint64) {
-	now := s.hub.options.Elapsed()
-	s.outbox.confirm(position, now, func(since time.Duration) { s.hub.options.OnDelivery(now - since) })
+	s.measureDelivery(min(position, s.outbox.last))
+	s.outbox.confirm(position, s.hub.options.Elapsed())
 }
 
 // confirmMore is confirm for a client that need not begin to read. What it confirms is on
@@ -309,7 +376,14 @@ func (s *socket) confirm(position uint64) {
 func (s *socket) confirmMore(position uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended == "" && position > s.outbox.confirmed && position <= s.outbox.handed {
+	switch {
+	case s.ended != "" || position <= s.outbox.confirmed || position > s.outbox.last:
+	case s.hub.isReplicated():
+		if s.reader != nil && s.wroteHere > s.outbox.handed { // the others do not know yet what is on its way
+			s.propose(Command{Kind: NoteWritten, Sequence: s.wroteHere})
+		}
+		s.propose(Command{Kind: NoteConfirmed, Sequence: position})
+	case position <= s.outbox.handed:
 		s.confirm(position)
 	}
 }

@@ -127,7 +127,7 @@ func (st *stream) next() (frame, bool) {
 	if !st.skip {
 		if e, sequence, ok := st.socket.outbox.after(st.position); ok {
 			st.position = sequence
-			st.socket.outbox.hand(sequence)
+			st.socket.hand(sequence)
 			return st.at(e), true
 		}
 	}

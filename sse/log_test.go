@@ -1,0 +1,99 @@
+package sse_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"signaling-server/sse"
+)
+
+// onlyAlone skips a test of what is otherwise if the hub has a log: then other nodes serve
+// the clients of a node that stops, and what was written counts when the log has brought it.
+func onlyAlone(t *testing.T) {
+	if hasLog {
+		t.Skip("with a log this is otherwise")
+	}
+}
+
+// awaitLog waits until the log has brought what was written, if there is one.
+func awaitLog() {
+	if hasLog {
+		time.Sleep(2 * writtenEvery)
+	}
+	synctest.Wait()
+}
+
+const writtenEvery = 50 * time.Millisecond // the log is told what was written
+
+// memoryLog is a log in memory, for the hubs of one process. All hubs apply the commands in
+// one order.
+type memoryLog struct {
+	mu   sync.Mutex // guards what follows; held while a command is applied
+	hubs []*sse.Hub
+
+	wake chan struct{} // holds a value if something is proposed
+
+	proposing sync.Mutex // guards what follows
+	proposed  []sse.Command
+}
+
+// Submit implements [sse.Log] for the first hub.
+func (l *memoryLog) Submit(_ context.Context, c sse.Command) error { return l.apply(0, c) }
+
+// Propose implements [sse.Log].
+func (l *memoryLog) Propose(c sse.Command) {
+	l.proposing.Lock()
+	l.proposed = append(l.proposed, c)
+	l.proposing.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default: // a value waits already
+	}
+}
+
+func (l *memoryLog) takeProposed() []sse.Command {
+	l.proposing.Lock()
+	defer l.proposing.Unlock()
+	proposed := l.proposed
+	l.proposed = nil
+	return proposed
+}
+
+// apply applies a command at all hubs, and returns what the hub at a place has returned.
+func (l *memoryLog) apply(at int, c sse.Command) (result error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, h := range l.hubs {
+		err := h.Apply(c)
+		h.Settle()
+		h.Flush()
+		if i == at {
+			result = err
+		}
+	}
+	return result
+}
+
+// run applies what is proposed, and tells the hubs what readers have written, until ctx is
+// done.
+func (l *memoryLog) run(ctx context.Context, hub *sse.Hub) {
+	ticker := time.NewTicker(writtenEvery)
+	defer ticker.Stop()
+	for {
+		var commands []sse.Command
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			commands = l.takeProposed()
+		case <-ticker.C:
+			commands = hub.Written()
+		}
+		for _, c := range commands {
+			_ = l.apply(0, c)
+		}
+	}
+}
