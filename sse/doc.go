@@ -16,12 +16,12 @@
 // after a resume, a takeover, long polling, a slow reader, and the last words before a
 // shutdown.
 //
-//	Hub.Deliver ─▶ outbox ─┬▶ stream ─┬▶ parkedLink, by Hub.Flush ────────────────────▶ client
-//	                       │          └▶ engineLink ─▶ engine (r3labs/sse) ─▶ frameWriter ─▶ client
-//	                       └▶ poll.advance ─▶ one answer with all there is ─────────▶ client
+//	Hub.Deliver ─▶ outbox ─┬▶ stream ─▶ link ─┬▶ parked connection, by Hub.Flush ─────▶ client
+//	                       │                  └▶ held connection, by its handler ─────▶ client
+//	                       └▶ poll.advance ─▶ one answer with all there is ───────────▶ client
 //
-// A stream says what comes next, and its link writes that. A parked link has no goroutine:
-// see [Parking].
+// A stream says what comes next, and its link writes that. A parked connection has no
+// goroutine: see [Parking].
 //
 // An event leaves the outbox when the client has confirmed it. The client does so when
 // it asks for the events after it. Written events also leave the outbox when the bounds
@@ -59,9 +59,10 @@
 // across a write to the network. The hub's lock may be taken while a socket's mutex is
 // held, never the other way round.
 //
-// The goroutine of an HTTP handler is the goroutine of its poll, or of its stream over the
-// engine. The engine adds two to such a stream, which end with it. A parked stream has none.
+// The goroutine of an HTTP handler is the goroutine of its poll, or of the stream whose
+// connection it holds. A parked stream has none.
 // No goroutine is started for an event, and a client has none between its polls. [Hub.Run]
 // looks at the sockets for which something is due: heartbeats, absences and expiry. It also
-// owns the shared lanes, which write events for crowds to parked connections.
+// owns the shared lanes of the engine (r3labs/sse), which write events for crowds to parked
+// connections, and wake the handlers of held connections.
 package sse

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	r3labs "github.com/r3labs/sse/v2"
 )
@@ -13,9 +12,8 @@ import (
 // engine is the fence around r3labs/sse. Only this file imports the library, and its types
 // are used nowhere else. Each law in engine_test.go says what the fence is for.
 //
-// The engine gets the events of a stream one at a time: the next event only when the
-// last one was written. So it never holds back an event that a client should have, and
-// never drops one when a stream is closed.
+// The engine wakes those that write: see [sharedLane]. Events do not go through it, so it never
+// holds back an event that a client should have, and never drops one when a lane is closed.
 type engine struct {
 	server *r3labs.Server // set once
 }
@@ -28,7 +26,7 @@ func newEngine() *engine {
 	return &engine{server}
 }
 
-// openLane makes the engine's side of one stream. Its name is random and never comes from
+// openLane makes a stream of the engine. Its name is random and never comes from
 // a URL, because anyone who knows the name can listen. The lane must be closed after
 // serve has returned, not before: a handler that registers at a closed lane waits for
 // ever.
@@ -38,16 +36,15 @@ func (e *engine) openLane() *lane {
 	return &lane{e, name}
 }
 
-// lane is the engine's side of one stream.
+// lane is a stream of the engine.
 type lane struct {
 	// set once
 	engine *engine
 	name   string
 }
 
-// request makes the request that the engine's handler gets. The client's request never
-// reaches it: the handler would refuse our Last-Event-ID, and would take the stream's name
-// from the client's URL.
+// request makes the request that the engine's handler gets. No client's request reaches it:
+// the handler would take the stream's name from the client's URL.
 func (l *lane) request(ctx context.Context) *http.Request {
 	r := &http.Request{
 		Method: http.MethodGet,
@@ -62,20 +59,6 @@ func (l *lane) request(ctx context.Context) *http.Request {
 // once after each frame.
 func (l *lane) serve(w http.ResponseWriter, r *http.Request) { l.engine.server.ServeHTTP(w, r) }
 
-// publish hands one frame to the running handler, and reports whether the handler took
-// it. Call it only after the handler has registered and has written the last frame:
-// before that, true means nothing.
-//
-// The engine itself would write the event line after the data. That confuses people and
-// programs that read a stream line by line. So the engine gets the event line with the id.
-func (l *lane) publish(f frame) bool {
-	e := &r3labs.Event{ID: append(append(f.appendID(nil), beforeType...), f.event.kind...), Data: placeholder}
-	if f.event.retry > 0 {
-		e.Retry = strconv.AppendInt(nil, f.event.retry.Milliseconds(), 10)
-	}
-	return l.engine.server.TryPublish(l.name, e)
-}
-
 // wake makes the running handler call w.Flush once more. If the engine does not take the
 // event, it has not handed on an earlier one yet: then the handler flushes for that one.
 func (l *lane) wake() { l.engine.server.TryPublish(l.name, wakeUp) }
@@ -84,8 +67,3 @@ func (l *lane) wake() { l.engine.server.TryPublish(l.name, wakeUp) }
 var wakeUp = &r3labs.Event{Comment: []byte("wake")}
 
 func (l *lane) close() { l.engine.server.RemoveStream(l.name) }
-
-// placeholder stands for an event's data in the engine. The [frameWriter] puts the data in
-// its place while it writes. The engine would copy the data twice, and keep the copies
-// for as long as the client does not read.
-var placeholder = []byte("{}")

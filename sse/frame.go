@@ -17,12 +17,9 @@ const (
 	endOfFrame  = "\n\n"
 )
 
-// appendID appends the value of the id line.
-func (f frame) appendID(b []byte) []byte { return f.id.appendText(b) }
-
 // appendHead appends everything before the data.
 func (f frame) appendHead(b []byte) []byte {
-	b = f.appendID(append(b, beforeID...))
+	b = f.id.appendText(append(b, beforeID...))
 	b = append(append(b, beforeType...), f.event.kind...)
 	return append(b, beforeData...)
 }

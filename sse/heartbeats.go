@@ -26,8 +26,8 @@ func (h *Hub) Heartbeat(socketID string) error {
 	return nil
 }
 
-// tellHeard tells the node that serves a client that it was heard of here, unless it was
-// told so lately. Any goroutine may call it.
+// tellHeard tells the node that serves a client that it was heard of here, unless this node
+// has done so lately. Any goroutine may call it.
 func (s *socket) tellHeard(before int64) {
 	if !s.hub.isReplicated() || before != 0 && s.hub.clock()-time.Duration(before) < hearAgain {
 		return

@@ -144,7 +144,7 @@ type Hub struct {
 	stopping  chan struct{} // closed when draining begins
 
 	away   atomic.Int64                  // living sockets that are away
-	queued atomic.Pointer[parkedLink]    // the links that have something to write: see Flush
+	queued atomic.Pointer[link]          // the links that have something to write: see Flush
 	lanes  atomic.Pointer[[]*sharedLane] // nil unless Run is running
 
 	heartbeat atomic.Pointer[sharedHeartbeat] // nil: there was none yet

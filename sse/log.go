@@ -118,7 +118,7 @@ func (s *socket) isDueHere(due, now time.Duration) bool {
 }
 
 // Written returns commands that tell the other nodes what readers here have written since
-// the last call. [Options].Log must be told of it now and then.
+// the last call. The owner of the log submits them now and then.
 func (h *Hub) Written() (told []Command) {
 	h.mu.Lock()
 	writers := h.writers
@@ -136,7 +136,7 @@ func (h *Hub) Written() (told []Command) {
 }
 
 // noteWritten notes what a reader here has written, for [Hub.Written]. If much waits, the
-// other nodes are told at once: the outbox must not be full of what was written. The socket's
+// other nodes learn it at once: the outbox must not be full of what was written. The socket's
 // lock must be held.
 func (s *socket) noteWritten(sequence uint64) {
 	s.measureDelivery(sequence)

@@ -10,8 +10,8 @@ import (
 	"signaling-server/sse"
 )
 
-// onlyAlone skips a test of what is otherwise if the hub has a log: then other nodes serve
-// the clients of a node that stops, and what was written counts when the log has brought it.
+// onlyAlone skips a test of what is otherwise if the hub has a log. Then other nodes serve the
+// clients of a node that stops. And what was written counts when the log has brought it.
 func onlyAlone(t *testing.T) {
 	if hasLog {
 		t.Skip("with a log this is otherwise")
@@ -26,7 +26,7 @@ func awaitLog() {
 	synctest.Wait()
 }
 
-const writtenEvery = 50 * time.Millisecond // the log is told what was written
+const writtenEvery = 50 * time.Millisecond // what was written goes into the log
 
 // memoryLog is a log in memory, for the hubs of one process. All hubs apply the commands in
 // one order.

@@ -35,7 +35,7 @@ type Parkable interface {
 
 // queueWrite makes the next [Hub.Flush] write what a link has. The socket's lock must be
 // held.
-func (h *Hub) queueWrite(l *parkedLink) {
+func (h *Hub) queueWrite(l *link) {
 	if !l.isQueued.CompareAndSwap(false, true) {
 		return
 	}
@@ -50,18 +50,26 @@ func (h *Hub) queueWrite(l *parkedLink) {
 
 // writeQueued writes a link that was taken out of its queue. From then on, another goroutine
 // may queue it again.
-func (l *parkedLink) writeQueued() {
+func (l *link) writeQueued() {
 	l.isQueued.Store(false)
-	l.write()
+	if l.held == nil {
+		l.write()
+		return
+	}
+	select {
+	case l.held.wake <- struct{}{}:
+	default: // it wakes anyway
+	}
 }
 
-// Flush writes to parked connections what was put into outboxes. A method that puts an
+// Flush writes to the connections what was put into outboxes. A method that puts an
 // event may be called with locks held, and no lock is held across a write to the network.
 // So the caller of such a method calls Flush when it holds no lock. [Hub.Run] calls Flush
 // too, but later. Flush never blocks, and any goroutine may call it.
 //
 // Events that are put into one outbox before Flush is called go into one write. While Run is
-// running, all but the first few connections are left to the shared lanes.
+// running, all but the first few connections are left to the shared lanes. They also wake the
+// handlers that hold a connection.
 func (h *Hub) Flush() {
 	if h.queued.Load() == nil {
 		return
@@ -70,7 +78,7 @@ func (h *Hub) Flush() {
 	l := h.queued.Swap(nil)
 	for n := 0; l != nil; n++ {
 		before := l.queuedBefore
-		if n < fewLinks || lanes == nil {
+		if lanes == nil || n < fewLinks && l.held == nil {
 			l.writeQueued()
 		} else {
 			(*lanes)[n%len(*lanes)].put(l)

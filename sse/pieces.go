@@ -55,10 +55,8 @@ type pieceWriter struct {
 	began    time.Duration // by the hub's clock: when the first piece began
 }
 
-// newPieceWriter makes a pieceWriter. The argument left is how many bytes may be written
-// under the deadline that is set already.
-func newPieceWriter(to io.Writer, d *deadline, s *socket, left int) pieceWriter {
-	return pieceWriter{to, d, s, left, s.hub.clock()}
+func newPieceWriter(to io.Writer, d *deadline, s *socket) pieceWriter {
+	return pieceWriter{to: to, deadline: d, socket: s, began: s.hub.clock()}
 }
 
 // Write implements [io.Writer].

@@ -116,7 +116,7 @@ func (p *poll) answer() {
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(body.length()))
 	header.Set("Cache-Control", "no-store")
-	to := newPieceWriter(p.response, &p.deadline, p.socket, 0)
+	to := newPieceWriter(p.response, &p.deadline, p.socket)
 	if p.failed = body.writeTo(&to); p.failed == nil {
 		p.failed = p.deadline.control.Flush()
 	}

@@ -161,7 +161,7 @@ func firstByLog[R reader](ctx context.Context, h *Hub, t Transport, token Token,
 	case !h.options.Budget.TakeFor(c.Network, socketBytes):
 		return r, ErrOutOfBudget
 	}
-	defer h.options.Budget.ChargeFor(c.Network, -socketBytes) // the socket itself is charged where it is opened
+	defer h.options.Budget.ChargeFor(c.Network, -socketBytes) // the command that opens the socket charges for it
 	open := Command{Kind: OpenSocket, SocketID: token.SocketID(), Transport: t, Client: c}
 	s, _, err := h.attachByLog(ctx, open, func(s *socket) reader {
 		r = newReader(s, token, false)

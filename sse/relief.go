@@ -10,7 +10,7 @@ import (
 // clients, and rounded up.
 const (
 	socketBytes = 1536     // a socket without a reader
-	engineBytes = 28 << 10 // a stream: the goroutines and buffers of the engine and the handler
+	heldBytes   = 20 << 10 // a stream on a connection that its handler holds: its goroutine and net/http's buffers
 	parkedBytes = 512      // a stream on a parked connection
 	pollBytes   = 8 << 10  // a poll that waits
 )
@@ -53,7 +53,7 @@ func (h *Hub) relieve() {
 		}
 		if h.isReplicated() {
 			h.options.Log.Propose(Command{Kind: EndSocket, SocketID: s.id, Reason: SlowConsumer})
-			return // the next look tells whether that was enough
+			return // the next look shows if that was enough
 		}
 		if s.end(SlowConsumer, "") {
 			h.forget(s)

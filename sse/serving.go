@@ -16,19 +16,16 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 	if parking := h.options.Parking; parking != nil && parking.CanPark(w, r) {
 		return h.park(w, r, position, c)
 	}
-	st, err := openReader(r.Context(), h, OverStream, position, c, func(s *socket, token Token, resumed bool) *stream {
-		st := newStream(s, token, resumed)
-		st.link = newEngineLink(st, w, r)
-		return st
-	})
+	st, err := h.openStream(r, position, c, false)
 	if err != nil {
 		return err
 	}
-	defer h.closeReader(st.socket, st)
+	ctx := r.Context()
 	r.Header = nil // up to 2 KB that nobody reads while the stream lives
-	l := st.link.(*engineLink)
-	l.serve()
-	if p := l.writer.panicked; p != nil {
+	conn := newHeldConn(w, r, h.options.WriteTimeout)
+	st.link.hold(conn)
+	conn.serve(ctx, st)
+	if p := conn.panicked; p != nil {
 		panic(p)
 	}
 	return nil
@@ -36,22 +33,26 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request, position *Even
 
 // park begins a stream on a parked connection. When it returns, the stream goes on.
 func (h *Hub) park(w http.ResponseWriter, r *http.Request, position *EventID, c Client) error {
-	st, err := openReader(r.Context(), h, OverStream, position, c, func(s *socket, token Token, resumed bool) *stream {
-		st := newStream(s, token, resumed)
-		st.link = newParkedLink(st, r)
-		return st
-	})
+	st, err := h.openStream(r, position, c, true)
 	if err != nil {
 		return err
 	}
-	l := st.link.(*parkedLink)
-	conn, err := h.options.Parking.Park(w, r, l)
+	conn, err := h.options.Parking.Park(w, r, st.link)
 	if err != nil { // the connection broke in this moment
-		l.abandon()
+		st.link.abandon()
 		panic(http.ErrAbortHandler)
 	}
-	l.park(conn, w.Header())
+	st.link.park(conn, w.Header())
 	return nil
+}
+
+// openStream makes a stream of the socket that position names, or of a new one.
+func (h *Hub) openStream(r *http.Request, position *EventID, c Client, isParked bool) (*stream, error) {
+	return openReader(r.Context(), h, OverStream, position, c, func(s *socket, token Token, resumed bool) *stream {
+		st := newStream(s, token, resumed)
+		st.link = &link{stream: st, isParked: isParked, isChunked: isParked && r.ProtoAtLeast(1, 1)}
+		return st
+	})
 }
 
 // ServePoll answers one poll of the socket that position names. It opens a new socket

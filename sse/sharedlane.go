@@ -15,17 +15,18 @@ import (
 // and go into the same writes.
 const fewLinks = 4
 
-// sharedLane writes to parked connections in a goroutine of its own. It is a stream of the
-// engine with one subscriber. Whenever the engine flushes, the links that wait are written.
+// sharedLane writes to parked connections in a goroutine of its own, and wakes the handlers
+// that hold a connection. It is a stream of the engine with one subscriber. Whenever the
+// engine flushes, the links that wait are written or woken.
 type sharedLane struct {
 	lane    *lane
 	header  http.Header // what the engine sets; nobody reads it
-	waiting atomic.Pointer[parkedLink]
+	waiting atomic.Pointer[link]
 }
 
 // put makes the lane write a link that counts as queued. Any goroutine may call it, and it
 // never blocks.
-func (l *sharedLane) put(link *parkedLink) {
+func (l *sharedLane) put(link *link) {
 	for {
 		first := l.waiting.Load()
 		link.queuedBefore = first

@@ -7,12 +7,12 @@ import "time"
 const reconnectionTime = 2 * time.Second
 
 // stream is the reader that writes one response for as long as the response stays open.
-// It knows what comes next. Its link writes that to the client.
+// It knows what comes next, and its link writes that to the client.
 type stream struct {
 	// set once
 	socket *socket
 	token  Token // of the socket, for the ids of events
-	link   link
+	link   *link
 	done   chan struct{} // closed when the stream writes nothing more
 
 	// guarded by socket.mu
@@ -25,24 +25,6 @@ type stream struct {
 	skip     bool          // the rest of the outbox is for another reader, or for nobody
 	ending   bool          // the stream ends when everything is written
 	lastWord *event        // the last event of the stream, or nil
-}
-
-// link writes what a stream has next to its client. There are two: see [engineLink] and
-// [parkedLink].
-type link interface {
-	// advance makes the link write what the stream has next, now or soon. If the stream has
-	// nothing and is ending, the link ends. The socket's lock is held.
-	advance()
-	// hurry bounds how long everything may take that is still to be written. The socket's
-	// lock is held.
-	hurry(limit time.Duration)
-	// close ends the link. It is called once, when nothing is being written.
-	close()
-	// isStalled reports whether the link ended because the client took nothing for too
-	// long. It is called after close.
-	isStalled() bool
-	// bytes returns how much memory the link takes.
-	bytes() int
 }
 
 // newStream makes a stream without a link. It begins with connected and a heartbeat: some

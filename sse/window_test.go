@@ -65,7 +65,7 @@ func FuzzAStreamHasTheSameBytesWhateverTheConnectionTakes(f *testing.F) {
 		h := NewHub(Options{Outbox: OutboxLimits{UnsentEvents: 1000, UnsentBytes: 100 << 20, RetainedEvents: 1000, RetainedBytes: 100 << 20}})
 		s := newSocket(h, "")
 		st := newStream(s, Token{}, true)
-		l := &parkedLink{stream: st, isChunked: isChunked}
+		l := &link{stream: st, isChunked: isChunked}
 		st.link = l
 		before, _, err := s.attach(st, 0, Client{})
 		require.NoError(t, err)

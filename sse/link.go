@@ -9,17 +9,23 @@ import (
 	"time"
 )
 
-// parkedLink writes a stream to a parked connection, and has no goroutine. The goroutine that
-// has put an event into the outbox writes it to the connection, by [Hub.Flush]. What the
-// connection does not take at once stays in the outbox, until the connection takes more.
-type parkedLink struct {
+// link writes what a stream has next to its client.
+//
+// If the connection is parked, the link has no goroutine. The goroutine that has put an event
+// into the outbox writes it to the connection, by [Hub.Flush]. What the connection does not
+// take at once stays in the outbox, until the connection takes more.
+//
+// If the handler holds the connection, its goroutine alone writes: see [heldConn].
+type link struct {
 	// set once
 	stream    *stream
-	isChunked bool   // HTTP/1.1; in HTTP/1.0 the connection's end is the response's end
-	conn      Parked // set before ready
+	isParked  bool
+	isChunked bool      // a parked connection of HTTP/1.1; in HTTP/1.0 its end is the response's end
+	conn      Parked    // set before ready
+	held      *heldConn // the same, if the handler holds it; otherwise nil
 
 	isQueued     atomic.Bool // it is in the hub's queue, or in that of a shared lane
-	queuedBefore *parkedLink // the next link in that queue; owned by the goroutine that has just set isQueued, then by Flush
+	queuedBefore *link       // the next link in that queue; owned by the goroutine that has just set isQueued, then by Flush
 
 	// guarded by socket.mu
 	ready      bool          // the connection is parked
@@ -46,17 +52,22 @@ type sizedFrame struct {
 	size int
 }
 
-// newParkedLink makes a link for a request.
-func newParkedLink(st *stream, r *http.Request) *parkedLink {
-	return &parkedLink{stream: st, isChunked: r.ProtoAtLeast(1, 1)}
-}
+// park makes the link write to a parked connection: first the response's header.
+func (l *link) park(conn Parked, header http.Header) { l.begin(conn, l.responseHead(header)) }
 
-// park makes the link write to a connection: first the response's header.
-func (l *parkedLink) park(conn Parked, header http.Header) {
+// hold makes the link write to a connection that the calling handler holds.
+func (l *link) hold(conn *heldConn) { l.begin(conn, nil) }
+
+// begin makes the link write to a connection.
+func (l *link) begin(conn Parked, head []byte) {
 	s := l.stream.socket
 	s.mu.Lock()
 	l.conn, l.ready = conn, true
-	l.raw = l.responseHead(header)
+	l.held, _ = conn.(*heldConn)
+	if l.held != nil && l.limit != 0 {
+		l.held.deadline.hurry(time.Now().Add(l.limit - s.hub.clock()))
+	}
+	l.raw = head
 	l.wrote = l.stream.position
 	l.isClosed = l.isGone
 	ends := l.isClosed
@@ -67,7 +78,7 @@ func (l *parkedLink) park(conn Parked, header http.Header) {
 
 // responseHead returns the start of the response (RFC 9112, 4). The connection ends with the
 // response: nobody reads another request from it.
-func (l *parkedLink) responseHead(header http.Header) []byte {
+func (l *link) responseHead(header http.Header) []byte {
 	header = header.Clone()
 	setStreamHeaders(header)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -86,7 +97,7 @@ func (l *parkedLink) responseHead(header http.Header) []byte {
 // responseEnd ends a chunked response (RFC 9112, 7.1).
 const responseEnd = "0\r\n\r\n"
 
-func (l *parkedLink) advance() {
+func (l *link) advance() {
 	if l.ready && !l.stream.busy && !l.isClosed {
 		s := l.stream.socket
 		s.hand(s.outbox.last) // a typing-start is not replaced by a typing-stop of the same batch
@@ -94,21 +105,29 @@ func (l *parkedLink) advance() {
 	}
 }
 
-func (l *parkedLink) bytes() int { return parkedBytes }
+func (l *link) isStalled() bool { return hasTimedOut(l.dead) }
 
-func (l *parkedLink) isStalled() bool { return hasTimedOut(l.dead) }
-
-func (l *parkedLink) hurry(limit time.Duration) {
+func (l *link) hurry(limit time.Duration) {
 	at := l.stream.socket.hub.clock() + limit
 	if l.limit == 0 || at < l.limit {
 		l.limit = at
 	}
-	if l.isBlocked && !l.isClosed && l.limit < l.timeout {
+	switch {
+	case l.held != nil:
+		l.held.deadline.hurry(time.Now().Add(limit))
+	case l.isBlocked && !l.isClosed && l.limit < l.timeout:
 		l.await(l.limit)
 	}
 }
 
-func (l *parkedLink) close() {
+func (l *link) bytes() int {
+	if l.isParked {
+		return parkedBytes
+	}
+	return heldBytes
+}
+
+func (l *link) close() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
@@ -123,7 +142,7 @@ const maxWindows = 8
 
 // write writes until the stream has nothing more, or the connection takes no more. No lock
 // may be held. If another goroutine writes already, that one goes on to write.
-func (l *parkedLink) write() {
+func (l *link) write() {
 	text := windows.Get().(*window)
 	defer text.putBack()
 	for range maxWindows {
@@ -141,7 +160,7 @@ func (l *parkedLink) write() {
 
 // writeWindow writes as much as fits into a window, and reports whether there may be more
 // to write.
-func (l *parkedLink) writeWindow(text *window) (more bool) {
+func (l *link) writeWindow(text *window) (more bool) {
 	st, s := l.stream, l.stream.socket
 	s.mu.Lock()
 	if !l.ready || l.isClosed || st.busy {
@@ -155,7 +174,7 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 		l.finishIf(ends)
 		return false
 	}
-	l.begin()
+	l.work()
 	s.mu.Unlock()
 
 	n, err := l.conn.Write(text.bytes)
@@ -167,7 +186,7 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 	if more = isWhole || l.isWritable; more {
 		l.rest()
 		more = len(l.frames) > 0 || st.hasNext()
-	} else {
+	} else if err == nil {
 		l.block()
 	}
 	if l.isClosed = err != nil || l.isGone; err != nil {
@@ -179,9 +198,9 @@ func (l *parkedLink) writeWindow(text *window) (more bool) {
 	return more && !ends
 }
 
-// begin notes that the link writes. The socket's lock must be held. While the connection
+// work notes that the link writes. The socket's lock must be held. While the connection
 // takes something in parts, the stream is busy from the first part to the last.
-func (l *parkedLink) begin() {
+func (l *link) work() {
 	l.stream.busy, l.isWritable = true, false
 	if !l.isHeldUp {
 		l.stream.since = l.stream.socket.hub.clock()
@@ -189,7 +208,7 @@ func (l *parkedLink) begin() {
 }
 
 // rest notes that the link does not write now. The socket's lock must be held.
-func (l *parkedLink) rest() {
+func (l *link) rest() {
 	l.stream.busy = false
 	if !l.isHeldUp {
 		l.stream.since = l.stream.socket.hub.clock()
@@ -197,7 +216,7 @@ func (l *parkedLink) rest() {
 }
 
 // fill fills a window with what must be written next. The socket's lock must be held.
-func (l *parkedLink) fill(text *window) {
+func (l *link) fill(text *window) {
 	if l.stream.skip && !l.hasDropped {
 		l.hasDropped = true // what is taken from now on is for this reader
 		l.dropUnbegun()
@@ -227,7 +246,7 @@ func (l *parkedLink) fill(text *window) {
 
 // dropUnbegun drops the frames that are not begun: they are for another reader, or for
 // nobody. The stream goes back to the last frame that the client gets.
-func (l *parkedLink) dropUnbegun() {
+func (l *link) dropUnbegun() {
 	if l.sent > 0 {
 		l.stream.position = l.frames[0].id.Sequence
 		l.frames = l.frames[:1]
@@ -238,7 +257,7 @@ func (l *parkedLink) dropUnbegun() {
 }
 
 // took notes how many bytes the connection took. The socket's lock must be held.
-func (l *parkedLink) took(n int) {
+func (l *link) took(n int) {
 	if n > 0 {
 		l.stream.socket.tookPiece(l.stream.since)
 	}
@@ -269,7 +288,7 @@ const fewFrames = 2
 
 // block notes that the connection takes nothing more now. The link stays busy until the
 // connection takes more, and ends if that takes too long. The socket's lock must be held.
-func (l *parkedLink) block() {
+func (l *link) block() {
 	h := l.stream.socket.hub
 	l.isBlocked = true
 	at := h.clock() + h.options.WriteTimeout
@@ -280,7 +299,7 @@ func (l *parkedLink) block() {
 }
 
 // await sets the timeout of a blocked connection. The socket's lock must be held.
-func (l *parkedLink) await(at time.Duration) {
+func (l *link) await(at time.Duration) {
 	l.timeout = at
 	wait := at - l.stream.socket.hub.clock()
 	if l.timer == nil {
@@ -291,7 +310,7 @@ func (l *parkedLink) await(at time.Duration) {
 }
 
 // expire ends the link if its connection is blocked and the timeout is over.
-func (l *parkedLink) expire() {
+func (l *link) expire() {
 	s := l.stream.socket
 	s.mu.Lock()
 	ends := l.isBlocked && !l.isClosed && s.hub.clock() >= l.timeout
@@ -304,7 +323,7 @@ func (l *parkedLink) expire() {
 
 // Writable implements [Parkable]. If the Write under way has not returned yet, its goroutine
 // goes on to write.
-func (l *parkedLink) Writable() {
+func (l *link) Writable() {
 	s := l.stream.socket
 	s.mu.Lock()
 	l.isWritable = true
@@ -319,7 +338,7 @@ func (l *parkedLink) Writable() {
 
 // Gone implements [Parkable]. If the connection is being written to, the link ends when
 // that returns: it must not deliver anything after its end.
-func (l *parkedLink) Gone(why error) {
+func (l *link) Gone(why error) {
 	s := l.stream.socket
 	s.mu.Lock()
 	if l.isGone = true; l.isBlocked { // otherwise the connection took all, and the client is not too slow
@@ -332,7 +351,7 @@ func (l *parkedLink) Gone(why error) {
 }
 
 // abandon ends a link that was never parked.
-func (l *parkedLink) abandon() {
+func (l *link) abandon() {
 	s := l.stream.socket
 	s.mu.Lock()
 	l.isClosed = true
@@ -341,7 +360,7 @@ func (l *parkedLink) abandon() {
 }
 
 // finishIf ends the stream if the link has just been closed. No lock may be held.
-func (l *parkedLink) finishIf(ends bool) {
+func (l *link) finishIf(ends bool) {
 	if ends {
 		l.stream.socket.hub.closeReader(l.stream.socket, l.stream)
 	}
