@@ -45,7 +45,7 @@ func (rs *Rooms) JoinCost(socketID string, request JoinRequest) (weight, bytes i
 	}
 	joined := rs.find(request.RoomID)
 	members, roster := joined.size()
-	weight = weigh(1, roster)
+	weight = Weigh(1, roster)
 	if isRepeated {
 		return weight, 0
 	}
@@ -58,7 +58,7 @@ func (rs *Rooms) JoinCost(socketID string, request JoinRequest) (weight, bytes i
 		joiner := member{socketID: socketID, userID: request.UserID, metadata: request.Metadata}
 		connected = joiner.connected().Data.Len()
 	}
-	return weight + weigh(members, connected), bytes + memberBytes
+	return weight + Weigh(members, connected), bytes + memberBytes
 }
 
 // size returns how many members a room has, and how many bytes they take in room-joined.
@@ -84,11 +84,17 @@ func (rs *Rooms) tellWeight(socketID string, may func(Permit) bool, length func(
 	}
 	s.room.mu.RLock()
 	defer s.room.mu.RUnlock()
-	return weigh(len(s.room.members), length(s.room, s.member))
+	return Weigh(len(s.room.members), length(s.room, s.member))
 }
 
-// weigh is the weight of an event of so many bytes.
-func weigh(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
+// Size returns how many members a room has, or 0 if there is no such room.
+func (rs *Rooms) Size(roomID string) int {
+	members, _ := rs.find(roomID).size()
+	return members
+}
+
+// Weigh returns the weight of an event of so many bytes.
+func Weigh(receivers, bytes int) int { return receivers * (1 + bytes>>12) }
 
 // isShort reports whether an event is under 4 KiB because of the texts in it, which have so
 // many bytes together. JSON takes six bytes at most for one of them. An event that is short
