@@ -44,8 +44,8 @@ func TestImportsRunOneWay(t *testing.T) {
 	for _, layers := range [][]string{
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
-		{"signaling-server/sse", "cmd/", "server/", "httpapi/"},
-		{"signaling-server/rooms", "cmd/", "server/", "httpapi/"},
+		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/"},
+		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/"},
 	} {
 		require.NotEmpty(t, importers[layers[0]])
 		for _, file := range importers[layers[0]] {

@@ -1,0 +1,112 @@
+package machine
+
+import (
+	"signaling-server/internal/budget"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// Machine applies commands. Its fields are set once.
+//
+// On a single node any goroutine may call its methods at once: the locks of sockets and rooms
+// bring the parts of commands into an order. After each command its caller calls
+// [sse.Hub.Flush], which writes to the clients what the command has put into outboxes.
+type Machine struct {
+	Hub   *sse.Hub
+	Rooms *rooms.Rooms
+	// Keys returns what is remembered of a socket's POSTs.
+	Keys func(sse.Ref) *Keys
+	// Budget is charged for the keys. Nil: nothing is counted.
+	Budget *budget.Budget
+}
+
+// Post applies what a POST asks for, event by event: one that is refused does not stop the
+// others. It returns the outcome of each event. If an earlier POST of the socket had the same
+// key, Post changes nothing and returns the outcomes of that one: see [Keys.Recall]. The error
+// is ErrKeyReused.
+func (m *Machine) Post(p *Post) (outcomes Outcomes, isRepeat bool, err error) {
+	disconnects := false
+	apply := func() (outcomes Outcomes) {
+		outcomes, disconnects = m.apply(p)
+		return outcomes
+	}
+	if r, lives := m.keyed(p); lives {
+		outcomes, isRepeat, err = m.Keys(r).once(p.Key, account{m.Budget, r.Network()}, apply)
+	} else {
+		outcomes = apply()
+	}
+	if disconnects {
+		m.Hub.End(p.SocketID, sse.ClientDisconnect) // not earlier: it takes the lock of the keys
+	}
+	return outcomes, isRepeat, err
+}
+
+// Forget gives back what a socket's keys are charged for. It must be called when the socket
+// has ended.
+func (m *Machine) Forget(r sse.Ref) { m.Keys(r).forget(account{m.Budget, r.Network()}) }
+
+// keyed returns the socket of a POST, if the POST has a key and the socket lives.
+func (m *Machine) keyed(p *Post) (r sse.Ref, lives bool) {
+	if p.Key.IsZero() {
+		return sse.Ref{}, false
+	}
+	return m.Hub.Ref(p.SocketID)
+}
+
+// apply applies the events of a POST. If one of them disconnects, all later ones find that
+// the socket is gone, and the caller must end it.
+func (m *Machine) apply(p *Post) (outcomes Outcomes, disconnects bool) {
+	var few [64]Outcome
+	each := few[:0]
+	next := 0
+	for _, outcome := range p.Events {
+		var act *Act
+		if outcome == Accepted {
+			act = &p.Acts[next]
+			next++
+		}
+		switch {
+		case disconnects || !m.lives(p.SocketID):
+			outcome = Gone
+		case act == nil: // refused before
+		case act.Kind == Disconnect:
+			disconnects = true
+		default:
+			outcome = OutcomeOf(m.perform(p.SocketID, act))
+		}
+		each = append(each, outcome)
+	}
+	return newOutcomes(each), disconnects
+}
+
+func (m *Machine) lives(socketID string) bool {
+	_, lives := m.Hub.IsAway(socketID)
+	return lives
+}
+
+// perform does what an event asks for, on behalf of the socket that posted it.
+func (m *Machine) perform(socketID string, a *Act) error {
+	switch a.Kind {
+	case JoinRoom:
+		return m.Rooms.Join(socketID, *a.Join)
+	case LeaveRoom:
+		return m.Rooms.Leave(socketID, a.RequestID)
+	case Offer, Answer, ICECandidate, Signal:
+		relay := rooms.Relay{Kind: a.Kind.String(), Members: a.Members}
+		if a.Kind == Signal && a.Target == "" {
+			return m.Rooms.SignalAll(socketID, relay)
+		}
+		return m.Rooms.Signal(socketID, a.Target, relay)
+	case SendMessage:
+		return m.Rooms.Chat(socketID, a.Message)
+	case TypingStart:
+		return m.Rooms.Typing(socketID, true)
+	case TypingStop:
+		return m.Rooms.Typing(socketID, false)
+	case Ping:
+		return m.Hub.Pong(socketID)
+	case Heartbeat:
+		return m.Hub.Heartbeat(socketID)
+	}
+	return ErrFailed
+}
