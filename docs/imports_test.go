@@ -44,6 +44,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	for _, layers := range [][]string{
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
+		{"signaling-server/machine", "cmd/", "server/", "httpapi/"},
 		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/"},
 		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/"},
 	} {

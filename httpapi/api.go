@@ -16,6 +16,7 @@ import (
 	"signaling-server/iceservers"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
+	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -26,9 +27,11 @@ const Production = "production"
 
 // Options configure an [API].
 type Options struct {
-	Hub    *sse.Hub
-	Rooms  *rooms.Rooms
-	Logger *slog.Logger
+	Hub   *sse.Hub
+	Rooms *rooms.Rooms
+	// Machine applies what clients and operators ask for to Hub and Rooms.
+	Machine *machine.Machine
+	Logger  *slog.Logger
 
 	// Access verifies the access token with which a client joins a room. Nil: every
 	// client may join every room, and do everything there.
@@ -38,8 +41,8 @@ type Options struct {
 	Limits *limits.Limits
 	// TrustedProxies are the proxies that may name the client: see [clientip.Proxies.Of].
 	TrustedProxies clientip.Proxies
-	// Budget is charged for the bodies of requests under way, and for remembered
-	// answers. Nil: their memory has no bound.
+	// Budget is charged for the bodies of requests under way, and for remembered keys. Nil:
+	// their memory has no bound.
 	Budget *budget.Budget
 	// MaxBody is how many bytes a body may have, and MaxBatch how many events a batch
 	// may have. The contract promises 64 KiB and 64: smaller values are raised to that.
@@ -82,6 +85,7 @@ type Options struct {
 type API struct {
 	hub         *sse.Hub
 	rooms       *rooms.Rooms
+	machine     *machine.Machine
 	logger      *slog.Logger
 	metrics     *Metrics
 	access      *access.Verifier // nil: rooms are open to all
@@ -123,6 +127,7 @@ func New(o Options) (*API, error) {
 	a := &API{
 		hub:         o.Hub,
 		rooms:       o.Rooms,
+		machine:     o.Machine,
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
 		access:      o.Access,

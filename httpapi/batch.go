@@ -4,8 +4,7 @@ import (
 	"net/http"
 
 	"signaling-server/httpapi/decode"
-	"signaling-server/httpapi/problem"
-	"signaling-server/sse"
+	"signaling-server/machine"
 )
 
 // minMaxBatch is how many events the contract promises that a batch may have.
@@ -27,33 +26,59 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	if err := in.network.Send(LimitsOf(socket), events.Count); err != nil {
 		return err
 	}
-	return a.answerOnce(w, r, socket, body, func() reply {
-		defer a.hub.Flush() // once, so that the events for one target go into one write
-		results := newResults(events.Count)
+	key, err := keyOf(r, body)
+	if err != nil {
+		return err
+	}
+	post := in.postMany(socket, key, events.Count, len(body))
+	results := newResults(events.Count)
+	outcomes, isRepeat, err := a.applyOnce(socket, post, events.Count, func() {
+		k := asking{api: a, socket: socket, post: post}
 		for event := range events.All() {
-			p, err := a.result(socket, event)
-			if err != nil {
-				return reply{err: err}
+			if err := k.event(event); err != nil {
+				results.add(a.problemOf(err))
+			} else {
+				results.add(nil)
 			}
-			results.add(p)
 		}
-		return reply{results: results}
 	})
+	if err != nil {
+		return err
+	}
+	if isRepeat {
+		results = repeatedResults(events, outcomes)
+	} else {
+		a.settle(&results, post, outcomes)
+	}
+	results.write(w)
+	return nil
 }
 
-// result processes one event of a batch. It returns the event's problem, or nil if the
-// event is accepted. If an earlier event of the batch has ended the socket, that is the
-// problem. The error is a failure of the server.
-func (a *API) result(socket sse.Ref, event decode.Document) (*problem.Problem, error) {
-	if !socket.Lives() {
-		return sessionEnded, nil
+// settle sets the results of the events that were applied and not accepted.
+func (a *API) settle(results *results, post *machine.Post, outcomes machine.Outcomes) {
+	for i, asked := range post.Events {
+		if outcome := outcomes.At(i); outcome != asked {
+			results.set(i, a.problemOf(outcome.Err()))
+		}
 	}
-	err := a.process(socket.SocketID(), event)
-	if err == nil {
-		return nil, nil
+}
+
+// repeatedResults returns the results of a batch that was applied before. Events that are
+// invalid are decoded again to find what is wrong with them.
+func repeatedResults(events decode.Batch, outcomes machine.Outcomes) results {
+	results := newResults(events.Count)
+	for event := range events.All() {
+		outcome := outcomes.At(len(results.each))
+		if outcome == machine.Accepted {
+			results.add(nil)
+			continue
+		}
+		var wrong error
+		if outcome == machine.Invalid {
+			_, _, wrong = decode.ClientEvents.Read(event)
+		}
+		p, _ := problemFor(reasonOf(outcome, wrong))
+		results.add(p)
 	}
-	if p := a.problemOf(err); p != nil {
-		return p, nil
-	}
-	return nil, err
+	return results
 }

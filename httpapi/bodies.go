@@ -13,6 +13,7 @@ import (
 	"signaling-server/httpapi/problem"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
+	"signaling-server/machine"
 )
 
 const (
@@ -41,6 +42,10 @@ type intake struct {
 	charged int             // bytes of the budget
 	first   [firstPart]byte // holds the body, unless the body is longer
 	larger  *[]byte         // holds a longer body; nil: there is none yet
+
+	post  machine.Post       // what the body asks for
+	event [1]machine.Outcome // holds the events of post, if there is one
+	act   [1]machine.Act     // holds the acts of post, if there is one event
 }
 
 // Intakes are used again, and so is the memory of longer bodies. So nothing may refer to a

@@ -2,104 +2,48 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 
 	"signaling-server/access"
 	"signaling-server/httpapi/decode"
+	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
 
-// perform does what an event asks for, on behalf of the socket that posted it. If
-// there is no error, the event is accepted.
-func (a *API) perform(socketID, kind string, event any) error {
-	if err := a.mayTell(socketID, a.weightOf(socketID, kind, event)); err != nil {
-		return err
-	}
+// actOf returns what a client event asks for. Whether a join may do so is for [API.check].
+func actOf(event any) machine.Act {
 	switch e := event.(type) {
 	case *decode.JoinRoom:
-		return a.join(socketID, e)
+		return machine.Act{Kind: machine.JoinRoom, Join: &rooms.JoinRequest{
+			RoomID:    e.RoomID,
+			UserID:    e.UserID,
+			Metadata:  []byte(e.Metadata),
+			RequestID: textOf(e.RequestID),
+		}}
 	case *decode.LeaveRoom:
-		return a.rooms.Leave(socketID, textOf(e.RequestID))
+		return machine.Act{Kind: machine.LeaveRoom, RequestID: textOf(e.RequestID)}
 	case *decode.Offer:
-		return a.rooms.Signal(socketID, e.Target, rooms.Relay{Kind: kind, Members: e.Members()})
+		return machine.Act{Kind: machine.Offer, Target: e.Target, Members: e.Members()}
 	case *decode.Answer:
-		return a.rooms.Signal(socketID, e.Target, rooms.Relay{Kind: kind, Members: e.Members()})
+		return machine.Act{Kind: machine.Answer, Target: e.Target, Members: e.Members()}
 	case *decode.ICECandidate:
-		return a.rooms.Signal(socketID, e.Target, rooms.Relay{Kind: kind, Members: e.Members()})
+		return machine.Act{Kind: machine.ICECandidate, Target: e.Target, Members: e.Members()}
 	case *decode.Signal:
-		relay := rooms.Relay{Kind: kind, Members: e.Members()}
-		if e.Target == nil {
-			return a.rooms.SignalAll(socketID, relay)
-		}
-		return a.rooms.Signal(socketID, *e.Target, relay)
+		return machine.Act{Kind: machine.Signal, Target: textOf(e.Target), Members: e.Members()}
 	case *decode.SendMessage:
-		return a.rooms.Chat(socketID, e.Message)
+		return machine.Act{Kind: machine.SendMessage, Message: e.Message}
 	case *decode.TypingStart:
-		return a.rooms.Typing(socketID, true)
+		return machine.Act{Kind: machine.TypingStart}
 	case *decode.TypingStop:
-		return a.rooms.Typing(socketID, false)
+		return machine.Act{Kind: machine.TypingStop}
 	case *decode.Ping:
-		return a.hub.Pong(socketID)
+		return machine.Act{Kind: machine.Ping}
 	case *decode.Heartbeat:
-		return a.hub.Heartbeat(socketID)
+		return machine.Act{Kind: machine.Heartbeat}
 	case *decode.Disconnect:
-		a.hub.End(socketID, sse.ClientDisconnect)
-		return nil
+		return machine.Act{Kind: machine.Disconnect}
 	}
-	return fmt.Errorf("httpapi: nothing performs the event %q", kind)
-}
-
-// join brings a socket into a room, if its access token, its rates and the memory for
-// clients allow it.
-func (a *API) join(socketID string, e *decode.JoinRoom) error {
-	permit, err := a.permit(socketID, e)
-	if err != nil {
-		return err
-	}
-	request := rooms.JoinRequest{
-		RoomID:    e.RoomID,
-		UserID:    e.UserID,
-		Metadata:  []byte(e.Metadata),
-		Permit:    permit,
-		RequestID: textOf(e.RequestID),
-	}
-	weight, bytes := a.rooms.JoinCost(socketID, request)
-	if bytes > 0 && !a.budget.Fits(bytes) {
-		return sse.ErrOutOfBudget
-	}
-	if err := a.mayTell(socketID, weight); err != nil {
-		return err
-	}
-	return a.rooms.Join(socketID, request)
-}
-
-// weightOf returns what an event to a whole room costs its sender. It is 0 for all others.
-// A join needs its permit first: see [API.join].
-func (a *API) weightOf(socketID, kind string, event any) int {
-	switch e := event.(type) {
-	case *decode.Signal:
-		if e.Target == nil {
-			return a.rooms.SignalAllWeight(socketID, rooms.Relay{Kind: kind, Members: e.Members()})
-		}
-	case *decode.SendMessage:
-		return a.rooms.ChatWeight(socketID, e.Message)
-	case *decode.TypingStart, *decode.TypingStop:
-		return a.rooms.TypingWeight(socketID)
-	}
-	return 0
-}
-
-// mayTell asks whether a socket may send an event of this weight to its room.
-func (a *API) mayTell(socketID string, weight int) error {
-	if weight == 0 {
-		return nil
-	}
-	socket, lives := a.hub.Ref(socketID)
-	if !lives {
-		return nil // the event fails: the socket is about to leave its room
-	}
-	return a.limits.Network(socket.Network()).Tell(LimitsOf(socket), weight)
+	return machine.Act{} // which fails: a test tries all events
 }
 
 // textOf returns an optional text, or "" if it is absent.
@@ -112,14 +56,13 @@ func textOf(optional *string) string {
 
 // permit returns what an access token lets a socket do in the room that it wants
 // to join: everything, if the server asks for no tokens.
-func (a *API) permit(socketID string, e *decode.JoinRoom) (rooms.Permit, error) {
-	network := a.hub.Network(socketID)
+func (a *API) permit(socket sse.Ref, e *decode.JoinRoom) (rooms.Permit, error) {
 	if a.access == nil {
-		return rooms.Permit{Network: network}, nil
+		return rooms.Permit{Network: socket.Network()}, nil
 	}
 	grant, err := a.access.Verify(e.AccessToken, e.RoomID, e.UserID)
 	if err != nil {
-		a.reportFault(socketID, err)
+		a.reportFault(socket.SocketID(), err)
 		return rooms.Permit{}, err
 	}
 	return rooms.Permit{
@@ -127,7 +70,7 @@ func (a *API) permit(socketID string, e *decode.JoinRoom) (rooms.Permit, error) 
 		NoChat:     !grant.Can.Has(access.Chat),
 		MaxMembers: grant.MaxMembers,
 		Expires:    grant.ExpiresAt,
-		Network:    network,
+		Network:    socket.Network(),
 	}, nil
 }
 

@@ -1,8 +1,8 @@
-// Package httpapi translates between HTTP and the server. Requests become calls of
-// packages rooms and sse. Errors of these calls become problem documents (RFC 9457).
-// Its only state is the memory of answers to POSTs with a key, which may be repeated.
+// Package httpapi translates between HTTP and the server. Requests become commands of
+// package machine, and calls of package sse. Their errors become problem documents
+// (RFC 9457).
 //
-//	POST /events  ─▶ token ─▶ body ─▶ typed event, validated ─▶ rooms ─▶ 202
+//	POST /events  ─▶ token ─▶ body ─▶ typed event, validated ─▶ machine.Post ─▶ 202
 //	GET  /events  ─▶ position ─▶ sse.Hub.ServeStream
 //	GET  /events/poll ─▶ position, wait ─▶ sse.Hub.ServePoll
 //

@@ -4,15 +4,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/access"
+	"signaling-server/httpapi"
 	"signaling-server/internal/budget"
+	"signaling-server/limits"
+	"signaling-server/rooms"
+	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
@@ -122,10 +131,11 @@ func TestTheLast64KeysAreRemembered(t *testing.T) {
 	require.Equal(t, 0.0, b.next("signal").json["data"])
 }
 
-// The first answers are at least six times as large as their requests, so the server must
-// not keep them whole. The repeated answers have the same statuses and types.
-func TestAnAnswerMuchLargerThanItsRequestIsRememberedShortened(t *testing.T) {
-	s := newServer(t, sse.Options{}, 100)
+// The first answers are at least six times as large as their requests. The server keeps none
+// of them: it finds again what is wrong with the same body.
+func TestALargeAnswerIsRepeatedWholeAndNotKept(t *testing.T) {
+	memory := budget.New(1 << 20)
+	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
 	batch := `{"events":[{"type":"signal","data":1},{"type":"ping"` + strings.Repeat(`,"":1`, 30) + `},` + strings.Repeat("7,", 50) + `7]}`
@@ -136,48 +146,104 @@ func TestAnAnswerMuchLargerThanItsRequestIsRememberedShortened(t *testing.T) {
 	require.Len(t, again.Results[1].Errors, 20)
 	require.Empty(t, again.Results[2].Errors, "the answer names 20 errors in all")
 	require.Contains(t, again.Results[2].Detail, "Send this event alone")
+	event := `{"type":"ping"` + strings.Repeat(`,"":1`, 40) + `}`
+	status, firstRefusal := a.keyed("/events", "event", event)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Len(t, read[answered](t, firstRefusal).Errors, 20)
+
+	memory.Charge(1<<20 - int(memory.Used()) - 4096) // the rest is enough for a request
 	for range 2 {
 		status, text := a.keyed("/events/batch", "batch", batch)
 		require.Equal(t, http.StatusOK, status)
-		repeated := read[answeredBatch](t, text)
-		require.Len(t, repeated.Results, len(again.Results))
-		for i, result := range repeated.Results {
-			require.Equal(t, again.Results[i].Status, result.Status)
-			require.Equal(t, again.Results[i].Type, result.Type)
-			require.Equal(t, again.Results[i].Title, result.Title)
-			require.Empty(t, result.Errors)
-		}
-		require.Contains(t, repeated.Results[1].Detail, "said more")
+		require.Equal(t, first, text)
+		status, text = a.keyed("/events", "event", event)
+		require.Equal(t, http.StatusUnprocessableEntity, status)
+		require.Equal(t, firstRefusal, text)
 	}
-
-	event := `{"type":"ping"` + strings.Repeat(`,"":1`, 40) + `}`
-	status, text := a.keyed("/events", "event", event)
-	require.Equal(t, http.StatusUnprocessableEntity, status)
-	require.Len(t, read[answered](t, text).Errors, 20)
-	status, text = a.keyed("/events", "event", event)
-	require.Equal(t, http.StatusUnprocessableEntity, status)
-	require.Contains(t, read[answered](t, text).Detail, "said more")
 	b.quiet()
 }
 
 // Even when memory is used up, an event that was accepted is delivered only once.
-func TestAnswersAreRememberedShortenedIfMemoryIsUsedUp(t *testing.T) {
+func TestKeysAreRememberedIfMemoryIsUsedUp(t *testing.T) {
 	memory := budget.New(1 << 20)
 	s := newServer(t, sse.Options{}, 100, func(u *setup) { u.API.Budget = memory })
 	a, b := s.join(t, "room", "Ada"), s.join(t, "room", "Bob")
 	a.next("user-connected")
-	memory.Charge(1<<20 - 1100) // the rest is enough for a request
+	memory.Charge(1 << 20)
 	batch := `{"events":[{"type":"signal","data":1},{"type":"jump"}]}`
 	_, first := a.keyed("/events/batch", "key", batch)
 	require.Contains(t, first, "must be one of")
+	for n := range 70 {
+		status, _ := a.keyed("/events", fmt.Sprint(n%63), fmt.Sprintf(`{"type":"typing-start","requestId":%d}`, n%63))
+		require.Equal(t, http.StatusUnprocessableEntity, status)
+	}
 	status, again := a.keyed("/events/batch", "key", batch)
 	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, again, "said more")
+	require.Equal(t, first, again)
 	b.next("signal")
 	b.quiet()
+	require.Greater(t, memory.Used(), int64(1<<20))
 	a.send(`{"type":"disconnect"}`)
 	b.next("user-disconnected")
-	require.Eventually(t, func() bool { return memory.Used() == 1<<20-1100 }, patience, time.Millisecond, "the charge for the answer is given back")
+	require.Eventually(t, func() bool { return memory.Used() == 1<<20 }, patience, time.Millisecond, "the charge for the keys is given back")
+}
+
+// A repeat gets the first answer, whatever the access token and the rates allow by then.
+func TestARepeatNeedsNeitherAccessTokenNorRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		verifier, err := access.NewVerifier(t.Context(), access.Options{Keys: access.Keys{Secret: []byte(accessSecret)}})
+		require.NoError(t, err)
+		log := new(logbook)
+		joined, err := signaling.Join(signaling.Parts{
+			SSE:   sse.Options{AwayAfter: time.Hour, ResumeWindow: time.Hour},
+			Rooms: rooms.Options{Members: 10},
+			API:   httpapi.Options{Access: verifier, Limits: limits.New(limits.Options{PerSocket: limits.Rates{Tellings: 1}}), Logger: slog.New(slog.NewTextHandler(log, nil))},
+		})
+		require.NoError(t, err)
+		s := &amplified{api: joined.Handler(), hub: joined.Hub()}
+		post := func(token, key, body string) (int, answered) {
+			answer := httptest.NewRecorder()
+			s.api.ServeHTTP(answer, asked{method: http.MethodPost, path: "/events", token: token, body: body, key: key}.request(0))
+			return answer.Code, read[answered](t, answer.Body.String())
+		}
+		ada, eve := s.open(t), s.open(t)
+
+		join := joinWith(accessToken(t, "room", "Ada", jwt.MapClaims{"exp": time.Now().Add(time.Minute).Unix()}), "room", "Ada")
+		early := joinWith(accessToken(t, "room", "Eve", jwt.MapClaims{"nbf": time.Now().Add(time.Minute).Unix()}), "room", "Eve")
+		status, _ := post(ada, "join", join)
+		require.Equal(t, http.StatusAccepted, status)
+		status, first := post(eve, "early", early)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Contains(t, first.Detail, "nbf")
+		const chat = `{"type":"send-message","message":"hello"}`
+		number := 0
+		for status = http.StatusAccepted; status == http.StatusAccepted; number++ {
+			status, first = post(ada, fmt.Sprint("chat", number), chat)
+		}
+		require.Equal(t, http.StatusTooManyRequests, status)
+		require.NotContains(t, first.Detail, "said more")
+		heard := s.heard(t, ada)
+
+		time.Sleep(2 * time.Minute)
+		logged := log.String()
+		status, _ = post(ada, "join", join)
+		require.Equal(t, http.StatusAccepted, status)
+		status, again := post(eve, "early", early)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Equal(t, "/problems/access-denied", again.Type)
+		require.Contains(t, again.Detail, "said more")
+		require.Equal(t, logged, log.String(), "the token is not judged again")
+		status, again = post(ada, fmt.Sprint("chat", number-1), chat)
+		require.Equal(t, http.StatusTooManyRequests, status)
+		require.Equal(t, first.Type, again.Type)
+		require.Contains(t, again.Detail, "said more")
+		require.Equal(t, heard, s.heard(t, ada), "nothing was done again")
+
+		status, _ = post(ada, "new", join)
+		require.Equal(t, http.StatusForbidden, status, "by now the token has expired")
+		status, _ = post(ada, "newer", chat)
+		require.Equal(t, http.StatusAccepted, status)
+	})
 }
 
 // Once, the server kept an answer of 393 KB, and it may keep 64 answers for each socket.

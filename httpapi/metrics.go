@@ -14,6 +14,7 @@ import (
 	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
+	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -100,7 +101,7 @@ func (m *Metrics) EventDelivered(waited time.Duration) {
 func (m *Metrics) SocketEnded(reason sse.Reason) { m.ended[reason].Inc() }
 
 // eventAccepted counts an event of a client.
-func (m *Metrics) eventAccepted(kind string) { m.byType[kind].Inc() }
+func (m *Metrics) eventAccepted(kind machine.Kind) { m.byType[kind.String()].Inc() }
 
 // refused counts a refusal, and the limit that was reached; "": none.
 func (m *Metrics) refused(problem string, limit limits.Name) {

@@ -8,6 +8,7 @@ import (
 
 	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
+	"signaling-server/machine"
 )
 
 // Whatever an operator changes is logged.
@@ -33,7 +34,7 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 		return problem.Invalid(problem.Field("reason", "name", wrong))
 	}
 	socketID := p.ByName("socketId")
-	if !a.hub.Kick(socketID, why) {
+	if a.machine.Operate(machine.Operation{Kind: machine.Kick, ID: socketID, Reason: why}) != machine.Accepted {
 		return problem.NotFound.With("There is no socket with this ID.")
 	}
 	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
@@ -43,17 +44,17 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 
 // closeRoom removes all members from a room (DELETE /rooms/{roomId}).
 func (a *API) closeRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, r, p, "closed a room", writeNoContent, a.rooms.Close)
+	return a.operate(w, r, p, machine.Operation{Kind: machine.Close}, "closed a room", writeNoContent)
 }
 
 // lockRoom locks a room: nobody else can join it (POST /rooms/{roomId}/lock).
 func (a *API) lockRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, r, p, "locked a room", writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, true) })
+	return a.operate(w, r, p, machine.Operation{Kind: machine.Lock}, "locked a room", writeNoContent)
 }
 
 // unlockRoom opens a room again (DELETE /rooms/{roomId}/lock).
 func (a *API) unlockRoom(w http.ResponseWriter, r *http.Request, p params) error {
-	return a.operate(w, r, p, "unlocked a room", writeNoContent, func(roomID string) error { return a.rooms.SetLocked(roomID, false) })
+	return a.operate(w, r, p, machine.Operation{Kind: machine.Unlock}, "unlocked a room", writeNoContent)
 }
 
 // announce sends an announcement to all members of a room (POST /rooms/{roomId}/events).
@@ -68,20 +69,21 @@ func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	if err != nil {
 		return err
 	}
-	data := event.(*decode.Announcement).Data
-	return a.operate(w, r, p, "announced something to a room", writeAccepted, func(roomID string) error { return a.rooms.Announce(roomID, []byte(data)) })
+	announcement := machine.Operation{Kind: machine.Announce, Data: event.(*decode.Announcement).Data}
+	return a.operate(w, r, p, announcement, "announced something to a room", writeAccepted)
 }
 
-// operate does something to the room that a request names, logs it, and answers.
-func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, what string, answer func(http.ResponseWriter), do func(roomID string) error) error {
+// operate applies an operation to the room that a request names, logs it, and answers.
+func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machine.Operation, what string, answer func(http.ResponseWriter)) error {
 	roomID, err := roomOf(r, p)
 	if err != nil {
 		return err
 	}
-	err = do(roomID)
+	o.ID = roomID
+	outcome := a.machine.Operate(o)
 	a.hub.Flush()
-	if err != nil {
-		return err
+	if outcome != machine.Accepted {
+		return outcome.Err()
 	}
 	a.logger.Info(AuditPrefix+what, "roomId", roomID)
 	answer(w)

@@ -6,6 +6,7 @@ import (
 	"signaling-server/access"
 	"signaling-server/httpapi/problem"
 	"signaling-server/limits"
+	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 )
@@ -34,6 +35,9 @@ var refusals = []struct {
 	{sse.ErrGone, "", problem.UnknownSession, false, sessionEnded.Detail},
 	{rooms.ErrDraining, "", problem.ShuttingDown, true, "Reconnect after the time given."},
 	{sse.ErrDraining, "", problem.ShuttingDown, true, "Reconnect after the time given."},
+	{machine.ErrInvalid, "", problem.ValidationFailed, false, saidMore},
+	{machine.ErrDenied, "", problem.AccessDenied, false, saidMore},
+	{machine.ErrRateLimited, "", problem.RateLimited, true, saidMore},
 	{errNoConnection, tcpConnections, problem.AtCapacity, true, "All connections are taken. Try again after the time given."},
 	{errNoMemory, requestMemory, problem.AtCapacity, true, "The server has no memory left for more requests. Try again after the time given."},
 	{sse.ErrAtCapacity, connections, problem.AtCapacity, true, "The server has as many sockets as it may have (MAX_CONNECTIONS). Try again after the time given."},
@@ -42,6 +46,9 @@ var refusals = []struct {
 }
 
 const overflowDetail = "A receiver has not yet read what you sent to it: your share of its outbox is used up. What was accepted will arrive. Try again after the time given."
+
+// saidMore is the detail for a repeat of a POST whose refusal is not remembered in full.
+const saidMore = "The first answer to a request with this Idempotency-Key said more."
 
 // problemFor returns the problem that the client gets for an error, and the limit that
 // was reached, if there is one. For a failure of the server the problem is nil.

@@ -4,13 +4,11 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"unsafe"
 
 	"signaling-server/httpapi/problem"
 )
 
-// results are the answer to a batch: what became of each event. The zero value is
-// for a request that is not a batch.
+// results are the answer to a batch: what became of each event.
 type results struct {
 	each  []*problem.Problem // nil: the event is accepted
 	kinds []*problem.Problem // each different problem once
@@ -22,11 +20,16 @@ func newResults(count int) results { return results{each: make([]*problem.Proble
 // unnamed is the problem of an event whose wrong fields do not fit into the answer.
 var unnamed = problem.ValidationFailed.With("The answer already names 20 wrong fields of earlier events, and does not name more. Send this event alone to see what to change.")
 
-// add adds the result of the next event. Problems that say the same are kept once.
-func (rs *results) add(p *problem.Problem) {
+// add adds the result of the next event.
+func (rs *results) add(p *problem.Problem) { rs.each = append(rs.each, rs.kept(p)) }
+
+// set replaces the result of an event by a problem that names no wrong fields.
+func (rs *results) set(event int, p *problem.Problem) { rs.each[event] = rs.kept(p) }
+
+// kept returns the problem as the answer has it. Problems that say the same are kept once.
+func (rs *results) kept(p *problem.Problem) *problem.Problem {
 	if p == nil {
-		rs.each = append(rs.each, nil)
-		return
+		return nil
 	}
 	if len(p.Errors) > 0 {
 		if rs.named == problem.MaxFieldErrors {
@@ -41,7 +44,7 @@ func (rs *results) add(p *problem.Problem) {
 		same = len(rs.kinds)
 		rs.kinds = append(rs.kinds, p)
 	}
-	rs.each = append(rs.each, rs.kinds[same])
+	return rs.kinds[same]
 }
 
 // saySame reports whether two results read the same.
@@ -70,42 +73,3 @@ func (rs results) write(w http.ResponseWriter) {
 	}
 	_, _ = io.WriteString(w, "]}")
 }
-
-// size is how many bytes the results take while they are remembered.
-func (rs results) size() (bytes int) {
-	bytes = cap(rs.each) * int(unsafe.Sizeof((*problem.Problem)(nil)))
-	for _, p := range rs.kinds {
-		bytes += sizeOf(p)
-	}
-	return bytes
-}
-
-// sizeOf is how many bytes a problem takes.
-func sizeOf(p *problem.Problem) (bytes int) {
-	bytes = int(unsafe.Sizeof(*p))
-	for _, e := range p.Errors {
-		bytes += int(unsafe.Sizeof(e)) + len(e.Field) + len(e.Message)
-	}
-	return bytes
-}
-
-// short returns the results without details: only the type of each problem is left.
-func (rs results) short() results {
-	each := make([]*problem.Problem, len(rs.each))
-	for i, p := range rs.each {
-		if p != nil {
-			each[i] = shortProblems[p.Name]
-		}
-	}
-	return results{each: each}
-}
-
-// shortProblems holds one problem of each type. They are remembered in place of
-// problems that are too large.
-var shortProblems = func() map[string]*problem.Problem {
-	all := make(map[string]*problem.Problem, len(problem.Types))
-	for _, t := range problem.Types {
-		all[t.Name] = t.With("The first answer to a request with this Idempotency-Key said more.")
-	}
-	return all
-}()

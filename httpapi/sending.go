@@ -18,14 +18,26 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	if err := in.network.Send(LimitsOf(socket), 1); err != nil {
 		return err
 	}
-	return a.answerOnce(w, r, socket, body, func() reply {
-		defer a.hub.Flush() // before the answer, which the client may be slow to read
-		d, err := decode.ParseDocument(body)
-		if err != nil {
-			return reply{err: err}
-		}
-		return reply{err: a.process(socket.SocketID(), d)}
+	key, err := keyOf(r, body)
+	if err != nil {
+		return err
+	}
+	post := in.postOne(socket, key)
+	var refusal error
+	outcomes, isRepeat, err := a.applyOnce(socket, post, 1, func() {
+		refusal = (&asking{api: a, socket: socket, post: post}).body(body)
 	})
+	if err != nil {
+		return err
+	}
+	if isRepeat {
+		_, _, refusal = decode.ClientEvents.Decode(body)
+	}
+	if err := reasonOf(outcomes.At(0), refusal); err != nil {
+		return err
+	}
+	writeAccepted(w)
+	return nil
 }
 
 // readEvent reads one event, and finds the socket that posts it.
@@ -61,17 +73,4 @@ func confirm(socket sse.Ref, r *http.Request) {
 	if id, ok := sse.ParseEventID(text[0]); ok {
 		socket.Confirm(id)
 	}
-}
-
-// process decodes one event and does what it asks for.
-func (a *API) process(socketID string, d decode.Document) error {
-	kind, event, err := decode.ClientEvents.Read(d)
-	if err != nil {
-		return err
-	}
-	if err := a.perform(socketID, kind, event); err != nil {
-		return err
-	}
-	a.metrics.eventAccepted(kind)
-	return nil
 }

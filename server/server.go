@@ -24,6 +24,7 @@ import (
 	"signaling-server/httpapi/conns"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
+	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
 	"signaling-server/static"
@@ -34,6 +35,7 @@ type Server struct {
 	// set once
 	hub     *sse.Hub
 	rooms   *rooms.Rooms
+	machine *machine.Machine
 	api     *httpapi.API
 	metrics *httpapi.Metrics
 	budget  *budget.Budget // nil: memory has no bound
@@ -58,8 +60,8 @@ func New(o Options) (*Server, error) { return Join(o.parts()) }
 // Parts are the options of the packages that a [Server] joins. Tests use them for what
 // [Options] cannot express.
 //
-// [Join] sets the fields that connect the parts: all functions of SSE, and Hub, Rooms and
-// Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
+// [Join] sets the fields that connect the parts: all functions of SSE, and Hub, Rooms,
+// Machine and Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
 // Client of API, unless they are set already.
 type Parts struct {
 	SSE   sse.Options
@@ -106,7 +108,8 @@ func Join(p Parts) (*Server, error) {
 	}
 	s.rooms = rooms.New(carrier, p.Rooms, p.API.Logger)
 
-	p.API.Hub, p.API.Rooms, p.API.Metrics = s.hub, s.rooms, s.metrics
+	s.machine = &machine.Machine{Hub: s.hub, Rooms: s.rooms, Keys: httpapi.KeysOf, Budget: p.API.Budget}
+	p.API.Hub, p.API.Rooms, p.API.Machine, p.API.Metrics = s.hub, s.rooms, s.machine, s.metrics
 	p.API.Version = cmp.Or(p.API.Version, signalingserver.Version)
 	if p.API.OpenAPI == nil {
 		p.API.OpenAPI = signalingserver.OpenAPI
@@ -125,7 +128,7 @@ func Join(p Parts) (*Server, error) {
 // socket cannot get back into a room.
 //
 // The order is: first the room, because its members wait for user-disconnected. Then the
-// answers that are kept for repeated requests of the socket. Then the metrics, so that
+// keys that are remembered for repeated requests of the socket. Then the metrics, so that
 // nothing is left of a socket that they count as ended.
 func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
 	socketID := r.SocketID()
@@ -133,7 +136,7 @@ func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
 		s.observe(socketID)
 	}
 	s.rooms.Remove(socketID, string(reason))
-	s.api.Forget(r)
+	s.machine.Forget(r)
 	s.metrics.SocketEnded(reason)
 }
 

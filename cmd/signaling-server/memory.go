@@ -57,11 +57,13 @@ func (m memory) announce(c config, logger *slog.Logger) {
 // use.
 func (c config) worstCase() int64 {
 	const (
-		perEvent  = 32        // in an outbox, beside its data
-		perSocket = 104 << 10 // remembered answers and the stream
+		perEvent  = 32       // in an outbox, beside its data
+		perSocket = 32 << 10 // the stream
+		keys      = 64       // remembered for each socket
+		perKey    = 64       // beside a byte for each event
 	)
 	outbox := int64(c.Limits.OutboxBytes)*5/4 + int64(c.Limits.OutboxEvents)*2*perEvent
-	return int64(c.Limits.MaxSockets) * (outbox + perSocket + int64(c.connectionBytes()))
+	return int64(c.Limits.MaxSockets) * (outbox + perSocket + keys*(perKey+int64(c.Limits.MaxBatch)) + int64(c.connectionBytes()))
 }
 
 func inMiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

@@ -2,7 +2,7 @@
 // bound for the whole process.
 //
 // A holder of memory charges what it keeps, and gives the charge back when it frees the
-// memory. Holders are outboxes, rosters, remembered answers, connections and requests
+// memory. Holders are outboxes, rosters, remembered keys, connections and requests
 // under way. The sum estimates the live heap and the stacks. It is not measured: the
 // garbage collector's figures come late, and the sum is right at once.
 package budget
