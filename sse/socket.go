@@ -255,7 +255,9 @@ func (s *socket) tick() (t ticked) {
 	case s.reader != nil:
 		t.again = min(t.again, s.tickReader(now))
 	case !s.isAttached:
-		t.again, t.wentAway, t.expired = s.tickUnread(now)
+		var again time.Duration
+		again, t.wentAway, t.expired = s.tickUnread(now)
+		t.again = min(t.again, again)
 	}
 	return t
 }
