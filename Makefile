@@ -99,7 +99,7 @@ fuzz:
 	$(GO) test ./httpapi/origins -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./rooms -run '^$$' -fuzz FuzzRestore -fuzztime $(FUZZTIME)
-	$(GO) test ./machine -run '^$$' -fuzz FuzzReadCommand -fuzztime $(FUZZTIME)
+	$(GO) test ./machine -run '^$$' -fuzz FuzzReadRecord -fuzztime $(FUZZTIME)
 	$(GO) test ./machine -run '^$$' -fuzz FuzzUnmarshalKeys -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/signaling-load -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)

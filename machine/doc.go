@@ -8,4 +8,8 @@
 // A node that takes a request first decides what it alone can know: whether the body is
 // valid, what the access token grants, and whether a rate or the memory allows the event. A
 // refusal rides along in the [Post], because a repeat must get the same answer.
+//
+// One node applies a command at once. Several nodes share a log of records, and each of them is
+// a [Replica]: it applies all commands, in the order of the log. What happens to sockets is a
+// command then, too (see [sse.Command]), and the log counts the time.
 package machine

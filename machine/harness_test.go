@@ -159,7 +159,7 @@ func (c courier) IsAway(id string) (away, lives bool) { return c.Hub.IsAway(id) 
 func (c courier) Flush() { c.Hub.Flush() }
 
 func message(e rooms.Event) sse.Message {
-	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From}
+	return sse.Message{Kind: e.Kind, Data: e.Data, From: e.From, Key: e.Key}
 }
 
 func (c courier) error(err error) error {

@@ -197,6 +197,21 @@ func (s *socket) noted(sequence uint64) {
 	s.outbox.wrote(sequence, s.hub.options.Elapsed())
 }
 
+// DetachNode ends all attachments at a node: it is lost, or has started again. The rules of
+// [Hub.Apply] hold.
+func (h *Hub) DetachNode(node string) {
+	for _, s := range h.snapshot(nil) {
+		s.mu.Lock()
+		if s.ended == "" && s.isAttached && s.attachment.Node == node {
+			if s.reader != nil { // this node serves it, and has come back
+				s.reader.end(true, nil, lastWordTime)
+			}
+			s.detachLocked(false)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // Settle forgets the sockets that ended because their outboxes were full, and those that end
 // because of that. It must follow each command and call, before the next.
 func (h *Hub) Settle() {

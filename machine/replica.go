@@ -1,0 +1,176 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"signaling-server/internal/wire"
+)
+
+// beat is how often a node says that it lives. The log counts time by it.
+const beat = time.Second
+
+// ErrVersion: another version has written the record or the snapshot, and this version does not
+// know its form.
+var ErrVersion = errors.New("machine: another version has written this, and this version cannot read it")
+
+// Replica is a state that changes only by the records of a log. Replicas that apply the same
+// records in the same order are equal, byte by byte: see [Replica.AppendSnapshot].
+//
+// Only one goroutine may call its methods, except Now, Elapsed and NewID, which the parts of
+// the state call while a record is applied.
+type Replica struct {
+	*Machine
+
+	nodes   map[string]*node // that ever appended something and are not forgotten
+	elapsed time.Duration    // as the log counts it
+
+	// of the record under way
+	at   time.Time
+	seed [16]byte
+	ids  uint64 // how many IDs were made
+}
+
+// node is what the state knows of a node.
+type node struct {
+	life   uint64
+	number uint64 // of the last record of this life
+	beats  uint64 // how often it has said that it lives
+	isLost bool
+}
+
+// NewReplica returns a replica without a machine. The parts of its machine must take the time
+// and IDs from it.
+func NewReplica() *Replica { return &Replica{nodes: make(map[string]*node)} }
+
+// Now returns the time of the record under way.
+func (r *Replica) Now() time.Time { return r.at }
+
+// Elapsed returns the time that the log has counted.
+func (r *Replica) Elapsed() time.Duration { return r.elapsed }
+
+// NewID returns an ID that no other call returns, and that looks like that of
+// [crypto/rand.Text].
+func (r *Replica) NewID() string {
+	r.ids++
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(r.seed[:], r.ids))
+	const length = 26
+	return base32.StdEncoding.EncodeToString(sum[:])[:length]
+}
+
+// Result is what a command has led to.
+type Result struct {
+	Outcomes Outcomes // of a POST
+	IsRepeat bool     // of a POST
+	Outcome  Outcome  // of an operation
+	Err      error    // of a POST or of a command to a socket
+}
+
+// Apply applies a record, and calls done with the place and the result of each command, unless
+// the record was applied before. It reports whether it was new.
+func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew bool) {
+	n := r.nodes[rec.Node]
+	switch {
+	case n == nil:
+		n = &node{life: rec.Life}
+		r.nodes[rec.Node] = n
+	case rec.Life < n.life || rec.Life == n.life && rec.Number <= n.number:
+		return false
+	case rec.Life > n.life:
+		r.Hub.DetachNode(rec.Node) // what its last life has served is not served any more
+		n.life = rec.Life
+	}
+	n.number, n.isLost = rec.Number, false
+	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
+	for i := range rec.Commands {
+		result := r.apply(rec.Node, &rec.Commands[i])
+		r.Hub.Settle()
+		done(i, result)
+	}
+	return true
+}
+
+func (r *Replica) apply(by string, c *Command) (result Result) {
+	switch {
+	case c.Post != nil:
+		result.Outcomes, result.IsRepeat, result.Err = r.Post(c.Post)
+	case c.Operation != nil:
+		result.Outcome = r.Operate(*c.Operation)
+	case c.Socket != nil:
+		result.Err = r.Hub.Apply(*c.Socket)
+	case c.Expired != nil:
+		r.Rooms.Expire(*c.Expired)
+	case c.Node.Lost != "":
+		r.lose(c.Node.Lost, c.Node.Beat)
+	default:
+		r.live(by)
+	}
+	return result
+}
+
+// live notes that a node lives. The log counts a beat of time with the first of the nodes that
+// live, by their names.
+func (r *Replica) live(name string) {
+	r.nodes[name].beats++
+	for other, n := range r.nodes {
+		if other < name && !n.isLost {
+			return
+		}
+	}
+	r.elapsed += beat
+}
+
+// lose notes that a node is lost, unless it has given a sign of life meanwhile.
+func (r *Replica) lose(name string, beats uint64) {
+	n := r.nodes[name]
+	if n == nil || n.isLost || n.beats != beats {
+		return
+	}
+	n.isLost = true
+	r.Hub.DetachNode(name)
+}
+
+// AppendSnapshot appends the state to b. Equal states have equal bytes.
+func (r *Replica) AppendSnapshot(b []byte) []byte {
+	b = append(b, formatVersion)
+	b = binary.AppendVarint(b, int64(r.elapsed))
+	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
+	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
+		n := r.nodes[name]
+		b = wire.AppendText(b, name)
+		b = binary.AppendUvarint(b, n.life)
+		b = binary.AppendUvarint(b, n.number)
+		b = binary.AppendUvarint(b, n.beats)
+		b = wire.AppendBool(b, n.isLost)
+	}
+	b = wire.AppendText(b, r.Hub.AppendSnapshot(nil))
+	return wire.AppendText(b, r.Rooms.AppendSnapshot(nil))
+}
+
+// Restore makes an empty replica equal to the replica that a snapshot is of. If there is an
+// error, the replica must not be used. It is ErrVersion if another version has written the
+// snapshot.
+func (r *Replica) Restore(snapshot []byte) error {
+	if len(snapshot) == 0 || snapshot[0] != formatVersion {
+		return ErrVersion
+	}
+	from := wire.NewReader(snapshot[1:])
+	r.elapsed = time.Duration(from.Varint())
+	for range from.Count() {
+		name := from.Text()
+		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
+	}
+	hub, rooms := from.Bytes(), from.Bytes()
+	if err := from.End(); err != nil {
+		return err
+	}
+	if err := r.Hub.Restore(hub); err != nil {
+		return err
+	}
+	return r.Rooms.Restore(rooms)
+}
