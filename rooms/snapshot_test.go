@@ -216,7 +216,7 @@ func TestARestoredRegisterGoesOnAsIfNothingHadHappened(t *testing.T) {
 		original, copied := newReplica(), newReplica()
 		now := start
 		for range rapid.IntRange(1, 60).Draw(t, "operations") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 5_000_000_000).Draw(t, "later")))
+			now = now.Add(time.Duration(rapid.Int64Range(0, 5_000_000_000).Draw(t, "later")))
 			o := anyOperation(t, now)
 			require.Equal(t, o.on(original), o.on(copied))
 			require.Equal(t, original.courier.lines, copied.courier.lines, o.name)
