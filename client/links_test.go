@@ -9,9 +9,8 @@ import (
 	"signaling-server/httpapi/httpapitest"
 )
 
-// The streams of all tests go over parked connections. The streams of these tests go over
-// the engine as well.
-func TestStreamsGoOverTheEngineAsWell(t *testing.T) {
+// The streams of all tests are parked. Those of these tests are held by their handlers as well.
+func TestStreamsAreHeldAsWell(t *testing.T) {
 	for _, test := range []func(*testing.T){
 		TestTwoClientsSignal,
 		TestClosingLeavesTheRoomAtOnce,
@@ -25,7 +24,7 @@ func TestStreamsGoOverTheEngineAsWell(t *testing.T) {
 	} {
 		name := runtime.FuncForPC(reflect.ValueOf(test).Pointer()).Name()
 		t.Run(name[strings.LastIndexByte(name, '.')+1:], func(t *testing.T) {
-			httpapitest.OverEngine(t)
+			httpapitest.WithoutGuard(t)
 			test(t)
 		})
 	}

@@ -19,9 +19,8 @@ import (
 	"signaling-server/sse"
 )
 
-// The streams of all tests go over parked connections. The streams of these tests go over
-// the engine as well.
-func TestStreamsGoOverTheEngineAsWell(t *testing.T) {
+// The streams of all tests are parked. Those of these tests are held by their handlers as well.
+func TestStreamsAreHeldAsWell(t *testing.T) {
 	for _, test := range []func(*testing.T){
 		TestAPlainEventSourceCanOpenAndResume,
 		TestAStreamResumesByHeaderQueryOrToken,
@@ -56,7 +55,7 @@ func TestStreamsGoOverTheEngineAsWell(t *testing.T) {
 		TestMetricsCountWhatHappens,
 	} {
 		t.Run(nameOf(test), func(t *testing.T) {
-			httpapitest.OverEngine(t)
+			httpapitest.WithoutGuard(t)
 			test(t)
 		})
 	}
@@ -75,10 +74,10 @@ func TestBothLinksWriteTheSame(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			var headers []http.Header
 			var bodies []string
-			for _, link := range []httpapitest.Link{httpapitest.Engine, httpapitest.Parked} {
+			for _, link := range []httpapitest.Link{httpapitest.Held, httpapitest.Parked} {
 				t.Run(string(link), func(t *testing.T) {
-					if link == httpapitest.Engine {
-						httpapitest.OverEngine(t)
+					if link == httpapitest.Held {
+						httpapitest.WithoutGuard(t)
 					}
 					header, body := wholeStream(t, protocol)
 					isParked := header.Get("Connection") == "close"

@@ -244,7 +244,7 @@ func (s *server) unread(t *testing.T, path string, connections int) {
 
 // Once, each answer had 53 MB, and the server held it until it was read.
 func TestAttackListsThatAreNotRead(t *testing.T) {
-	httpapitest.OverEngine(t) // a guard would hide the connections' type from smallBuffers
+	httpapitest.WithoutGuard(t) // a guard would hide the connections' type from smallBuffers
 	s := patientServer(t, smallBuffers)
 	victim, _ := s.open(t, "victim")
 	for n := range 600 {

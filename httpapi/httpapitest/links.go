@@ -14,23 +14,23 @@ import (
 	"signaling-server/httpapi/conns"
 )
 
-// Link is what writes the streams of a server: see package sse.
+// Link says who has the connections of the streams of a server: see package sse.
 type Link string
 
-// The links. The streams of a test go over parked connections, unless the test uses another
-// link.
+// The links. The streams of a test are parked, unless the test does without a guard.
 const (
 	Parked Link = "parked"
-	Engine Link = "engine"
+	Held   Link = "held"
 )
 
-// links holds the links of tests that do not go over parked connections, by their names.
+// links holds the links of tests whose streams are not parked, by their names.
 var links sync.Map
 
-// OverEngine makes the streams of a test, and of its subtests, go over the engine. It must
-// come before the server of the test.
-func OverEngine(t testing.TB) {
-	links.Store(t.Name(), Engine)
+// WithoutGuard makes the servers of a test, and of its subtests, do without a guard: net/http
+// has all connections, and handlers hold those of their streams. It must come before the
+// server of the test.
+func WithoutGuard(t testing.TB) {
+	links.Store(t.Name(), Held)
 	t.Cleanup(func() { links.Delete(t.Name()) })
 }
 

@@ -56,7 +56,7 @@ func Serve(t testing.TB, p server.Parts) (*server.Server, *httptest.Server) {
 	s, err := server.Join(p)
 	require.NoError(t, err)
 	web := httptest.NewUnstartedServer(s.Handler())
-	if p.SSE.Budget != nil || linkOf(t) == Engine { // a guard would charge the budget for connections
+	if p.SSE.Budget != nil || linkOf(t) == Held { // a guard would charge the budget for connections
 		runUntilTheEnd(t, s)
 		return s, web
 	}
