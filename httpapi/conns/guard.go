@@ -160,6 +160,9 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 	case http.StateActive, http.StateHijacked:
 		c.header.begin()
 		g.enter(c, active)
+		if !c.header.isHTTP2.Load() && isHTTP2(connection) {
+			g.payForHTTP2(c)
+		}
 	case http.StateIdle:
 		g.enter(c, idle)
 		c.header.end()

@@ -177,12 +177,18 @@ func TestLinesOfABodyAreNotFields(t *testing.T) {
 }
 
 func TestAConnectionOfHTTP2IsChargedForItsLargestHeader(t *testing.T) {
-	for _, encrypted := range []bool{false, true} {
-		t.Run(fmt.Sprint("TLS ", encrypted), func(t *testing.T) {
+	for _, over := range []string{"TCP", "TLS of the guard", "TLS of net/http"} {
+		t.Run(over, func(t *testing.T) {
 			b := budget.New(64 << 20)
-			s := serverWith(t, encrypted, conns.Options{Budget: b, MaxHeader: 16 << 10})
+			o := conns.Options{Budget: b, MaxHeader: 16 << 10}
+			var s *server
+			if over == "TLS of net/http" {
+				s = newServer(t, o, func(h *httptest.Server) { h.TLS, h.EnableHTTP2 = new(tls.Config), true })
+			} else {
+				s = serverWith(t, over != "TCP", o)
+			}
 			c := s.dial(t, here)
-			if encrypted {
+			if over != "TCP" {
 				c = c.handshake(t, "h2")
 			}
 			for _, part := range []string{"P", "RI * HTTP/2.0\r\n\r\nSM\r", "\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"} {

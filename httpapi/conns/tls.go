@@ -70,13 +70,16 @@ func (l *encryptedListener) shakeHands(c net.Conn) net.Conn {
 	if encrypted.HandshakeContext(l.ended) != nil {
 		return encrypted
 	}
-	switch encrypted.ConnectionState().NegotiatedProtocol {
-	case "", "http/1.1":
-		return decrypted{encrypted, ours(c)}
-	case "h2":
-		l.guard.payForHTTP2(ours(c))
+	if isHTTP2(encrypted) {
+		return encrypted
 	}
-	return encrypted
+	return decrypted{encrypted, ours(c)}
+}
+
+// isHTTP2 reports whether a connection speaks HTTP/2 over TLS, after its handshake.
+func isHTTP2(connection net.Conn) bool {
+	encrypted, isTLS := connection.(*tls.Conn)
+	return isTLS && encrypted.ConnectionState().NegotiatedProtocol == "h2"
 }
 
 // Accept implements [net.Listener].
