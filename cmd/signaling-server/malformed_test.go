@@ -183,7 +183,7 @@ var malformed = []struct{ name, raw, judgement string }{
 	{"a method of 40 KB", strings.Repeat("G", 40<<10) + " /livez HTTP/1.1\nHost: a\n\n", `431 closed`},
 	{"10,000 headers", get + strings.Repeat("X: 1\n", 10000) + "\n", `closed`}, // by the guard
 	{"a chunk extension of 40 KB", post + "Transfer-Encoding: chunked\n\n3;" + strings.Repeat("x", 40<<10) + "\nabc\n0\n\n", `401 closed; POST /events a "" broken`},
-	{"trailers of 40 KB", post + "Transfer-Encoding: chunked\n\n3\nabc\n0\n" + strings.Repeat("X: 1\n", 8000) + "\n", `closed`}, // by the guard
+	{"trailers of 40 KB", post + "Transfer-Encoding: chunked\n\n3\nabc\n0\n" + strings.Repeat("X: 1\n", 8000) + "\n", `401 400 closed; POST /events a "abc" broken`},
 	{"Connection: close", post + "Connection: close\nContent-Length: 3\n\nabc" + second, `401 closed; POST /events a "abc"`},
 	{"Connection: keep-alive, close", post + "Connection: keep-alive, close\nContent-Length: 3\n\nabc" + second, `401 closed; POST /events a "abc"`},
 	{"Connection names Content-Length", post + "Connection: Content-Length\nContent-Length: 3\n\nabc", `401 kept; POST /events a "abc"`},

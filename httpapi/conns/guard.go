@@ -166,7 +166,7 @@ func (g *Guard) ConnState(connection net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		g.enter(c, idle)
 		c.header.end()
-		if c.canSleep(connection) {
+		if c.isHTTP1(connection) {
 			c.sleep.stage.Store(answered)
 		}
 	case http.StateClosed:

@@ -69,7 +69,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.header.isHTTP2.Load() {
 		return c.readUnread(p)
 	}
-	if !c.guard.payForHeader(c) {
+	asked := len(p)
+	if c.isCovered {
+		asked = 0 // it is not net/http that asks
+	}
+	if !c.mayReadLines(asked) || !c.guard.payForHeader(c) {
 		return 0, errEnded
 	}
 	n, err := c.read(p)
@@ -83,8 +87,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.recognize(p[:n])
 	}
 	switch {
-	case c.header.protocol == http2 && !c.guard.payForHTTP2(c),
-		c.header.protocol <= http1 && !c.readLines(p[:n]):
+	case c.header.protocol <= http1:
+		c.header.readLines(p[:n])
+	case c.header.protocol == http2 && !c.guard.payForHTTP2(c):
 		return 0, errEnded
 	}
 	return n, err
@@ -108,24 +113,34 @@ func (c *conn) recognize(p []byte) {
 	}
 }
 
-// readLines counts the fields in what was read. If there are too many, it closes the
-// connection and returns false.
-func (c *conn) readLines(p []byte) bool {
-	more := c.header.lines.add(p)
-	if c.header.isServing.Load() {
-		return true
+// mayReadLines reports whether net/http may read more lines. If a header has too many fields
+// and is still not complete, mayReadLines closes the connection.
+//
+// The guard does not know where a body ends. But if net/http asks for as much as its buffer
+// holds, that is empty. Between two headers, all that has come so far is then not of the next.
+func (c *conn) mayReadLines(asked int) bool {
+	isServing := c.header.isServing.Load()
+	switch isBetween := isServing || c.sleep.stage.Load() == waits; {
+	case isBetween && asked >= wholeBuffer:
+		c.header.lines = fieldLines{}
+		c.header.unpaid.Store(0)
+	case !isServing && c.header.lines.count > 1+MaxFields: // the first line is not a field
+		c.guard.refuse(c, TooManyFields)
+		return false
 	}
-	c.header.unpaid.Add(perField * int64(more))
-	if c.header.lines.count <= 1+MaxFields { // the first line is not a field
-		return true
-	}
-	c.guard.refuse(c, TooManyFields)
-	return false
+	return true
 }
 
-// fieldLines counts the lines of a header in a stream of bytes. It need not know when a
-// body begins: lines of JSON do not count, and an empty line begins anew. So it also counts
-// a header that comes behind a body, before the request with that body is answered.
+// readLines counts the fields in what was read.
+func (h *header) readLines(p []byte) {
+	if more := h.lines.add(p); !h.isServing.Load() {
+		h.unpaid.Add(perField * int64(more))
+	}
+}
+
+// fieldLines counts the lines of a header in a stream of bytes. An empty line begins anew. So
+// it also counts a header that comes behind a body, before the request with that body is
+// answered. Then the lines of the body count, too.
 type fieldLines struct {
 	count   int
 	midLine bool
@@ -139,7 +154,7 @@ func (f *fieldLines) add(p []byte) (begun int) {
 			switch p[0] {
 			case '\r', '\n':
 				f.count = 0
-			case ' ', '\t', '{', '}', '[', ']', '"':
+			case ' ', '\t':
 			default:
 				f.count++
 				begun++

@@ -157,8 +157,53 @@ func TestACompleteHeaderCostsNothing(t *testing.T) {
 	require.EqualValues(t, conns.Cost, b.Used())
 }
 
-// The guard does not know where a body begins, so lines of a body must not count as those
-// of a header.
+// The guard does not know where a body ends, but its lines must not count as those of the next
+// header.
+func TestABodyMayHaveAnyBytes(t *testing.T) {
+	bodies := map[string]string{
+		"text":                  "0/01",
+		"a line":                "a\n",
+		"JSON":                  `{"a":1}`,
+		"many lines":            strings.Repeat("a\n", 1000),
+		"lines behind a buffer": strings.Repeat("x", 10_000) + "\n" + strings.Repeat("a\r\n", 300),
+		"empty lines":           "\r\n\r\na\n\nb",
+		"a header":              beginning + manyFields(300),
+		"a whole request":       beginning + "\r\n",
+		"TLS":                   "\x16\x03\x01",
+		"HTTP/2":                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"binary":                "\x00\xff\n\x80\n",
+	}
+	for _, encrypted := range []bool{false, true} {
+		for name, body := range bodies {
+			for how, request := range map[string]string{
+				"its length": fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body),
+				"chunks":     fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body),
+			} {
+				t.Run(fmt.Sprint(name, " with ", how, ", TLS ", encrypted), func(t *testing.T) {
+					b := budget.New(64 << 20)
+					s := serverWith(t, encrypted, conns.Options{Budget: b})
+					c := s.dial(t, here)
+					if encrypted {
+						c = c.handshake(t, "http/1.1")
+					}
+					head, rest, _ := strings.Cut("POST /body HTTP/1.1\r\nHost: localhost\r\n"+request, "\r\n\r\n")
+					for _, pieces := range [][]string{{head + "\r\n\r\n" + rest}, {head + "\r\n\r\n", rest}} {
+						for _, piece := range pieces {
+							c.say(t, piece)
+							s.becomes(t, func(n conns.Counts) bool { return n.New == 0 })
+						}
+						require.NoError(t, discard(c.reader))
+						s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{Idle: 1} })
+						require.Equal(t, "false", c.mustAsk(t, "/"))
+						s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{Idle: 1} && b.Used() == conns.Cost })
+					}
+					require.Zero(t, s.count(conns.TooManyFields))
+				})
+			}
+		}
+	}
+}
+
 func TestLinesOfABodyAreNotFields(t *testing.T) {
 	pretty := "{\n  \"events\": [\n" + strings.Repeat("    {\n      \"type\": \"ping\"\n    },\n", 500) + "]\n}"
 	chunks := strings.Repeat("10\r\n[1,2,3,4,5,6,78]\r\n", 2000) + "0\r\n\r\n"

@@ -59,10 +59,7 @@ type lot struct {
 // system on which the guard can watch connections.
 func (g *Guard) CanPark(w http.ResponseWriter, r *http.Request) bool {
 	c, isOurs := r.Context().Value(contextKey{}).(*conn)
-	if !isOurs || c.isCovered || g.lot.Load() == nil || c.header.protocol != http1 || r.ContentLength != 0 {
-		return false
-	}
-	return descriptorOf(c) != nil && canHijack(w)
+	return isOurs && c.canBeWatched() && c.header.protocol == http1 && r.ContentLength == 0 && canHijack(w)
 }
 
 // descriptorOf returns what has the descriptor of a connection, or nil if that is not all

@@ -64,10 +64,17 @@ const (
 	asleep       // net/http believes that the connection has ended
 )
 
-// canSleep reports whether net/http has a connection as the guard has given it, and speaks
+// isHTTP1 reports whether net/http has a connection as the guard has given it, and speaks
 // HTTP/1 with it. A connection that is only sometimes idle, as in HTTP/2, must stay.
-func (c *conn) canSleep(connection net.Conn) bool {
-	return connection == net.Conn(c) && c.header.protocol == http1 && descriptorOf(c) != nil && c.guard.lot.Load() != nil
+func (c *conn) isHTTP1(connection net.Conn) bool {
+	_, isDecrypted := connection.(decrypted)
+	return isDecrypted || connection == net.Conn(c) && c.header.protocol == http1
+}
+
+// canBeWatched reports whether the guard can watch a connection. Nothing may be between net/http
+// and its descriptor.
+func (c *conn) canBeWatched() bool {
+	return !c.isCovered && descriptorOf(c) != nil && c.guard.lot.Load() != nil
 }
 
 // putToSleep makes the connections fall asleep that were idle for a time.
@@ -110,7 +117,7 @@ func (c *conn) SetReadDeadline(at time.Time) error {
 
 // read reads, or falls asleep.
 func (c *conn) read(p []byte) (int, error) {
-	if len(p) < wholeBuffer || c.sleep.stage.Load() != waits {
+	if len(p) < wholeBuffer || c.sleep.stage.Load() != waits || !c.canBeWatched() {
 		return c.readUnread(p)
 	}
 	c.sleep.turn(dozes)

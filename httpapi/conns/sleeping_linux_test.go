@@ -82,6 +82,15 @@ func TestASleepingConnectionTakesNoGoroutineAndServesItsNextRequest(t *testing.T
 	s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 0 })
 }
 
+func TestAConnectionFallsAsleepWhateverItsBodyWas(t *testing.T) {
+	s := watches(t, newServer(t, conns.Options{}))
+	for i, body := range []string{"0/01", "a\n", strings.Repeat("a\n", 1000), beginning, "\x16", strings.Repeat("x", 20_000) + "\na"} {
+		s.dial(t, here).say(t, fmt.Sprintf("POST /body? HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		s.falls(t, i+1)
+	}
+	require.EqualValues(t, 6, s.moved.Load())
+}
+
 func TestAConnectionFallsAsleepAfterTwoSeconds(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := watches(t, newServer(t, conns.Options{}))

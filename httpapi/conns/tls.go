@@ -109,9 +109,10 @@ type decrypted struct {
 
 // Read implements [net.Conn].
 func (d decrypted) Read(p []byte) (int, error) {
-	n, err := d.Conn.Read(p)
-	if !d.counted.readLines(p[:n]) {
+	if !d.counted.mayReadLines(len(p)) {
 		return 0, errEnded
 	}
+	n, err := d.Conn.Read(p)
+	d.counted.header.readLines(p[:n])
 	return n, err
 }
