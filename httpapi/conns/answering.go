@@ -26,6 +26,10 @@ import (
 // alone. It keeps the connection until that falls asleep. When the connection wakes, it begins
 // anew.
 
+// restTimeout is how long a plain request may take behind its header. Then net/http gets it.
+// Only tests change it.
+var restTimeout = 250 * time.Millisecond
+
 // plainServer says how the plain requests of a listener are answered.
 type plainServer struct {
 	// set once
@@ -221,11 +225,30 @@ func (p *plainConn) next() outcome {
 	}
 	if limit := p.server.http.MaxHeaderBytes; limit == 0 || len(p.read) <= limit {
 		if x := readPlain(p.read, p.shared, p.server.targets); x != nil {
-			return p.answer(x)
+			p.conn.guard.enter(p.conn, active)
+			if p.complete(x.size()) {
+				x.setBody(p.read)
+				return p.answer(x)
+			}
 		}
 	}
 	p.conn.unread = bytes.Clone(p.read)
 	return moves
+}
+
+// complete reads the rest of a request: browsers send a body behind its header. It returns
+// false if the rest does not come soon, or something comes behind it.
+func (p *plainConn) complete(size int) bool {
+	if len(p.read) == size {
+		return true
+	}
+	_ = p.conn.Conn.SetReadDeadline(time.Now().Add(restTimeout)) // if it fails, the read fails, too
+	for before := -1; len(p.read) < size && len(p.read) > before; {
+		before = len(p.read)
+		_ = p.raw.Read(p.tryRead) // after an error there is not more than before
+	}
+	_ = p.conn.Conn.SetReadDeadline(time.Time{})
+	return len(p.read) == size
 }
 
 // wait waits for what the client sends next, or falls asleep.
@@ -266,28 +289,30 @@ func (p *plainConn) receive() error {
 		p.hasRead = true
 		return p.raw.Read(p.tryRead)
 	}
-	p.hasRead = true // the reader of the PROXY header may have read more
-	b := allBuffers.Get().(*buffers)
-	n, err := p.conn.Conn.Read(b.request[:])
-	p.keep(b, n)
-	return err
+	p.hasRead = true // the reader of the PROXY header may have read more, but not all
+	if _, err := p.fill(p.conn.Conn.Read); err != nil {
+		return err
+	}
+	return p.raw.Control(func(descriptor uintptr) { p.readFrom(descriptor) })
 }
 
 // readFrom reads from a descriptor. It returns false if it has to wait for more.
 func (p *plainConn) readFrom(descriptor uintptr) (done bool) {
-	b := allBuffers.Get().(*buffers)
-	n, err := readAtOnce(descriptor, b.request[:])
-	p.keep(b, n)
+	n, err := p.fill(func(b []byte) (int, error) { return readAtOnce(descriptor, b) })
 	return n > 0 || err != nil
 }
 
-// keep keeps buffers if something was read into them.
-func (p *plainConn) keep(b *buffers, n int) {
-	if n > 0 {
-		p.buffers, p.read = b, b.request[:n]
-	} else {
-		b.free()
+// fill reads more of a request into its buffers. It keeps none if nothing has come.
+func (p *plainConn) fill(read func([]byte) (int, error)) (n int, err error) {
+	if p.buffers == nil {
+		p.buffers = allBuffers.Get().(*buffers)
+		p.read = p.buffers.request[:0]
 	}
+	n, err = read(p.read[len(p.read):cap(p.read)])
+	if p.read = p.read[:len(p.read)+n]; len(p.read) == 0 {
+		p.forget()
+	}
+	return n, err
 }
 
 // forget forgets the request under way.
@@ -309,7 +334,6 @@ func withoutLineEnds(text []byte) []byte {
 // answer answers a plain request.
 func (p *plainConn) answer(x *exchange) outcome {
 	c, a := p.conn, &x.answer
-	c.guard.enter(c, active)
 	a.home, a.header, a.head, a.body = c.home, make(http.Header, 8), &p.buffers.head, &p.buffers.body
 	defer x.forget()
 	if !p.serve(x) || p.send(a.finish(), a.deadline) != nil || a.isLast {

@@ -209,6 +209,144 @@ func TestALineEndBehindABodyIsDropped(t *testing.T) {
 	}
 }
 
+// An offer as Chromium sends it: the header in one segment, the body in the next.
+const browsersFields = "Connection: keep-alive\r\nsec-ch-ua-platform: \"Linux\"\r\nAuthorization: Bearer abc\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
+	"Content-Type: application/json\r\nAccept: */*\r\nOrigin: https://example.com\r\nSec-Fetch-Mode: cors\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
+
+func TestTheBodyOfAPlainRequestMayComeLater(t *testing.T) {
+	conns.SetRestTimeout(t, patience)
+	b := budget.New(1 << 30)
+	s := newPlain(t, conns.Options{Budget: b}, echo)
+	c := s.dial(t, here)
+	for _, length := range []int{1, 1200, 6000} {
+		body := strings.Repeat("x", length)
+		text := plainPost(browsersFields, body)
+		for _, pieces := range [][]int{{0}, {length / 2}, {0, length / 3, length / 2}} {
+			from := 0
+			for _, at := range pieces {
+				to := len(text) - length + at
+				c.say(t, text[from:to])
+				from = to
+				s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{Active: 1} })
+				time.Sleep(time.Millisecond)
+			}
+			c.say(t, text[from:])
+			require.Equal(t, body, c.hears(t))
+			s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{Idle: 1} && b.Used() == conns.Cost })
+		}
+	}
+	s.falls(t, 1)
+	require.Equal(t, "a", c.posts(t, "a"))
+	require.Zero(t, s.moved.Load())
+}
+
+func TestTheWaitForABodyLeavesNoDeadline(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	s := newPlain(t, conns.Options{}, echo)
+	c := s.dial(t, here)
+	c.say(t, strings.TrimSuffix(plainPost("", "abc"), "bc"))
+	s.becomes(t, func(n conns.Counts) bool { return n.Active == 1 })
+	c.say(t, "bc")
+	require.Equal(t, "abc", c.hears(t))
+	time.Sleep(300 * time.Millisecond)
+	require.Equal(t, "a", c.posts(t, "a"))
+}
+
+func TestTheBodyOfAPlainRequestMayFollowAPROXYHeader(t *testing.T) {
+	conns.SetRestTimeout(t, patience)
+	s := newPlain(t, behindProxy(0), echo)
+	text := "PROXY TCP4 192.0.2.1 198.51.100.7 40000 443\r\n" + plainPost(browsersFields, "abc")
+	c := s.dial(t, there)
+	c.say(t, text[:len(text)-3])
+	s.becomes(t, func(n conns.Counts) bool { return n.Active == 1 })
+	c.say(t, "abc")
+	require.Equal(t, "abc", c.hears(t))
+	require.Zero(t, s.moved.Load())
+}
+
+// Then net/http reads it from its beginning.
+func TestARequestWhoseBodyDoesNotComeSoonIsLeftToNetHTTP(t *testing.T) {
+	text := plainPost(browsersFields, "abcd")
+	for name, rest := range map[string]func(*testing.T, *server, *client){
+		"after a pause": func(t *testing.T, s *server, c *client) {
+			s.becomes(t, func(conns.Counts) bool { return s.moved.Load() == 1 })
+			c.say(t, "cd")
+		},
+		"bytes that come one by one": func(t *testing.T, s *server, c *client) {
+			time.Sleep(200 * time.Millisecond)
+			c.say(t, "c")
+			s.becomes(t, func(conns.Counts) bool { return s.moved.Load() == 1 })
+			c.say(t, "d")
+		},
+		"a request behind it": func(t *testing.T, _ *server, c *client) { c.say(t, "cd"+beginning) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
+			b := budget.New(1 << 30)
+			s := newPlain(t, conns.Options{Budget: b}, echo)
+			c := s.dial(t, here)
+			c.say(t, text[:len(text)-2])
+			s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{Active: 1} && b.Used() == conns.Cost })
+			rest(t, s, c)
+			require.Equal(t, "abcd", c.hears(t))
+			require.EqualValues(t, 1, s.moved.Load())
+			if name == "a request behind it" {
+				c.say(t, "\r\n")
+				c.hears(t)
+			}
+			s.falls(t, 1)
+			require.Equal(t, conns.Counts{Idle: 1}, s.guard.Counts())
+		})
+	}
+}
+
+func TestAClientThatGoesBeforeItsBodyIsNoticed(t *testing.T) {
+	conns.SetRestTimeout(t, patience)
+	for name, leave := range map[string]func(*client){
+		"closes":      func(c *client) { c.Close() },
+		"resets":      func(c *client) { reset(c.Conn) },
+		"closes half": func(c *client) { _ = halfClose(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			errors := make(chan error, 1)
+			b := budget.New(1 << 30)
+			s := newPlain(t, conns.Options{Budget: b}, func(_ http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				errors <- err
+			})
+			c := s.dial(t, here)
+			text := plainPost(browsersFields, "abcd")
+			c.say(t, text[:len(text)-2])
+			s.becomes(t, func(n conns.Counts) bool { return n.Active == 1 })
+			leave(c)
+			require.ErrorIs(t, <-errors, io.ErrUnexpectedEOF, "as net/http says it")
+			s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} && b.Used() == 0 })
+		})
+	}
+}
+
+func TestAStopWaitsForABodyThatComesSoon(t *testing.T) {
+	for name, timeout := range map[string]time.Duration{"in time": patience, "too late": moment} {
+		t.Run(name, func(t *testing.T) {
+			conns.SetRestTimeout(t, timeout)
+			s := newPlain(t, conns.Options{}, echo)
+			c := s.dial(t, here)
+			c.say(t, strings.TrimSuffix(plainPost(browsersFields, "abcd"), "cd"))
+			s.becomes(t, func(n conns.Counts) bool { return n.Active == 1 })
+			_ = s.Listener.Close() // http.Server closes it, too, and only once without an error
+			if timeout == patience {
+				c.say(t, "cd")
+				response, err := http.ReadResponse(c.reader, nil)
+				require.NoError(t, err)
+				require.True(t, response.Close)
+			}
+			require.NoError(t, s.guard.Shutdown(t.Context()))
+			c.Close() // on a slow machine net/http has it
+			s.becomes(t, func(n conns.Counts) bool { return n == conns.Counts{} })
+		})
+	}
+}
+
 func TestConnectionsAreCountedAsTheyAreWithNetHTTP(t *testing.T) {
 	b := budget.New(1 << 30)
 	var s *server

@@ -1,6 +1,18 @@
 package conns
 
-import "net/http"
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// SetRestTimeout changes for how long the guard waits for a body, until the test ends. No
+// server may run yet.
+func SetRestTimeout(t *testing.T, timeout time.Duration) {
+	before := restTimeout
+	t.Cleanup(func() { restTimeout = before })
+	restTimeout = timeout
+}
 
 // PutToSleep makes idle connections fall asleep at once. Unlike Run it looks at all of them
 // each time, because a connection may not wait for its next request yet.
@@ -47,12 +59,14 @@ func FieldLines(parts ...[]byte) (all, last int) {
 	return all, lines.count
 }
 
-// ReadPlain reads a plain request to a target. It returns nil if the request is not plain.
+// ReadPlain reads a plain request to a target. It returns nil if the request is not plain, or
+// not whole.
 func ReadPlain(text []byte, target string) *http.Request {
 	x := readPlain(text, &http.Request{RemoteAddr: "192.0.2.1:40000"}, map[string]bool{target: true})
-	if x == nil {
+	if x == nil || len(text) != x.size() {
 		return nil
 	}
+	x.setBody(text)
 	return &x.request
 }
 

@@ -21,6 +21,7 @@ const (
 type exchange struct {
 	request http.Request
 	url     url.URL
+	header  int // how many bytes it has
 	body    plainBody
 	answer  answer
 	values  [12]string // of the fields; more of them are elsewhere
@@ -33,10 +34,10 @@ func (x *exchange) forget() {
 	x.answer.head, x.answer.body = nil, nil
 }
 
-// readPlain reads a plain request: a POST to one of the targets that is strictly in order,
-// and whole, with nothing behind it. The request is as net/http makes it of the same bytes,
-// and has what all requests of its connection share. If there is any doubt, readPlain returns
-// nil: net/http has to judge.
+// readPlain reads the header of a plain request: a POST to one of the targets that is strictly
+// in order. The body may still be on its way, but nothing may be behind it. The request is as
+// net/http makes it of the same bytes, and has what all requests of its connection share. If
+// there is any doubt, readPlain returns nil: net/http has to judge.
 func readPlain(text []byte, shared *http.Request, targets map[string]bool) *exchange {
 	const method, protocol = "POST", "HTTP/1.1"
 	end := bytes.Index(text, []byte("\r\n\r\n"))
@@ -48,15 +49,18 @@ func readPlain(text []byte, shared *http.Request, targets map[string]bool) *exch
 	if !isPlain || !targets[target] {
 		return nil
 	}
-	x := &exchange{request: *shared, url: url.URL{Path: target}}
+	x := &exchange{request: *shared, url: url.URL{Path: target}, header: end + 4}
 	r := &x.request
 	r.Method, r.RequestURI, r.URL = method, target, &x.url
 	r.Proto, r.ProtoMajor, r.ProtoMinor = protocol, 1, 1
-	if !x.readFields(fields) || !x.readBody(text[end+4:]) {
+	if !x.readFields(fields) || !x.readLength() || len(text) > x.size() {
 		return nil
 	}
 	return x
 }
+
+// size returns how many bytes a request has, with its body.
+func (x *exchange) size() int { return x.header + int(x.request.ContentLength) }
 
 // readFields reads the fields of the header. Each line ends with CR and LF.
 func (x *exchange) readFields(lines string) bool {
@@ -105,22 +109,24 @@ func isSpecial(name string) bool {
 	return strings.HasPrefix(name, "Proxy-")
 }
 
-// readBody reads the body, which must be as long as Content-Length says.
-func (x *exchange) readBody(text []byte) bool {
+// readLength reads how long the body is.
+func (x *exchange) readLength() bool {
 	length := x.request.Header["Content-Length"]
 	if len(length) == 0 || !consistsOf(length[0], inNumber) {
 		return false
 	}
-	if size, err := strconv.Atoi(length[0]); err != nil || size != len(text) {
-		return false
-	}
-	x.request.ContentLength = int64(len(text))
+	size, err := strconv.Atoi(length[0])
+	x.request.ContentLength = int64(size)
+	return err == nil && size <= maxPlain-x.header
+}
+
+// setBody gives a request its body, when the whole request has come.
+func (x *exchange) setBody(text []byte) {
 	x.request.Body = http.NoBody
-	if len(text) > 0 {
-		x.body.left = text
+	if len(text) > x.header {
+		x.body.left = text[x.header:]
 		x.request.Body = &x.body
 	}
-	return true
 }
 
 // plainBody is a body that has arrived as a whole. One goroutine uses it.

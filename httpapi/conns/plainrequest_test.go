@@ -119,6 +119,13 @@ func TestAnyDoubtAboutARequestIsLeftToNetHTTP(t *testing.T) {
 	}
 }
 
+func TestTheBodyOfAPlainRequestHasABound(t *testing.T) {
+	header := len(plainPost("", "")) + 3 // the length has four digits
+	for length, isPlain := range map[int]bool{8<<10 - header: true, 8<<10 - header + 1: false} {
+		require.Equal(t, isPlain, conns.ReadPlain([]byte(plainPost("", strings.Repeat("x", length))), "/") != nil, length)
+	}
+}
+
 // readsAlike reports whether a request is plain. Then it must be what net/http reads.
 func readsAlike(t *testing.T, text []byte) bool {
 	own := conns.ReadPlain(text, "/")
