@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -34,7 +33,7 @@ var restTimeout = 250 * time.Millisecond
 type plainServer struct {
 	// set once
 	http    *http.Server
-	targets map[string]bool
+	targets map[string]string // by their request lines
 	base    func() context.Context
 }
 
@@ -45,10 +44,7 @@ type plainServer struct {
 //
 // Call [Guard.Shutdown] after http.Server.Shutdown, which does not know these requests.
 func (g *Guard) ListenFor(l net.Listener, server *http.Server, targets ...string) net.Listener {
-	plain := &plainServer{http: server, targets: make(map[string]bool)}
-	for _, target := range targets {
-		plain.targets[target] = true
-	}
+	plain := &plainServer{http: server, targets: byRequestLine(targets)}
 	plain.base = sync.OnceValue(func() context.Context {
 		ctx := context.Background()
 		if server.BaseContext != nil {
@@ -63,7 +59,7 @@ func (g *Guard) ListenFor(l net.Listener, server *http.Server, targets ...string
 // is done. Then it returns the error of ctx. The listeners must be closed.
 func (g *Guard) Shutdown(ctx context.Context) error {
 	const lookEvery = 5 * time.Millisecond
-	for l := g.lot.Load(); l != nil && l.isAnswering(); {
+	for l := g.lot.Load(); l != nil && len(l.allPlain()) > 0; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -76,24 +72,22 @@ func (g *Guard) Shutdown(ctx context.Context) error {
 // plainConn is a connection that has a goroutine of the guard. Only that goroutine uses it.
 type plainConn struct {
 	// set once
-	conn     *conn
-	server   *plainServer
-	lot      *lot
-	raw      syscall.RawConn
-	ctx      context.Context
-	cancel   context.CancelFunc
-	tryRead  func(descriptor uintptr) bool
-	tryWrite func(descriptor uintptr) bool
-	shared   *http.Request // has what all requests of the connection have in common
+	conn    *conn
+	server  *plainServer
+	lot     *lot
+	ctx     context.Context
+	cancel  context.CancelFunc
+	tryRead func(descriptor uintptr) bool
+	shared  *http.Request // has what all requests of the connection have in common
 
-	hasRead     bool
+	writer
+
+	hasRead     bool // behind a PROXY header
 	hasAnswered bool
 
 	// of the request under way
 	buffers *buffers
 	read    []byte // a part of buffers
-	unsent  []byte // of the answer
-	failed  error  // to write
 }
 
 // buffers hold a request and its answer. A connection that waits has none. Handlers get copies
@@ -129,21 +123,13 @@ func (s *plainServer) begin(c *conn) bool {
 	if s.http.ConnContext != nil {
 		ctx = s.http.ConnContext(ctx, c)
 	}
-	p := &plainConn{conn: c, server: s, lot: l, raw: raw}
+	p := &plainConn{conn: c, server: s, lot: l, writer: writer{raw: raw}}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.tryRead, p.tryWrite = p.readFrom, p.writeTo
-	if !l.answer(p) {
-		p.cancel()
-		return false
-	}
-	return true
-}
-
-// answer starts the goroutine of a connection. It returns false if the guard stops.
-func (l *lot) answer(p *plainConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
+		p.cancel()
 		return false
 	}
 	l.plain[p] = struct{}{}
@@ -157,19 +143,16 @@ func (l *lot) answered(p *plainConn) {
 	delete(l.plain, p)
 }
 
-func (l *lot) isAnswering() bool {
+func (l *lot) allPlain() []*plainConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.plain) > 0
+	return slices.Collect(maps.Keys(l.plain))
 }
 
 // interruptAnswering ends the connections of a listener that wait for a request. The others
 // end with their answers.
 func (l *lot) interruptAnswering(home *listener) {
-	l.mu.Lock()
-	all := slices.Collect(maps.Keys(l.plain))
-	l.mu.Unlock()
-	for _, p := range all {
+	for _, p := range l.allPlain() {
 		if p.conn.home == home {
 			p.conn.interrupt()
 		}
@@ -188,7 +171,7 @@ const (
 
 // run answers plain requests for as long as they come.
 func (p *plainConn) run() {
-	c, becomes := p.conn, ends // also if the handler ends this goroutine
+	c, becomes := p.conn, stays
 	defer func() {
 		c.sleep.stage.Store(busy)
 		p.cancel()
@@ -199,16 +182,14 @@ func (p *plainConn) run() {
 			c.guard.fallAsleep(c)
 		case moves:
 			c.home.acceptAgain(c)
-		default:
+		default: // it ends, or the handler ends this goroutine
 			_ = c.Close() // an error means that it is closed already
 		}
 	}()
 	c.sleep.stage.Store(waits)
-	next := stays
-	for next == stays {
-		next = p.next()
+	for becomes == stays {
+		becomes = p.next()
 	}
-	becomes = next
 }
 
 // next waits for a request and answers it, if it is plain.
@@ -218,7 +199,10 @@ func (p *plainConn) next() outcome {
 	}
 	defer p.forget()
 	if p.hasAnswered {
-		p.read = withoutLineEnds(p.read)
+		// Some clients send line ends behind a body (RFC 9112, 2.2). net/http takes four of them.
+		if rest := bytes.TrimLeft(p.read, "\r\n"); len(p.read)-len(rest) <= 4 {
+			p.read = rest
+		}
 	}
 	if len(p.read) == 0 {
 		return stays
@@ -259,41 +243,33 @@ func (p *plainConn) wait() outcome {
 		return ends
 	}
 	if p.shared == nil {
-		p.meet()
+		ctx := context.WithValue(p.ctx, http.LocalAddrContextKey, c.LocalAddr())
+		p.shared = (&http.Request{RemoteAddr: c.RemoteAddr().String()}).WithContext(ctx) // may wait for a PROXY header
 	}
 	err := p.receive()
 	isDrowsy := c.sleep.turn(awake) == drowsy
-	switch {
-	case p.buffers != nil && isDrowsy:
-		_ = c.Conn.SetReadDeadline(time.Time{}) // a request has come in this moment
-		return stays
-	case p.buffers != nil:
-		return stays
-	case isDrowsy && errors.Is(err, os.ErrDeadlineExceeded):
-		return sleeps
+	if p.buffers == nil {
+		if isDrowsy && errors.Is(err, os.ErrDeadlineExceeded) {
+			return sleeps
+		}
+		return ends
 	}
-	return ends
-}
-
-// meet finds out what all requests of a connection have in common. That may mean to wait for a
-// PROXY header.
-func (p *plainConn) meet() {
-	ctx := context.WithValue(p.ctx, http.LocalAddrContextKey, p.conn.LocalAddr())
-	p.shared = (&http.Request{RemoteAddr: p.conn.RemoteAddr().String()}).WithContext(ctx)
+	if isDrowsy {
+		_ = c.Conn.SetReadDeadline(time.Time{}) // a request has come in this moment
+	}
+	return stays
 }
 
 // receive reads what the client sends next. At the end of the connection it reads nothing.
 func (p *plainConn) receive() error {
-	_, isProxied := p.conn.Conn.(*proxied)
-	if p.hasRead || !isProxied {
-		p.hasRead = true
-		return p.raw.Read(p.tryRead)
+	if _, isProxied := p.conn.Conn.(*proxied); isProxied && !p.hasRead {
+		p.hasRead = true // the reader of the PROXY header may have read more, but not all
+		if _, err := p.fill(p.conn.Conn.Read); err != nil {
+			return err
+		}
+		return p.raw.Control(func(descriptor uintptr) { p.readFrom(descriptor) })
 	}
-	p.hasRead = true // the reader of the PROXY header may have read more, but not all
-	if _, err := p.fill(p.conn.Conn.Read); err != nil {
-		return err
-	}
-	return p.raw.Control(func(descriptor uintptr) { p.readFrom(descriptor) })
+	return p.raw.Read(p.tryRead)
 }
 
 // readFrom reads from a descriptor. It returns false if it has to wait for more.
@@ -318,17 +294,7 @@ func (p *plainConn) fill(read func([]byte) (int, error)) (n int, err error) {
 // forget forgets the request under way.
 func (p *plainConn) forget() {
 	p.buffers.free()
-	p.buffers, p.read, p.unsent, p.failed = nil, nil, nil, nil
-}
-
-// withoutLineEnds returns a text without the line ends before it. After a POST, net/http
-// drops as many: some clients send a line end behind the body (RFC 9112, 2.2).
-func withoutLineEnds(text []byte) []byte {
-	rest := text
-	for len(rest) > 0 && len(text)-len(rest) < 4 && (rest[0] == '\r' || rest[0] == '\n') {
-		rest = rest[1:]
-	}
-	return rest
+	p.buffers, p.read = nil, nil
 }
 
 // answer answers a plain request.
@@ -370,25 +336,15 @@ func (p *plainConn) serve(x *exchange) (isAnswered bool) {
 
 // send sends an answer. The kernel takes nearly all of them at once, so they need no deadline.
 func (p *plainConn) send(text []byte, deadline time.Time) error {
-	p.unsent = text
-	if err := errors.Join(p.raw.Write(p.tryWrite), p.failed); err != nil || len(p.unsent) == 0 {
+	n, err := p.write(text)
+	if err != nil || n == len(text) {
 		return err
 	}
 	if timeout := p.server.http.WriteTimeout; deadline.IsZero() && timeout > 0 {
 		deadline = time.Now().Add(timeout)
 	}
-	c := p.conn
-	if err := c.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
-	_, err := c.Write(p.unsent)
-	return errors.Join(err, c.SetWriteDeadline(time.Time{}))
-}
-
-// writeTo writes to a descriptor. It never waits, so it returns true: it is done.
-func (p *plainConn) writeTo(descriptor uintptr) bool {
-	var n int
-	n, p.failed = writeAtOnce(descriptor, p.unsent)
-	p.unsent = p.unsent[n:]
-	return true
+	_ = p.conn.SetWriteDeadline(deadline) // if it fails, Write fails, too
+	_, err = p.conn.Write(text[n:])
+	_ = p.conn.SetWriteDeadline(time.Time{})
+	return err
 }

@@ -206,6 +206,10 @@ func TestALineEndBehindABodyIsDropped(t *testing.T) {
 		c := s.dial(t, here)
 		c.say(t, "\r\n"+plainPost("", "a"))
 		require.Contains(t, c.hears(t), "400", "it is not behind a body")
+		c = s.dial(t, here)
+		require.Equal(t, "a", c.posts(t, "a"))
+		c.say(t, "\r\n\r\n\n"+plainPost("", "a"))
+		require.Contains(t, c.hears(t), "400", "they are too many")
 	}
 }
 

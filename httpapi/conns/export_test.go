@@ -62,7 +62,7 @@ func FieldLines(parts ...[]byte) (all, last int) {
 // ReadPlain reads a plain request to a target. It returns nil if the request is not plain, or
 // not whole.
 func ReadPlain(text []byte, target string) *http.Request {
-	x := readPlain(text, &http.Request{RemoteAddr: "192.0.2.1:40000"}, map[string]bool{target: true})
+	x := readPlain(text, &http.Request{RemoteAddr: "192.0.2.1:40000"}, byRequestLine([]string{target}))
 	if x == nil || len(text) != x.size() {
 		return nil
 	}

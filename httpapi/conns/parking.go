@@ -25,16 +25,38 @@ type Owner interface {
 type Parked struct {
 	// set once
 	conn  *conn
-	raw   syscall.RawConn
 	owner Owner
 	lot   *lot
 	id    uint64 // never used again, unlike a file descriptor
-	try   func(descriptor uintptr) bool
 
-	// of the Write under way
+	writer
+}
+
+// writer writes what a connection takes at once. One goroutine at a time may use it.
+type writer struct {
+	// set once
+	raw      syscall.RawConn
+	tryWrite func(descriptor uintptr) bool // writeTo
+
+	// of the write under way
 	text   []byte
 	taken  int
 	failed error
+}
+
+// write returns how much the connection has taken. It never blocks.
+func (w *writer) write(text []byte) (int, error) {
+	w.text = text
+	err := w.raw.Write(w.tryWrite)
+	n, failed := w.taken, w.failed
+	w.text, w.taken, w.failed = nil, 0, nil
+	return n, errors.Join(err, failed)
+}
+
+// writeTo writes to a descriptor. It never waits, so it returns true: it is done.
+func (w *writer) writeTo(descriptor uintptr) bool {
+	w.taken, w.failed = writeAtOnce(descriptor, w.text)
+	return true
 }
 
 // lot holds the connections that net/http does not have. It watches those that are parked or
@@ -106,8 +128,8 @@ func (g *Guard) Park(w http.ResponseWriter, r *http.Request, owner Owner) (*Park
 	if _, _, err = http.NewResponseController(w).Hijack(); err != nil {
 		return nil, err
 	}
-	p := &Parked{conn: c, raw: raw, owner: owner, lot: l}
-	p.try = p.writeTo
+	p := &Parked{conn: c, owner: owner, lot: l, writer: writer{raw: raw}}
+	p.tryWrite = p.writeTo
 	g.mu.Lock()
 	if !c.gone {
 		g.lighten(c)
@@ -123,20 +145,11 @@ func (g *Guard) Park(w http.ResponseWriter, r *http.Request, owner Owner) (*Park
 // Write writes as much as the connection takes at once. If that is less than the whole text
 // and there is no error, Writable of the owner is called later.
 func (p *Parked) Write(text []byte) (int, error) {
-	p.text = text
-	err := p.raw.Write(p.try)
-	n, failed := p.taken, p.failed
-	p.text, p.taken, p.failed = nil, 0, nil
-	if err = errors.Join(err, failed); err == nil && n < len(text) {
+	n, err := p.write(text)
+	if err == nil && n < len(text) {
 		err = p.lot.watcher.watch(p.raw, p.id, ending|writable)
 	}
 	return n, err
-}
-
-// writeTo writes to a descriptor. It never waits, so it returns true: it is done.
-func (p *Parked) writeTo(descriptor uintptr) bool {
-	p.taken, p.failed = writeAtOnce(descriptor, p.text)
-	return true
 }
 
 // Close closes the connection. What was written may still arrive.

@@ -22,20 +22,12 @@ type answer struct {
 	declared int       // the length of the body, as the handler says; -1: it does not
 	written  int       // of the body, and what was too much
 	isTyped  bool      // the content type must not be guessed
-	isDated  bool      // the handler says the date
 	isLast   bool      // the connection ends with this answer
 	deadline time.Time // for sending the answer; zero: the server's
 }
 
 // Header implements [http.ResponseWriter].
 func (a *answer) Header() http.Header { return a.header }
-
-// The fields that are not sent: an answer is sent as a whole, and without a body it has no
-// length.
-var (
-	unsent            = map[string]bool{"Transfer-Encoding": true}
-	unsentWithoutBody = map[string]bool{"Transfer-Encoding": true, "Content-Length": true}
-)
 
 // WriteHeader implements [http.ResponseWriter].
 func (a *answer) WriteHeader(status int) {
@@ -54,22 +46,20 @@ func (a *answer) WriteHeader(status int) {
 	a.isLast = a.header.Get("Connection") == "close"
 	_, a.isTyped = a.header["Content-Type"]
 	a.isTyped = a.isTyped || a.header.Get("Content-Encoding") != ""
-	_, a.isDated = a.header["Date"]
 
-	a.head.WriteString("HTTP/1.1 ")
-	a.head.WriteString(strconv.Itoa(status))
-	a.head.WriteByte(' ')
-	if text := http.StatusText(status); text != "" {
-		a.head.WriteString(text)
-	} else {
-		a.head.WriteString("status code " + strconv.Itoa(status))
+	code := strconv.Itoa(status)
+	text := http.StatusText(status)
+	if text == "" {
+		text = "status code " + code
 	}
-	a.head.WriteString("\r\n")
-	exclude := unsent
-	if !a.mayHaveBody() {
-		exclude = unsentWithoutBody
+	a.head.WriteString(version + " " + code + " " + text + "\r\n")
+	unsent := map[string]bool{"Transfer-Encoding": true, "Content-Length": !a.mayHaveBody()}
+	_ = a.header.WriteSubset(a.head, unsent) // a buffer takes everything
+	if _, isDated := a.header["Date"]; !isDated {
+		a.head.WriteString("Date: ")
+		a.head.Write(time.Now().UTC().AppendFormat(a.head.AvailableBuffer(), http.TimeFormat))
+		a.head.WriteString("\r\n")
 	}
-	_ = a.header.WriteSubset(a.head, exclude) // a buffer takes everything
 }
 
 func (a *answer) mayHaveBody() bool {
@@ -78,45 +68,24 @@ func (a *answer) mayHaveBody() bool {
 
 // Write implements [http.ResponseWriter].
 func (a *answer) Write(text []byte) (int, error) {
-	if err := a.admit(len(text)); err != nil {
-		return 0, err
-	}
-	return a.body.Write(text)
-}
-
-// WriteString implements [io.StringWriter].
-func (a *answer) WriteString(text string) (int, error) {
-	if err := a.admit(len(text)); err != nil {
-		return 0, err
-	}
-	return a.body.WriteString(text)
-}
-
-// admit returns why more of a body must not be written, if there is a reason.
-func (a *answer) admit(more int) error {
 	a.WriteHeader(http.StatusOK) // unless the handler has said another status
 	switch {
 	case a.body == nil:
-		return net.ErrClosed
-	case more == 0:
-		return nil
+		return 0, net.ErrClosed
+	case len(text) == 0:
+		return 0, nil
 	case !a.mayHaveBody():
-		return http.ErrBodyNotAllowed
+		return 0, http.ErrBodyNotAllowed
 	}
-	if a.written += more; a.declared >= 0 && a.written > a.declared {
-		return http.ErrContentLength
+	if a.written += len(text); a.declared >= 0 && a.written > a.declared {
+		return 0, http.ErrContentLength
 	}
-	return nil
+	return a.body.Write(text)
 }
 
 // finish returns the whole answer, after its handler has returned.
 func (a *answer) finish() []byte {
 	a.WriteHeader(http.StatusOK) // unless the handler has said a status
-	if !a.isDated {
-		a.head.WriteString("Date: ")
-		a.head.Write(time.Now().UTC().AppendFormat(a.head.AvailableBuffer(), http.TimeFormat))
-		a.head.WriteString("\r\n")
-	}
 	if a.mayHaveBody() && a.declared < 0 {
 		a.head.WriteString("Content-Length: ")
 		a.head.Write(strconv.AppendInt(a.head.AvailableBuffer(), int64(a.body.Len()), 10))

@@ -16,6 +16,17 @@ const (
 	maxPlainFields = 64
 )
 
+const version = "HTTP/1.1"
+
+// byRequestLine returns targets by the only request line that is plain for each.
+func byRequestLine(targets []string) map[string]string {
+	all := make(map[string]string)
+	for _, target := range targets {
+		all[http.MethodPost+" "+target+" "+version] = target
+	}
+	return all
+}
+
 // exchange is one plain request and its answer. A handler may keep what it gets, as with
 // net/http. So an exchange is not used again, and its text is a copy of what was read.
 type exchange struct {
@@ -24,7 +35,6 @@ type exchange struct {
 	header  int // how many bytes it has
 	body    plainBody
 	answer  answer
-	values  [12]string // of the fields; more of them are elsewhere
 }
 
 // forget forgets the buffers of an exchange that has ended. Its handler must not read or write
@@ -38,22 +48,18 @@ func (x *exchange) forget() {
 // in order. The body may still be on its way, but nothing may be behind it. The request is as
 // net/http makes it of the same bytes, and has what all requests of its connection share. If
 // there is any doubt, readPlain returns nil: net/http has to judge.
-func readPlain(text []byte, shared *http.Request, targets map[string]bool) *exchange {
-	const method, protocol = "POST", "HTTP/1.1"
-	end := bytes.Index(text, []byte("\r\n\r\n"))
-	if end < 0 || !bytes.HasPrefix(text, []byte(method+" ")) {
+func readPlain(text []byte, shared *http.Request, targets map[string]string) *exchange {
+	line, rest, _ := bytes.Cut(text, []byte("\r\n"))
+	target, isPlain := targets[string(line)]
+	end := bytes.Index(rest, []byte("\r\n\r\n"))
+	if !isPlain || end < 0 {
 		return nil
 	}
-	line, fields, _ := strings.Cut(string(text[:end+2]), "\r\n")
-	target, isPlain := strings.CutSuffix(line[len(method)+1:], " "+protocol)
-	if !isPlain || !targets[target] {
-		return nil
-	}
-	x := &exchange{request: *shared, url: url.URL{Path: target}, header: end + 4}
+	x := &exchange{request: *shared, url: url.URL{Path: target}, header: len(text) - len(rest) + end + len("\r\n\r\n")}
 	r := &x.request
-	r.Method, r.RequestURI, r.URL = method, target, &x.url
-	r.Proto, r.ProtoMajor, r.ProtoMinor = protocol, 1, 1
-	if !x.readFields(fields) || !x.readLength() || len(text) > x.size() {
+	r.Method, r.RequestURI, r.URL = http.MethodPost, target, &x.url
+	r.Proto, r.ProtoMajor, r.ProtoMinor = version, 1, 1
+	if !x.readFields(string(rest[:end+2])) || !x.readLength() || len(text) > x.size() {
 		return nil
 	}
 	return x
@@ -68,11 +74,7 @@ func (x *exchange) readFields(lines string) bool {
 	if count > maxPlainFields {
 		return false
 	}
-	values := x.values[:]
-	if count > len(values) {
-		values = make([]string, count)
-	}
-	r := &x.request
+	r, values := &x.request, make([]string, count)
 	r.Header = make(http.Header, count)
 	for i := range count {
 		var line string
@@ -111,13 +113,9 @@ func isSpecial(name string) bool {
 
 // readLength reads how long the body is.
 func (x *exchange) readLength() bool {
-	length := x.request.Header["Content-Length"]
-	if len(length) == 0 || !consistsOf(length[0], inNumber) {
-		return false
-	}
-	size, err := strconv.Atoi(length[0])
-	x.request.ContentLength = int64(size)
-	return err == nil && size <= maxPlain-x.header
+	length, err := strconv.ParseUint(x.request.Header.Get("Content-Length"), 10, 16) // takes digits only
+	x.request.ContentLength = int64(length)
+	return err == nil && x.size() <= maxPlain
 }
 
 // setBody gives a request its body, when the whole request has come.
@@ -157,18 +155,15 @@ func (b *plainBody) Close() error {
 type class uint8
 
 const (
-	inName   class = 1 << iota // of the name of a field; fewer than in a token (RFC 9110, 5.6.2)
-	inValue                    // of the value of a field; fewer than in RFC 9110, 5.5
-	inHost                     // of Host
-	inNumber                   // of Content-Length
+	inName  class = 1 << iota // of the name of a field; fewer than in a token (RFC 9110, 5.6.2)
+	inValue                   // of the value of a field; fewer than in RFC 9110, 5.5
+	inHost                    // of Host
 )
 
 var classes = func() (all [256]class) {
 	for b := range all {
 		switch b := byte(b); {
-		case b >= '0' && b <= '9':
-			all[b] = inName | inValue | inHost | inNumber
-		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '-':
+		case b >= '0' && b <= '9', b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '-':
 			all[b] = inName | inValue | inHost
 		case b == '.', b == ':', b == '[', b == ']':
 			all[b] = inValue | inHost
