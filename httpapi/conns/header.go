@@ -21,7 +21,7 @@ const (
 
 // MaxFields is how many fields the header of a request may have. Clients send about 20, and
 // proxies and single sign-on add some. Apache and Envoy take 100 by default, HAProxy 101. A
-// connection over HTTP/1 is closed when more have come.
+// connection over HTTP/1 is closed when more have come and the header still goes on.
 const MaxFields = 256
 
 // errEnded ends the reads of a connection that the guard has closed.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ func (x *exchange) size() int { return x.header + int(x.request.ContentLength) }
 
 // readFields reads the fields of the header. Each line ends with CR and LF.
 func (x *exchange) readFields(lines string) bool {
-	count := strings.Count(lines, "\r\n")
+	count := strings.Count(lines, "\n") // faster than counting "\r\n"
 	if count > maxPlainFields {
 		return false
 	}
@@ -80,11 +81,10 @@ func (x *exchange) readFields(lines string) bool {
 		var line string
 		line, lines, _ = strings.Cut(lines, "\r\n")
 		name, value, isField := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
 		if !isField || name == "" || !consistsOf(name, inName) || !consistsOf(value, inValue) {
 			return false
 		}
-		name = http.CanonicalHeaderKey(name)
+		name, value = http.CanonicalHeaderKey(name), textproto.TrimString(value)
 		if r.Header[name] != nil || isSpecial(name) || name == "Connection" && !strings.EqualFold(value, "keep-alive") {
 			return false
 		}

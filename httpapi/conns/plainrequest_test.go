@@ -78,6 +78,7 @@ var otherRequests = map[string]string{
 	"a field twice":                 plainPost("X: a\r\nX: a\r\n", "abc"),
 	"a field twice, in both cases":  plainPost("X-Y: a\r\nx-y: b\r\n", "abc"),
 	"no Host":                       strings.Replace(plainPost("", "abc"), "Host", "X", 1),
+	"no Host, and a name twice":     strings.Replace(plainPost("X: a\r\n", "abc"), "Host", "X", 1),
 	"an empty Host":                 strings.Replace(plainPost("", "abc"), "localhost:3002", "", 1),
 	"two Hosts":                     plainPost("Host: a\r\n", "abc"),
 	"a Host with a slash":           strings.Replace(plainPost("", "abc"), "localhost", "a/b", 1),
