@@ -280,8 +280,8 @@ func (g *Guard) watch(l *lot) {
 		c.guard.endSleeping(c)
 	}
 	for _, p := range plain {
-		p.cancel()
 		_ = p.conn.Conn.Close() // an error means that it is closed already
+		p.cancel()              // not before: the handler could still answer
 	}
 	l.answering.Wait()
 }
