@@ -64,6 +64,15 @@ func (c *crowd) remove(removed entry) {
 	}
 }
 
+// moveUp notes that the events after a sequence have the sequences before theirs now.
+func (c *crowd) moveUp(sequence uint64) {
+	for key, latest := range c.latest {
+		if latest > sequence {
+			c.latest[key] = latest - 1
+		}
+	}
+}
+
 // change adds an event to the tally of a key, or removes it from the tally, as by does.
 // It deletes a tally that is then empty.
 func change[K comparable](tallies map[K]tally, key K, e *event, by func(*tally, *event)) {

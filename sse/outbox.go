@@ -48,18 +48,19 @@ type entry struct {
 // guards the outbox.
 type outbox struct {
 	// set once
-	limits OutboxLimits
-	budget *budget.Budget
+	limits       OutboxLimits
+	budget       *budget.Budget
+	isReplicated bool // a log says what is written
 
 	// guarded by the socket's lock
-	entries []entry // in the order of their sequences; an event that was replaced leaves a gap
+	entries []entry // in the order of their sequences, without a gap
 	dropped int     // unused places in the array of entries, before the first entry
 	kept    int     // how many entries were written: they come first
 
 	last      uint64 // sequence of the newest event; 0: there was none
 	written   uint64 // highest sequence that any reader has written
 	confirmed uint64 // highest sequence that the client has confirmed
-	forgotten uint64 // highest sequence that was held and is not any more, although it was not replaced
+	forgotten uint64 // highest sequence that was held and is not any more
 	handed    uint64 // highest sequence that is on its way to the client: it cannot be replaced
 
 	unsent   tally  // of the events after written
@@ -166,9 +167,10 @@ func (o *outbox) counted() *crowd {
 func (o *outbox) hand(sequence uint64) { o.handed = max(o.handed, sequence) }
 
 // sameKey finds the unsent event with the same key as e. An event that is on its way to the
-// client does not count.
+// client does not count. If there are several nodes, nobody can tell soon enough what is on its
+// way: then there is no such event.
 func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
-	if e.key == 0 {
+	if e.key == 0 || o.isReplicated {
 		return 0, false
 	}
 	if o.crowd != nil || o.unsent.events > fewUnsent {
@@ -183,7 +185,8 @@ func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 	return 0, false
 }
 
-// drop forgets an unsent event, because a newer one says all that it said.
+// drop forgets an unsent event, because a newer one says all that it said. The events after it
+// move up by one: nobody has seen their sequences, and clients may count on having no gap.
 func (o *outbox) drop(sequence uint64) {
 	i := o.search(sequence)
 	dropped := o.entries[i]
@@ -191,6 +194,13 @@ func (o *outbox) drop(sequence uint64) {
 	dropped.event.release()
 	o.budget.Charge(-entryBytes)
 	o.entries = slices.Delete(o.entries, i, i+1)
+	for j := range o.entries[i:] {
+		o.entries[i+j].sequence--
+	}
+	o.last--
+	if o.crowd != nil {
+		o.crowd.moveUp(sequence)
+	}
 }
 
 // search returns the place of the first entry that has this sequence or a later one.
@@ -233,7 +243,7 @@ func (o *outbox) batch(position uint64, add func(*event)) uint64 {
 	return position
 }
 
-// holds reports whether the outbox has all events after a position that were not replaced.
+// holds reports whether the outbox has all events after a position, without a gap.
 // It returns false for a position from the future: the server never handed that out.
 func (o *outbox) holds(position uint64) bool {
 	return position >= o.forgotten && position <= o.last

@@ -16,24 +16,21 @@ import (
 // modelOutbox does what an outbox must do, in the plainest and slowest way.
 type modelOutbox struct {
 	limits    OutboxLimits
-	events    []modelEntry // all events that were ever put in; the first has the sequence 1
+	events    []modelEntry // all events that were put in and not replaced; the first has the sequence 1
 	forgotten int          // the sequence up to which nothing is held
 	written   int          // the sequence up to which all was written
 	handed    int          // the sequence up to which all is on its way
 }
 
 type modelEntry struct {
-	event      *event
-	at         time.Duration // when it was put in or, later, written
-	isReplaced bool
+	event *event
+	at    time.Duration // when it was put in or, later, written
 }
 
 // held returns the events that are held with sequences after one and up to another.
 func (m *modelOutbox) held(after, upTo int) (held []*event) {
 	for _, e := range m.events[max(after, m.forgotten):max(after, m.forgotten, upTo)] {
-		if !e.isReplaced {
-			held = append(held, e.event)
-		}
+		held = append(held, e.event)
 	}
 	return held
 }
@@ -54,7 +51,7 @@ func (m *modelOutbox) tally(of func(*event) bool) (t tally) {
 // sameKey returns the place of the event that e replaces, or -1.
 func (m *modelOutbox) sameKey(e *event) int {
 	for i := len(m.events) - 1; i >= max(m.written, m.handed) && e.key != 0; i-- {
-		if !m.events[i].isReplaced && m.events[i].event.key == e.key {
+		if m.events[i].event.key == e.key {
 			return i
 		}
 	}
@@ -122,7 +119,7 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 				isTaken := at >= 0 || !m.isFull(e)
 				require.Equal(t, isTaken, o.put(e, now))
 				if at >= 0 {
-					m.events[at].isReplaced = true
+					m.events = slices.Delete(m.events, at, at+1)
 				}
 				if isTaken {
 					m.events = append(m.events, modelEntry{event: e, at: now})
@@ -142,13 +139,13 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 				o.handed = uint64(position)
 			case "expire":
 				before := now - 20*time.Second
-				for len(m.kept()) > 0 && m.events[m.oldest()].at < before {
-					m.forgotten = m.oldest() + 1
+				for len(m.kept()) > 0 && m.events[m.forgotten].at < before {
+					m.forgotten++
 				}
 				o.expire(before)
 			case "trim":
 				for len(m.kept()) > 1 && sizeOf(m.kept()) > 100 {
-					m.forgotten = m.oldest() + 1
+					m.forgotten++
 				}
 				o.trim(100)
 			}
@@ -162,18 +159,13 @@ func TestAnOutboxAgreesWithItsModel(t *testing.T) {
 	})
 }
 
-// oldest returns the place of the oldest event that is held.
-func (m *modelOutbox) oldest() int {
-	return m.forgotten + slices.IndexFunc(m.events[m.forgotten:], func(e modelEntry) bool { return !e.isReplaced })
-}
-
 func (m *modelOutbox) write(position int, now time.Duration) {
 	for i := m.written; i < position; i++ {
 		m.events[i].at = now
 	}
 	m.written = max(m.written, position)
 	for len(m.kept()) > 1 && (len(m.kept()) > m.limits.RetainedEvents || sizeOf(m.kept()) > m.limits.RetainedBytes) {
-		m.forgotten = m.oldest() + 1
+		m.forgotten++
 	}
 }
 
@@ -183,9 +175,6 @@ func (m *modelOutbox) compare(t *rapid.T, o *outbox, account *budget.Budget, ori
 	require.False(t, m.forgotten > 0 && o.holds(uint64(m.forgotten-1)))
 	position := uint64(m.forgotten)
 	for i := m.forgotten; i < len(m.events); i++ {
-		if m.events[i].isReplaced {
-			continue
-		}
 		e, sequence, there := o.after(position)
 		require.True(t, there)
 		require.EqualValues(t, i+1, sequence)

@@ -144,6 +144,7 @@ func TestASlowMemberHoldsUpNoBroadcastForLong(t *testing.T) {
 }
 
 func TestOfUnsentEventsWithOneKeyTheLastArrivesInItsOwnPlace(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()
@@ -173,6 +174,7 @@ func TestOfUnsentEventsWithOneKeyTheLastArrivesInItsOwnPlace(t *testing.T) {
 // An event that a reader has taken is on its way. The next event with its key comes after
 // it.
 func TestAnEventThatIsBeingWrittenIsNotReplaced(t *testing.T) {
+	onlyAlone(t)
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
 		synctest.Wait()

@@ -87,7 +87,7 @@ type farewell struct {
 }
 
 func newSocket(h *Hub, id string) *socket {
-	return &socket{
+	s := &socket{
 		hub:         h,
 		id:          id,
 		connectedAt: h.options.Now(),
@@ -95,6 +95,8 @@ func newSocket(h *Hub, id string) *socket {
 		unreadSince: h.clock(),
 		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}
+	s.outbox.isReplicated = h.isReplicated()
+	return s
 }
 
 // attach makes r the socket's reader of the events after position. If the socket has a
