@@ -295,6 +295,10 @@ func TestCallsHaveCredentialsThatAreGood(t *testing.T) {
 		p.untilIn(soon, "connected still", `peer().state === "connected"`)
 		require.Equal(t, 1, evaluate[int](p, `room.send("still here")`))
 	}
+	for _, p := range []*tab{ada, bob} { // otherwise a candidate may come when the other tab is closed already
+		p.untilIn(soon, "all candidates are there", `peer().connection.iceGatheringState === "complete"`)
+		require.Equal(t, 1, evaluate[int](p, `room.send("and sent")`)) // behind the candidates
+	}
 }
 
 // An app's own ICE servers stay as they are.
