@@ -185,8 +185,9 @@ func joined(batch []*outgoing) []byte {
 }
 
 // insist repeats a request that got lost, with the same Idempotency-Key, while a
-// caller waits for it. A request that was refused as rate-limited gets a new key: for
-// the old key the server would only repeat its refusal.
+// caller waits for it. It also repeats what several nodes cannot accept now. A request that
+// was refused as rate-limited gets a new key: for the old key the server would only repeat its
+// refusal.
 func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []error, err error) {
 	// All tries use the token of one socket: a repeat for another socket would be a new
 	// request.
@@ -202,6 +203,8 @@ func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []
 			return results, nil
 		case errors.As(err, &problem) && problem.Name() == "rate-limited":
 			wait, key = max(problem.RetryAfter, time.Second), rand.Text()
+		case errors.As(err, &problem) && (problem.Name() == "not-ready" || problem.Name() == "outcome-unknown"):
+			wait = max(problem.RetryAfter, pause.next()) // the nodes of the server do not reach each other
 		case errors.As(err, &problem):
 			return nil, err
 		default:

@@ -29,9 +29,9 @@ const Production = "production"
 type Options struct {
 	Hub   *sse.Hub
 	Rooms *rooms.Rooms
-	// Machine applies what clients and operators ask for to Hub and Rooms.
-	Machine *machine.Machine
-	Logger  *slog.Logger
+	// State applies what clients and operators ask for to Hub and Rooms.
+	State  machine.State
+	Logger *slog.Logger
 
 	// Access verifies the access token with which a client joins a room. Nil: every
 	// client may join every room, and do everything there.
@@ -85,7 +85,7 @@ type Options struct {
 type API struct {
 	hub         *sse.Hub
 	rooms       *rooms.Rooms
-	machine     *machine.Machine
+	state       machine.State
 	logger      *slog.Logger
 	metrics     *Metrics
 	access      *access.Verifier // nil: rooms are open to all
@@ -127,7 +127,7 @@ func New(o Options) (*API, error) {
 	a := &API{
 		hub:         o.Hub,
 		rooms:       o.Rooms,
-		machine:     o.Machine,
+		state:       o.State,
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
 		access:      o.Access,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 
 	"signaling-server/access"
@@ -139,9 +140,9 @@ func (k *asking) weightOf(act *machine.Act) int {
 }
 
 // apply applies what a POST asks for, and counts what is accepted.
-func (a *API) apply(post *machine.Post) (outcomes machine.Outcomes, isRepeat bool, err error) {
+func (a *API) apply(ctx context.Context, post *machine.Post) (outcomes machine.Outcomes, isRepeat bool, err error) {
 	defer a.hub.Flush() // before the answer, which the client may be slow to read; once, so that the events for one target go into one write
-	outcomes, isRepeat, err = a.machine.Post(post)
+	outcomes, isRepeat, err = a.state.Post(ctx, post)
 	if err == nil && !isRepeat {
 		a.count(post, outcomes)
 	}

@@ -39,7 +39,7 @@ func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (so
 	if !ok {
 		return socket, nil, noBeaconToken
 	}
-	socket, err = a.socketOf(token)
+	socket, err = a.socketOf(r.Context(), token)
 	return socket, event, err
 }
 

@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
+	"signaling-server/machine"
 	"signaling-server/sse"
 )
 
@@ -294,4 +297,74 @@ func draining(t *testing.T, w *witness) {
 	require.NotEmpty(t, s.ask(t, http.StatusServiceUnavailable, http.MethodGet, "/readyz", nil).Get("Retry-After"))
 	_, health := s.get(t, "/health")
 	require.Equal(t, "draining", health["status"])
+}
+
+// failing is a state that fails with an error, while there is one.
+type failing struct {
+	machine.State
+	err atomic.Pointer[error]
+}
+
+func (f *failing) now() error {
+	if err := f.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (f *failing) Post(ctx context.Context, p *machine.Post) (machine.Outcomes, bool, error) {
+	if err := f.now(); err != nil {
+		return "", false, err
+	}
+	return f.State.Post(ctx, p)
+}
+
+func (f *failing) Operate(ctx context.Context, o machine.Operation) (machine.Outcome, error) {
+	if err := f.now(); err != nil {
+		return 0, err
+	}
+	return f.State.Operate(ctx, o)
+}
+
+func (f *failing) Ready() error { return f.now() }
+
+func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
+	state := &failing{}
+	s := w.newServer(t, sse.Options{}, 100, func(u *setup) {
+		u.State = func(alone machine.State) machine.State {
+			state.State = alone
+			return state
+		}
+	})
+	p := s.join(t, "room", "Ada")
+	own := map[string]string{"Authorization": "Bearer " + p.token, "Content-Type": "application/json"}
+	post := func(path, body string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+		require.NoError(t, err)
+		for name, value := range own {
+			r.Header.Set(name, value)
+		}
+		status, _ := s.do(t, r)
+		return status
+	}
+	for status, err := range map[int]error{http.StatusServiceUnavailable: machine.ErrNotReady, http.StatusGatewayTimeout: machine.ErrUnknown} {
+		state.err.Store(&err)
+		require.Equal(t, status, post("/events", ping))
+		require.Equal(t, status, post("/events/batch", `{"events":[`+ping+`]}`))
+		require.Equal(t, status, post("/rooms/room/events", `{"type":"announcement","data":1}`))
+		for path, method := range map[string]string{
+			"/events": http.MethodGet, "/events/stream": http.MethodPost, "/events/poll": http.MethodGet,
+			"/rooms/room": http.MethodDelete, "/connections/" + p.socketID: http.MethodDelete,
+		} {
+			header := s.ask(t, status, method, path, nil)
+			require.Equal(t, "1", header.Get("Retry-After"), path)
+		}
+		s.ask(t, status, http.MethodPost, "/rooms/room/lock", nil)
+		s.ask(t, status, http.MethodDelete, "/rooms/room/lock", nil)
+		if status == http.StatusServiceUnavailable {
+			s.ask(t, status, http.MethodGet, "/readyz", nil)
+		}
+		state.err.Store(nil)
+	}
+	p.quiet()
 }

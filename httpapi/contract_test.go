@@ -45,6 +45,7 @@ var scenarios = []struct {
 	{"wrong events are refused", wrongEventsAreRefused},
 	{"bodies that nobody wants are not read", bodiesAreNotRead},
 	{"memory is used up", memoryIsUsedUp},
+	{"the nodes do not reach each other", theNodesDoNotReachEachOther},
 	{"at capacity", atCapacity},
 	{"rates are limited", ratesAreLimited},
 	{"requests at once are limited", requestsAtOnceAreLimited},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -41,15 +42,16 @@ func isKey(text string) bool {
 // applyOnce returns the outcomes of a POST with so many events. If its key was used before,
 // they are those of the first POST with the key. Otherwise ask adds what the POST asks for,
 // and that is applied. So no limit and no access token matters to a repeat.
-func (a *API) applyOnce(socket sse.Ref, post *machine.Post, events int, ask func()) (outcomes machine.Outcomes, isRepeat bool, err error) {
+func (a *API) applyOnce(ctx context.Context, socket sse.Ref, post *machine.Post, events int, ask func()) (outcomes machine.Outcomes, isRepeat bool, err error) {
 	outcomes, isRepeat, err = stateOf(socket).keys.Recall(post.Key)
 	if !isRepeat {
 		ask()
-		outcomes, isRepeat, err = a.apply(post)
+		outcomes, isRepeat, err = a.apply(ctx, post)
 	}
 	switch {
 	case errors.Is(err, machine.ErrKeyReused):
 		err = problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; use a new key for each event"))
+	case err != nil:
 	case len(outcomes) != events:
 		err = errUnanswered
 	case outcomes.Has(machine.Failed):

@@ -115,5 +115,8 @@ func (a *API) getReadiness(w http.ResponseWriter, _ *http.Request, _ params) err
 	if a.hub.Draining() {
 		return sse.ErrDraining
 	}
+	if err := a.state.Ready(); err != nil {
+		return err
+	}
 	return writeJSON(w, probe{"ready"})
 }

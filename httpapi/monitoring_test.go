@@ -291,7 +291,7 @@ func TestEveryProblemIsExplained(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100)
 	for _, name := range []string{
 		"malformed-json", "unknown-session", "access-denied", "target-not-found", "not-found", "method-not-allowed", "not-in-room", "room-full",
-		"payload-too-large", "unsupported-media-type", "validation-failed", "rate-limited", "target-overflow", "header-too-large", "shutting-down", "at-capacity",
+		"payload-too-large", "unsupported-media-type", "validation-failed", "rate-limited", "target-overflow", "header-too-large", "shutting-down", "at-capacity", "not-ready", "outcome-unknown",
 	} {
 		response, err := s.Client().Get(s.URL + "/problems/" + name)
 		require.NoError(t, err)

@@ -34,7 +34,11 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 		return problem.Invalid(problem.Field("reason", "name", wrong))
 	}
 	socketID := p.ByName("socketId")
-	if a.machine.Operate(machine.Operation{Kind: machine.Kick, ID: socketID, Reason: why}) != machine.Accepted {
+	outcome, err := a.state.Operate(r.Context(), machine.Operation{Kind: machine.Kick, ID: socketID, Reason: why})
+	if err != nil {
+		return err
+	}
+	if outcome != machine.Accepted {
 		return problem.NotFound.With("There is no socket with this ID.")
 	}
 	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
@@ -80,8 +84,11 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machin
 		return err
 	}
 	o.ID = roomID
-	outcome := a.machine.Operate(o)
+	outcome, err := a.state.Operate(r.Context(), o)
 	a.hub.Flush()
+	if err != nil {
+		return err
+	}
 	if outcome != machine.Accepted {
 		return outcome.Err()
 	}

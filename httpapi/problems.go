@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"time"
 
 	"signaling-server/access"
 	"signaling-server/httpapi/problem"
@@ -38,6 +39,8 @@ var refusals = []struct {
 	{machine.ErrInvalid, "", problem.ValidationFailed, false, saidMore},
 	{machine.ErrDenied, "", problem.AccessDenied, false, saidMore},
 	{machine.ErrRateLimited, "", problem.RateLimited, true, saidMore},
+	{machine.ErrNotReady, "", problem.NotReady, true, "Nothing of this was accepted. Try again after the time given: any node will do."},
+	{machine.ErrUnknown, "", problem.OutcomeUnknown, true, "Repeat it with the same Idempotency-Key after the time given: nothing is done twice."},
 	{errNoConnection, tcpConnections, problem.AtCapacity, true, "All connections are taken. Try again after the time given."},
 	{errNoMemory, requestMemory, problem.AtCapacity, true, "The server has no memory left for more requests. Try again after the time given."},
 	{sse.ErrAtCapacity, connections, problem.AtCapacity, true, "The server has as many sockets as it may have (MAX_CONNECTIONS). Try again after the time given."},
@@ -49,6 +52,14 @@ const overflowDetail = "A receiver has not yet read what you sent to it: your sh
 
 // saidMore is the detail for a repeat of a POST whose refusal is not remembered in full.
 const saidMore = "The first answer to a request with this Idempotency-Key said more."
+
+// retryAfter returns when to try again after an error. Another node may answer at once.
+func retryAfter(err error) time.Duration {
+	if errors.Is(err, machine.ErrNotReady) || errors.Is(err, machine.ErrUnknown) {
+		return time.Second
+	}
+	return sse.ReconnectAfter()
+}
 
 // problemFor returns the problem that the client gets for an error, and the limit that
 // was reached, if there is one. For a failure of the server the problem is nil.
@@ -76,7 +87,7 @@ func problemFor(err error) (*problem.Problem, limits.Name) {
 		}
 		p := r.problem.With(r.detail)
 		if r.canRetry {
-			p.After(sse.ReconnectAfter())
+			p.After(retryAfter(r.err))
 		}
 		return p, r.limit
 	}

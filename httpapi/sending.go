@@ -24,7 +24,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	}
 	post := in.postOne(socket, key)
 	var refusal error
-	outcomes, isRepeat, err := a.applyOnce(socket, post, 1, func() {
+	outcomes, isRepeat, err := a.applyOnce(r.Context(), socket, post, 1, func() {
 		refusal = (&asking{api: a, socket: socket, post: post}).body(body)
 	})
 	if err != nil {

@@ -14,7 +14,11 @@ import (
 // streamEvents serves a stream (GET /events, POST /events/stream).
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) error {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a stream outlives the server's ReadTimeout
-	err := a.hub.ServeStream(w, r, lastSeen(r), a.clientOf(r))
+	position := lastSeen(r)
+	err := a.meet(r.Context(), position)
+	if err == nil {
+		err = a.hub.ServeStream(w, r, position, a.clientOf(r))
+	}
 	if err != nil && namesEventStream(r) {
 		a.holdBack(r, err)
 		a.refuseEventSource(w, err)
@@ -33,6 +37,9 @@ func (a *API) pollEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	var position *sse.EventID                                      // nil: the client wants a new socket
 	if token, ok := bearer(r); ok {
 		position = &sse.EventID{Token: token, Sequence: after}
+	}
+	if err := a.meet(r.Context(), position); err != nil {
+		return err
 	}
 	return a.hub.ServePoll(w, r, position, wait, a.clientOf(r))
 }
@@ -111,7 +118,7 @@ func namesEventStream(r *http.Request) bool {
 func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
 	reason, p := "at capacity", a.problemOf(err)
 	switch p.Name {
-	case problem.ShuttingDown.Name:
+	case problem.ShuttingDown.Name, problem.NotReady.Name, problem.OutcomeUnknown.Name:
 		reason = "draining"
 	case problem.RateLimited.Name:
 		reason = "rate limited"

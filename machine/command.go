@@ -55,15 +55,24 @@ const (
 
 // Append appends the record, which [ReadRecord] reads.
 func (rec *Record) Append(b []byte) []byte {
+	commands := make([][]byte, len(rec.Commands))
+	for i := range rec.Commands {
+		commands[i] = rec.Commands[i].Append(nil)
+	}
+	return rec.AppendWith(b, commands)
+}
+
+// AppendWith is Append for commands that are bytes already: see [Command.Append].
+func (rec *Record) AppendWith(b []byte, commands [][]byte) []byte {
 	b = append(b, formatVersion)
 	b = wire.AppendText(b, rec.Node)
 	b = binary.AppendUvarint(b, rec.Life)
 	b = binary.AppendUvarint(b, rec.Number)
 	b = wire.AppendTime(b, rec.At)
 	b = append(b, rec.Seed[:]...)
-	b = binary.AppendUvarint(b, uint64(len(rec.Commands)))
-	for i := range rec.Commands {
-		b = rec.Commands[i].append(b)
+	b = binary.AppendUvarint(b, uint64(len(commands)))
+	for _, text := range commands {
+		b = append(b, text...)
 	}
 	return b
 }
@@ -110,7 +119,8 @@ func readCommand(r *wire.Reader) (c Command) {
 	return c
 }
 
-func (c *Command) append(b []byte) []byte {
+// Append appends the command, as a record holds it.
+func (c *Command) Append(b []byte) []byte {
 	switch {
 	case c.Post != nil:
 		return c.Post.Append(append(b, postCommand))

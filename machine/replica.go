@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"signaling-server/internal/wire"
@@ -22,13 +23,13 @@ var ErrVersion = errors.New("machine: another version has written this, and this
 // Replica is a state that changes only by the records of a log. Replicas that apply the same
 // records in the same order are equal, byte by byte: see [Replica.AppendSnapshot].
 //
-// Only one goroutine may call its methods, except Now, Elapsed and NewID, which the parts of
-// the state call while a record is applied.
+// Only one goroutine may call its methods, except Elapsed, which any goroutine may call. The
+// parts of the state call Now and NewID while a record is applied.
 type Replica struct {
 	*Machine
 
 	nodes   map[string]*node // that ever appended something and are not forgotten
-	elapsed time.Duration    // as the log counts it
+	elapsed atomic.Int64     // as the log counts it; any goroutine may read it
 
 	// of the record under way
 	at   time.Time
@@ -52,7 +53,7 @@ func NewReplica() *Replica { return &Replica{nodes: make(map[string]*node)} }
 func (r *Replica) Now() time.Time { return r.at }
 
 // Elapsed returns the time that the log has counted.
-func (r *Replica) Elapsed() time.Duration { return r.elapsed }
+func (r *Replica) Elapsed() time.Duration { return time.Duration(r.elapsed.Load()) }
 
 // NewID returns an ID that no other call returns, and that looks like that of
 // [crypto/rand.Text].
@@ -122,7 +123,7 @@ func (r *Replica) live(name string) {
 			return
 		}
 	}
-	r.elapsed += beat
+	r.elapsed.Add(int64(beat))
 }
 
 // lose notes that a node is lost, unless it has given a sign of life meanwhile.
@@ -135,10 +136,27 @@ func (r *Replica) lose(name string, beats uint64) {
 	r.Hub.DetachNode(name)
 }
 
+// NodeInfo is what the state knows of a node.
+type NodeInfo struct {
+	Name   string
+	Life   uint64
+	Beats  uint64 // how often it has said that it lives
+	IsLost bool
+}
+
+// Nodes describes all nodes that the state knows, in no order.
+func (r *Replica) Nodes() []NodeInfo {
+	all := make([]NodeInfo, 0, len(r.nodes))
+	for name, n := range r.nodes {
+		all = append(all, NodeInfo{name, n.life, n.beats, n.isLost})
+	}
+	return all
+}
+
 // AppendSnapshot appends the state to b. Equal states have equal bytes.
 func (r *Replica) AppendSnapshot(b []byte) []byte {
 	b = append(b, formatVersion)
-	b = binary.AppendVarint(b, int64(r.elapsed))
+	b = binary.AppendVarint(b, r.elapsed.Load())
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		n := r.nodes[name]
@@ -160,7 +178,7 @@ func (r *Replica) Restore(snapshot []byte) error {
 		return ErrVersion
 	}
 	from := wire.NewReader(snapshot[1:])
-	r.elapsed = time.Duration(from.Varint())
+	r.elapsed.Store(from.Varint())
 	for range from.Count() {
 		name := from.Text()
 		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signaling-server/access"
+	"signaling-server/cluster"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/clientip"
 	"signaling-server/iceservers"
@@ -42,6 +43,9 @@ type Options struct {
 	// AdminToken is the token that operators authenticate with. Empty: in production
 	// nobody is an operator, elsewhere everybody is.
 	AdminToken string
+
+	// Cluster makes the server one of several nodes. Nil: it is alone.
+	Cluster *cluster.Options
 
 	// ICEServers are the STUN and TURN servers that clients receive. Zero: none.
 	ICEServers iceservers.Provider
@@ -213,6 +217,7 @@ func (o Options) parts() Parts {
 			Port:            o.Port,
 		},
 		EnforceExpiry: o.EnforceExpiry,
+		Cluster:       o.Cluster,
 	}
 	if o.ClientMemory > 0 {
 		memory := budget.New(o.ClientMemory)

@@ -19,6 +19,7 @@ import (
 
 	signalingserver "signaling-server"
 	"signaling-server/browser"
+	"signaling-server/cluster"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/clientip"
 	"signaling-server/httpapi/conns"
@@ -36,6 +37,7 @@ type Server struct {
 	hub     *sse.Hub
 	rooms   *rooms.Rooms
 	machine *machine.Machine
+	node    *cluster.Node // nil: the server is alone
 	api     *httpapi.API
 	metrics *httpapi.Metrics
 	budget  *budget.Budget // nil: memory has no bound
@@ -68,12 +70,16 @@ type Parts struct {
 	Rooms rooms.Options
 	API   httpapi.Options
 
+	// Cluster makes the server one of several nodes. Nil: it is alone.
+	Cluster *cluster.Options
 	// EnforceExpiry is as in [Options].
 	EnforceExpiry bool
 	// Observe is called with each socket that has ended, gone away or come back, before
 	// the members of its room receive that event. Several goroutines may call it at
 	// once. Nil: it is not called.
 	Observe func(socketID string)
+	// State wraps what applies the commands of clients and operators. Nil: it is not wrapped.
+	State func(machine.State) machine.State
 	// Courier wraps the courier that brings the events of rooms to sockets. Nil: it is
 	// not wrapped.
 	Courier func(rooms.Courier) rooms.Courier
@@ -100,6 +106,18 @@ func Join(p Parts) (*Server, error) {
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
 	p.SSE.OnRead, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.EventDelivered
 	p.SSE.Parking = cmp.Or(p.SSE.Parking, sse.Parking(s.parking))
+	var replica *machine.Replica
+	if p.Cluster != nil {
+		replica = machine.NewReplica()
+		p.Cluster.PermitsExpire = p.EnforceExpiry
+		node, err := cluster.New(*p.Cluster, replica)
+		if err != nil {
+			return nil, err
+		}
+		s.node = node
+		p.SSE.Log, p.SSE.Node, p.SSE.Now, p.SSE.Elapsed = node, p.Cluster.Name, replica.Now, replica.Elapsed
+		p.Rooms.Now, p.Rooms.NewID = replica.Now, replica.NewID
+	}
 	s.hub = sse.NewHub(p.SSE)
 
 	var carrier rooms.Courier = courier{s.hub}
@@ -109,7 +127,13 @@ func Join(p Parts) (*Server, error) {
 	s.rooms = rooms.New(carrier, p.Rooms, p.API.Logger)
 
 	s.machine = &machine.Machine{Hub: s.hub, Rooms: s.rooms, Keys: httpapi.KeysOf, Budget: p.API.Budget}
-	p.API.Hub, p.API.Rooms, p.API.Machine, p.API.Metrics = s.hub, s.rooms, s.machine, s.metrics
+	p.API.Hub, p.API.Rooms, p.API.Metrics, p.API.State = s.hub, s.rooms, s.metrics, machine.Alone{Machine: s.machine}
+	if s.node != nil {
+		replica.Machine, p.API.State = s.machine, s.node
+	}
+	if p.State != nil {
+		p.API.State = p.State(p.API.State)
+	}
 	p.API.Version = cmp.Or(p.API.Version, signalingserver.Version)
 	if p.API.OpenAPI == nil {
 		p.API.OpenAPI = signalingserver.OpenAPI
@@ -205,17 +229,27 @@ func (s *Server) ClientMemory() (used, limit int64) { return s.budget.Used(), s.
 // expired, and closes overdue connections of the guard.
 //
 // Run is called once, before the first request. It returns when all goroutines that it
-// started have ended.
-func (s *Server) Run(ctx context.Context) {
+// started have ended. The error is a sentence that says why this node cannot be one of several
+// any more: then the program must end.
+func (s *Server) Run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { s.hub.Run(ctx) })
-	if s.expires {
+	if s.expires && s.node == nil {
 		running.Go(func() { s.rooms.Run(ctx) })
 	}
 	if guard := s.parking.Guard; guard != nil {
 		running.Go(func() { guard.Run(ctx) })
 	}
+	if s.node == nil {
+		<-ctx.Done()
+		return nil
+	}
+	err = s.node.Run(ctx)
+	cancel()
+	return err
 }
 
 // Drain prepares the stop. It refuses new sockets and events, lets every client receive

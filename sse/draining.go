@@ -52,6 +52,19 @@ func (h *Hub) Drain(ctx context.Context) error {
 	return nil
 }
 
+// Shed ends all readers here, with a disconnected after which their clients come back soon, to
+// another node. Their sockets live on.
+func (h *Hub) Shed() {
+	for _, s := range h.snapshot(nil) {
+		s.mu.Lock()
+		if s.reader != nil {
+			s.reader.end(true, newDisconnected("draining", "", h.reconnectAfter()), lastWordTime)
+		}
+		s.mu.Unlock()
+	}
+	h.Flush()
+}
+
 // isRead reports whether any reader is being served.
 func (h *Hub) isRead() bool {
 	h.mu.RLock()

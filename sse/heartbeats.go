@@ -21,8 +21,7 @@ func (h *Hub) Heartbeat(socketID string) error {
 	if s == nil {
 		return ErrGone
 	}
-	before := s.heard.Swap(max(1, int64(h.clock())))
-	s.tellHeard(before)
+	s.heard.Store(max(1, int64(h.clock())))
 	return nil
 }
 

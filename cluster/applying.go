@@ -1,0 +1,229 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"signaling-server/machine"
+)
+
+const (
+	// maxCopies is how many copies of records wait for an earlier record. Others are fetched
+	// when their turn comes.
+	maxCopies = 4096
+	// fetchAfter is how long a missing record may take to be heard, before it is fetched.
+	fetchAfter = 20 * time.Millisecond
+)
+
+// applied is what this node has applied, and what it has heard of the log beyond that.
+type applied struct {
+	wake chan struct{} // holds a value when a copy has come
+
+	mu     sync.Mutex // guards what follows
+	last   uint64     // sequence of the last record that was applied
+	newest uint64     // the highest sequence that was heard of
+	copies map[uint64][]byte
+	moved  chan struct{} // closed, and made anew, when last moves
+}
+
+// heard notes a copy of a record. It never blocks.
+func (n *Node) heard(sequence uint64, record []byte) {
+	a := &n.applied
+	a.mu.Lock()
+	a.newest = max(a.newest, sequence)
+	if sequence > a.last && record != nil && len(a.copies) < maxCopies {
+		a.copies[sequence] = record
+	}
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default: // a value waits already
+	}
+}
+
+// follow hears the copies of records, until ctx is done.
+func (n *Node) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		last, _ := n.applied.position()
+		if err := n.options.Engine.Follow(ctx, last+1, n.heard); err != nil && ctx.Err() == nil {
+			n.logger.Debug("the log is followed anew", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(followAgain):
+			}
+		}
+	}
+	return nil
+}
+
+// followAgain is how long a node waits before it follows the log anew.
+const followAgain = 100 * time.Millisecond
+
+// next returns the copy of the next record, or nil if that was not heard. It also reports
+// whether the log has this record.
+func (a *applied) next() (sequence uint64, record []byte, exists bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	sequence = a.last + 1
+	record = a.copies[sequence]
+	delete(a.copies, sequence)
+	return sequence, record, sequence <= a.newest
+}
+
+func (a *applied) move(sequence uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last, a.newest = sequence, max(a.newest, sequence)
+	close(a.moved)
+	a.moved = make(chan struct{})
+}
+
+// position returns the last record that was applied, and the newest that was heard of.
+func (a *applied) position() (last, newest uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last, a.newest
+}
+
+// await waits until a record is applied.
+func (a *applied) await(ctx context.Context, sequence uint64) error {
+	for {
+		a.mu.Lock()
+		isApplied, moved := a.last >= sequence, a.moved
+		a.mu.Unlock()
+		if isApplied {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// applyAll applies the records of the log in their order, until ctx is done.
+func (n *Node) applyAll(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case take := <-n.between:
+			take()
+			continue
+		case <-n.applied.wake:
+		}
+		if err := n.applyHeard(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// applyHeard applies all that was heard of. It fetches what is missing. After a record that was
+// missing, the next is fetched at once: this node is behind.
+func (n *Node) applyHeard(ctx context.Context) error {
+	for isBehind := false; ctx.Err() == nil; {
+		sequence, record, exists := n.applied.next()
+		if !exists {
+			return nil
+		}
+		if isMissing := record == nil; isMissing {
+			if !isBehind && n.comes(ctx, sequence) {
+				continue
+			}
+			var err error
+			if record, err = n.fetch(ctx, sequence); err != nil {
+				return err
+			}
+			if isBehind = record != nil; !isBehind {
+				continue
+			}
+		} else {
+			isBehind = false
+		}
+		if err := n.apply(sequence, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comes waits a moment for a record that is missing, and reports whether it has come.
+func (n *Node) comes(ctx context.Context, sequence uint64) bool {
+	select {
+	case <-ctx.Done():
+	case <-time.After(fetchAfter):
+	}
+	n.applied.mu.Lock()
+	defer n.applied.mu.Unlock()
+	return n.applied.copies[sequence] != nil
+}
+
+// fetch asks the engine for a record. It returns nil if the engine does not answer.
+func (n *Node) fetch(ctx context.Context, sequence uint64) ([]byte, error) {
+	attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
+	defer cancel()
+	record, err := n.options.Engine.Get(attempt, sequence)
+	if errors.Is(err, ErrForgotten) {
+		return nil, fmt.Errorf("this node is too far behind: the log has forgotten record %d; start the node again, and it begins with the newest snapshot", sequence)
+	}
+	if err != nil {
+		return nil, nil // it is asked again
+	}
+	n.measures.fetched()
+	return record, nil
+}
+
+// apply applies one record.
+func (n *Node) apply(sequence uint64, text []byte) error {
+	record, err := machine.ReadRecord(text)
+	switch {
+	case errors.Is(err, machine.ErrVersion):
+		return fmt.Errorf("record %d was written by another version of this server, which this one cannot run beside: see the release notes", sequence)
+	case err != nil:
+		return fmt.Errorf("record %d of the log cannot be read: %w", sequence, err)
+	}
+	life := n.life.Load()
+	isMine := record.Node == n.options.Name && record.Life == life && life != 0
+	if record.Node == n.options.Name && record.Life > life && life != 0 {
+		return fmt.Errorf("another node has the name %q: give each node a name of its own (NODE_NAME)", n.options.Name)
+	}
+	var waiters []*waiter
+	if isMine {
+		waiters = n.proposals.applied(record.Number)
+	}
+	began := time.Now()
+	isNew := n.replica.Apply(&record, func(place int, result machine.Result) {
+		if waiters != nil && waiters[place] != nil {
+			waiters[place].end(result, nil)
+		}
+	})
+	n.measures.applied(time.Since(began), len(record.Commands))
+	n.applied.move(sequence)
+	n.hub.Flush()
+	if isNew {
+		n.health.note(&record, n.replica.Nodes())
+	}
+	return nil
+}
+
+// CatchUp implements [machine.State]. Callers at the same time share one question to the
+// engine.
+func (n *Node) CatchUp(ctx context.Context) (knowsMore bool, err error) {
+	if err := n.Ready(); err != nil {
+		return false, err
+	}
+	q := n.questions.join()
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if q.err != nil {
+		return false, machine.ErrNotReady
+	}
+	return true, n.applied.await(ctx, q.last)
+}

@@ -1,0 +1,210 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/client"
+)
+
+// caller is one of two clients in a room. Each sends numbers to the other.
+type caller struct {
+	*client.Client
+	room     string
+	peer     atomic.Pointer[string] // the socket ID of the other
+	accepted atomic.Int64           // the highest number that was accepted
+	heard    atomic.Int64           // the highest number that was heard
+	wrong    atomic.Pointer[string] // the first promise that was broken
+	opened   atomic.Int64           // sockets
+}
+
+func newCaller(t *testing.T, url, room string) *caller {
+	c := &caller{room: room}
+	var err error
+	c.Client, err = client.Dial(t.Context(), url)
+	require.NoError(t, err)
+	return c
+}
+
+func (c *caller) breaks(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	c.wrong.CompareAndSwap(nil, &text)
+}
+
+// listen reads events until the client ends.
+func (c *caller) listen() {
+	for event, err := range c.Events() {
+		if err != nil {
+			continue
+		}
+		switch e := event.(type) {
+		case client.ConnectedEvent:
+			if c.opened.Add(1) > 1 {
+				c.breaks("%s lost its socket", c.room)
+			}
+		case client.RoomJoinedEvent:
+			for _, u := range e.Users {
+				if u.SocketID != c.SocketID() {
+					c.peer.Store(&u.SocketID)
+				}
+			}
+		case client.UserConnectedEvent:
+			c.peer.Store(&e.SocketID)
+		case client.UserDisconnectedEvent:
+			c.breaks("%s heard that its peer has gone: %s", c.room, e.Reason)
+		case client.SignalEvent:
+			n, _ := strconv.ParseInt(string(e.Data), 10, 64)
+			if want := c.heard.Load() + 1; n != want {
+				c.breaks("%s heard %v in place of %d", c.room, n, want)
+			}
+			c.heard.Store(n)
+		}
+	}
+}
+
+// call sends numbers until ctx ends, and then until the last is accepted or refused for good.
+func (c *caller) call(ctx context.Context, pause time.Duration) {
+	for n := int64(1); ctx.Err() == nil; n++ {
+		peer := c.peer.Load()
+		if peer == nil {
+			n--
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		within, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		err := c.Send(within, client.SignalMessage{Target: *peer, Data: n})
+		cancel()
+		if err != nil {
+			c.breaks("%s could not send %d: %v", c.room, n, err)
+			return
+		}
+		c.accepted.Store(n)
+		time.Sleep(time.Duration(rand.Int64N(int64(pause))))
+	}
+}
+
+// storm lets pairs call each other while faults does harm, and requires that all that was
+// accepted has arrived, once and in order.
+func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(ctx context.Context)) {
+	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	defer cancel()
+	var listening, calling sync.WaitGroup
+	var all []*caller
+	for i := range pairs {
+		room := fmt.Sprintf("room%d", i)
+		for range 2 {
+			one := newCaller(t, c.url, room)
+			all = append(all, one)
+			listening.Go(one.listen)
+			require.NoError(t, one.Join(ctx, room, "user"))
+		}
+	}
+	for _, one := range all {
+		calling.Go(func() { one.call(ctx, 20*time.Millisecond) })
+	}
+	faults(ctx)
+	calling.Wait()
+	total := int64(0)
+	for i, one := range all {
+		other := all[i^1]
+		require.Eventually(t, func() bool { return one.heard.Load() == other.accepted.Load() || one.wrong.Load() != nil }, 10*time.Second, 5*time.Millisecond,
+			"%s: %d accepted, %d heard", one.room, other.accepted.Load(), one.heard.Load())
+		if wrong := one.wrong.Load(); wrong != nil {
+			require.Fail(t, *wrong)
+		}
+		total += one.heard.Load()
+	}
+	t.Logf("%d events were accepted, and arrived once and in order", total)
+	require.Greater(t, total, int64(pairs))
+	for _, one := range all {
+		_ = one.Close()
+	}
+	listening.Wait()
+}
+
+func nothing(ctx context.Context) { <-ctx.Done() }
+
+func TestThreeNodesAreOneServer(t *testing.T) {
+	t.Parallel()
+	c := newNodes(t, 3)
+	storm(t, c, 5, 2*time.Second, nothing)
+	c.requireEqual()
+}
+
+// requireEqual requires that all nodes list the same.
+func (c *nodes) requireEqual() {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		var seen []string
+		for _, n := range c.list() {
+			active, away, total := n.server.Hub().Counts()
+			seen = append(seen, fmt.Sprint(active, away, total))
+		}
+		return strings.Count(strings.Join(seen, "|"), seen[0]) == len(seen)
+	}, 5*time.Second, 10*time.Millisecond)
+}
+
+// A node is killed, and comes back, again and again.
+func TestNodesMayBeKilled(t *testing.T) {
+	t.Parallel()
+	c := newNodes(t, 3)
+	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			all := c.list()
+			n := all[rand.IntN(len(all))]
+			c.kill(n)
+			time.Sleep(time.Duration(100+rand.IntN(1000)) * time.Millisecond)
+			c.start(n.name)
+			time.Sleep(200 * time.Millisecond)
+		}
+	})
+	c.requireEqual()
+}
+
+// Answers to appends are lost, and copies of records are lost, doubled and late.
+func TestCopiesAndAnswersMayBeLost(t *testing.T) {
+	t.Parallel()
+	c := newNodesOver(t, 3, 4, 3*time.Millisecond)
+	storm(t, c, 5, 3*time.Second, nothing)
+	c.requireEqual()
+}
+
+// Nodes are cut off from the engine, one after the other.
+func TestNodesMayBeCutOff(t *testing.T) {
+	t.Parallel()
+	c := newNodes(t, 3)
+	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			all := c.list()
+			n := all[rand.IntN(len(all))]
+			n.link.isCut.Store(true)
+			time.Sleep(time.Duration(50+rand.IntN(1200)) * time.Millisecond)
+			n.link.isCut.Store(false)
+			time.Sleep(300 * time.Millisecond)
+		}
+	})
+	c.requireEqual()
+}
+
+// The engine is away for longer than any window, and nobody loses anything.
+func TestTheEngineMayBeAway(t *testing.T) {
+	t.Parallel()
+	c := newNodes(t, 3)
+	storm(t, c, 5, 8*time.Second, func(ctx context.Context) {
+		time.Sleep(500 * time.Millisecond)
+		c.engine.isDown.Store(true)
+		time.Sleep(6 * time.Second) // the resume window has 5 s
+		c.engine.isDown.Store(false)
+		<-ctx.Done()
+	})
+	c.requireEqual()
+}

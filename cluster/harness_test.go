@@ -1,0 +1,182 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"signaling-server/cluster"
+	"signaling-server/httpapi"
+	"signaling-server/rooms"
+	"signaling-server/server"
+	"signaling-server/sse"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// debugLog returns a log for a node if CLUSTER_LOG is set: it tells what the nodes do.
+func debugLog(name string) *slog.Logger {
+	if os.Getenv("CLUSTER_LOG") == "" {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("n", name)
+}
+
+// quick are times for tests: a tenth of those in production.
+var quick = cluster.Times{
+	Attempt: 100 * time.Millisecond, Alive: 100 * time.Millisecond, LostAfter: 600 * time.Millisecond, ShedAfter: 300 * time.Millisecond, QuietAfter: 900 * time.Millisecond,
+	RefuseWait: 300 * time.Millisecond, UnknownIn: 2 * time.Second, Written: 20 * time.Millisecond, Snapshot: 300 * time.Millisecond, KeepLog: 3 * time.Second,
+}
+
+// node is one node of a cluster in this process.
+type node struct {
+	name   string
+	link   *link
+	server *server.Server
+	killed chan struct{} // closed when it is killed
+	stop   func()
+}
+
+// nodes are a cluster behind a round robin.
+type nodes struct {
+	t      *testing.T
+	engine *memory
+	lossy  int
+	delay  time.Duration
+	url    string
+
+	next  atomic.Uint64
+	mu    sync.RWMutex // guards what follows
+	alive []*node
+}
+
+// newNodes starts a cluster of so many nodes.
+func newNodes(t *testing.T, count int) *nodes { return newNodesOver(t, count, 0, 0) }
+
+// newNodesOver is newNodes over links that are slow and lose something.
+func newNodesOver(t *testing.T, count, lossy int, delay time.Duration) *nodes {
+	c := &nodes{t: t, engine: newMemory(), lossy: lossy, delay: delay}
+	for i := range count {
+		c.start(fmt.Sprintf("n%d", i+1))
+	}
+	proxy := httptest.NewServer(http.HandlerFunc(c.serve))
+	c.url = proxy.URL
+	t.Cleanup(func() {
+		for _, n := range c.list() {
+			c.kill(n)
+		}
+		proxy.Close()
+	})
+	return c
+}
+
+// start starts a node, and waits until it serves.
+func (c *nodes) start(name string) *node {
+	n := &node{name: name, link: &link{engine: c.engine, lossy: c.lossy, delay: c.delay}, killed: make(chan struct{})}
+	joined, err := server.Join(server.Parts{
+		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: 2 * time.Second},
+		Rooms:   rooms.Options{Members: 100},
+		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: debugLog(name)},
+		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: quick, Logger: debugLog(name)},
+	})
+	require.NoError(c.t, err)
+	n.server = joined
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { joined.Run(ctx) })
+	n.stop = func() {
+		n.link.isCut.Store(true) // nothing that it still does is heard of
+		close(n.killed)
+		cancel()
+		running.Wait()
+	}
+	require.Eventually(c.t, func() bool { return n.isReady() }, 5*time.Second, 5*time.Millisecond, "%s is not ready", name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive = append(c.alive, n)
+	return n
+}
+
+func (n *node) isReady() bool {
+	answer := httptest.NewRecorder()
+	n.server.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	return answer.Code == http.StatusOK
+}
+
+func (c *nodes) list() []*node {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return append([]*node(nil), c.alive...)
+}
+
+// kill ends a node as kill -9 does: what it has not sent is lost, and its connections break.
+func (c *nodes) kill(n *node) {
+	c.mu.Lock()
+	for i, other := range c.alive {
+		if other == n {
+			c.alive = append(c.alive[:i:i], c.alive[i+1:]...)
+			break
+		}
+	}
+	c.mu.Unlock()
+	n.stop()
+}
+
+// serve hands each request to the next node that lives.
+func (c *nodes) serve(w http.ResponseWriter, r *http.Request) {
+	all := c.list()
+	if len(all) == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	n := all[c.next.Add(1)%uint64(len(all))]
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() { // ends with the request
+		defer close(done)
+		select {
+		case <-n.killed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	m := &mortal{ResponseWriter: w, killed: n.killed}
+	n.server.Handler().ServeHTTP(m, r.WithContext(ctx))
+	cancel()
+	<-done
+	select {
+	case <-n.killed:
+		panic(http.ErrAbortHandler) // its connection breaks
+	default:
+	}
+}
+
+// mortal is an answer that breaks when its node is killed.
+type mortal struct {
+	http.ResponseWriter
+	killed chan struct{}
+}
+
+// Write implements [http.ResponseWriter].
+func (m *mortal) Write(text []byte) (int, error) {
+	select {
+	case <-m.killed:
+		return 0, errCut
+	default:
+		return m.ResponseWriter.Write(text)
+	}
+}
+
+// Unwrap is for [http.ResponseController].
+func (m *mortal) Unwrap() http.ResponseWriter { return m.ResponseWriter }

@@ -1,0 +1,209 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"signaling-server/machine"
+	"signaling-server/sse"
+)
+
+// watchEvery is how often a node looks at itself and at the others.
+const watchEvery = 50 * time.Millisecond
+
+// health is what this node knows of all nodes by the records that it has applied.
+type health struct {
+	mu    sync.Mutex // guards what follows
+	peers map[string]*peer
+	heard time.Time // when the last record was applied; zero: none was
+	cut   time.Time // since when no part of the engine is reached; zero: it is reached
+}
+
+// peer is one node. This node is among its own peers.
+type peer struct {
+	beats  uint64         // how often the state counts that it has said that it lives
+	isLost bool           // the state says so
+	missed map[string]int // how often each other node has said so since
+}
+
+// missedBeats returns how often another node has said that it lives since this one did.
+func (p *peer) missedBeats() (most int) {
+	for _, count := range p.missed {
+		most = max(most, count)
+	}
+	return most
+}
+
+// note notes what a record has changed.
+func (h *health) note(record *machine.Record, nodes []machine.NodeInfo) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard = time.Now()
+	for _, n := range nodes {
+		p := h.peers[n.Name]
+		if p == nil {
+			p = &peer{missed: make(map[string]int)}
+			h.peers[n.Name] = p
+		}
+		switch {
+		case n.Name == record.Node && n.Beats > p.beats:
+			clear(p.missed)
+		case n.Name != record.Node && saysThatItLives(record):
+			p.missed[record.Node]++
+		}
+		p.beats, p.isLost = n.Beats, n.IsLost
+	}
+}
+
+func saysThatItLives(record *machine.Record) bool {
+	for _, c := range record.Commands {
+		if c.Node != nil && c.Node.Lost == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// lost returns what to say of the nodes that are lost, as this node sees it.
+func (h *health) lost(own string, t Times) (all []*machine.NodeCommand) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, p := range h.peers {
+		if name != own && !p.isLost && time.Duration(p.missedBeats())*t.Alive >= t.LostAfter {
+			all = append(all, &machine.NodeCommand{Lost: name, Beat: p.beats})
+		}
+	}
+	return all
+}
+
+// isOut returns why this node must end its streams, or "" if it need not.
+func (h *health) isOut(own string, isConnected bool, now time.Time, t Times) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case isConnected:
+		h.cut = time.Time{}
+	case h.cut.IsZero():
+		h.cut = now
+	}
+	p := h.peers[own]
+	switch {
+	case p != nil && p.isLost:
+		return "the other nodes take this node for lost"
+	case p != nil && time.Duration(p.missedBeats())*t.Alive >= t.ShedAfter:
+		return "the other nodes have heard nothing from this node"
+	case !h.cut.IsZero() && now.Sub(h.cut) >= t.ShedAfter:
+		return "this node does not reach the engine"
+	case now.Sub(h.heard) >= t.QuietAfter:
+		return "this node hears nothing of the log"
+	}
+	return ""
+}
+
+// watch says that this node lives, notices those that do not, and tells what readers here have
+// written, until ctx is done. A node that is out ends its streams, and begins again by itself.
+func (n *Node) watch(ctx context.Context) error {
+	if err := n.join(ctx); err != nil {
+		return nil // ctx is done
+	}
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	t := n.options.Times
+	var alive, looked, written, permits time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		now := time.Now()
+		stall := n.proposals.stalls(now, t)
+		if stall < t.Alive && now.Sub(alive) >= t.Alive {
+			alive = now
+			n.proposals.propose(&machine.Command{Node: &machine.NodeCommand{}})
+		}
+		if stall < t.Alive && now.Sub(looked) >= t.Alive {
+			looked = now
+			for _, lost := range n.health.lost(n.options.Name, t) {
+				n.proposals.propose(&machine.Command{Node: lost})
+			}
+		}
+		if now.Sub(written) >= t.Written {
+			written = now
+			for _, c := range n.hub.Written() {
+				n.Propose(c)
+			}
+		}
+		if n.options.PermitsExpire && now.Sub(permits) >= t.Alive {
+			permits = now
+			for _, stay := range n.replica.Rooms.Expired(now) {
+				n.proposals.propose(&machine.Command{Expired: &stay})
+			}
+		}
+		n.setOut(n.health.isOut(n.options.Name, n.options.Engine.Connected(), now, t))
+	}
+}
+
+// join waits until this node has applied what the log has now, and begins its life: one more
+// than that of any node with its name before.
+func (n *Node) join(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
+		last, err := n.options.Engine.Last(attempt)
+		cancel()
+		if err == nil {
+			n.heard(last, nil)
+			if err := n.applied.await(ctx, last); err != nil {
+				return err
+			}
+			n.life.Store(n.lifeBefore() + 1)
+			n.health.mu.Lock()
+			n.health.heard = time.Now()
+			n.health.mu.Unlock()
+			n.logger.Info("this node has joined the cluster", "node", n.options.Name, "record", last)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// lifeBefore returns the last life of this node that the state knows.
+func (n *Node) lifeBefore() (life uint64) {
+	done := make(chan struct{})
+	n.between <- func() {
+		for _, info := range n.replica.Nodes() {
+			if info.Name == n.options.Name {
+				life = info.Life
+			}
+		}
+		close(done)
+	}
+	<-done
+	return life
+}
+
+// setOut makes this node ready, or ends its streams because it is out.
+func (n *Node) setOut(why string) {
+	isOut := why != ""
+	if n.isReady.Load() == !isOut {
+		return
+	}
+	n.isReady.Store(!isOut)
+	if !isOut {
+		n.logger.Info("this node serves", "node", n.options.Name)
+		return
+	}
+	n.logger.Warn("this node is out, and ends its streams", "node", n.options.Name, "because", why)
+	n.hub.Shed()
+}
+
+var _ sse.Log = (*Node)(nil)

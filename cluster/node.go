@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signaling-server/machine"
+	"signaling-server/rooms"
+	"signaling-server/sse"
+)
+
+// Times are how long a node waits for what. They depend on each other: see [Times.check].
+type Times struct {
+	Attempt    time.Duration // for the engine to answer, before it is asked again
+	Alive      time.Duration // between two records that say that a node lives
+	LostAfter  time.Duration // without a record of a node, while the others' go on: it is lost
+	ShedAfter  time.Duration // without a record of its own, or without the engine: a node ends its streams
+	QuietAfter time.Duration // without any record: a node ends its streams. An election of the engine is shorter
+	RefuseWait time.Duration // under way, an append refuses what would have to wait for it
+	UnknownIn  time.Duration // after which requests learn that their fate is unknown
+	Written    time.Duration // between two commands that tell what readers have written
+	Snapshot   time.Duration // between two snapshots
+	KeepLog    time.Duration // at least, for nodes that were paused or cut off
+}
+
+// DefaultTimes returns the times of a cluster in production.
+func DefaultTimes() Times {
+	return Times{
+		Attempt: time.Second, Alive: time.Second, LostAfter: 5 * time.Second, ShedAfter: 3 * time.Second, QuietAfter: 9 * time.Second,
+		RefuseWait: 3 * time.Second, UnknownIn: 20 * time.Second, Written: 200 * time.Millisecond, Snapshot: 30 * time.Second, KeepLog: 5 * time.Minute,
+	}
+}
+
+// check returns an error if the times contradict each other: a node must end its streams
+// before the others may take it for lost, or two nodes would serve one client.
+func (t Times) check() error {
+	switch {
+	case t.ShedAfter+t.Alive >= t.LostAfter:
+		return fmt.Errorf("cluster: a node ends its streams after %v without a record of its own, so it must not be lost before %v", t.ShedAfter, t.ShedAfter+t.Alive)
+	case 2*t.Alive >= t.ShedAfter:
+		return fmt.Errorf("cluster: a node says every %v that it lives, so it must not end its streams within %v", t.Alive, 2*t.Alive)
+	}
+	return nil
+}
+
+// Options configure a node.
+type Options struct {
+	Name   string // of this node, among those of the cluster
+	Engine Engine
+	Times  Times // zero: DefaultTimes
+	// PermitsExpire says that members leave their rooms when their permits run out.
+	PermitsExpire bool
+	Logger        *slog.Logger
+}
+
+// Node is one of the servers that share a log. Any goroutine may call its methods, except Run.
+type Node struct {
+	// set once
+	options Options
+	replica *machine.Replica
+	hub     *sse.Hub
+	logger  *slog.Logger
+
+	proposals proposals
+	applied   applied
+
+	questions questions
+	measures  measures
+	health    health
+	between   chan func() // is called by the goroutine that applies records, between two of them
+
+	life    atomic.Uint64 // of this node; 0: it has not begun
+	isReady atomic.Bool   // it serves requests
+}
+
+// New returns a node that applies the log to a replica. The parts of the replica's machine may
+// be set later, but before Run.
+func New(o Options, replica *machine.Replica) (*Node, error) {
+	o.Times = cmp.Or(o.Times, DefaultTimes())
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	if err := o.Times.check(); err != nil {
+		return nil, err
+	}
+	n := &Node{options: o, replica: replica, logger: o.Logger, between: make(chan func())}
+	n.proposals.wake, n.proposals.sent = make(chan struct{}, 1), make(map[uint64][]*waiter)
+	n.questions.wake = make(chan struct{}, 1)
+	n.health.peers = make(map[string]*peer)
+	n.applied.copies = make(map[uint64][]byte)
+	n.applied.moved = make(chan struct{})
+	n.applied.wake = make(chan struct{}, 1)
+	return n, nil
+}
+
+// Run is the work of the node until ctx is done. It returns when all its goroutines have
+// ended.
+func (n *Node) Run(ctx context.Context) error {
+	n.hub = n.replica.Hub
+	if err := n.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, part := range []func(context.Context) error{n.follow, n.applyAll, n.appendAll, n.askAll, n.watch, n.takeSnapshots} {
+		running.Go(func() {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Submit implements [sse.Log].
+func (n *Node) Submit(ctx context.Context, c sse.Command) error {
+	result, err := n.submit(ctx, &machine.Command{Socket: &c})
+	if err != nil {
+		return err
+	}
+	return result.Err
+}
+
+// Propose implements [sse.Log].
+func (n *Node) Propose(c sse.Command) { n.proposals.propose(&machine.Command{Socket: &c}) }
+
+// Ready implements [machine.State].
+func (n *Node) Ready() error {
+	if !n.isReady.Load() {
+		return machine.ErrNotReady
+	}
+	return nil
+}
+
+// Post implements [machine.State].
+func (n *Node) Post(ctx context.Context, p *machine.Post) (machine.Outcomes, bool, error) {
+	result, err := n.submit(ctx, &machine.Command{Post: p})
+	return result.Outcomes, result.IsRepeat, cmp.Or(err, result.Err)
+}
+
+// Operate implements [machine.State].
+func (n *Node) Operate(ctx context.Context, o machine.Operation) (machine.Outcome, error) {
+	result, err := n.submit(ctx, &machine.Command{Operation: &o})
+	return result.Outcome, err
+}
+
+// Expire makes a member leave its room at all nodes if its permit has run out.
+func (n *Node) Expire(stay rooms.Stay) { n.proposals.propose(&machine.Command{Expired: &stay}) }
+
+// submit brings a command into the log, and waits until this node has applied it. The errors are
+// those of [machine.State].
+func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, error) {
+	if !n.isReady.Load() {
+		return machine.Result{}, machine.ErrNotReady
+	}
+	w := n.proposals.submit(c)
+	if w == nil {
+		return machine.Result{}, machine.ErrNotReady
+	}
+	select {
+	case <-w.done:
+		return w.result, w.err
+	case <-ctx.Done():
+		return machine.Result{}, ctx.Err()
+	}
+}

@@ -1,0 +1,237 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"signaling-server/machine"
+)
+
+const (
+	// maxRecord is how many bytes of commands one record carries, if it has more than one.
+	maxRecord = 256 << 10
+	// maxProposed is how many commands wait that nobody waits for. More are dropped: the node
+	// proposes again what is still due.
+	maxProposed = 1 << 16
+	// appendAgain is how long a node waits before it appends a record again.
+	appendAgain = 50 * time.Millisecond
+)
+
+// proposals are the commands that wait for the next record, and the record that is under way.
+type proposals struct {
+	wake chan struct{} // holds a value when something waits
+
+	mu       sync.Mutex // guards what follows
+	waiting  []proposal
+	proposed int                  // how many of them nobody waits for
+	since    time.Time            // when the append under way began; zero: none is
+	sent     map[uint64][]*waiter // by record: what waits for it
+	dropped  uint64               // commands that were dropped because too many waited
+}
+
+// proposal is a command, in bytes.
+type proposal struct {
+	text   []byte
+	waiter *waiter // nil: nobody waits
+}
+
+// waiter waits for the result of a command.
+type waiter struct {
+	done   chan struct{} // closed when there is a result or an error
+	result machine.Result
+	err    error
+}
+
+func (w *waiter) end(result machine.Result, err error) {
+	w.result, w.err = result, err
+	close(w.done)
+}
+
+// submit adds a command for the next record. It returns nil if the append under way has lasted
+// for too long.
+func (p *proposals) submit(c *machine.Command) *waiter {
+	w := &waiter{done: make(chan struct{})}
+	p.add(proposal{c.Append(nil), w})
+	return w
+}
+
+// propose adds a command that nobody waits for.
+func (p *proposals) propose(c *machine.Command) {
+	p.mu.Lock()
+	isFull := p.proposed >= maxProposed
+	if isFull {
+		p.dropped++
+	} else {
+		p.proposed++
+	}
+	p.mu.Unlock()
+	if !isFull {
+		p.add(proposal{text: c.Append(nil)})
+	}
+}
+
+func (p *proposals) add(one proposal) {
+	p.mu.Lock()
+	p.waiting = append(p.waiting, one)
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default: // a value waits already
+	}
+}
+
+// take takes the commands for one record.
+func (p *proposals) take() (taken []proposal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := 0
+	for len(taken) < len(p.waiting) {
+		next := p.waiting[len(taken)]
+		if size += len(next.text); size > maxRecord && len(taken) > 0 {
+			break
+		}
+		taken = p.waiting[:len(taken)+1]
+	}
+	p.waiting = append([]proposal(nil), p.waiting[len(taken):]...)
+	for _, one := range taken {
+		if one.waiter == nil {
+			p.proposed--
+		}
+	}
+	return taken
+}
+
+// begin notes that a record is under way, and what waits for it.
+func (p *proposals) begin(number uint64, taken []proposal) {
+	waiters := make([]*waiter, len(taken))
+	for i, one := range taken {
+		waiters[i] = one.waiter
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent[number] = waiters
+	p.since = time.Now()
+}
+
+// appended notes that no record is under way.
+func (p *proposals) appended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = time.Time{}
+}
+
+// applied returns what waits for a record that is being applied, by the places of its commands.
+func (p *proposals) applied(number uint64) []*waiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waiters := p.sent[number]
+	delete(p.sent, number)
+	return waiters
+}
+
+// stalls refuses what waits behind an append that lasts for too long, and releases those whose
+// fate is unknown for too long. It returns for how long the append under way has lasted.
+func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
+	p.mu.Lock()
+	if !p.since.IsZero() {
+		stall = now.Sub(p.since)
+	}
+	var refused, unknown []*waiter
+	if stall >= t.RefuseWait {
+		kept := p.waiting[:0]
+		for _, one := range p.waiting {
+			if one.waiter != nil {
+				refused = append(refused, one.waiter)
+			} else {
+				kept = append(kept, one)
+			}
+		}
+		clear(p.waiting[len(kept):])
+		p.waiting = kept
+	}
+	if stall >= t.UnknownIn {
+		for number, waiters := range p.sent {
+			unknown = append(unknown, waiters...)
+			p.sent[number] = nil // the record may still be applied
+		}
+	}
+	p.mu.Unlock()
+	for _, w := range refused {
+		w.end(machine.Result{}, machine.ErrNotReady)
+	}
+	for _, w := range unknown {
+		if w != nil {
+			w.end(machine.Result{}, machine.ErrUnknown)
+		}
+	}
+	return stall
+}
+
+// appendAll appends what is proposed, one record at a time, until ctx is done.
+func (n *Node) appendAll(ctx context.Context) error {
+	for number := uint64(0); ; {
+		select {
+		case <-ctx.Done():
+			n.refuseAll()
+			return nil
+		case <-n.proposals.wake:
+		}
+		for life := n.life.Load(); life != 0 && ctx.Err() == nil; {
+			taken := n.proposals.take()
+			if len(taken) == 0 {
+				break
+			}
+			number++
+			n.appendOne(ctx, life, number, taken)
+		}
+	}
+}
+
+// appendOne appends one record, as often as it takes.
+func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []proposal) {
+	record := machine.Record{Node: n.options.Name, Life: life, Number: number, At: time.Now()}
+	rand.Read(record.Seed[:]) // never fails: crypto/rand ends the process instead
+	commands := make([][]byte, len(taken))
+	for i, one := range taken {
+		commands[i] = one.text
+	}
+	text := record.AppendWith(nil, commands)
+	n.proposals.begin(number, taken)
+	id := fmt.Sprintf("%s/%d/%d", n.options.Name, life, number)
+	for ctx.Err() == nil {
+		began := time.Now()
+		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
+		sequence, err := n.options.Engine.Append(attempt, id, text)
+		cancel()
+		if err == nil {
+			n.measures.appended(time.Since(began), len(taken))
+			n.proposals.appended()
+			n.heard(sequence, text)
+			return
+		}
+		n.measures.failed()
+		select {
+		case <-ctx.Done():
+		case <-time.After(appendAgain):
+		}
+	}
+}
+
+// refuseAll tells those that wait that this node stops.
+func (n *Node) refuseAll() {
+	for {
+		taken := n.proposals.take()
+		if len(taken) == 0 {
+			break
+		}
+		for _, one := range taken {
+			if one.waiter != nil {
+				one.waiter.end(machine.Result{}, machine.ErrNotReady)
+			}
+		}
+	}
+	n.proposals.stalls(time.Now().Add(n.options.Times.UnknownIn), n.options.Times)
+}

@@ -1,0 +1,130 @@
+package cluster
+
+import (
+	"context"
+	"time"
+)
+
+// load begins with the newest snapshot. Without one, the node begins with the first record.
+func (n *Node) load(ctx context.Context) error {
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
+		sequence, snapshot, err := n.newest(attempt)
+		cancel()
+		if err == nil {
+			if sequence > 0 {
+				if err := n.replica.Restore(snapshot); err != nil {
+					return err
+				}
+			}
+			n.applied.move(sequence)
+			return nil
+		}
+		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return ctx.Err()
+}
+
+// newest returns the newest snapshot. It prepares the engine first.
+func (n *Node) newest(ctx context.Context) (sequence uint64, snapshot []byte, err error) {
+	preparing, cancel := context.WithTimeout(ctx, 3*n.options.Times.Attempt)
+	defer cancel()
+	if err := n.options.Engine.Prepare(preparing); err != nil {
+		return 0, nil, err
+	}
+	return n.options.Engine.NewestSnapshot(ctx)
+}
+
+const snapshotTimeout = 30 * time.Second
+
+// takeSnapshots takes a snapshot now and then, if this node is the first of those that live. It
+// lets the log forget what no node needs any more.
+func (n *Node) takeSnapshots(ctx context.Context) error {
+	ticker := time.NewTicker(n.options.Times.Snapshot)
+	defer ticker.Stop()
+	var taken []takenSnapshot
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if !n.isReady.Load() || !n.health.isFirst(n.options.Name) {
+			taken = nil
+			continue
+		}
+		sequence, err := n.takeSnapshot(ctx)
+		if err != nil {
+			n.warn(ctx, "no snapshot of the state was taken", err)
+			continue
+		}
+		taken = append(taken, takenSnapshot{sequence, time.Now()})
+		for len(taken) > 1 && time.Since(taken[1].at) >= n.options.Times.KeepLog {
+			taken = taken[1:]
+		}
+		if time.Since(taken[0].at) >= n.options.Times.KeepLog {
+			n.forget(ctx, taken[0].sequence)
+		}
+	}
+}
+
+// takenSnapshot is a snapshot that this node has taken.
+type takenSnapshot struct {
+	sequence uint64
+	at       time.Time
+}
+
+// forget lets the log forget the records before a sequence.
+func (n *Node) forget(ctx context.Context, before uint64) {
+	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	if err := n.options.Engine.Forget(attempt, before); err != nil {
+		n.warn(ctx, "the log has not forgotten old records", err)
+	}
+}
+
+func (n *Node) warn(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		n.logger.Warn(what, "error", err)
+	}
+}
+
+// takeSnapshot keeps the state as it is between two records.
+func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
+	taken := make(chan []byte, 1)
+	take := func() {
+		began := time.Now()
+		sequence, _ = n.applied.position()
+		taken <- n.replica.AppendSnapshot(nil)
+		n.measures.paused(time.Since(began))
+	}
+	select {
+	case n.between <- take:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	snapshot := <-taken
+	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot); err != nil {
+		return 0, err
+	}
+	n.measures.kept(len(snapshot))
+	return sequence, nil
+}
+
+// isFirst reports whether a node is the first of those that are not lost, by their names.
+func (h *health) isFirst(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for other, p := range h.peers {
+		if other < name && !p.isLost {
+			return false
+		}
+	}
+	return true
+}
