@@ -41,12 +41,16 @@ func TestImportsRunOneWay(t *testing.T) {
 	}))
 	assert.Equal(t, []string{"sse/engine.go"}, importers["github.com/r3labs/sse/v2"])
 	assert.Equal(t, []string{"httpapi/routes.go"}, importers["github.com/julienschmidt/httprouter"])
+	for _, client := range []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats.go/jetstream"} {
+		assert.Equal(t, []string{"cluster/jetstream/jetstream.go"}, importers[client])
+	}
 	for _, layers := range [][]string{
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
-		{"signaling-server/machine", "cmd/", "server/", "httpapi/"},
-		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/"},
-		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/"},
+		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/"},
+		{"signaling-server/machine", "cmd/", "server/", "httpapi/", "cluster/"},
+		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
+		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
 	} {
 		require.NotEmpty(t, importers[layers[0]])
 		for _, file := range importers[layers[0]] {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"signaling-server/cluster/jetstream"
 	"signaling-server/httpapi/conns"
 	"signaling-server/server"
 )
@@ -82,6 +83,13 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	if options.Access != nil {
 		defer options.Access.Close()
 	}
+	var engine *jetstream.Engine
+	if options.Cluster, engine, err = c.newCluster(logger); err != nil {
+		return err
+	}
+	if engine != nil {
+		defer engine.Close()
+	}
 	listener, err := listen(c)
 	if err != nil {
 		return err
@@ -98,18 +106,22 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	defer running.Wait()
 	walking, stopWalking := context.WithCancel(context.Background())
 	defer stopWalking()
-	running.Go(func() { signaling.Run(walking) })
+	failed := make(chan error, 2)
+	running.Go(func() {
+		if err := signaling.Run(walking); err != nil {
+			failed <- err
+		}
+	})
 	running.Go(func() { memory.giveBack(walking, signaling) })
 
 	web := newHTTPServer(c, signaling.Handler(), ours, guard, logger)
-	failed := make(chan error, 1)
 	running.Go(func() { failed <- serveOn(listener, guard, web) })
 
 	announce(c, logger)
 	memory.announce(c, logger)
 	select {
 	case err := <-failed:
-		return err
+		return errors.Join(err, web.Close())
 	case signal := <-signals:
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
 		return stop(web, guard, signaling, c.ShutdownTimeout, signals, logger)

@@ -1,0 +1,254 @@
+// Package jetstream keeps the log of a cluster in NATS JetStream: it implements
+// [cluster.Engine]. Nothing else imports the engine's client.
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"signaling-server/cluster"
+)
+
+// Options say how to reach the engine, and what to keep there.
+type Options struct {
+	URLs        []string // of the engine's nodes
+	Credentials string   // a file with credentials of NATS; empty: none
+	TLS         *tls.Config
+	Name        string // of the cluster: clusters with different names share an engine
+	Node        string // the name of this node, for the operators of the engine
+	Replicas    int    // of the log; 0: three
+	Logger      *slog.Logger
+}
+
+// duplicates is how long the engine remembers the ID of a record. A record that is appended
+// again later is in the log twice, and applied once.
+const duplicates = 2 * time.Minute
+
+// Engine is a connection to NATS JetStream. Any goroutine may call its methods at once.
+type Engine struct {
+	// set once
+	options Options
+	conn    *nats.Conn
+	js      jetstream.JetStream
+}
+
+var _ cluster.Engine = (*Engine)(nil)
+
+// Connect returns an engine that connects by itself, now or later, and again when it has lost
+// its connection. The error says which option is wrong. Close ends it.
+func Connect(o Options) (*Engine, error) {
+	o.Replicas = cmp.Or(o.Replicas, 3)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	settings := []nats.Option{
+		nats.Name("signaling-server " + o.Node),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(200 * time.Millisecond),
+		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
+		nats.Timeout(2 * time.Second),
+		nats.PingInterval(time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.ReconnectBufSize(-1), // what cannot be sent now fails, and is sent again by its owner
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				o.Logger.Warn("the connection to the engine is lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("the engine is reached again", "at", c.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			o.Logger.Debug("the engine reports", "error", err)
+		}),
+	}
+	if o.Credentials != "" {
+		settings = append(settings, nats.UserCredentials(o.Credentials))
+	}
+	if o.TLS != nil {
+		settings = append(settings, nats.Secure(o.TLS))
+	}
+	conn, err := nats.Connect(strings.Join(o.URLs, ","), settings...)
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &Engine{o, conn, js}, nil
+}
+
+// Close ends the connection.
+func (e *Engine) Close() { e.conn.Close() }
+
+// Connected implements [cluster.Engine].
+func (e *Engine) Connected() bool { return e.conn.IsConnected() }
+
+func (e *Engine) stream() string  { return e.options.Name + "-log" }
+func (e *Engine) subject() string { return e.options.Name + ".log" }
+func (e *Engine) bucket() string  { return e.options.Name + "-snapshots" }
+
+// Prepare implements [cluster.Engine].
+func (e *Engine) Prepare(ctx context.Context) error {
+	_, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name:       e.stream(),
+		Subjects:   []string{e.subject()},
+		Storage:    jetstream.FileStorage,
+		Replicas:   e.options.Replicas,
+		Duplicates: duplicates,
+		MaxMsgSize: 4 << 20,
+		Metadata:   map[string]string{"purpose": "the log of a signaling-server: only its nodes may write here"},
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return fmt.Errorf("making the stream %s: %w", e.stream(), err)
+	}
+	_, err = e.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: e.bucket(), Storage: jetstream.FileStorage, Replicas: e.options.Replicas})
+	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+		return fmt.Errorf("making the object store %s: %w", e.bucket(), err)
+	}
+	return nil
+}
+
+// Append implements [cluster.Engine].
+func (e *Engine) Append(ctx context.Context, id string, record []byte) (uint64, error) {
+	ack, err := e.js.Publish(ctx, e.subject(), record, jetstream.WithMsgID(id), jetstream.WithExpectStream(e.stream()), jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// Last implements [cluster.Engine]. The leader of the stream answers.
+func (e *Engine) Last(ctx context.Context) (uint64, error) {
+	info, err := e.info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return info.State.LastSeq, nil
+}
+
+func (e *Engine) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	stream, err := e.js.Stream(ctx, e.stream()) // it asks for the info
+	if err != nil {
+		return nil, err
+	}
+	return stream.CachedInfo(), nil
+}
+
+// Get implements [cluster.Engine]. The leader of the stream answers.
+func (e *Engine) Get(ctx context.Context, sequence uint64) ([]byte, error) {
+	stream, err := e.js.Stream(ctx, e.stream())
+	if err != nil {
+		return nil, err
+	}
+	if sequence < stream.CachedInfo().State.FirstSeq {
+		return nil, cluster.ErrForgotten
+	}
+	message, err := stream.GetMsg(ctx, sequence)
+	if err != nil {
+		return nil, err
+	}
+	return message.Data, nil
+}
+
+// Follow implements [cluster.Engine].
+func (e *Engine) Follow(ctx context.Context, from uint64, heard func(sequence uint64, record []byte)) error {
+	consumer, err := e.js.OrderedConsumer(ctx, e.stream(), jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:   from,
+	})
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, messages.Stop)()
+	defer messages.Stop()
+	for {
+		message, err := messages.Next()
+		if err != nil {
+			return err
+		}
+		metadata, err := message.Metadata()
+		if err != nil {
+			return err
+		}
+		heard(metadata.Sequence.Stream, message.Data())
+	}
+}
+
+// PutSnapshot implements [cluster.Engine].
+func (e *Engine) PutSnapshot(ctx context.Context, sequence uint64, snapshot []byte) error {
+	store, err := e.js.ObjectStore(ctx, e.bucket())
+	if err != nil {
+		return err
+	}
+	_, err = store.PutBytes(ctx, strconv.FormatUint(sequence, 10), snapshot)
+	return err
+}
+
+// NewestSnapshot implements [cluster.Engine].
+func (e *Engine) NewestSnapshot(ctx context.Context) (sequence uint64, snapshot []byte, err error) {
+	store, sequences, err := e.snapshots(ctx)
+	if err != nil || len(sequences) == 0 {
+		return 0, nil, err
+	}
+	sequence = slices.Max(sequences)
+	snapshot, err = store.GetBytes(ctx, strconv.FormatUint(sequence, 10))
+	return sequence, snapshot, err
+}
+
+// snapshots returns the sequences of the snapshots that there are.
+func (e *Engine) snapshots(ctx context.Context) (store jetstream.ObjectStore, sequences []uint64, err error) {
+	if store, err = e.js.ObjectStore(ctx, e.bucket()); err != nil {
+		return nil, nil, err
+	}
+	objects, err := store.List(ctx)
+	if errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return store, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, object := range objects {
+		if sequence, err := strconv.ParseUint(object.Name, 10, 64); err == nil {
+			sequences = append(sequences, sequence)
+		}
+	}
+	return store, sequences, nil
+}
+
+// Forget implements [cluster.Engine].
+func (e *Engine) Forget(ctx context.Context, before uint64) error {
+	stream, err := e.js.Stream(ctx, e.stream())
+	if err != nil {
+		return err
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+		return err
+	}
+	store, sequences, err := e.snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	for _, sequence := range sequences {
+		if sequence+1 < before {
+			if err := store.Delete(ctx, strconv.FormatUint(sequence, 10)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
