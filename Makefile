@@ -100,7 +100,6 @@ fuzz:
 	$(GO) test ./httpapi/excerpt -run '^$$' -fuzz FuzzOf -fuzztime $(FUZZTIME)
 	$(GO) test ./rooms -run '^$$' -fuzz FuzzRestore -fuzztime $(FUZZTIME)
 	$(GO) test ./machine -run '^$$' -fuzz FuzzReadRecord -fuzztime $(FUZZTIME)
-	$(GO) test ./machine -run '^$$' -fuzz FuzzUnmarshalKeys -fuzztime $(FUZZTIME)
 	$(GO) test ./iceservers -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/signaling-load -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)
 
