@@ -173,7 +173,6 @@ func (n *Node) fetch(ctx context.Context, sequence uint64) ([]byte, error) {
 	if err != nil {
 		return nil, nil // it is asked again
 	}
-	n.measures.fetched()
 	return record, nil
 }
 
@@ -195,13 +194,11 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	if isMine {
 		waiters = n.proposals.applied(record.Number)
 	}
-	began := time.Now()
 	isNew := n.replica.Apply(&record, func(place int, result machine.Result) {
 		if waiters != nil && waiters[place] != nil {
 			waiters[place].end(result, nil)
 		}
 	})
-	n.measures.applied(time.Since(began), len(record.Commands))
 	n.applied.move(sequence)
 	n.hub.Flush()
 	if isNew {

@@ -9,11 +9,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/client"
+	"signaling-server/cluster"
+	"signaling-server/httpapi"
+	"signaling-server/server"
 )
 
 // caller is one of two clients in a room. Each sends numbers to the other.
@@ -207,4 +211,20 @@ func TestTheEngineMayBeAway(t *testing.T) {
 		<-ctx.Done()
 	})
 	c.requireEqual()
+}
+
+// A node may be stopped at any moment of its start, and ends.
+func TestANodeThatIsStoppedEnds(t *testing.T) {
+	t.Parallel()
+	engine := newMemory()
+	for range 300 {
+		joined, err := server.Join(server.Parts{
+			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+			Cluster: &cluster.Options{Name: "n1", Engine: &link{engine: engine}, Times: quick},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(400))*time.Microsecond)
+		require.NoError(t, joined.Run(ctx))
+		cancel()
+	}
 }

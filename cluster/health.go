@@ -157,7 +157,11 @@ func (n *Node) join(ctx context.Context) error {
 			if err := n.applied.await(ctx, last); err != nil {
 				return err
 			}
-			n.life.Store(n.lifeBefore() + 1)
+			before, err := n.lifeBefore(ctx)
+			if err != nil {
+				return err
+			}
+			n.life.Store(before + 1)
 			n.health.mu.Lock()
 			n.health.heard = time.Now()
 			n.health.mu.Unlock()
@@ -177,18 +181,23 @@ func (n *Node) join(ctx context.Context) error {
 }
 
 // lifeBefore returns the last life of this node that the state knows.
-func (n *Node) lifeBefore() (life uint64) {
+func (n *Node) lifeBefore(ctx context.Context) (life uint64, err error) {
 	done := make(chan struct{})
-	n.between <- func() {
+	look := func() {
+		defer close(done)
 		for _, info := range n.replica.Nodes() {
 			if info.Name == n.options.Name {
 				life = info.Life
 			}
 		}
-		close(done)
+	}
+	select {
+	case n.between <- look:
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 	<-done
-	return life
+	return life, nil
 }
 
 // setOut makes this node ready, or ends its streams because it is out.

@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"signaling-server/machine"
-	"signaling-server/rooms"
 	"signaling-server/sse"
 )
 
@@ -71,7 +69,6 @@ type Node struct {
 	applied   applied
 
 	questions questions
-	measures  measures
 	health    health
 	between   chan func() // is called by the goroutine that applies records, between two of them
 
@@ -98,7 +95,7 @@ func New(o Options, replica *machine.Replica) (*Node, error) {
 }
 
 // Run is the work of the node until ctx is done. It returns when all its goroutines have
-// ended.
+// ended. The error is a sentence that says why the node cannot go on.
 func (n *Node) Run(ctx context.Context) error {
 	n.hub = n.replica.Hub
 	if err := n.load(ctx); err != nil {
@@ -107,22 +104,22 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, part := range []func(context.Context) error{n.follow, n.applyAll, n.appendAll, n.askAll, n.watch, n.takeSnapshots} {
 		running.Go(func() {
-			if err := part(ctx); err != nil && ctx.Err() == nil {
+			if err := part(working); err != nil && working.Err() == nil {
 				cancel(err)
 			}
 		})
 	}
-	<-ctx.Done()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	<-working.Done()
+	if ctx.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(working)
 }
 
 // Submit implements [sse.Log].
@@ -157,9 +154,6 @@ func (n *Node) Operate(ctx context.Context, o machine.Operation) (machine.Outcom
 	return result.Outcome, err
 }
 
-// Expire makes a member leave its room at all nodes if its permit has run out.
-func (n *Node) Expire(stay rooms.Stay) { n.proposals.propose(&machine.Command{Expired: &stay}) }
-
 // submit brings a command into the log, and waits until this node has applied it. The errors are
 // those of [machine.State].
 func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, error) {
@@ -167,9 +161,6 @@ func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, 
 		return machine.Result{}, machine.ErrNotReady
 	}
 	w := n.proposals.submit(c)
-	if w == nil {
-		return machine.Result{}, machine.ErrNotReady
-	}
 	select {
 	case <-w.done:
 		return w.result, w.err

@@ -29,7 +29,7 @@ type proposals struct {
 	proposed int                  // how many of them nobody waits for
 	since    time.Time            // when the append under way began; zero: none is
 	sent     map[uint64][]*waiter // by record: what waits for it
-	dropped  uint64               // commands that were dropped because too many waited
+	closed   bool                 // this node stops: nothing is appended any more
 }
 
 // proposal is a command, in bytes.
@@ -50,37 +50,36 @@ func (w *waiter) end(result machine.Result, err error) {
 	close(w.done)
 }
 
-// submit adds a command for the next record. It returns nil if the append under way has lasted
-// for too long.
+// submit adds a command for the next record. If this node stops, its waiter has the error
+// already.
 func (p *proposals) submit(c *machine.Command) *waiter {
 	w := &waiter{done: make(chan struct{})}
-	p.add(proposal{c.Append(nil), w})
+	if !p.add(proposal{c.Append(nil), w}) {
+		w.end(machine.Result{}, machine.ErrNotReady)
+	}
 	return w
 }
 
-// propose adds a command that nobody waits for.
-func (p *proposals) propose(c *machine.Command) {
+// propose adds a command that nobody waits for, unless too many wait.
+func (p *proposals) propose(c *machine.Command) { p.add(proposal{text: c.Append(nil)}) }
+
+// add adds a command, and reports whether it has.
+func (p *proposals) add(one proposal) bool {
 	p.mu.Lock()
-	isFull := p.proposed >= maxProposed
-	if isFull {
-		p.dropped++
-	} else {
+	defer p.mu.Unlock()
+	isProposed := one.waiter == nil
+	if p.closed || isProposed && p.proposed >= maxProposed {
+		return false
+	}
+	if isProposed {
 		p.proposed++
 	}
-	p.mu.Unlock()
-	if !isFull {
-		p.add(proposal{text: c.Append(nil)})
-	}
-}
-
-func (p *proposals) add(one proposal) {
-	p.mu.Lock()
 	p.waiting = append(p.waiting, one)
-	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
 	default: // a value waits already
 	}
+	return true
 }
 
 // take takes the commands for one record.
@@ -202,17 +201,14 @@ func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []propo
 	n.proposals.begin(number, taken)
 	id := fmt.Sprintf("%s/%d/%d", n.options.Name, life, number)
 	for ctx.Err() == nil {
-		began := time.Now()
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		sequence, err := n.options.Engine.Append(attempt, id, text)
 		cancel()
 		if err == nil {
-			n.measures.appended(time.Since(began), len(taken))
 			n.proposals.appended()
 			n.heard(sequence, text)
 			return
 		}
-		n.measures.failed()
 		select {
 		case <-ctx.Done():
 		case <-time.After(appendAgain):
@@ -222,6 +218,9 @@ func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []propo
 
 // refuseAll tells those that wait that this node stops.
 func (n *Node) refuseAll() {
+	n.proposals.mu.Lock()
+	n.proposals.closed = true
+	n.proposals.mu.Unlock()
 	for {
 		taken := n.proposals.take()
 		if len(taken) == 0 {

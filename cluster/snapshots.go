@@ -97,10 +97,8 @@ func (n *Node) warn(ctx context.Context, what string, err error) {
 func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
 	taken := make(chan []byte, 1)
 	take := func() {
-		began := time.Now()
 		sequence, _ = n.applied.position()
 		taken <- n.replica.AppendSnapshot(nil)
-		n.measures.paused(time.Since(began))
 	}
 	select {
 	case n.between <- take:
@@ -113,7 +111,6 @@ func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
 	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot); err != nil {
 		return 0, err
 	}
-	n.measures.kept(len(snapshot))
 	return sequence, nil
 }
 

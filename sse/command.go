@@ -5,7 +5,7 @@ import "errors"
 // Attachment names one stream or poll of a socket, among all that the socket ever had.
 type Attachment struct {
 	Node   string // the node that serves it; empty if there is only one
-	Number uint64 // from 1; it grows with each attachment at a node
+	Number uint64 // random if there are several nodes; otherwise it counts the attachments of the socket
 }
 
 // CommandKind says what a [Command] does.

@@ -167,8 +167,8 @@ func (o *outbox) counted() *crowd {
 func (o *outbox) hand(sequence uint64) { o.handed = max(o.handed, sequence) }
 
 // sameKey finds the unsent event with the same key as e. An event that is on its way to the
-// client does not count. If there are several nodes, nobody can tell soon enough what is on its
-// way: then there is no such event.
+// client does not count. If there are several nodes, it finds none: nobody can tell soon enough
+// what is on its way.
 func (o *outbox) sameKey(e *event) (sequence uint64, found bool) {
 	if e.key == 0 || o.isReplicated {
 		return 0, false
