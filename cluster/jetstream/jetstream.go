@@ -6,10 +6,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,12 +35,16 @@ type Options struct {
 // again later is in the log twice, and applied once.
 const duplicates = 2 * time.Minute
 
-// Engine is a connection to NATS JetStream. Any goroutine may call its methods at once.
+// Engine is a connection to NATS JetStream. Any goroutine may call its methods at once, but
+// only one may call PutSnapshot.
 type Engine struct {
 	// set once
 	options Options
 	conn    *nats.Conn
 	js      jetstream.JetStream
+
+	// older is the place in the stream of snapshots before which none is needed.
+	older uint64
 }
 
 var _ cluster.Engine = (*Engine)(nil)
@@ -85,7 +89,7 @@ func Connect(o Options) (*Engine, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Engine{o, conn, js}, nil
+	return &Engine{options: o, conn: conn, js: js}, nil
 }
 
 // Close ends the connection.
@@ -96,6 +100,7 @@ func (e *Engine) Connected() bool { return e.conn.IsConnected() }
 
 func (e *Engine) stream() string  { return e.options.Name + "-log" }
 func (e *Engine) subject() string { return e.options.Name + ".log" }
+func (e *Engine) copies() string  { return e.options.Name + ".copies" }
 func (e *Engine) bucket() string  { return e.options.Name + "-snapshots" }
 
 // Prepare implements [cluster.Engine].
@@ -107,6 +112,7 @@ func (e *Engine) Prepare(ctx context.Context) error {
 		Replicas:   e.options.Replicas,
 		Duplicates: duplicates,
 		MaxMsgSize: 4 << 20,
+		RePublish:  &jetstream.RePublish{Source: e.subject(), Destination: e.copies()},
 		Metadata:   map[string]string{"purpose": "the log of a signaling-server: only its nodes may write here"},
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
@@ -130,19 +136,11 @@ func (e *Engine) Append(ctx context.Context, id string, record []byte) (uint64, 
 
 // Last implements [cluster.Engine]. The leader of the stream answers.
 func (e *Engine) Last(ctx context.Context) (uint64, error) {
-	info, err := e.info(ctx)
+	stream, err := e.js.Stream(ctx, e.stream()) // it asks for what CachedInfo returns
 	if err != nil {
 		return 0, err
 	}
-	return info.State.LastSeq, nil
-}
-
-func (e *Engine) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := e.js.Stream(ctx, e.stream()) // it asks for the info
-	if err != nil {
-		return nil, err
-	}
-	return stream.CachedInfo(), nil
+	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // Get implements [cluster.Engine]. The leader of the stream answers.
@@ -161,8 +159,34 @@ func (e *Engine) Get(ctx context.Context, sequence uint64) ([]byte, error) {
 	return message.Data, nil
 }
 
-// Follow implements [cluster.Engine].
+// Follow implements [cluster.Engine]. The leader of the stream sends a copy of each record that
+// is appended. A consumer brings what was appended before.
 func (e *Engine) Follow(ctx context.Context, from uint64, heard func(sequence uint64, record []byte)) error {
+	copies, err := e.conn.Subscribe(e.copies(), func(message *nats.Msg) {
+		if sequence, err := strconv.ParseUint(message.Header.Get(nats.JSSequence), 10, 64); err == nil {
+			heard(sequence, message.Data)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer copies.Unsubscribe() // an error means that the connection is closed
+	last, err := e.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.replay(ctx, from, last, heard); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// replay calls heard for the records from one sequence to another.
+func (e *Engine) replay(ctx context.Context, from, to uint64, heard func(sequence uint64, record []byte)) error {
+	if from > to {
+		return nil
+	}
 	consumer, err := e.js.OrderedConsumer(ctx, e.stream(), jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:   from,
@@ -186,8 +210,18 @@ func (e *Engine) Follow(ctx context.Context, from uint64, heard func(sequence ui
 			return err
 		}
 		heard(metadata.Sequence.Stream, message.Data())
+		if metadata.Sequence.Stream >= to {
+			return nil
+		}
 	}
 }
+
+// newest is the name of the only snapshot that is kept. It begins with its sequence, in
+// sequenceBytes bytes.
+const (
+	newest        = "newest"
+	sequenceBytes = 8
+)
 
 // PutSnapshot implements [cluster.Engine].
 func (e *Engine) PutSnapshot(ctx context.Context, sequence uint64, snapshot []byte) error {
@@ -195,39 +229,37 @@ func (e *Engine) PutSnapshot(ctx context.Context, sequence uint64, snapshot []by
 	if err != nil {
 		return err
 	}
-	_, err = store.PutBytes(ctx, strconv.FormatUint(sequence, 10), snapshot)
+	stream, err := e.js.Stream(ctx, "OBJ_"+e.bucket())
+	if err != nil {
+		return err
+	}
+	before := stream.CachedInfo().State.LastSeq
+	text := append(binary.BigEndian.AppendUint64(nil, sequence), snapshot...)
+	if _, err = store.PutBytes(ctx, newest, text); err != nil {
+		return err
+	}
+	// A node that is killed while it puts a snapshot leaves parts of it, which nobody reads.
+	if e.older > 0 {
+		err = stream.Purge(ctx, jetstream.WithPurgeSequence(e.older))
+	}
+	e.older = before + 1
 	return err
 }
 
 // NewestSnapshot implements [cluster.Engine].
 func (e *Engine) NewestSnapshot(ctx context.Context) (sequence uint64, snapshot []byte, err error) {
-	store, sequences, err := e.snapshots(ctx)
-	if err != nil || len(sequences) == 0 {
+	store, err := e.js.ObjectStore(ctx, e.bucket())
+	if err != nil {
 		return 0, nil, err
 	}
-	sequence = slices.Max(sequences)
-	snapshot, err = store.GetBytes(ctx, strconv.FormatUint(sequence, 10))
-	return sequence, snapshot, err
-}
-
-// snapshots returns the sequences of the snapshots that there are.
-func (e *Engine) snapshots(ctx context.Context) (store jetstream.ObjectStore, sequences []uint64, err error) {
-	if store, err = e.js.ObjectStore(ctx, e.bucket()); err != nil {
-		return nil, nil, err
+	text, err := store.GetBytes(ctx, newest)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return 0, nil, nil
 	}
-	objects, err := store.List(ctx)
-	if errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return store, nil, nil
+	if err != nil || len(text) < sequenceBytes {
+		return 0, nil, cmp.Or(err, errors.New("the snapshot is cut off"))
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, object := range objects {
-		if sequence, err := strconv.ParseUint(object.Name, 10, 64); err == nil {
-			sequences = append(sequences, sequence)
-		}
-	}
-	return store, sequences, nil
+	return binary.BigEndian.Uint64(text), text[sequenceBytes:], nil
 }
 
 // Forget implements [cluster.Engine].
@@ -236,19 +268,5 @@ func (e *Engine) Forget(ctx context.Context, before uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
-		return err
-	}
-	store, sequences, err := e.snapshots(ctx)
-	if err != nil {
-		return err
-	}
-	for _, sequence := range sequences {
-		if sequence+1 < before {
-			if err := store.Delete(ctx, strconv.FormatUint(sequence, 10)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return stream.Purge(ctx, jetstream.WithPurgeSequence(before))
 }
