@@ -35,12 +35,15 @@ func (p *peer) missedBeats() (most int) {
 	return most
 }
 
-// note notes what a record has changed.
-func (h *health) note(record *machine.Record, nodes []machine.NodeInfo) {
+// note notes what a record has changed. Most records change nothing about nodes.
+func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.heard = time.Now()
-	for _, n := range nodes {
+	if p := h.peers[record.Node]; p != nil && !p.isLost && !saysOfNodes(record) {
+		return
+	}
+	for _, n := range nodes() {
 		p := h.peers[n.Name]
 		if p == nil {
 			p = &peer{missed: make(map[string]int)}
@@ -54,6 +57,15 @@ func (h *health) note(record *machine.Record, nodes []machine.NodeInfo) {
 		}
 		p.beats, p.isLost = n.Beats, n.IsLost
 	}
+}
+
+func saysOfNodes(record *machine.Record) bool {
+	for i := range record.Commands {
+		if record.Commands[i].Node != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func saysThatItLives(record *machine.Record) bool {
@@ -145,8 +157,9 @@ func (n *Node) watch(ctx context.Context) error {
 	}
 }
 
-// join waits until this node has applied what the log has now, and begins its life: one more
-// than that of any node with its name before.
+// join waits until this node has applied what the log has now, and begins its life: a number above
+// that of any node with its name before. The time is part of it, since a server of the engine that
+// is cut off may not know the last life.
 func (n *Node) join(ctx context.Context) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
@@ -161,7 +174,7 @@ func (n *Node) join(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			n.life.Store(before + 1)
+			n.life.Store(max(before+1, uint64(time.Now().UnixMilli())))
 			n.health.mu.Lock()
 			n.health.heard = time.Now()
 			n.health.mu.Unlock()
@@ -172,11 +185,7 @@ func (n *Node) join(ctx context.Context) error {
 			return ctx.Err()
 		}
 		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
+		pause(ctx, time.Second)
 	}
 }
 

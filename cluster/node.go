@@ -68,9 +68,8 @@ type Node struct {
 	proposals proposals
 	applied   applied
 
-	questions questions
-	health    health
-	between   chan func() // is called by the goroutine that applies records, between two of them
+	health  health
+	between chan func() // is called by the goroutine that applies records, between two of them
 
 	life    atomic.Uint64 // of this node; 0: it has not begun
 	isReady atomic.Bool   // it serves requests
@@ -86,7 +85,6 @@ func New(o Options, replica *machine.Replica) (*Node, error) {
 	}
 	n := &Node{options: o, replica: replica, logger: o.Logger, between: make(chan func())}
 	n.proposals.wake, n.proposals.sent = make(chan struct{}, 1), make(map[uint64][]*waiter)
-	n.questions.wake = make(chan struct{}, 1)
 	n.health.peers = make(map[string]*peer)
 	n.applied.copies = make(map[uint64][]byte)
 	n.applied.moved = make(chan struct{})
@@ -108,7 +106,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, part := range []func(context.Context) error{n.follow, n.applyAll, n.appendAll, n.askAll, n.watch, n.takeSnapshots} {
+	for _, part := range []func(context.Context) error{n.follow, n.applyAll, n.appendAll, n.watch, n.takeSnapshots} {
 		running.Go(func() {
 			if err := part(working); err != nil && working.Err() == nil {
 				cancel(err)

@@ -16,6 +16,11 @@ const (
 	// maxProposed is how many commands wait that nobody waits for. More are dropped: the node
 	// proposes again what is still due.
 	maxProposed = 1 << 16
+	// gatherEach and maxGather are how long a node gathers commands for the next record, from the
+	// beginning of the last: so long for each command that the last one had. A node that has little
+	// to do appends at once. One that has much appends fewer records, which all nodes must read.
+	gatherEach = time.Millisecond
+	maxGather  = 4 * time.Millisecond
 	// appendAgain is how long a node waits before it appends a record again.
 	appendAgain = 50 * time.Millisecond
 )
@@ -184,7 +189,9 @@ func (n *Node) appendAll(ctx context.Context) error {
 				break
 			}
 			number++
+			next := time.Now().Add(min(time.Duration(len(taken))*gatherEach, maxGather))
 			n.appendOne(ctx, life, number, taken)
+			pause(ctx, time.Until(next))
 		}
 	}
 }
@@ -209,10 +216,18 @@ func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []propo
 			n.heard(sequence, text)
 			return
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(appendAgain):
-		}
+		pause(ctx, appendAgain)
+	}
+}
+
+// pause waits, but not longer than ctx.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

@@ -21,10 +21,7 @@ func (n *Node) load(ctx context.Context) error {
 			return nil
 		}
 		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+		pause(ctx, time.Second)
 	}
 	return ctx.Err()
 }

@@ -9,7 +9,8 @@ import (
 	"signaling-server/sse"
 )
 
-// Command is one change of the state. One of its fields is set.
+// Command is one change of the state. One of its fields is set. The zero Command changes nothing:
+// a node that has applied it has applied all that was answered before.
 type Command struct {
 	Post      *Post
 	Operation *Operation
@@ -51,6 +52,7 @@ const (
 	socketCommand
 	expiredCommand
 	nodeCommand
+	noCommand
 )
 
 // Append appends the record, which [ReadRecord] reads.
@@ -113,6 +115,7 @@ func readCommand(r *wire.Reader) (c Command) {
 		c.Expired = &rooms.Stay{SocketID: r.Text(), Number: r.Uvarint()}
 	case nodeCommand:
 		c.Node = &NodeCommand{Lost: r.Text(), Beat: r.Uvarint()}
+	case noCommand:
 	default:
 		r.Fail(errMalformed)
 	}
@@ -131,10 +134,11 @@ func (c *Command) Append(b []byte) []byte {
 	case c.Expired != nil:
 		b = wire.AppendText(append(b, expiredCommand), c.Expired.SocketID)
 		return binary.AppendUvarint(b, c.Expired.Number)
-	default:
+	case c.Node != nil:
 		b = wire.AppendText(append(b, nodeCommand), c.Node.Lost)
 		return binary.AppendUvarint(b, c.Node.Beat)
 	}
+	return append(b, noCommand)
 }
 
 func appendSocketCommand(b []byte, c *sse.Command) []byte {

@@ -106,9 +106,9 @@ func (r *Replica) apply(by string, c *Command) (result Result) {
 		result.Err = r.Hub.Apply(*c.Socket)
 	case c.Expired != nil:
 		r.Rooms.Expire(*c.Expired)
-	case c.Node.Lost != "":
+	case c.Node != nil && c.Node.Lost != "":
 		r.lose(c.Node.Lost, c.Node.Beat)
-	default:
+	case c.Node != nil:
 		r.live(by)
 	}
 	return result
