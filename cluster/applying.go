@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -73,6 +74,9 @@ func (a *applied) next() (sequence uint64, record []byte, exists bool) {
 func (a *applied) move(sequence uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if sequence != a.last+1 { // it comes from a snapshot
+		maps.DeleteFunc(a.copies, func(copied uint64, _ []byte) bool { return copied <= sequence })
+	}
 	a.last, a.newest = sequence, max(a.newest, sequence)
 	close(a.moved)
 	a.moved = make(chan struct{})
@@ -156,13 +160,14 @@ func (n *Node) comes(ctx context.Context, sequence uint64) bool {
 	return n.applied.copies[sequence] != nil
 }
 
-// fetch asks the engine for a record. It returns nil if the engine does not answer.
+// fetch asks the engine for a record. It returns nil if the engine does not answer, or if this
+// node has begun anew because the log has forgotten the record.
 func (n *Node) fetch(ctx context.Context, sequence uint64) ([]byte, error) {
 	attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 	defer cancel()
 	record, err := n.options.Engine.Get(attempt, sequence)
 	if errors.Is(err, ErrForgotten) {
-		return nil, fmt.Errorf("this node is too far behind: the log has forgotten record %d; start the node again, and it begins with the newest snapshot", sequence)
+		return nil, n.beginAnew(ctx, sequence)
 	}
 	if err != nil {
 		return nil, nil // it is asked again

@@ -139,7 +139,7 @@ func nothing(ctx context.Context) { <-ctx.Done() }
 
 func TestThreeNodesAreOneServer(t *testing.T) {
 	t.Parallel()
-	c := newNodes(t, 3)
+	c := newNodes(t)
 	storm(t, c, 5, 2*time.Second, nothing)
 	c.requireEqual()
 }
@@ -160,7 +160,7 @@ func (c *nodes) requireEqual() {
 // A node is killed, and comes back, again and again.
 func TestNodesMayBeKilled(t *testing.T) {
 	t.Parallel()
-	c := newNodes(t, 3)
+	c := newNodes(t)
 	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
 		for ctx.Err() == nil {
 			all := c.list()
@@ -177,7 +177,7 @@ func TestNodesMayBeKilled(t *testing.T) {
 // Answers to appends are lost, and copies of records are lost, doubled and late.
 func TestCopiesAndAnswersMayBeLost(t *testing.T) {
 	t.Parallel()
-	c := newNodesOver(t, 3, 4, 3*time.Millisecond)
+	c := newNodes(t, func(c *nodes) { c.lossy, c.delay = 4, 3*time.Millisecond })
 	storm(t, c, 5, 3*time.Second, nothing)
 	c.requireEqual()
 }
@@ -185,7 +185,7 @@ func TestCopiesAndAnswersMayBeLost(t *testing.T) {
 // Nodes are cut off from the engine, one after the other.
 func TestNodesMayBeCutOff(t *testing.T) {
 	t.Parallel()
-	c := newNodes(t, 3)
+	c := newNodes(t)
 	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
 		for ctx.Err() == nil {
 			all := c.list()
@@ -202,7 +202,7 @@ func TestNodesMayBeCutOff(t *testing.T) {
 // The engine is away for longer than any window, and nobody loses anything.
 func TestTheEngineMayBeAway(t *testing.T) {
 	t.Parallel()
-	c := newNodes(t, 3)
+	c := newNodes(t)
 	storm(t, c, 5, 8*time.Second, func(ctx context.Context) {
 		time.Sleep(500 * time.Millisecond)
 		c.engine.isDown.Store(true)

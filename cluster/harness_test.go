@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,15 +46,16 @@ type node struct {
 	link   *link
 	server *server.Server
 	killed chan struct{} // closed when it is killed
-	stop   func()
+	leave  func()        // stops it in order
 }
 
 // nodes are a cluster behind a round robin.
 type nodes struct {
 	t      *testing.T
 	engine *memory
-	lossy  int
-	delay  time.Duration
+	lossy  int           // see link
+	delay  time.Duration // of the links; a random part of it
+	times  cluster.Times
 	url    string
 
 	next  atomic.Uint64
@@ -61,13 +63,13 @@ type nodes struct {
 	alive []*node
 }
 
-// newNodes starts a cluster of so many nodes.
-func newNodes(t *testing.T, count int) *nodes { return newNodesOver(t, count, 0, 0) }
-
-// newNodesOver is newNodes over links that are slow and lose something.
-func newNodesOver(t *testing.T, count, lossy int, delay time.Duration) *nodes {
-	c := &nodes{t: t, engine: newMemory(), lossy: lossy, delay: delay}
-	for i := range count {
+// newNodes starts a cluster of three nodes. What set does comes before.
+func newNodes(t *testing.T, set ...func(*nodes)) *nodes {
+	c := &nodes{t: t, engine: newMemory(), times: quick}
+	for _, one := range set {
+		one(c)
+	}
+	for i := range 3 {
 		c.start(fmt.Sprintf("n%d", i+1))
 	}
 	proxy := httptest.NewServer(http.HandlerFunc(c.serve))
@@ -85,18 +87,17 @@ func newNodesOver(t *testing.T, count, lossy int, delay time.Duration) *nodes {
 func (c *nodes) start(name string) *node {
 	n := &node{name: name, link: &link{engine: c.engine, lossy: c.lossy, delay: c.delay}, killed: make(chan struct{})}
 	joined, err := server.Join(server.Parts{
-		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: 2 * time.Second},
+		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second},
 		Rooms:   rooms.Options{Members: 100},
 		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: debugLog(name)},
-		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: quick, Logger: debugLog(name)},
+		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: debugLog(name)},
 	})
 	require.NoError(c.t, err)
 	n.server = joined
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { joined.Run(ctx) })
-	n.stop = func() {
-		n.link.isCut.Store(true) // nothing that it still does is heard of
+	n.leave = func() {
 		close(n.killed)
 		cancel()
 		running.Wait()
@@ -120,17 +121,18 @@ func (c *nodes) list() []*node {
 	return append([]*node(nil), c.alive...)
 }
 
+// forget sends no more requests to a node.
+func (c *nodes) forget(n *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive = slices.DeleteFunc(slices.Clone(c.alive), func(other *node) bool { return other == n })
+}
+
 // kill ends a node as kill -9 does: what it has not sent is lost, and its connections break.
 func (c *nodes) kill(n *node) {
-	c.mu.Lock()
-	for i, other := range c.alive {
-		if other == n {
-			c.alive = append(c.alive[:i:i], c.alive[i+1:]...)
-			break
-		}
-	}
-	c.mu.Unlock()
-	n.stop()
+	c.forget(n)
+	n.link.isCut.Store(true) // nothing that it still does is heard of
+	n.leave()
 }
 
 // serve hands each request to the next node that lives.

@@ -209,10 +209,17 @@ func (n *Node) lifeBefore(ctx context.Context) (life uint64, err error) {
 	return life, nil
 }
 
-// setOut makes this node ready, or ends its streams because it is out.
+// maxBehind is how many records a node may be behind the log when it becomes ready.
+const maxBehind = 100
+
+// setOut makes this node ready, or ends its streams because it is out. It does not become ready
+// before it has applied nearly all that it has heard of.
 func (n *Node) setOut(why string) {
 	isOut := why != ""
 	if n.isReady.Load() == !isOut {
+		return
+	}
+	if last, newest := n.applied.position(); !isOut && (n.isEmpty.Load() || newest > last+maxBehind) {
 		return
 	}
 	n.isReady.Store(!isOut)

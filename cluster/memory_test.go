@@ -28,6 +28,13 @@ func newMemory() *memory {
 	return &memory{ids: make(map[string]uint64), changed: make(chan struct{}), from: 1}
 }
 
+// forgotten returns the sequence before which the log has forgotten all.
+func (m *memory) forgotten() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.from
+}
+
 // link is the way of one node to the engine.
 type link struct {
 	engine *memory

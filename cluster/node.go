@@ -73,6 +73,7 @@ type Node struct {
 
 	life    atomic.Uint64 // of this node; 0: it has not begun
 	isReady atomic.Bool   // it serves requests
+	isEmpty atomic.Bool   // it begins anew, and has not loaded a snapshot yet
 }
 
 // New returns a node that applies the log to a replica. The parts of the replica's machine may

@@ -136,6 +136,23 @@ func (p *proposals) applied(number uint64) []*waiter {
 	return waiters
 }
 
+// forsake releases what waits for records that were appended: this node does not see what becomes
+// of them.
+func (p *proposals) forsake() {
+	p.mu.Lock()
+	var unknown []*waiter
+	for number, waiters := range p.sent {
+		unknown = append(unknown, waiters...)
+		p.sent[number] = nil // the record may still be applied
+	}
+	p.mu.Unlock()
+	for _, w := range unknown {
+		if w != nil {
+			w.end(machine.Result{}, machine.ErrUnknown)
+		}
+	}
+}
+
 // stalls refuses what waits behind an append that lasts for too long, and releases those whose
 // fate is unknown for too long. It returns for how long the append under way has lasted.
 func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
@@ -143,7 +160,7 @@ func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
 	if !p.since.IsZero() {
 		stall = now.Sub(p.since)
 	}
-	var refused, unknown []*waiter
+	var refused []*waiter
 	if stall >= t.RefuseWait {
 		kept := p.waiting[:0]
 		for _, one := range p.waiting {
@@ -156,20 +173,12 @@ func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
 		clear(p.waiting[len(kept):])
 		p.waiting = kept
 	}
-	if stall >= t.UnknownIn {
-		for number, waiters := range p.sent {
-			unknown = append(unknown, waiters...)
-			p.sent[number] = nil // the record may still be applied
-		}
-	}
 	p.mu.Unlock()
 	for _, w := range refused {
 		w.end(machine.Result{}, machine.ErrNotReady)
 	}
-	for _, w := range unknown {
-		if w != nil {
-			w.end(machine.Result{}, machine.ErrUnknown)
-		}
+	if stall >= t.UnknownIn {
+		p.forsake()
 	}
 	return stall
 }
@@ -179,7 +188,7 @@ func (n *Node) appendAll(ctx context.Context) error {
 	for number := uint64(0); ; {
 		select {
 		case <-ctx.Done():
-			n.refuseAll()
+			n.leave(number + 1)
 			return nil
 		case <-n.proposals.wake:
 		}
@@ -231,21 +240,33 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// refuseAll tells those that wait that this node stops.
-func (n *Node) refuseAll() {
-	n.proposals.mu.Lock()
-	n.proposals.closed = true
-	n.proposals.mu.Unlock()
-	for {
-		taken := n.proposals.take()
-		if len(taken) == 0 {
-			break
-		}
-		for _, one := range taken {
-			if one.waiter != nil {
-				one.waiter.end(machine.Result{}, machine.ErrNotReady)
-			}
+// close refuses what waits, and returns what nobody waits for.
+func (p *proposals) close() (proposed []proposal) {
+	p.mu.Lock()
+	waiting := p.waiting
+	p.waiting, p.closed = nil, true
+	p.mu.Unlock()
+	for _, one := range waiting {
+		if one.waiter == nil {
+			proposed = append(proposed, one)
+		} else {
+			one.waiter.end(machine.Result{}, machine.ErrNotReady)
 		}
 	}
-	n.proposals.stalls(time.Now().Add(n.options.Times.UnknownIn), n.options.Times)
+	p.forsake()
+	return proposed
+}
+
+// leave appends a last record, if the engine takes it soon: this node serves nobody any more. So
+// the others need not wait until they take it for lost.
+func (n *Node) leave(number uint64) {
+	proposed := n.proposals.close()
+	life := n.life.Load()
+	if life == 0 || !n.options.Engine.Connected() {
+		return
+	}
+	lost := machine.Command{Node: &machine.NodeCommand{Lost: n.options.Name}}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*n.options.Times.Attempt)
+	defer cancel()
+	n.appendOne(ctx, life, number, append(proposed, proposal{text: lost.Append(nil)}))
 }

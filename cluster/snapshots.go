@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -16,6 +17,7 @@ func (n *Node) load(ctx context.Context) error {
 				if err := n.replica.Restore(snapshot); err != nil {
 					return err
 				}
+				n.logger.Info("this node begins with a snapshot", "node", n.options.Name, "record", sequence, "bytes", len(snapshot))
 			}
 			n.applied.move(sequence)
 			return nil
@@ -24,6 +26,27 @@ func (n *Node) load(ctx context.Context) error {
 		pause(ctx, time.Second)
 	}
 	return ctx.Err()
+}
+
+// beginAnew begins with the newest snapshot once more, because the log has forgotten a record that
+// this node has not applied: it was paused or cut off for too long.
+func (n *Node) beginAnew(ctx context.Context, forgotten uint64) error {
+	n.isEmpty.Store(true)
+	defer n.isEmpty.Store(false)
+	n.setOut("the log has forgotten what this node must apply next")
+	n.logger.Warn("this node begins anew with the newest snapshot", "node", n.options.Name, "record", forgotten)
+	n.proposals.forsake()
+	if err := n.hub.AwaitUnread(ctx); err != nil {
+		return err
+	}
+	n.replica.Clear()
+	if err := n.load(ctx); err != nil {
+		return err
+	}
+	if last, _ := n.applied.position(); last < forgotten {
+		return fmt.Errorf("the log has forgotten record %d, and the newest snapshot is older: the engine has lost what it must keep", forgotten)
+	}
+	return nil
 }
 
 // newest returns the newest snapshot. It prepares the engine first.

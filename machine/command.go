@@ -21,8 +21,9 @@ type Command struct {
 
 // NodeCommand says something about a node.
 type NodeCommand struct {
-	// Lost is the name of a node that is lost: nothing it serves is attached any more. Empty:
-	// the node that has appended the record says that it lives.
+	// Lost is the name of a node that is lost: nothing it serves is attached any more. A node
+	// that stops says so of itself. Empty: the node that has appended the record says that it
+	// lives.
 	Lost string
 	// Beat is which of its signs of life the lost node gave last, as the node knows that
 	// reports it. If the node has given another sign since, it is not lost.

@@ -107,7 +107,7 @@ func (r *Replica) apply(by string, c *Command) (result Result) {
 	case c.Expired != nil:
 		r.Rooms.Expire(*c.Expired)
 	case c.Node != nil && c.Node.Lost != "":
-		r.lose(c.Node.Lost, c.Node.Beat)
+		r.lose(c.Node.Lost, by, c.Node.Beat)
 	case c.Node != nil:
 		r.live(by)
 	}
@@ -126,10 +126,11 @@ func (r *Replica) live(name string) {
 	r.elapsed.Add(int64(beat))
 }
 
-// lose notes that a node is lost, unless it has given a sign of life meanwhile.
-func (r *Replica) lose(name string, beats uint64) {
+// lose notes that a node is lost, unless it has given a sign of life that the node does not know
+// that says so.
+func (r *Replica) lose(name, by string, beats uint64) {
 	n := r.nodes[name]
-	if n == nil || n.isLost || n.beats != beats {
+	if n == nil || n.isLost || n.beats != beats && name != by {
 		return
 	}
 	n.isLost = true
@@ -168,6 +169,14 @@ func (r *Replica) AppendSnapshot(b []byte) []byte {
 	}
 	b = wire.AppendText(b, r.Hub.AppendSnapshot(nil))
 	return wire.AppendText(b, r.Rooms.AppendSnapshot(nil))
+}
+
+// Clear makes the replica empty, so that Restore may follow. Nothing may be attached here:
+// see [sse.Hub.AwaitUnread].
+func (r *Replica) Clear() {
+	r.Hub.Clear()
+	r.Hub.Settle()
+	clear(r.nodes)
 }
 
 // Restore makes an empty replica equal to the replica that a snapshot is of. If there is an

@@ -40,9 +40,22 @@ func (h *Hub) Drain(ctx context.Context) error {
 		s.seal(newServerShutdown(h.reconnectAfter()), within)
 	}
 	h.Flush()
+	return await(ctx, func() bool {
+		return !h.isRead() && (h.isReplicated() || !slices.ContainsFunc(sockets, (*socket).isOwed))
+	})
+}
+
+// AwaitUnread waits until nothing here reads a socket. [Hub.Shed] comes before it. The error is
+// that of the context.
+func (h *Hub) AwaitUnread(ctx context.Context) error {
+	return await(ctx, func() bool { return !h.isRead() })
+}
+
+// await waits until something is so.
+func await(ctx context.Context, isSo func() bool) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for h.isRead() || !h.isReplicated() && slices.ContainsFunc(sockets, (*socket).isOwed) {
+	for !isSo() {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -101,6 +101,14 @@ func (o *outbox) appendSnapshot(b []byte, events *eventTable) []byte {
 	return b
 }
 
+// Clear ends all sockets, so that Restore may follow. Nothing may read them here. The rules of
+// [Hub.Apply] hold.
+func (h *Hub) Clear() {
+	for _, s := range h.snapshot(nil) {
+		h.end(s.id, TransportClose, "")
+	}
+}
+
 // errSnapshot: the bytes of a snapshot make no sense.
 var errSnapshot = errors.New("sse: the snapshot is malformed")
 
