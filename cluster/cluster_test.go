@@ -17,6 +17,7 @@ import (
 	"signaling-server/client"
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
+	"signaling-server/internal/clustertest"
 	"signaling-server/server"
 )
 
@@ -190,9 +191,9 @@ func TestNodesMayBeCutOff(t *testing.T) {
 		for ctx.Err() == nil {
 			all := c.list()
 			n := all[rand.IntN(len(all))]
-			n.link.isCut.Store(true)
+			n.link.SetCut(true)
 			time.Sleep(time.Duration(50+rand.IntN(1200)) * time.Millisecond)
-			n.link.isCut.Store(false)
+			n.link.SetCut(false)
 			time.Sleep(300 * time.Millisecond)
 		}
 	})
@@ -205,9 +206,9 @@ func TestTheEngineMayBeAway(t *testing.T) {
 	c := newNodes(t)
 	storm(t, c, 5, 8*time.Second, func(ctx context.Context) {
 		time.Sleep(500 * time.Millisecond)
-		c.engine.isDown.Store(true)
+		c.engine.SetDown(true)
 		time.Sleep(6 * time.Second) // the resume window has 5 s
-		c.engine.isDown.Store(false)
+		c.engine.SetDown(false)
 		<-ctx.Done()
 	})
 	c.requireEqual()
@@ -216,11 +217,11 @@ func TestTheEngineMayBeAway(t *testing.T) {
 // A node may be stopped at any moment of its start, and ends.
 func TestANodeThatIsStoppedEnds(t *testing.T) {
 	t.Parallel()
-	engine := newMemory()
+	engine := clustertest.NewEngine()
 	for range 300 {
 		joined, err := server.Join(server.Parts{
 			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-			Cluster: &cluster.Options{Name: "n1", Engine: &link{engine: engine}, Times: quick},
+			Cluster: &cluster.Options{Name: "n1", Engine: &clustertest.Link{Engine: engine}, Times: quick},
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(400))*time.Microsecond)

@@ -17,11 +17,11 @@ func TestANodeThatWasCutOffForTooLongBeginsAnew(t *testing.T) {
 	c := newNodes(t, func(c *nodes) { c.times.Snapshot, c.times.KeepLog = 50*time.Millisecond, 200*time.Millisecond })
 	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
 		n := c.list()[2]
-		n.link.isCut.Store(true)
+		n.link.SetCut(true)
 		require.Eventually(t, func() bool { return !n.isReady() }, 5*time.Second, 5*time.Millisecond)
-		at := c.engine.forgotten()
-		require.Eventually(t, func() bool { return c.engine.forgotten() > at+100 }, 5*time.Second, 5*time.Millisecond)
-		n.link.isCut.Store(false)
+		at := c.engine.Forgotten()
+		require.Eventually(t, func() bool { return c.engine.Forgotten() > at+100 }, 5*time.Second, 5*time.Millisecond)
+		n.link.SetCut(false)
 		require.Eventually(t, func() bool { return n.isReady() }, 5*time.Second, 5*time.Millisecond)
 		<-ctx.Done()
 	})

@@ -19,6 +19,7 @@ import (
 
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
+	"signaling-server/internal/clustertest"
 	"signaling-server/rooms"
 	"signaling-server/server"
 	"signaling-server/sse"
@@ -43,7 +44,7 @@ var quick = cluster.Times{
 // node is one node of a cluster in this process.
 type node struct {
 	name   string
-	link   *link
+	link   *clustertest.Link
 	server *server.Server
 	killed chan struct{} // closed when it is killed
 	leave  func()        // stops it in order
@@ -52,8 +53,8 @@ type node struct {
 // nodes are a cluster behind a round robin.
 type nodes struct {
 	t      *testing.T
-	engine *memory
-	lossy  int           // see link
+	engine *clustertest.Engine
+	lossy  int           // see clustertest.Link
 	delay  time.Duration // of the links; a random part of it
 	times  cluster.Times
 	url    string
@@ -65,7 +66,7 @@ type nodes struct {
 
 // newNodes starts a cluster of three nodes. What set does comes before.
 func newNodes(t *testing.T, set ...func(*nodes)) *nodes {
-	c := &nodes{t: t, engine: newMemory(), times: quick}
+	c := &nodes{t: t, engine: clustertest.NewEngine(), times: quick}
 	for _, one := range set {
 		one(c)
 	}
@@ -85,7 +86,7 @@ func newNodes(t *testing.T, set ...func(*nodes)) *nodes {
 
 // start starts a node, and waits until it serves.
 func (c *nodes) start(name string) *node {
-	n := &node{name: name, link: &link{engine: c.engine, lossy: c.lossy, delay: c.delay}, killed: make(chan struct{})}
+	n := &node{name: name, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
 	joined, err := server.Join(server.Parts{
 		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second},
 		Rooms:   rooms.Options{Members: 100},
@@ -131,7 +132,7 @@ func (c *nodes) forget(n *node) {
 // kill ends a node as kill -9 does: what it has not sent is lost, and its connections break.
 func (c *nodes) kill(n *node) {
 	c.forget(n)
-	n.link.isCut.Store(true) // nothing that it still does is heard of
+	n.link.SetCut(true) // nothing that it still does is heard of
 	n.leave()
 }
 
@@ -174,7 +175,7 @@ type mortal struct {
 func (m *mortal) Write(text []byte) (int, error) {
 	select {
 	case <-m.killed:
-		return 0, errCut
+		return 0, clustertest.ErrCut
 	default:
 		return m.ResponseWriter.Write(text)
 	}

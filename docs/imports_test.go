@@ -47,7 +47,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	for _, layers := range [][]string{
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
-		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/"},
+		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/", "internal/clustertest/"},
 		{"signaling-server/machine", "cmd/", "server/", "httpapi/", "cluster/"},
 		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
 		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
