@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -12,9 +11,12 @@ import (
 )
 
 const (
-	// maxCopies is how many copies of records wait for an earlier record. Others are fetched
-	// when their turn comes.
-	maxCopies = 4096
+	// maxCopied is how many bytes of copies wait for an earlier record. Others are fetched when
+	// their turn comes.
+	maxCopied = 64 << 20
+	// farBehind is how many records may be missing before the log is followed anew from there.
+	// Fewer are fetched one by one.
+	farBehind = 100
 	// fetchAfter is how long a missing record may take to be heard, before it is fetched.
 	fetchAfter = 20 * time.Millisecond
 )
@@ -27,7 +29,11 @@ type applied struct {
 	last   uint64     // sequence of the last record that was applied
 	newest uint64     // the highest sequence that was heard of
 	copies map[uint64][]byte
+	copied int        // bytes of the copies
 	moved  chan struct{} // closed, and made anew, when last moves
+
+	stopFollowing func() // makes follow begin anew
+	followedAt    uint64 // newest, when follow began anew
 }
 
 // heard notes a copy of a record. It never blocks.
@@ -35,8 +41,9 @@ func (n *Node) heard(sequence uint64, record []byte) {
 	a := &n.applied
 	a.mu.Lock()
 	a.newest = max(a.newest, sequence)
-	if sequence > a.last && record != nil && len(a.copies) < maxCopies {
+	if sequence > a.last && record != nil && a.copies[sequence] == nil && a.copied < maxCopied {
 		a.copies[sequence] = record
+		a.copied += len(record)
 	}
 	a.mu.Unlock()
 	select {
@@ -48,8 +55,10 @@ func (n *Node) heard(sequence uint64, record []byte) {
 // follow hears the copies of records, until ctx is done.
 func (n *Node) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
-		last, _ := n.applied.position()
-		if err := n.options.Engine.Follow(ctx, last+1, n.heard); err != nil && ctx.Err() == nil {
+		following, stop := context.WithCancel(ctx)
+		err := n.options.Engine.Follow(following, n.applied.followedBy(stop), n.heard)
+		stop()
+		if err != nil && ctx.Err() == nil {
 			n.logger.Debug("the log is followed anew", "error", err)
 			pause(ctx, followAgain)
 		}
@@ -60,6 +69,26 @@ func (n *Node) follow(ctx context.Context) error {
 // followAgain is how long a node waits before it follows the log anew.
 const followAgain = 100 * time.Millisecond
 
+// followedBy notes how to stop following the log, and returns from where it is followed.
+func (a *applied) followedBy(stop context.CancelFunc) (from uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopFollowing = stop
+	return a.last + 1
+}
+
+// followAnew follows the log from the next record, if many are missing. It does so once for
+// each place in the log.
+func (a *applied) followAnew() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.newest < a.last+farBehind || a.last < a.followedAt {
+		return
+	}
+	a.followedAt = a.newest
+	a.stopFollowing()
+}
+
 // next returns the copy of the next record, or nil if that was not heard. It also reports
 // whether the log has this record.
 func (a *applied) next() (sequence uint64, record []byte, exists bool) {
@@ -68,6 +97,7 @@ func (a *applied) next() (sequence uint64, record []byte, exists bool) {
 	sequence = a.last + 1
 	record = a.copies[sequence]
 	delete(a.copies, sequence)
+	a.copied -= len(record)
 	return sequence, record, sequence <= a.newest
 }
 
@@ -75,7 +105,8 @@ func (a *applied) move(sequence uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if sequence != a.last+1 { // it comes from a snapshot
-		maps.DeleteFunc(a.copies, func(copied uint64, _ []byte) bool { return copied <= sequence })
+		clear(a.copies)
+		a.copied = 0
 	}
 	a.last, a.newest = sequence, max(a.newest, sequence)
 	close(a.moved)
@@ -132,6 +163,7 @@ func (n *Node) applyHeard(ctx context.Context) error {
 			return nil
 		}
 		if isMissing := record == nil; isMissing {
+			n.applied.followAnew()
 			if !isBehind && n.comes(ctx, sequence) {
 				continue
 			}

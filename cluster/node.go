@@ -90,6 +90,7 @@ func New(o Options, replica *machine.Replica) (*Node, error) {
 	n.applied.copies = make(map[uint64][]byte)
 	n.applied.moved = make(chan struct{})
 	n.applied.wake = make(chan struct{}, 1)
+	n.applied.stopFollowing = func() {} // nothing is followed yet
 	return n, nil
 }
 
