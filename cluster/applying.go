@@ -207,12 +207,14 @@ func (n *Node) fetch(ctx context.Context, sequence uint64) ([]byte, error) {
 	return record, nil
 }
 
+const otherVersion = "was written by another version of this server, which this one cannot run beside: see the release notes"
+
 // apply applies one record.
 func (n *Node) apply(sequence uint64, text []byte) error {
 	record, err := machine.ReadRecord(text)
 	switch {
 	case errors.Is(err, machine.ErrVersion):
-		return fmt.Errorf("record %d was written by another version of this server, which this one cannot run beside: see the release notes", sequence)
+		return fmt.Errorf("record %d %s", sequence, otherVersion)
 	case err != nil:
 		return fmt.Errorf("record %d of the log cannot be read: %w", sequence, err)
 	}

@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"signaling-server/machine"
 )
 
 // load begins with the newest snapshot. Without one, the node begins with the first record.
@@ -14,8 +17,10 @@ func (n *Node) load(ctx context.Context) error {
 		cancel()
 		if err == nil {
 			if sequence > 0 {
-				if err := n.replica.Restore(snapshot); err != nil {
-					return err
+				if err := n.replica.Restore(snapshot); errors.Is(err, machine.ErrVersion) {
+					return fmt.Errorf("the newest snapshot %s", otherVersion)
+				} else if err != nil {
+					return fmt.Errorf("the newest snapshot cannot be read: %w", err)
 				}
 				n.logger.Info("this node begins with a snapshot", "node", n.options.Name, "record", sequence, "bytes", len(snapshot))
 			}

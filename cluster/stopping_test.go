@@ -1,0 +1,68 @@
+package cluster_test
+
+import (
+	"context"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/cluster"
+	"signaling-server/httpapi"
+	"signaling-server/internal/clustertest"
+	"signaling-server/server"
+)
+
+// A node stops with a sentence when it meets what it must not guess.
+func TestANodeStopsAt(t *testing.T) {
+	t.Parallel()
+	engineWith := func(record string) *clustertest.Engine {
+		engine := clustertest.NewEngine()
+		_, err := (&clustertest.Link{Engine: engine}).Append(t.Context(), "other/1/1", []byte(record))
+		require.NoError(t, err)
+		return engine
+	}
+	withSnapshot := clustertest.NewEngine()
+	require.NoError(t, (&clustertest.Link{Engine: withSnapshot}).PutSnapshot(t.Context(), 1, []byte("\xff")))
+	for name, row := range map[string]struct {
+		engine *clustertest.Engine
+		says   string
+	}{
+		"a record of another version":   {engineWith("\xff"), "record 1 was written by another version of this server, which this one cannot run beside: see the release notes"},
+		"a record that is cut off":      {engineWith("\x01"), "record 1 of the log cannot be read"},
+		"a snapshot of another version": {withSnapshot, "the newest snapshot was written by another version of this server, which this one cannot run beside: see the release notes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			joined, err := server.Join(server.Parts{
+				API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+				Cluster: &cluster.Options{Name: "n1", Engine: &clustertest.Link{Engine: row.engine}, Times: quick},
+			})
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			require.ErrorContains(t, joined.Run(ctx), row.says)
+		})
+	}
+}
+
+// Two nodes have one name: the one that was first stops, and says why.
+func TestTwoNodesMustNotHaveOneName(t *testing.T) {
+	t.Parallel()
+	engine := clustertest.NewEngine()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	failed := make(chan error, 2)
+	for range 2 {
+		joined, err := server.Join(server.Parts{
+			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+			Cluster: &cluster.Options{Name: "n1", Engine: &clustertest.Link{Engine: engine}, Times: quick},
+		})
+		require.NoError(t, err)
+		go func() { failed <- joined.Run(ctx) }()
+		require.Eventually(t, func() bool { return (&node{server: joined}).isReady() }, 5*time.Second, 5*time.Millisecond)
+	}
+	require.EqualError(t, <-failed, `another node has the name "n1": give each node a name of its own (NODE_NAME)`)
+	cancel()
+	require.NoError(t, <-failed)
+}
