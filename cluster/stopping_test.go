@@ -46,7 +46,7 @@ func TestANodeStopsAt(t *testing.T) {
 	}
 }
 
-// Two nodes have one name: the one that was first stops, and says why.
+// Two nodes have one name: the older node stops, and says why.
 func TestTwoNodesMustNotHaveOneName(t *testing.T) {
 	t.Parallel()
 	engine := clustertest.NewEngine()
