@@ -23,32 +23,63 @@ const (
 
 // applied is what this node has applied, and what it has heard of the log beyond that.
 type applied struct {
-	wake chan struct{} // holds a value when a copy has come
+	turn sync.Mutex    // held while records are applied: it guards the replica
+	wake chan struct{} // holds a value when a record is missing
 
 	mu     sync.Mutex // guards what follows
 	last   uint64     // sequence of the last record that was applied
 	newest uint64     // the highest sequence that was heard of
 	copies map[uint64][]byte
-	copied int        // bytes of the copies
+	copied int           // bytes of the copies
 	moved  chan struct{} // closed, and made anew, when last moves
+	isOver bool          // nothing more is applied
 
 	stopFollowing func() // makes follow begin anew
 	followedAt    uint64 // newest, when follow began anew
 }
 
-// heard notes a copy of a record. It never blocks.
+// heard notes a copy of a record, and applies it if it is next in the log. The copy is nil if only the
+// sequence is known. Any goroutine may call it.
 func (n *Node) heard(sequence uint64, record []byte) {
-	a := &n.applied
+	n.applied.note(sequence, record)
+	n.advance()
+}
+
+// between calls do between two records: the replica does not change meanwhile.
+func (n *Node) between(do func()) {
+	n.applied.turn.Lock()
+	do()
+	n.applied.turn.Unlock()
+	n.advance()
+}
+
+// advance applies all records that were heard and are next in the log, unless another goroutine
+// does.
+func (n *Node) advance() {
+	for n.applied.hasNext() && n.applied.turn.TryLock() { // the holder of the turn looks again
+		err := n.applyNext()
+		n.applied.turn.Unlock()
+		n.hub.Flush()
+		if err != nil {
+			n.fail(err)
+			return
+		}
+	}
+	if _, isMissing := n.applied.missing(); isMissing {
+		select {
+		case n.applied.wake <- struct{}{}:
+		default: // a value waits already
+		}
+	}
+}
+
+func (a *applied) note(sequence uint64, record []byte) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.newest = max(a.newest, sequence)
 	if sequence > a.last && record != nil && a.copies[sequence] == nil && a.copied < maxCopied {
 		a.copies[sequence] = record
 		a.copied += len(record)
-	}
-	a.mu.Unlock()
-	select {
-	case a.wake <- struct{}{}:
-	default: // a value waits already
 	}
 }
 
@@ -89,16 +120,41 @@ func (a *applied) followAnew() {
 	a.stopFollowing()
 }
 
-// next returns the copy of the next record, or nil if that was not heard. It also reports
-// whether the log has this record.
-func (a *applied) next() (sequence uint64, record []byte, exists bool) {
+// hasNext reports whether the next record was heard.
+func (a *applied) hasNext() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.copies[a.last+1] != nil && !a.isOver
+}
+
+// next takes the copy of the next record. It is nil if that was not heard.
+func (a *applied) next() (sequence uint64, record []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.isOver {
+		return 0, nil
+	}
 	sequence = a.last + 1
 	record = a.copies[sequence]
 	delete(a.copies, sequence)
 	a.copied -= len(record)
-	return sequence, record, sequence <= a.newest
+	return sequence, record
+}
+
+// missing returns the next record, if the log has it and it was not heard.
+func (a *applied) missing() (sequence uint64, isMissing bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last + 1, a.newest > a.last && a.copies[a.last+1] == nil && !a.isOver
+}
+
+// close lets nothing more be applied. The replica does not change any more when it returns.
+func (a *applied) close() {
+	a.mu.Lock()
+	a.isOver = true
+	a.mu.Unlock()
+	a.turn.Lock()
+	defer a.turn.Unlock()
 }
 
 func (a *applied) move(sequence uint64) {
@@ -137,59 +193,45 @@ func (a *applied) await(ctx context.Context, sequence uint64) error {
 	}
 }
 
-// applyAll applies the records of the log in their order, until ctx is done.
-func (n *Node) applyAll(ctx context.Context) error {
+// applyNext applies the records that are next, as far as they were heard. The turn must be held.
+func (n *Node) applyNext() error {
 	for {
-		select {
-		case <-ctx.Done():
+		sequence, record := n.applied.next()
+		if record == nil {
 			return nil
-		case take := <-n.between:
-			take()
-			continue
-		case <-n.applied.wake:
-		}
-		if err := n.applyHeard(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// applyHeard applies all that was heard of. It fetches what is missing. After a record that was
-// missing, the next is fetched at once: this node is behind.
-func (n *Node) applyHeard(ctx context.Context) error {
-	for isBehind := false; ctx.Err() == nil; {
-		sequence, record, exists := n.applied.next()
-		if !exists {
-			return nil
-		}
-		if isMissing := record == nil; isMissing {
-			n.applied.followAnew()
-			if !isBehind && n.comes(ctx, sequence) {
-				continue
-			}
-			var err error
-			if record, err = n.fetch(ctx, sequence); err != nil {
-				return err
-			}
-			if isBehind = record != nil; !isBehind {
-				continue
-			}
-		} else {
-			isBehind = false
 		}
 		if err := n.apply(sequence, record); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// comes waits a moment for a record that is missing, and reports whether it has come.
-func (n *Node) comes(ctx context.Context, sequence uint64) bool {
-	pause(ctx, fetchAfter)
-	n.applied.mu.Lock()
-	defer n.applied.mu.Unlock()
-	return n.applied.copies[sequence] != nil
+// fetchMissing fetches the records that were not heard in time, until ctx is done.
+func (n *Node) fetchMissing(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.applied.wake:
+		}
+		pause(ctx, fetchAfter)
+		for ctx.Err() == nil {
+			sequence, isMissing := n.applied.missing()
+			if !isMissing {
+				break
+			}
+			n.applied.followAnew()
+			record, err := n.fetch(ctx, sequence)
+			if err != nil {
+				return err
+			}
+			if record == nil {
+				pause(ctx, fetchAfter)
+				continue
+			}
+			n.heard(sequence, record)
+		}
+	}
 }
 
 // fetch asks the engine for a record. It returns nil if the engine does not answer, or if this
@@ -233,7 +275,6 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 		}
 	})
 	n.applied.move(sequence)
-	n.hub.Flush()
 	if isNew {
 		n.health.note(&record, n.replica.Nodes)
 	}

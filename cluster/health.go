@@ -170,11 +170,7 @@ func (n *Node) join(ctx context.Context) error {
 			if err := n.applied.await(ctx, last); err != nil {
 				return err
 			}
-			before, err := n.lifeBefore(ctx)
-			if err != nil {
-				return err
-			}
-			n.life.Store(max(before+1, uint64(time.Now().UnixMilli())))
+			n.life.Store(max(n.lifeBefore()+1, uint64(time.Now().UnixMilli())))
 			n.health.mu.Lock()
 			n.health.heard = time.Now()
 			n.health.mu.Unlock()
@@ -190,23 +186,15 @@ func (n *Node) join(ctx context.Context) error {
 }
 
 // lifeBefore returns the last life of this node that the state knows.
-func (n *Node) lifeBefore(ctx context.Context) (life uint64, err error) {
-	done := make(chan struct{})
-	look := func() {
-		defer close(done)
+func (n *Node) lifeBefore() (life uint64) {
+	n.between(func() {
 		for _, info := range n.replica.Nodes() {
 			if info.Name == n.options.Name {
 				life = info.Life
 			}
 		}
-	}
-	select {
-	case n.between <- look:
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	<-done
-	return life, nil
+	})
+	return life
 }
 
 // maxBehind is how many records a node may be behind the log when it becomes ready.

@@ -68,8 +68,8 @@ type Node struct {
 	proposals proposals
 	applied   applied
 
-	health  health
-	between chan func() // is called by the goroutine that applies records, between two of them
+	health health
+	fail   context.CancelCauseFunc // ends Run with an error
 
 	life    atomic.Uint64 // of this node; 0: it has not begun
 	isReady atomic.Bool   // it serves requests
@@ -84,7 +84,7 @@ func New(o Options, replica *machine.Replica) (*Node, error) {
 	if err := o.Times.check(); err != nil {
 		return nil, err
 	}
-	n := &Node{options: o, replica: replica, logger: o.Logger, between: make(chan func())}
+	n := &Node{options: o, replica: replica, logger: o.Logger}
 	n.proposals.wake, n.proposals.sent = make(chan struct{}, 1), make(map[uint64][]*waiter)
 	n.health.peers = make(map[string]*peer)
 	n.applied.copies = make(map[uint64][]byte)
@@ -104,14 +104,16 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	working, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	working, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	n.fail = fail
+	defer n.applied.close()
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, part := range []func(context.Context) error{n.follow, n.applyAll, n.appendAll, n.watch, n.takeSnapshots} {
+	for _, part := range []func(context.Context) error{n.follow, n.fetchMissing, n.appendAll, n.watch, n.takeSnapshots} {
 		running.Go(func() {
 			if err := part(working); err != nil && working.Err() == nil {
-				cancel(err)
+				fail(err)
 			}
 		})
 	}

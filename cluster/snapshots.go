@@ -44,8 +44,12 @@ func (n *Node) beginAnew(ctx context.Context, forgotten uint64) error {
 	if err := n.hub.AwaitUnread(ctx); err != nil {
 		return err
 	}
-	n.replica.Clear()
-	if err := n.load(ctx); err != nil {
+	var err error
+	n.between(func() {
+		n.replica.Clear()
+		err = n.load(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	if last, _ := n.applied.position(); last < forgotten {
@@ -120,17 +124,11 @@ func (n *Node) warn(ctx context.Context, what string, err error) {
 
 // takeSnapshot keeps the state as it is between two records.
 func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
-	taken := make(chan []byte, 1)
-	take := func() {
+	var snapshot []byte
+	n.between(func() {
 		sequence, _ = n.applied.position()
-		taken <- n.replica.AppendSnapshot(nil)
-	}
-	select {
-	case n.between <- take:
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	snapshot := <-taken
+		snapshot = n.replica.AppendSnapshot(nil)
+	})
 	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot); err != nil {
