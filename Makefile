@@ -151,7 +151,7 @@ proxies:
 # internal/bench. The benchmarks of single steps follow.
 bench:
 	$(GO) run ./internal/bench $(FIGURES)
-	$(GO) test ./rooms -run '^$$' -bench . -benchtime 500ms
+	$(GO) test ./rooms ./machine -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 
 # The same sources and the same Go give the same bytes on every machine. So no tag of the

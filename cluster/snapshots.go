@@ -124,14 +124,14 @@ func (n *Node) warn(ctx context.Context, what string, err error) {
 
 // takeSnapshot keeps the state as it is between two records.
 func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
-	var snapshot []byte
+	var snapshot *machine.Snapshot
 	n.between(func() {
 		sequence, _ = n.applied.position()
-		snapshot = n.replica.AppendSnapshot(nil)
+		snapshot = n.replica.Snapshot()
 	})
 	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
-	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot); err != nil {
+	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot.Append(nil)); err != nil {
 		return 0, err
 	}
 	return sequence, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signaling-server/internal/wire"
+	"signaling-server/sse"
 )
 
 // beat is how often a node says that it lives. The log counts time by it.
@@ -35,6 +36,8 @@ type Replica struct {
 	at   time.Time
 	seed [16]byte
 	ids  uint64 // how many IDs were made
+
+	roomsBytes int // how much room the next snapshot is given for the rooms
 }
 
 // node is what the state knows of a node.
@@ -154,10 +157,16 @@ func (r *Replica) Nodes() []NodeInfo {
 	return all
 }
 
-// AppendSnapshot appends the state to b. Equal states have equal bytes.
-func (r *Replica) AppendSnapshot(b []byte) []byte {
-	b = append(b, formatVersion)
-	b = binary.AppendVarint(b, r.elapsed.Load())
+// Snapshot is a state at one moment.
+type Snapshot struct {
+	clock []byte // and the nodes
+	hub   *sse.Snapshot
+	rooms []byte
+}
+
+// Snapshot returns the state. Nothing may be applied meanwhile.
+func (r *Replica) Snapshot() *Snapshot {
+	b := binary.AppendVarint([]byte{formatVersion}, r.elapsed.Load())
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		n := r.nodes[name]
@@ -167,9 +176,21 @@ func (r *Replica) AppendSnapshot(b []byte) []byte {
 		b = binary.AppendUvarint(b, n.beats)
 		b = wire.AppendBool(b, n.isLost)
 	}
-	b = wire.AppendText(b, r.Hub.AppendSnapshot(nil))
-	return wire.AppendText(b, r.Rooms.AppendSnapshot(nil))
+	rooms := r.Rooms.AppendSnapshot(make([]byte, 0, r.roomsBytes))
+	r.roomsBytes = len(rooms) * 9 / 8
+	return &Snapshot{b, r.Hub.Snapshot(), rooms}
 }
+
+// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Any goroutine may
+// call it, whatever is applied meanwhile.
+func (s *Snapshot) Append(b []byte) []byte {
+	b = append(b, s.clock...)
+	b = wire.AppendText(b, s.hub.Append(nil))
+	return wire.AppendText(b, s.rooms)
+}
+
+// AppendSnapshot appends a [Replica.Snapshot] to b.
+func (r *Replica) AppendSnapshot(b []byte) []byte { return r.Snapshot().Append(b) }
 
 // Clear makes the replica empty, so that Restore may follow. Nothing may be attached here:
 // see [sse.Hub.AwaitUnread].

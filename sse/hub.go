@@ -149,6 +149,9 @@ type Hub struct {
 
 	heartbeat atomic.Pointer[sharedHeartbeat] // nil: there was none yet
 
+	// owned by the caller of Snapshot: how much room the next snapshot is given
+	snapshotBytes, snapshotEvents int
+
 	// owned by the goroutine of Run
 	relieved time.Time // when memory was last freed because the budget was exceeded
 

@@ -12,38 +12,59 @@ import (
 	"signaling-server/internal/wire"
 )
 
-// AppendSnapshot appends the state of all sockets to b. Equal states have equal bytes. Only
-// one goroutine may call it, after [Hub.Settle], and no other may change the state meanwhile.
+// Snapshot is the state of all sockets at one moment.
+type Snapshot struct {
+	opened  uint64
+	events  eventTable
+	count   int    // of the sockets
+	sockets []byte // in bytes
+}
+
+// Snapshot returns the state of all sockets. Only one goroutine may call it, after
+// [Hub.Settle], and no other may change the state meanwhile. It takes little time: the texts of
+// events are left to [Snapshot.Append].
 //
 // Not in the snapshot is what this process alone knows: its readers, and its clock.
-func (h *Hub) AppendSnapshot(b []byte) []byte {
+func (h *Hub) Snapshot() *Snapshot {
 	sockets := h.snapshot(nil)
 	slices.SortFunc(sockets, func(a, b *socket) int { return strings.Compare(a.id, b.id) })
-	events := eventTable{places: make(map[*event]uint64)}
-	var rest []byte
-	for _, s := range sockets {
-		rest = s.appendSnapshot(rest, &events)
+	s := &Snapshot{opened: h.opened, count: len(sockets), sockets: make([]byte, 0, h.snapshotBytes)}
+	s.events.places = make(map[*event]uint64, h.snapshotEvents)
+	for _, one := range sockets {
+		s.sockets = one.appendSnapshot(s.sockets, &s.events)
 	}
-	b = binary.AppendUvarint(b, h.opened)
-	b = binary.AppendUvarint(b, uint64(len(events.places)))
-	b = append(b, events.text...)
-	b = binary.AppendUvarint(b, uint64(len(sockets)))
-	return append(b, rest...)
+	h.snapshotBytes, h.snapshotEvents = len(s.sockets)*9/8, len(s.events.list)*9/8
+	return s
 }
+
+// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Any goroutine may
+// call it, whatever changes meanwhile.
+func (s *Snapshot) Append(b []byte) []byte {
+	b = binary.AppendUvarint(b, s.opened)
+	b = binary.AppendUvarint(b, uint64(len(s.events.list)))
+	for _, e := range s.events.list {
+		b = e.appendSnapshot(b)
+	}
+	b = binary.AppendUvarint(b, uint64(s.count))
+	return append(b, s.sockets...)
+}
+
+// AppendSnapshot appends a [Hub.Snapshot] to b.
+func (h *Hub) AppendSnapshot(b []byte) []byte { return h.Snapshot().Append(b) }
 
 // eventTable holds each event of a snapshot once, however many outboxes hold it.
 type eventTable struct {
-	text   []byte
-	places map[*event]uint64
+	list   []*event
+	places map[*event]uint64 // in the list
 }
 
 // place returns the place of an event in the table, and adds the event if it is new.
 func (t *eventTable) place(e *event) uint64 {
 	at, isKnown := t.places[e]
 	if !isKnown {
-		at = uint64(len(t.places))
+		at = uint64(len(t.list))
 		t.places[e] = at
-		t.text = e.appendSnapshot(t.text)
+		t.list = append(t.list, e)
 	}
 	return at
 }
