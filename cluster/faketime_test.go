@@ -1,0 +1,102 @@
+package cluster_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/cluster"
+	"signaling-server/httpapi"
+	"signaling-server/internal/clustertest"
+	"signaling-server/server"
+)
+
+// handlers are nodes of a cluster in fake time.
+type handlers []http.Handler
+
+// inFakeTime runs a test with a node for each engine.
+func inFakeTime(t *testing.T, engines func() []cluster.Engine, test func(t *testing.T, nodes handlers)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		var nodes handlers
+		for n, engine := range engines() {
+			joined, err := server.Join(server.Parts{
+				API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+				Cluster: &cluster.Options{Name: fmt.Sprint("n", n), Engine: engine},
+			})
+			require.NoError(t, err)
+			running.Go(func() { _ = joined.Run(ctx) })
+			nodes = append(nodes, joined.Handler())
+		}
+		time.Sleep(time.Second) // until all have joined
+		test(t, nodes)
+		cancel()
+		running.Wait()
+	})
+}
+
+// ask sends a request to a node, and waits for the answer.
+func (h handlers) ask(node int, method, path, token, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer := httptest.NewRecorder()
+	h[node].ServeHTTP(answer, r)
+	return answer
+}
+
+// open opens a socket at a node by a poll, and returns its token.
+func (h handlers) open(t *testing.T, node int) (token string) {
+	answer := h.ask(node, http.MethodGet, "/events/poll", "", "")
+	require.Equal(t, http.StatusOK, answer.Code, answer.Body)
+	var body struct{ Events []struct{ Token string } }
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &body))
+	return body.Events[0].Token
+}
+
+// lateCopies is a link whose copies of records are late.
+type lateCopies struct {
+	*clustertest.Link
+	by time.Duration
+}
+
+// Follow implements [cluster.Engine].
+func (l lateCopies) Follow(ctx context.Context, from uint64, heard func(uint64, []byte)) error {
+	return l.Link.Follow(ctx, from, func(sequence uint64, record []byte) {
+		time.AfterFunc(l.by, func() { heard(sequence, record) })
+	})
+}
+
+// A node whose own record comes after one that it has not heard yet waits for that no longer
+// than it takes.
+func TestARecordIsAppliedWhenTheCopyBeforeItComes(t *testing.T) {
+	const late = time.Millisecond
+	engines := func() []cluster.Engine {
+		log := clustertest.NewEngine()
+		return []cluster.Engine{&clustertest.Link{Engine: log}, lateCopies{&clustertest.Link{Engine: log}, late}}
+	}
+	inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+		token := nodes.open(t, 0)
+		time.Sleep(time.Second)
+		require.Equal(t, http.StatusAccepted, nodes.ask(0, http.MethodPost, "/events", token, `{"type":"ping"}`).Code)
+		asked := time.Now()
+		require.Equal(t, http.StatusAccepted, nodes.ask(1, http.MethodPost, "/events", token, `{"type":"ping"}`).Code)
+		require.LessOrEqual(t, time.Since(asked), late)
+	})
+}
