@@ -18,6 +18,7 @@ import (
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
 	"signaling-server/internal/clustertest"
+	"signaling-server/machine"
 	"signaling-server/server"
 )
 
@@ -98,5 +99,98 @@ func TestARecordIsAppliedWhenTheCopyBeforeItComes(t *testing.T) {
 		asked := time.Now()
 		require.Equal(t, http.StatusAccepted, nodes.ask(1, http.MethodPost, "/events", token, `{"type":"ping"}`).Code)
 		require.LessOrEqual(t, time.Since(asked), late)
+	})
+}
+
+// A client that sends heartbeats is missed by the node that serves it, and each request to any
+// node is a sign of life.
+func TestARequestToAnyNodeIsASignOfLife(t *testing.T) {
+	const beat = `{"type":"heartbeat"}`
+	for name, request := range map[string]func(nodes handlers, token string) (status int){
+		"a heartbeat": func(n handlers, token string) int { return n.ask(1, http.MethodPost, "/events", token, beat).Code },
+		"another event": func(n handlers, token string) int {
+			return n.ask(1, http.MethodPost, "/events", token, `{"type":"leave-room"}`).Code
+		},
+		"a wrong event": func(n handlers, token string) int {
+			return n.ask(1, http.MethodPost, "/events", token, `{"type":"jump"}`).Code
+		},
+		"no JSON": func(n handlers, token string) int { return n.ask(1, http.MethodPost, "/events", token, `{`).Code },
+		"an empty batch": func(n handlers, token string) int {
+			return n.ask(1, http.MethodPost, "/events/batch", token, `{}`).Code
+		},
+		"a repeated POST": func(n handlers, token string) int {
+			return n.ask(1, http.MethodPost, "/events", token, `{"type":"leave-room"}`, "Idempotency-Key", "1").Code
+		},
+		"a question": func(n handlers, token string) int { return n.ask(1, http.MethodGet, "/ice-servers", token, "").Code },
+	} {
+		t.Run(name, func(t *testing.T) {
+			engines := func() []cluster.Engine {
+				log := clustertest.NewEngine()
+				return []cluster.Engine{&clustertest.Link{Engine: log}, &clustertest.Link{Engine: log}}
+			}
+			inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+				token := nodes.open(t, 0)
+				require.Equal(t, http.StatusConflict, nodes.ask(1, http.MethodPost, "/events", token, `{"type":"leave-room"}`, "Idempotency-Key", "1").Code)
+				var answered time.Time
+				go func() {
+					nodes.ask(0, http.MethodGet, "/events/poll?wait=60", token, "")
+					answered = time.Now()
+				}()
+				synctest.Wait()
+				require.Equal(t, http.StatusAccepted, nodes.ask(1, http.MethodPost, "/events", token, beat).Code)
+				var last time.Time
+				for range 3 { // soon one after the other
+					time.Sleep(400 * time.Millisecond)
+					last = time.Now()
+					require.NotEqual(t, http.StatusUnauthorized, request(nodes, token))
+				}
+				time.Sleep(30 * time.Second)
+				synctest.Wait()
+				const patience, tick = 18 * time.Second, 250 * time.Millisecond
+				require.GreaterOrEqual(t, answered.Sub(last), patience)
+				require.LessOrEqual(t, answered.Sub(last), patience+2*tick)
+			})
+		})
+	}
+}
+
+// overheard is a link that keeps the commands that its node appends.
+type overheard struct {
+	*clustertest.Link
+	commands *[]machine.Command
+}
+
+// Append implements [cluster.Engine].
+func (o overheard) Append(ctx context.Context, id string, text []byte) (uint64, error) {
+	record, err := machine.ReadRecord(text)
+	if err != nil {
+		return 0, err
+	}
+	*o.commands = append(*o.commands, record.Commands...)
+	return o.Link.Append(ctx, id, text)
+}
+
+// What a POST says beside its events is in the same command: the POST never waits for two.
+func TestAPostIsOneCommand(t *testing.T) {
+	var commands []machine.Command
+	engines := func() []cluster.Engine {
+		log := clustertest.NewEngine()
+		return []cluster.Engine{&clustertest.Link{Engine: log}, overheard{&clustertest.Link{Engine: log}, &commands}}
+	}
+	inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+		token := nodes.open(t, 0)
+		post := func(body string, header ...string) {
+			require.Equal(t, http.StatusAccepted, nodes.ask(1, http.MethodPost, "/events", token, body, header...).Code)
+		}
+		post(`{"type":"heartbeat"}`)
+		post(`{"type":"ping"}`)
+		nodes.ask(0, http.MethodGet, "/events/poll", token, "")
+		time.Sleep(1010 * time.Millisecond) // now node 1 has nothing else to say
+		synctest.Wait()
+		commands = nil
+		post(`{"type":"ping"}`, "Last-Event-ID", token+".1")
+		synctest.Wait()
+		require.Len(t, commands, 1)
+		require.EqualValues(t, 1, commands[0].Post.Confirmed)
 	})
 }

@@ -39,7 +39,9 @@ func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (so
 	if !ok {
 		return socket, nil, noBeaconToken
 	}
-	socket, err = a.socketOf(r.Context(), token)
+	if socket, err = a.socketOf(r.Context(), token); err == nil {
+		in.posts(socket, 0)
+	}
 	return socket, event, err
 }
 

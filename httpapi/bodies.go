@@ -14,6 +14,7 @@ import (
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
 	"signaling-server/machine"
+	"signaling-server/sse"
 )
 
 const (
@@ -38,6 +39,9 @@ type intake struct {
 	network *limits.Network
 	budget  *budget.Budget
 	share   limits.Holding
+
+	socket    sse.Ref // that posts, until the state has its post; zero: there is none
+	confirmed uint64  // by its client
 
 	charged int             // bytes of the budget
 	first   [firstPart]byte // holds the body, unless the body is longer
@@ -127,8 +131,22 @@ func (in *intake) release() {
 	in.share.Release()
 	in.budget.Charge(-in.charged)
 	in.dropLarger()
+	in.tell()
 	*in = intake{} // the next request must not see a part of this body, whatever goes wrong
 	intakes.Put(in)
+}
+
+// posts notes which socket posts. Its request is a sign of life, and may confirm events, whatever
+// becomes of the rest.
+func (in *intake) posts(socket sse.Ref, confirmed uint64) {
+	in.socket, in.confirmed = socket, confirmed
+}
+
+// tell tells what a request says that is refused, or repeated, before the state has its POST.
+func (in *intake) tell() {
+	if in.socket != (sse.Ref{}) {
+		in.socket.Tell(in.confirmed)
+	}
 }
 
 // readJSON reads a body whose Content-Type is JSON.

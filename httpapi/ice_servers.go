@@ -14,6 +14,7 @@ func (a *API) getICEServers(w http.ResponseWriter, r *http.Request, _ params) er
 	if err != nil {
 		return err
 	}
+	socket.Tell(0)
 	if err := a.limits.IceServers(LimitsOf(socket)); err != nil {
 		return err
 	}

@@ -39,14 +39,15 @@ func isKey(text string) bool {
 	return text != "" && len(text) <= maxKeyLength && decode.IsVisible(text)
 }
 
-// applyOnce returns the outcomes of a POST with so many events. If its key was used before,
+// applyOnce returns the outcomes of the POST of an intake, which has so many events. If its key was used before,
 // they are those of the first POST with the key. Otherwise ask adds what the POST asks for,
 // and that is applied. So no limit and no access token matters to a repeat.
-func (a *API) applyOnce(ctx context.Context, socket sse.Ref, post *machine.Post, events int, ask func()) (outcomes machine.Outcomes, isRepeat bool, err error) {
-	outcomes, isRepeat, err = stateOf(socket).keys.Recall(post.Key)
+func (a *API) applyOnce(ctx context.Context, in *intake, events int, ask func()) (outcomes machine.Outcomes, isRepeat bool, err error) {
+	outcomes, isRepeat, err = stateOf(in.socket).keys.Recall(in.post.Key)
 	if !isRepeat {
 		ask()
-		outcomes, isRepeat, err = a.apply(ctx, post)
+		in.socket = sse.Ref{}
+		outcomes, isRepeat, err = a.apply(ctx, &in.post)
 	}
 	switch {
 	case errors.Is(err, machine.ErrKeyReused):

@@ -24,7 +24,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	}
 	post := in.postOne(socket, key)
 	var refusal error
-	outcomes, isRepeat, err := a.applyOnce(r.Context(), socket, post, 1, func() {
+	outcomes, isRepeat, err := a.applyOnce(r.Context(), in, 1, func() {
 		refusal = (&asking{api: a, socket: socket, post: post}).body(body)
 	})
 	if err != nil {
@@ -58,19 +58,21 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 	if unknown != nil {
 		return socket, nil, unknown
 	}
-	confirm(socket, r)
+	in.posts(socket, confirmed(socket, r))
 	body, err = a.readJSON(w, r, in)
 	return socket, body, err
 }
 
-// confirm notes up to which event a client says that everything has arrived. A client that
+// confirmed returns up to which sequence a client says that everything has arrived. A client that
 // says so with what it posts anyway saves the server the memory for its resume.
-func confirm(socket sse.Ref, r *http.Request) {
+func confirmed(socket sse.Ref, r *http.Request) uint64 {
 	text := r.Header["Last-Event-Id"] // in net/http's spelling, which Get would make each time
 	if len(text) == 0 {
-		return
+		return 0
 	}
-	if id, ok := sse.ParseEventID(text[0]); ok {
-		socket.Confirm(id)
+	id, ok := sse.ParseEventID(text[0])
+	if !ok {
+		return 0
 	}
+	return socket.Confirms(id)
 }

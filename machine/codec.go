@@ -18,6 +18,7 @@ var errMalformed = errors.New("machine: the bytes are not a command")
 func (p *Post) Append(b []byte) []byte {
 	b = wire.AppendText(b, p.SocketID)
 	b = appendKey(b, p.Key)
+	b = binary.AppendUvarint(b, p.Confirmed)
 	b = wire.AppendText(b, string(p.Events))
 	for i := range p.Acts {
 		b = p.Acts[i].append(b)
@@ -28,7 +29,7 @@ func (p *Post) Append(b []byte) []byte {
 // ReadPost reads a POST. It refers to the bytes that are read. If they are malformed, the
 // reader has an error.
 func ReadPost(r *wire.Reader) Post {
-	p := Post{SocketID: r.Text(), Key: readKey(r)}
+	p := Post{SocketID: r.Text(), Key: readKey(r), Confirmed: r.Uvarint()}
 	p.Events = readOutcomes(r)
 	for _, outcome := range p.Events {
 		if outcome == Accepted && r.Err() == nil {

@@ -50,7 +50,7 @@ var operations = []machine.Operation{
 }
 
 func drawPost(rt *rapid.T) machine.Post {
-	p := machine.Post{SocketID: rapid.String().Draw(rt, "socket")}
+	p := machine.Post{SocketID: rapid.String().Draw(rt, "socket"), Confirmed: rapid.Uint64().Draw(rt, "confirmed")}
 	if rapid.Bool().Draw(rt, "keyed") {
 		p.Key = machine.Key{Name: rapid.Uint64().Draw(rt, "name"), Content: rapid.Uint64().Draw(rt, "content")}
 	}
@@ -88,7 +88,7 @@ func TestCommandsAreReadAsTheyWereAppended(t *testing.T) {
 func TestACommandIsCompact(t *testing.T) {
 	p := machine.Post{SocketID: "0123456789012345678901"}
 	p.Ask(machine.Act{Kind: machine.Offer, Target: "0123456789012345678901", Members: bytes.Repeat([]byte("x"), 1200)})
-	require.Len(t, p.Append(nil), 1200+2*22+9)
+	require.Len(t, p.Append(nil), 1200+2*22+10)
 }
 
 func FuzzReadCommand(f *testing.F) {

@@ -20,11 +20,12 @@ type Machine struct {
 	Budget *budget.Budget
 }
 
-// Post applies what a POST asks for, event by event: one that is refused does not stop the
+// Post applies what a POST says, and what it asks for, event by event: one that is refused does not stop the
 // others. It returns the outcome of each event. If an earlier POST of the socket had the same
 // key, Post changes nothing and returns the outcomes of that one: see [Keys.Recall]. The error
 // is ErrKeyReused.
 func (m *Machine) Post(p *Post) (outcomes Outcomes, isRepeat bool, err error) {
+	m.Hub.Posted(p.SocketID, p.Confirmed)
 	disconnects := false
 	apply := func() (outcomes Outcomes) {
 		outcomes, disconnects = m.apply(p)

@@ -73,7 +73,7 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 	case "socket":
 		c.Socket = drawSocketCommand(t, id, node)
 	case "post":
-		post := machine.Post{SocketID: id}
+		post := machine.Post{SocketID: id, Confirmed: uint64(rapid.SampledFrom([]int{0, 0, 1, 5, 10}).Draw(t, "confirmed"))}
 		if rapid.Bool().Draw(t, "keyed") {
 			post.Key = key(rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "content"))
 		}

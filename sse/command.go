@@ -36,8 +36,8 @@ const (
 )
 
 // Command is a change to one socket that does not come from another socket. With the calls
-// of [Hub.DeliverMessage], [Hub.Send], [Hub.Admit], [Hub.Tell] and [Hub.Pong], commands are
-// all that changes the state of a hub. If two hubs with equal options get the same commands
+// of [Hub.DeliverMessage], [Hub.Send], [Hub.Admit], [Hub.Tell], [Hub.Pong] and [Hub.Posted],
+// commands are all that changes the state of a hub. If two hubs with equal options get the same commands
 // and calls in the same order, their states are equal: see [Hub.AppendSnapshot].
 type Command struct {
 	Kind       CommandKind
@@ -167,9 +167,7 @@ func (s *socket) apply(c Command) (effect, error) {
 	case s.ended != "":
 		return nothing, ErrGone
 	case c.Kind == NoteConfirmed:
-		if c.Sequence > s.outbox.confirmed && c.Sequence <= s.outbox.handed {
-			s.confirm(c.Sequence)
-		}
+		s.confirmMoreLocked(c.Sequence)
 	case c.Kind == NoteHeard:
 		s.heard.Store(max(1, int64(s.hub.clock())))
 	case c.Kind == NoteWritten && isLatest && s.isAttached:
@@ -195,6 +193,7 @@ func (s *socket) noted(sequence uint64) {
 	sequence = min(sequence, s.outbox.last)
 	s.outbox.hand(sequence)
 	s.outbox.wrote(sequence, s.hub.options.Elapsed())
+	s.confirmMoreLocked(s.outbox.claimed)
 }
 
 // DetachNode ends all attachments at a node: it is lost, or has started again. The rules of

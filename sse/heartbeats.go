@@ -25,16 +25,29 @@ func (h *Hub) Heartbeat(socketID string) error {
 	return nil
 }
 
-// tellHeard tells the node that serves a client that it was heard of here, unless this node
-// has done so lately. Any goroutine may call it.
-func (s *socket) tellHeard(before int64) {
-	if !s.hub.isReplicated() || before != 0 && s.hub.clock()-time.Duration(before) < hearAgain {
-		return
+// Posted notes that a socket's client has posted, which is a sign of life, and that everything
+// up to a sequence has arrived, so that it need not be kept for a resume. It confirms nothing if
+// the present stream or poll has not reached that sequence, or if a later one is confirmed
+// already. It does nothing if the socket has ended.
+func (h *Hub) Posted(socketID string, confirmed uint64) {
+	if confirmed == 0 && !h.isReplicated() {
+		return // Authenticate has noted the sign of life
 	}
+	if s := h.socket(socketID); s != nil {
+		s.hear()
+		s.confirmMore(confirmed)
+	}
+}
+
+// tell tells the other nodes what Posted notes.
+func (s *socket) tell(confirmed uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.attachment.Node != s.hub.options.Node {
+	if s.heard.Load() != 0 && s.attachment.Node != s.hub.options.Node {
 		s.propose(Command{Kind: NoteHeard})
+	}
+	if confirmed > s.outbox.confirmed {
+		s.propose(Command{Kind: NoteConfirmed, Sequence: confirmed})
 	}
 }
 

@@ -25,8 +25,6 @@ const (
 	// notFirst is how much longer other nodes wait than the node that has served a socket
 	// last, before they propose what is due for the socket.
 	notFirst = time.Second
-	// hearAgain is how often a node tells that it has heard of a client.
-	hearAgain = time.Second
 )
 
 // isReplicated reports whether the state changes only by what a log brings.

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"signaling-server/sse"
 )
 
@@ -96,4 +98,27 @@ func (l *memoryLog) run(ctx context.Context, hub *sse.Hub) {
 			_ = l.apply(0, c)
 		}
 	}
+}
+
+// What a client confirms counts at once, also if the log has not brought yet what was written.
+func TestWhatAClientConfirmsCountsAtOnce(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		socketID, before := c.socketID(), *c.position()
+		deliver(t, hub, socketID, 1, 3)
+		synctest.Wait()
+		hub.Posted(socketID, 3)
+		before.Sequence = 2
+		late := connect(t, hub, &before)
+		synctest.Wait()
+		require.False(t, late.resumed(), "the client has said that more has arrived")
+		require.Empty(t, ended.of(socketID))
+		awaitLog()
+		deliver(t, hub, socketID, 4, 4)
+		synctest.Wait()
+		requireNumbers(t, c.heard(), 1, 4)
+		late.disconnect()
+		c.disconnect()
+	})
 }

@@ -60,6 +60,7 @@ type outbox struct {
 	last      uint64 // sequence of the newest event; 0: there was none
 	written   uint64 // highest sequence that any reader has written
 	confirmed uint64 // highest sequence that the client has confirmed
+	claimed   uint64 // highest sequence that the client has confirmed, even if it is not known to be on its way
 	forgotten uint64 // highest sequence that was held and is not any more
 	handed    uint64 // highest sequence that is on its way to the client: it cannot be replaced
 
@@ -279,7 +280,7 @@ func (o *outbox) unsentUntil(after, upTo uint64) []entry {
 
 // isOvertaken reports whether a reader at this position asks for events that its client has
 // confirmed already.
-func (o *outbox) isOvertaken(position uint64) bool { return position < o.confirmed }
+func (o *outbox) isOvertaken(position uint64) bool { return position < max(o.confirmed, o.claimed) }
 
 // confirm forgets the events that the client says have arrived. They count as written,
 // even if the reader that wrote them has failed.

@@ -152,6 +152,6 @@ func TestNobodyConfirmsWhatThePresentReaderIsYetToBring(t *testing.T) {
 // confirm confirms a position, if its socket lives.
 func confirm(hub *sse.Hub, position sse.EventID) {
 	if r, lives := hub.Authenticate(position.Token); lives {
-		r.Confirm(position)
+		r.Tell(r.Confirms(position))
 	}
 }

@@ -31,14 +31,23 @@ func (r Ref) Lives() bool {
 	return lives
 }
 
-// Confirm notes that everything up to a position has arrived, so that it need not be kept
-// for a resume. The position must be of the token that was authenticated. Confirm does nothing
-// if the present stream or poll has not reached it, if a later position is confirmed already,
-// or if the socket has ended.
-func (r Ref) Confirm(position EventID) {
-	if position.Token == r.token {
-		r.socket.confirmMore(position.Sequence)
+// Confirms returns the sequence up to which everything has arrived, by an id that the client
+// sends. It is 0 if the id is not of the token that was authenticated.
+func (r Ref) Confirms(id EventID) uint64 {
+	if id.Token != r.token {
+		return 0
 	}
+	return id.Sequence
+}
+
+// Tell is [Hub.Posted] for a request that leads to no POST that is applied. If there are several
+// nodes, it tells them.
+func (r Ref) Tell(confirmed uint64) {
+	if r.socket.hub.isReplicated() {
+		r.socket.tell(confirmed)
+		return
+	}
+	r.socket.confirmMore(confirmed)
 }
 
 // Info describes the socket as it is now.
@@ -52,7 +61,8 @@ func (h *Hub) Ref(socketID string) (r Ref, ok bool) {
 }
 
 // Authenticate returns the living socket that a token speaks for. The second result is
-// false if there is none. It counts as a sign of life of the socket's client.
+// false if there is none. It counts as a sign of life of the socket's client, but only here: a
+// POST that is applied, or [Ref.Tell], brings it to other nodes.
 func (h *Hub) Authenticate(t Token) (r Ref, ok bool) {
 	var id [socketIDLength]byte
 	t.putSocketID(id[:])
@@ -62,9 +72,6 @@ func (h *Hub) Authenticate(t Token) (r Ref, ok bool) {
 	if s == nil {
 		return Ref{}, false
 	}
-	if before := s.heard.Load(); before != 0 {
-		s.hear()
-		s.tellHeard(before)
-	}
+	s.hear()
 	return Ref{s, t}, true
 }

@@ -111,7 +111,7 @@ func (s *socket) appendSnapshot(b []byte, events *eventTable) []byte {
 }
 
 func (o *outbox) appendSnapshot(b []byte, events *eventTable) []byte {
-	for _, sequence := range []uint64{o.last, o.written, o.confirmed, o.forgotten, o.handed, uint64(o.kept), uint64(len(o.entries))} {
+	for _, sequence := range []uint64{o.last, o.written, o.confirmed, o.claimed, o.forgotten, o.handed, uint64(o.kept), uint64(len(o.entries))} {
 		b = binary.AppendUvarint(b, sequence)
 	}
 	for _, held := range o.entries {
@@ -196,9 +196,9 @@ func (h *Hub) restoreSocket(r *wire.Reader, events []*event) {
 }
 
 func (o *outbox) restore(r *wire.Reader, events []*event) {
-	last, written, confirmed, forgotten, handed := r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	last, written, confirmed, claimed, forgotten, handed := r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
 	kept, count := r.Uvarint(), r.Count()
-	o.last, o.written, o.confirmed, o.forgotten, o.handed = last, written, confirmed, forgotten, handed
+	o.last, o.written, o.confirmed, o.claimed, o.forgotten, o.handed = last, written, confirmed, claimed, forgotten, handed
 	before := forgotten
 	for i := range count {
 		place, sequence, at := r.Uvarint(), r.Uvarint(), time.Duration(r.Varint())
@@ -210,7 +210,7 @@ func (o *outbox) restore(r *wire.Reader, events []*event) {
 		before = sequence
 		o.restoreEntry(entry{events[place], sequence, at}, isWritten)
 	}
-	if count > 0 && before != last || kept > uint64(count) || max(written, confirmed, forgotten, handed) > last {
+	if count > 0 && before != last || kept > uint64(count) || max(written, confirmed, claimed, forgotten, handed) > last {
 		r.Fail(errSnapshot)
 	}
 }

@@ -276,20 +276,25 @@ func (s *socket) confirm(position uint64) {
 	s.outbox.confirm(position, s.hub.options.Elapsed())
 }
 
-// confirmMore is confirm for a client that need not begin to read. What it confirms is on
-// its way by the present reader: otherwise that reader would ask for what is forgotten.
+// confirmMore is confirm for a client that need not begin to read.
 func (s *socket) confirmMore(position uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended != "" || position <= s.outbox.confirmed || position > s.outbox.last:
-	case s.hub.isReplicated():
-		if s.reader != nil && s.wroteHere > s.outbox.handed { // the others do not know yet what is on its way
-			s.propose(Command{Kind: NoteWritten, Sequence: s.wroteHere})
-		}
-		s.propose(Command{Kind: NoteConfirmed, Sequence: position})
-	case position <= s.outbox.handed:
+	if s.ended == "" {
+		s.confirmMoreLocked(position)
+	}
+}
+
+// confirmMoreLocked confirms what is on its way by the present reader: otherwise that reader
+// would ask for what is forgotten. If there are several nodes, the state may learn only later
+// what is on its way. The socket's lock must be held.
+func (s *socket) confirmMoreLocked(position uint64) {
+	switch o := &s.outbox; {
+	case position <= o.confirmed || position > o.last:
+	case position <= o.handed:
 		s.confirm(position)
+	case s.hub.isReplicated():
+		o.claimed = max(o.claimed, position)
 	}
 }
 
