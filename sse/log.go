@@ -25,6 +25,9 @@ const (
 	// notFirst is how much longer other nodes wait than the node that has served a socket
 	// last, before they propose what is due for the socket.
 	notFirst = time.Second
+	// untold says which part of an outbox a reader may have written before the other nodes
+	// learn it. It is a quarter of the share of one sender.
+	untold = 16
 )
 
 // isReplicated reports whether the state changes only by what a log brings.
@@ -133,13 +136,13 @@ func (h *Hub) Written() (told []Command) {
 	return told
 }
 
-// noteWritten notes what a reader here has written, for [Hub.Written]. If much waits, the
-// other nodes learn it at once: the outbox must not be full of what was written. The socket's
-// lock must be held.
+// noteWritten notes what a reader here has written, for [Hub.Written]. If that is much, the
+// other nodes learn it at once: what was written must not use up the shares of senders. The
+// socket's lock must be held.
 func (s *socket) noteWritten(sequence uint64) {
 	s.measureDelivery(sequence)
 	s.wroteHere = max(s.wroteHere, sequence)
-	if limits := s.outbox.limits; s.outbox.unsent.events > limits.UnsentEvents/2 || s.outbox.unsent.bytes > limits.UnsentBytes/2 {
+	if o := &s.outbox; s.wroteHere >= o.written+uint64(o.limits.UnsentEvents/untold) || o.unsent.bytes > o.limits.UnsentBytes/untold {
 		s.propose(Command{Kind: NoteWritten, Sequence: s.wroteHere})
 		return
 	}

@@ -122,3 +122,18 @@ func TestWhatAClientConfirmsCountsAtOnce(t *testing.T) {
 		c.disconnect()
 	})
 }
+
+// What was written takes no share of an outbox, also if the log has not brought that yet.
+func TestWhatWasWrittenTakesNoShare(t *testing.T) {
+	inBubble(t, sse.Options{Outbox: sse.OutboxLimits{UnsentEvents: 256, UnsentBytes: 1 << 20, RetainedEvents: 256, RetainedBytes: 1 << 20}}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		for n := range 500 {
+			require.NoError(t, hub.Send(c.socketID(), sse.Message{Kind: "signal", Data: sse.Line(numbered(n + 1)), From: "another"}))
+			hub.Flush()
+			synctest.Wait()
+		}
+		requireNumbers(t, c.heard(), 1, 500)
+		c.disconnect()
+	})
+}
