@@ -25,6 +25,13 @@ import (
 // handlers are nodes of a cluster in fake time.
 type handlers []http.Handler
 
+// exact are times without gathering: in fake time a command is applied when it is proposed.
+var exact = func() cluster.Times {
+	t := cluster.DefaultTimes()
+	t.Gather = 0
+	return t
+}()
+
 // inFakeTime runs a test with a node for each engine.
 func inFakeTime(t *testing.T, engines func() []cluster.Engine, test func(t *testing.T, nodes handlers)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +41,7 @@ func inFakeTime(t *testing.T, engines func() []cluster.Engine, test func(t *test
 		for n, engine := range engines() {
 			joined, err := server.Join(server.Parts{
 				API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-				Cluster: &cluster.Options{Name: fmt.Sprint("n", n), Engine: engine},
+				Cluster: &cluster.Options{Name: fmt.Sprint("n", n), Engine: engine, Times: exact},
 			})
 			require.NoError(t, err)
 			running.Go(func() { _ = joined.Run(ctx) })

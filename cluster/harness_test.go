@@ -38,7 +38,7 @@ func debugLog(name string) *slog.Logger {
 // quick are times for tests: a tenth of those in production.
 var quick = cluster.Times{
 	Attempt: 100 * time.Millisecond, Alive: 100 * time.Millisecond, LostAfter: 600 * time.Millisecond, ShedAfter: 300 * time.Millisecond, QuietAfter: 900 * time.Millisecond,
-	RefuseWait: 300 * time.Millisecond, UnknownIn: 2 * time.Second, Written: 20 * time.Millisecond, Snapshot: 300 * time.Millisecond, KeepLog: 3 * time.Second,
+	Gather: time.Millisecond, RefuseWait: 300 * time.Millisecond, UnknownIn: 2 * time.Second, Written: 20 * time.Millisecond, Snapshot: 300 * time.Millisecond, KeepLog: 3 * time.Second,
 }
 
 // node is one node of a cluster in this process.

@@ -20,6 +20,10 @@ type Times struct {
 	LostAfter  time.Duration // without a record of a node, while the others' go on: it is lost
 	ShedAfter  time.Duration // without a record of its own, or without the engine: a node ends its streams
 	QuietAfter time.Duration // without any record: a node ends its streams. An election of the engine is shorter
+	// Gather is how long a node gathers commands for the next record, from the beginning of the
+	// last, for each of the first commands that the last one had. A node that has little to do
+	// appends at once. A node that has much appends fewer records, which all nodes must read.
+	Gather     time.Duration
 	RefuseWait time.Duration // under way, an append refuses what would have to wait for it
 	UnknownIn  time.Duration // after which requests learn that their fate is unknown
 	Written    time.Duration // between two commands that tell what readers have written
@@ -30,7 +34,7 @@ type Times struct {
 // DefaultTimes returns the times of a cluster in production.
 func DefaultTimes() Times {
 	return Times{
-		Attempt: time.Second, Alive: time.Second, LostAfter: 5 * time.Second, ShedAfter: 3 * time.Second, QuietAfter: 9 * time.Second,
+		Attempt: time.Second, Alive: time.Second, LostAfter: 5 * time.Second, ShedAfter: 3 * time.Second, QuietAfter: 9 * time.Second, Gather: time.Millisecond,
 		RefuseWait: 3 * time.Second, UnknownIn: 20 * time.Second, Written: 200 * time.Millisecond, Snapshot: 30 * time.Second, KeepLog: 5 * time.Minute,
 	}
 }

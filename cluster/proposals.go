@@ -16,11 +16,8 @@ const (
 	// maxProposed is how many commands wait that nobody waits for. More are dropped: the node
 	// proposes again what is still due.
 	maxProposed = 1 << 16
-	// gatherEach and maxGather are how long a node gathers commands for the next record, from the
-	// beginning of the last: so long for each command that the last one had. A node that has little
-	// to do appends at once. One that has much appends fewer records, which all nodes must read.
-	gatherEach = time.Millisecond
-	maxGather  = 4 * time.Millisecond
+	// maxGathered is for how many commands of a record a node gathers the next: see Times.Gather.
+	maxGathered = 4
 	// appendAgain is how long a node waits before it appends a record again.
 	appendAgain = 50 * time.Millisecond
 )
@@ -198,7 +195,7 @@ func (n *Node) appendAll(ctx context.Context) error {
 				break
 			}
 			number++
-			next := time.Now().Add(min(time.Duration(len(taken))*gatherEach, maxGather))
+			next := time.Now().Add(n.options.Times.Gather * time.Duration(min(len(taken), maxGathered)))
 			n.appendOne(ctx, life, number, taken)
 			pause(ctx, time.Until(next))
 		}
