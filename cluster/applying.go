@@ -265,6 +265,9 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	if record.Node == n.options.Name && record.Life > life && life != 0 {
 		return fmt.Errorf("another node has the name %q: give each node a name of its own (NODE_NAME)", n.options.Name)
 	}
+	if n.hasOtherSettings(&record) {
+		return fmt.Errorf("the limits or times of this node are not those of node %q, so their states would differ: give all nodes the same settings", record.Node)
+	}
 	var waiters []*waiter
 	if isMine {
 		waiters = n.proposals.applied(record.Number)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -68,13 +69,35 @@ func saysOfNodes(record *machine.Record) bool {
 	return false
 }
 
-func saysThatItLives(record *machine.Record) bool {
-	for _, c := range record.Commands {
-		if c.Node != nil && c.Node.Lost == "" {
-			return true
+func saysThatItLives(record *machine.Record) bool { return signOfLife(record) != nil }
+
+// signOfLife returns the command by which a record says that its node lives, or nil.
+func signOfLife(record *machine.Record) *machine.NodeCommand {
+	for i := range record.Commands {
+		if c := record.Commands[i].Node; c != nil && c.Lost == "" {
+			return c
 		}
 	}
-	return false
+	return nil
+}
+
+// hasOtherSettings reports whether a record is of a node that has joined before this node, and has
+// other settings.
+func (n *Node) hasOtherSettings(record *machine.Record) bool {
+	life, sign := n.life.Load(), signOfLife(record)
+	if life == 0 || sign == nil || sign.Settings == n.options.Settings {
+		return false
+	}
+	own, others := uint64(math.MaxUint64), uint64(0) // this node may not be in the log yet
+	for _, info := range n.replica.Nodes() {
+		switch {
+		case info.Name == n.options.Name && info.Life == life:
+			own = info.Joined
+		case info.Name == record.Node:
+			others = info.Joined
+		}
+	}
+	return others < own
 }
 
 // lost returns what to say of the nodes that are lost, as this node sees it.
@@ -133,7 +156,7 @@ func (n *Node) watch(ctx context.Context) error {
 		stall := n.proposals.stalls(now, t)
 		if stall < t.Alive && now.Sub(alive) >= t.Alive {
 			alive = now
-			n.proposals.propose(&machine.Command{Node: &machine.NodeCommand{}})
+			n.proposals.propose(&machine.Command{Node: &machine.NodeCommand{Settings: n.options.Settings}})
 		}
 		if stall < t.Alive && now.Sub(looked) >= t.Alive {
 			looked = now

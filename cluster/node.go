@@ -56,6 +56,9 @@ type Options struct {
 	Name   string // of this node, among those of the cluster
 	Engine Engine
 	Times  Times // zero: DefaultTimes
+	// Settings is a hash of all options by which the state decides. A node whose hash is another
+	// than that of a node that has joined before does not run: their states would differ.
+	Settings uint64
 	// PermitsExpire says that members leave their rooms when their permits run out.
 	PermitsExpire bool
 	Logger        *slog.Logger

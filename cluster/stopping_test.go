@@ -11,6 +11,7 @@ import (
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
 	"signaling-server/internal/clustertest"
+	"signaling-server/rooms"
 	"signaling-server/server"
 )
 
@@ -65,4 +66,30 @@ func TestTwoNodesMustNotHaveOneName(t *testing.T) {
 	require.EqualError(t, <-failed, `another node has the name "n1": give each node a name of its own (NODE_NAME)`)
 	cancel()
 	require.NoError(t, <-failed)
+}
+
+// Two nodes have different limits: their states would differ, so the younger node stops.
+func TestNodesMustHaveTheSameSettings(t *testing.T) {
+	t.Parallel()
+	engine := clustertest.NewEngine()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	start := func(name string, members int) chan error {
+		joined, err := server.Join(server.Parts{
+			Rooms:   rooms.Options{Members: members},
+			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+			Cluster: &cluster.Options{Name: name, Engine: &clustertest.Link{Engine: engine}, Times: quick},
+		})
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		go func() { failed <- joined.Run(ctx) }()
+		require.Eventually(t, func() bool { return (&node{server: joined}).isReady() || len(failed) > 0 }, 5*time.Second, 5*time.Millisecond)
+		return failed
+	}
+	older := start("n1", 10)
+	same := start("n2", 10)
+	require.ErrorContains(t, <-start("n3", 11), "so their states would differ: give all nodes the same settings")
+	cancel()
+	require.NoError(t, <-older)
+	require.NoError(t, <-same)
 }

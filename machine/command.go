@@ -25,6 +25,9 @@ type NodeCommand struct {
 	// that stops says so of itself. Empty: the node that has appended the record says that it
 	// lives.
 	Lost string
+	// Settings is a hash of what the node that lives decides by: all nodes must
+	// have the same.
+	Settings uint64
 	// Beat is which of its signs of life the lost node gave last, as the node knows that
 	// reports it. If the node has given another sign since, it is not lost.
 	Beat uint64
@@ -115,7 +118,7 @@ func readCommand(r *wire.Reader) (c Command) {
 	case expiredCommand:
 		c.Expired = &rooms.Stay{SocketID: r.Text(), Number: r.Uvarint()}
 	case nodeCommand:
-		c.Node = &NodeCommand{Lost: r.Text(), Beat: r.Uvarint()}
+		c.Node = &NodeCommand{Lost: r.Text(), Settings: r.Uvarint(), Beat: r.Uvarint()}
 	case noCommand:
 	default:
 		r.Fail(errMalformed)
@@ -136,7 +139,7 @@ func (c *Command) Append(b []byte) []byte {
 		b = wire.AppendText(append(b, expiredCommand), c.Expired.SocketID)
 		return binary.AppendUvarint(b, c.Expired.Number)
 	case c.Node != nil:
-		b = wire.AppendText(append(b, nodeCommand), c.Node.Lost)
+		b = binary.AppendUvarint(wire.AppendText(append(b, nodeCommand), c.Node.Lost), c.Node.Settings)
 		return binary.AppendUvarint(b, c.Node.Beat)
 	}
 	return append(b, noCommand)

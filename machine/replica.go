@@ -30,6 +30,7 @@ type Replica struct {
 	*Machine
 
 	nodes   map[string]*node // that ever appended something and are not forgotten
+	joins   uint64           // how many lives of nodes there were
 	elapsed atomic.Int64     // as the log counts it; any goroutine may read it
 
 	// of the record under way
@@ -43,6 +44,7 @@ type Replica struct {
 // node is what the state knows of a node.
 type node struct {
 	life   uint64
+	joined uint64 // which of all joins began this life
 	number uint64 // of the last record of this life
 	beats  uint64 // how often it has said that it lives
 	isLost bool
@@ -81,13 +83,14 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 	n := r.nodes[rec.Node]
 	switch {
 	case n == nil:
-		n = &node{life: rec.Life}
+		n = new(node)
 		r.nodes[rec.Node] = n
+		r.join(n, rec.Life)
 	case rec.Life < n.life || rec.Life == n.life && rec.Number <= n.number:
 		return false
 	case rec.Life > n.life:
 		r.Hub.DetachNode(rec.Node) // what its last life has served is not served any more
-		n.life = rec.Life
+		r.join(n, rec.Life)
 	}
 	n.number, n.isLost = rec.Number, false
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
@@ -97,6 +100,12 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 		done(i, result)
 	}
 	return true
+}
+
+// join begins a life of a node.
+func (r *Replica) join(n *node, life uint64) {
+	r.joins++
+	n.joined, n.life = r.joins, life
 }
 
 func (r *Replica) apply(by string, c *Command) (result Result) {
@@ -144,6 +153,7 @@ func (r *Replica) lose(name, by string, beats uint64) {
 type NodeInfo struct {
 	Name   string
 	Life   uint64
+	Joined uint64 // which of all joins of nodes began this life
 	Beats  uint64 // how often it has said that it lives
 	IsLost bool
 }
@@ -152,7 +162,7 @@ type NodeInfo struct {
 func (r *Replica) Nodes() []NodeInfo {
 	all := make([]NodeInfo, 0, len(r.nodes))
 	for name, n := range r.nodes {
-		all = append(all, NodeInfo{name, n.life, n.beats, n.isLost})
+		all = append(all, NodeInfo{name, n.life, n.joined, n.beats, n.isLost})
 	}
 	return all
 }
@@ -167,11 +177,13 @@ type Snapshot struct {
 // Snapshot returns the state. Nothing may be applied meanwhile.
 func (r *Replica) Snapshot() *Snapshot {
 	b := binary.AppendVarint([]byte{formatVersion}, r.elapsed.Load())
+	b = binary.AppendUvarint(b, r.joins)
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		n := r.nodes[name]
 		b = wire.AppendText(b, name)
 		b = binary.AppendUvarint(b, n.life)
+		b = binary.AppendUvarint(b, n.joined)
 		b = binary.AppendUvarint(b, n.number)
 		b = binary.AppendUvarint(b, n.beats)
 		b = wire.AppendBool(b, n.isLost)
@@ -198,6 +210,7 @@ func (r *Replica) Clear() {
 	r.Hub.Clear()
 	r.Hub.Settle()
 	clear(r.nodes)
+	r.joins = 0
 }
 
 // Restore makes an empty replica equal to the replica that a snapshot is of. If there is an
@@ -209,9 +222,10 @@ func (r *Replica) Restore(snapshot []byte) error {
 	}
 	from := wire.NewReader(snapshot[1:])
 	r.elapsed.Store(from.Varint())
+	r.joins = from.Uvarint()
 	for range from.Count() {
 		name := from.Text()
-		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
+		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
 	}
 	hub, rooms := from.Bytes(), from.Bytes()
 	if err := from.End(); err != nil {

@@ -10,12 +10,15 @@ package server
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/cespare/xxhash/v2"
 
 	signalingserver "signaling-server"
 	"signaling-server/browser"
@@ -109,7 +112,7 @@ func Join(p Parts) (*Server, error) {
 	var replica *machine.Replica
 	if p.Cluster != nil {
 		replica = machine.NewReplica()
-		p.Cluster.PermitsExpire = p.EnforceExpiry
+		p.Cluster.PermitsExpire, p.Cluster.Settings = p.EnforceExpiry, settingsOf(p)
 		node, err := cluster.New(*p.Cluster, replica)
 		if err != nil {
 			return nil, err
@@ -145,6 +148,15 @@ func Join(p Parts) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// settingsOf returns a hash of all options by which a state decides that several nodes share.
+func settingsOf(p Parts) uint64 {
+	s, r := p.SSE, p.Rooms
+	return xxhash.Sum64String(fmt.Sprint(
+		s.HeartbeatInterval, s.ResumeWindow, s.AwayAfter, s.WriteTimeout, s.MaxSockets, s.MaxSocketsPerNetwork, s.UnsentPerNetwork, s.Outbox,
+		r.Members, r.RosterBytes, r.Rooms, r.RoomsPerNetwork, p.EnforceExpiry,
+	))
 }
 
 // socketEnded does all that must happen when a socket has ended. The hub calls it once
