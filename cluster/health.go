@@ -88,7 +88,7 @@ func (n *Node) hasOtherSettings(record *machine.Record) bool {
 	if life == 0 || sign == nil || sign.Settings == n.options.Settings {
 		return false
 	}
-	own, others := uint64(math.MaxUint64), uint64(math.MaxUint64-1) // of which the state may not know yet
+	own, others := uint64(math.MaxUint64), uint64(math.MaxUint64-1) // the state may not know them yet
 	for _, info := range n.replica.Nodes() {
 		switch {
 		case info.Name == n.options.Name && info.Life == life:
