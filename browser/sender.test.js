@@ -72,6 +72,61 @@ test("a lost session gets no more attempts", soon, async (t) => {
   assert.deepEqual(await sent, { status: 202 });
 });
 
+describe("nodes that do not reach each other:", { concurrency: true }, () => {
+  const soonAgain = { "Retry-After": "0.01" };
+  const lose = (response) => response.destroy();
+  const notReady = (response) => refuse(response, 503, "not-ready", soonAgain);
+  const isUnknown = (response) => refuse(response, 504, "outcome-unknown", soonAgain);
+  const tooMany = (response) => refuse(response, 429, "rate-limited", soonAgain);
+  const badGateway = (response) => response.writeHead(502).end("<!doctype html>");
+  const keysOf = (posts) => new Set(posts.map(({ headers }) => headers["idempotency-key"]));
+
+  // Answers the first POSTs by these functions, and accepts the next. Returns the POSTs.
+  async function sendAgainst(t, answers, ...events) {
+    const server = await startServer(t, { answer: (response, post, count) => (answers[count - 1] ?? accept)(response, post) });
+    const socket = open(t, server.url);
+    socket.on("error", assert.fail);
+    await connected(socket);
+    const sent = events.map((data) => socket.emitWithAck("signal", { data }));
+    assert.deepEqual(await Promise.all(sent), events.map(() => ({ status: 202 })));
+    return server.posts;
+  }
+
+  test("what none accepts is repeated until one does", soon, async (t) => {
+    const posts = await sendAgainst(t, Array(30).fill(notReady), 1);
+    assert.equal(posts.length, 31);
+  });
+
+  // What may have been accepted is known by its key alone, whatever the next attempt meets.
+  for (const [what, first] of [["whose outcome is unknown", isUnknown], ["without an answer", lose], ["that a proxy answers", badGateway]]) {
+    for (const events of [[1], [1, 2, 3]]) {
+      test(`${events.length} events ${what} are repeated as they were`, soon, async (t) => {
+        const posts = await sendAgainst(t, [first, notReady, isUnknown, tooMany], ...events);
+        assert.equal(posts.length, 5);
+        assert.equal(keysOf(posts).size, 1);
+        for (const { path, body } of posts) assert.deepEqual([path, body], [posts[0].path, posts[0].body]);
+      });
+    }
+  }
+
+  // The server would repeat a refusal that it remembers.
+  test("after a refusal alone there is a new key", soon, async (t) => {
+    const posts = await sendAgainst(t, [tooMany, tooMany], 1);
+    assert.equal(keysOf(posts).size, 3);
+  });
+
+  test("a client that leaves does not wait for them", soon, async (t) => {
+    const server = await startServer(t, { answer: notReady });
+    const socket = open(t, server.url);
+    await connected(socket);
+    socket.emit("ping");
+    socket.disconnect();
+    await until(() => server.posts.length === 4);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(server.posts.length, 4);
+  });
+});
+
 test("headers of the app do not mix with those of the client", soon, async (t) => {
   const server = await startServer(t);
   const socket = open(t, server.url, { extraHeaders: { "authorization": "Basic YTpi", "content-type": "text/plain", "idempotency-key": "1", "x-app": "a" } });

@@ -311,3 +311,95 @@ test("a stream that the server refuses is a failed attempt, not a connection", s
   await connected(socket);
   assert.deepEqual(log, [["connect_error", "at capacity"], ["connect", "id-1"]]);
 });
+
+test.describe("a node that is not ready sends its clients to another:", soon, () => {
+  const word = { type: "disconnected", reason: "draining", retryAfter: 20 };
+  const refuseStream = (response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.end(`event: disconnected\ndata: ${JSON.stringify(word)}\n\n`);
+    return true;
+  };
+
+  // Keeps what listeners hear of the socket.
+  function logOf(socket) {
+    const log = [];
+    for (const type of ["connect", "disconnect", "connect_error", "error"]) socket.on(type, () => log.push(type));
+    return log;
+  }
+
+  test("a stream is resumed from its last event, and no listener hears of it", soon, async (t) => {
+    const answers = [];
+    const server = await startServer(t, { read: (response) => answers.shift()?.(response) });
+    const socket = open(t, server.url, { reconnectionDelay: 60_000 });
+    await connected(socket);
+    const log = logOf(socket);
+    await socket.emitWithAck("join-room", "A", "me");
+    server.send({ type: "pong", timestamp: 1 });
+    await heard(socket, "pong");
+    answers.push(refuseStream, refuseStream);
+    for (const { response } of server.streams) response.end(`event: disconnected\ndata: ${JSON.stringify(word)}\n\n`);
+    await heard(socket.io, "reconnect");
+    server.send({ type: "pong", timestamp: 2 });
+    await heard(socket, "pong");
+    assert.deepEqual(server.asked.map(({ method, path, headers }) => [method, path, headers["last-event-id"]]), [
+      ["GET", "/events", undefined], ...Array(3).fill(["GET", "/events", "token-1.1"]),
+    ]);
+    assert.deepEqual(log, []);
+    assert.equal(server.sent().filter(({ type }) => type === "join-room").length, 1);
+  });
+
+  test("a poll is asked again when the node says", soon, async (t) => {
+    const hello = { type: "connected", socketId: "id-1", token: "token-1", resumed: false, heartbeatInterval: 10_000, resumeWindow: 10_000 };
+    let polls = 0;
+    const server = await startServer(t, {
+      read: (response, { url }) => {
+        if (!url.startsWith("/events/poll")) return response.writeHead(403).end() ?? true;
+        polls++;
+        if (polls > 2 && polls < 6) refuse(response, 503, "not-ready", { "Retry-After": "0.02" });
+        else answerJSON(response, { events: polls === 1 ? [hello] : polls === 6 ? [{ type: "pong", timestamp: 1 }] : [], lastEventId: "token-1.7" });
+        return true;
+      },
+    });
+    const socket = open(t, server.url, { reconnectionDelay: 60_000 });
+    await connected(socket);
+    const log = logOf(socket);
+    await heard(socket, "pong");
+    const asked = server.asked.filter(({ path }) => path === "/events/poll").slice(2, 6);
+    for (const { url, headers } of asked) assert.deepEqual([/after=(\d+)/.exec(url)?.[1], headers.authorization], ["7", "Bearer token-1"]);
+    assert.deepEqual(log, []);
+  });
+
+  // The server counts no resume window while its nodes do not reach each other.
+  test("after longer than the resume window the socket is the same", soon, async (t) => {
+    let isOut = false;
+    const server = await startServer(t, { read: (response) => isOut && refuseStream(response) });
+    const socket = open(t, server.url);
+    await connected(socket);
+    await socket.emitWithAck("join-room", "A", "me");
+    server.send({ type: "connected", socketId: "id-1", token: "token-1", resumed: true, heartbeatInterval: 10_000, resumeWindow: 100 });
+    isOut = true;
+    server.send(word);
+    await heard(socket, "disconnect");
+    const waits = socket.emitWithAck("ping");
+    isOut = false;
+    await connected(socket);
+    assert.deepEqual([socket.id, socket.recovered, await waits], ["id-1", true, { status: 202 }]);
+    assert.deepEqual(server.sent().map(({ type }) => type).filter((type) => type !== "heartbeat"), ["join-room", "ping"]);
+  });
+
+  // A proxy may answer in place of a node that was killed. That says nothing about streams.
+  test("one answer of a proxy changes no way to read", soon, async (t) => {
+    const answers = [];
+    const server = await startServer(t, { read: (response) => answers.shift()?.(response) });
+    const socket = open(t, server.url);
+    await connected(socket);
+    const log = logOf(socket);
+    answers.push((response) => response.writeHead(502).end("<!doctype html>"));
+    server.drop();
+    await heard(socket.io, "reconnect");
+    await socket.emitWithAck("ping");
+    assert.equal(socket.io.engine.transport.name, "eventsource");
+    assert.deepEqual(server.asked.map(({ method, path }) => `${method} ${path}`), Array(3).fill("GET /events"));
+    assert.deepEqual(log, []);
+  });
+});

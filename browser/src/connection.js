@@ -13,10 +13,6 @@ const ANSWER = 15_000; // ms until a poll must be answered; it asks the server t
 const SOON = 2000; // ms that the start of a stream lasts; a proxy may let that through, and hold back the rest
 const SHORT_POLLS = 400; // ms between the polls of a tab without a slot (see slots.js)
 
-// After these reasons the client does not reconnect by itself. Two clients that both resumed
-// one session would otherwise take it over from each other for ever.
-const FINAL = /kicked|replaced/;
-
 export class Connection {
   session; // what a resume needs: { server, token, position }
   brokenSince = Date.now(); // 0 while a reader works
@@ -82,7 +78,7 @@ export class Connection {
 
     let giveBack;
     let failures = 0;
-    let mutes = 0; // readers in a row that fell silent after their start
+    let faults = 0; // readers in a row that brought nothing, or nothing after their start
     while (!signal.aborted) {
       // A lock that is never answered must not hold up the client.
       giveBack ??= await within(FIRST_WORD, () => takeSlot(this.#url)).catch(() => () => {});
@@ -91,20 +87,21 @@ export class Connection {
       const heard = await this.#read(short ? LAST : this.#rung, short);
       if (signal.aborted) break;
       if (heard) failures = 0;
-      mutes = this.#why === "silent" && heard && !this.#lively ? mutes + 1 : 0;
+      const isMute = this.#why === "silent";
+      faults = !heard || isMute && !this.#lively ? faults + 1 : 0;
 
-      if (this.#wait !== undefined) await pause(this.#wait, signal);
-      else if (this.#why === "online") continue;
+      if (heard && this.#wait) await pause(this.#wait, signal);
       else if (short && heard) await pause(SHORT_POLLS, signal);
-      else if (heard && mutes === 1) continue; // perhaps the link is dead; the next reader will show it
-      else if (!short && (!heard || mutes > 1) && this.#rung < LAST && await this.#read(LAST, true)) this.#rung++;
+      // After one fault perhaps only the link, or a node, is dead: the next reader will show it.
+      else if (this.#why === "online" || faults === 1 && (heard || !isMute)) continue;
+      else if (!short && faults && this.#rung < LAST && await this.#read(LAST, true)) this.#rung++;
       else if (!signal.aborted) {
         if (!heard) this.tell.failed(this.#error);
         if (failures >= (opts.reconnection ? opts.reconnectionAttempts : 0)) {
           this.#over("transport error", this.#error);
           break;
         }
-        await pause(backoff(failures++, opts.reconnectionDelay, opts.reconnectionDelayMax), signal);
+        await pause(this.#wait || backoff(failures++, opts.reconnectionDelay, opts.reconnectionDelayMax), signal);
       }
     }
     clearInterval(watch);
@@ -131,6 +128,7 @@ export class Connection {
       }
     } catch (error) {
       this.#error = problemOf(error, this.#url);
+      this.#wait ??= this.#error.retryAfter;
     }
     this.#deadline = Infinity;
     if (!short || !this.#heard) this.brokenSince ||= Date.now();
@@ -162,7 +160,9 @@ export class Connection {
     if (this.#reading.signal.aborted) return;
     this.tell.event(event, rung < LAST && !isLast && this.#interval / 2);
     if (!isLast) return;
-    if (FINAL.test(reason)) return this.#over("io server disconnect");
+    // The client does not come back by itself. Two clients that both resumed one session would otherwise
+    // take it over from each other for ever.
+    if (/kicked|replaced/.test(reason)) return this.#over("io server disconnect");
     this.#wait = event.retryAfter ?? event.reconnectAfter;
     this.#end();
   }

@@ -2,10 +2,11 @@
 // the document's members.
 
 export class Problem extends Error {
-  /** @param {{ type?: string, title?: string, detail?: string, status?: number, errors?: { field: string, message: string }[] }} document */
-  constructor({ type = "about:blank", title = "", detail = "", status = 0, errors }) {
-    super(errors?.map(({ field, message }) => `${field} ${message}`).join("; ") || detail || title);
-    Object.assign(this, { name: "Problem", type, title, detail, status, errors });
+  /** @param {{ type?: string, title?: string, detail?: string, status?: number, errors?: { field: string, message: string }[], retryAfter?: number }} document */
+  constructor(document) {
+    const all = { name: "Problem", type: "about:blank", title: "", detail: "", status: 0, ...document };
+    super(all.errors?.map(({ field, message }) => `${field} ${message}`).join("; ") || all.detail || all.title);
+    Object.assign(this, all);
   }
 }
 
@@ -16,19 +17,19 @@ export const sessionEnded = () => new Problem({
 
 // No answer came, or the answer of another server or a proxy, with this status. Other requests may be
 // answered: a proxy may let a stream through, and refuse each POST.
-export const unreachable = (url, status) => new Problem({
-  type: status ? undefined : "/problems/unreachable",
-  title: `No signaling server answered a request to "${url}" (status ${status ?? "none"}): give io() its address, and check its CORS_ORIGIN`,
+export const unreachable = (url, status = 0) => new Problem({
+  type: status ? "about:blank" : "/problems/unreachable",
+  title: `No signaling server answered a request to "${url}" (status ${status || "none"}): give io() its address, and check its CORS_ORIGIN`,
   status,
 });
 
 // Returns an error as a Problem. What is not a Problem already comes from the network.
 export const problemOf = (error, url) => error instanceof Problem ? error : unreachable(url);
 
-// Reports whether a refusal is the server's own. A proxy may answer with a page of its own.
-export const isOurs = (response) => /problem\+json/.test(response.headers.get("Content-Type"));
-
-// Resolves to the problem of a response that is not what was asked for.
+// Resolves to the problem of a response that is not what was asked for. A proxy may answer with a page
+// of its own, and does not know when the server is back.
 export async function readProblem(response, url) {
-  return isOurs(response) ? new Problem(await response.json()) : unreachable(url, response.status);
+  const { status, headers } = response;
+  if (!/problem\+json/.test(headers.get("Content-Type"))) return unreachable(url, status);
+  return new Problem({ ...await response.json(), retryAfter: headers.get("Retry-After") * 1000 });
 }

@@ -1,14 +1,14 @@
 // Sends the events of a session in order. One POST is under way at a time, so that no candidate
 // overtakes its offer. The events that wait meanwhile go as one batch.
 
-import { Problem, isOurs, readProblem, sessionEnded, unreachable } from "./problem.js";
+import { Problem, readProblem, sessionEnded, unreachable } from "./problem.js";
 import { addressOf, headersOf } from "./request.js";
 import { backoff, pause, within } from "./pause.js";
 
 const MAX_BATCH = 64; // events
 const MAX_LENGTH = 20_000; // the server accepts 64 KiB, and a UTF-16 unit may take three bytes
 const PATIENCE = 15_000; // ms to wait for an answer; a repeat with the same key does no harm
-const ATTEMPTS = 12; // if a proxy answers in place of the server; if nothing answers, it tries for ever
+const ATTEMPTS = 12; // if a proxy or a limit refuses; if nothing answers, or nodes do not reach each other, it tries for ever
 const TROUBLE = 2000; // ms without a POST that reaches the server, until this is reported
 const PARTING_ATTEMPTS = 3; // after close, whether a proxy answers or nothing does
 
@@ -106,8 +106,6 @@ export class Sender {
       let results;
       /** @type {any} */
       let problem = unreachable(this.#server.uri);
-      let ours;
-      let wait = backoff(attempt);
       await within(PATIENCE, async () => {
         const response = await fetch(url, {
           method: "POST",
@@ -121,12 +119,7 @@ export class Sender {
         // A captive portal answers everything with 200, but not with JSON.
         if (response.status === 202) results = [response];
         else if (response.ok && !single) ({ results } = await response.json());
-        else {
-          problem = await readProblem(response, this.#server.uri);
-          ours = isOurs(response);
-          // A proxy may ask for an hour, and does not know when the server is back.
-          if (ours) wait = 1000 * /** @type {any} */ (response.headers.get("Retry-After")) || wait;
-        }
+        else problem = await readProblem(response, this.#server.uri);
       }, this.#attempt).catch(() => {}); // the problem is that no answer came
       if (results?.length === items.length) {
         this.#failingSince = 0;
@@ -138,7 +131,8 @@ export class Sender {
       }
 
       const { status, type } = problem;
-      const unknown = !ours && !/^4/.test(status);
+      const ours = !/blank|unreachable/.test(type); // not that of a proxy
+      const unknown = status === 504 || !ours && !/^4/.test(status);
       unsure ||= unknown;
       if (ours && status === 401 && token === this.#token) {
         this.#token = undefined;
@@ -155,10 +149,12 @@ export class Sender {
         this.#waiting.unshift(...items);
         return;
       }
-      if (!passes || attempt >= (this.#closed ? PARTING_ATTEMPTS : status ? ATTEMPTS : Infinity)) return this.#reject(items, problem);
-      // The server has answered, and would repeat that answer for the same key.
-      if (ours) key = ++this.#keys;
-      await pause(wait, signal);
+      const most = this.#closed ? PARTING_ATTEMPTS : /unreachable|ready|outcome/.test(type) ? Infinity : ATTEMPTS;
+      if (!passes || attempt >= most) return this.#reject(items, problem);
+      // For the same key the server would repeat its refusal. But only by the key it knows an earlier
+      // attempt, which may have arrived.
+      if (!unsure) key = ++this.#keys;
+      await pause(problem.retryAfter || backoff(attempt), signal);
     }
 
     // The session is lost. A join does no harm twice, and a new session is in no room.
