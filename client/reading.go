@@ -89,11 +89,16 @@ func (c *Client) stopReading() {
 	c.reading.Unlock()
 }
 
-// meet opens a source and waits for the first event, which identifies the client.
+// meet opens a source and waits for the first event, which identifies the client. If the
+// server refuses the first source, the second may reach another of its nodes.
 func (c *Client) meet() error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	event, err := c.next()
+	if e, isRefused := event.(DisconnectedEvent); isRefused && e.Reason == "draining" {
+		c.reader.pause = 0
+		event, err = c.next()
+	}
 	if err != nil {
 		return err
 	}
@@ -221,16 +226,28 @@ func (c *Client) lost(err error) error {
 	if r.heardAt.Sub(r.openedAt) >= steady {
 		r.backoff.reset()
 	}
-	if !r.polls && !r.streamed && isHeldBack(err) {
+	isFirst := r.backoff.tries == 0 // the next source may reach another node
+	if !r.polls && !r.streamed && isHeldBack(err) && (!isFirst || errors.Is(err, errSilent)) {
 		r.polls = true
 		return nil
 	}
-	r.pause = r.backoff.next()
-	if !r.heardAt.IsZero() { // the server can be reached: come back within the resume window
-		r.pause = min(r.pause, r.resumeWindow/4)
-	}
-	if r.backoff.tries == 1 {
+	r.pause = r.pauseAfter(err)
+	if isFirst {
 		return nil
 	}
 	return err
+}
+
+// pauseAfter returns how long to wait after a source that failed. The server knows best when
+// it is back.
+func (r *reader) pauseAfter(err error) time.Duration {
+	pause := r.backoff.next()
+	var problem *Problem
+	switch {
+	case r.backoff.tries > 1 && errors.As(err, &problem) && problem.RetryAfter > 0:
+		return problem.RetryAfter
+	case !r.heardAt.IsZero(): // the server can be reached: come back within the resume window
+		return min(pause, r.resumeWindow/4)
+	}
+	return pause
 }

@@ -184,31 +184,35 @@ func joined(batch []*outgoing) []byte {
 	return append(append([]byte(`{"events":[`), bytes.Join(bodies, []byte(","))...), `]}`...)
 }
 
-// insist repeats a request that got lost, with the same Idempotency-Key, while a
-// caller waits for it. It also repeats what several nodes cannot accept now. A request that
-// was refused as rate-limited gets a new key: for the old key the server would only repeat its
-// refusal.
+// insist repeats a request that got lost, or that several nodes cannot accept now, while a
+// caller waits for it. A request that was refused as rate-limited gets a new Idempotency-Key:
+// for the old key the server might only repeat its refusal. But once a try may have been
+// accepted without an answer, the key stays: by it alone the server knows that try.
 func (c *Client) insist(batch []*outgoing, path string, body []byte) (results []error, err error) {
 	// All tries use the token of one socket: a repeat for another socket would be a new
 	// request.
 	_, token := c.identity.get()
 	key := rand.Text()
 	var pause backoff
-	for {
+	for isUnsure := false; ; {
 		results, err = c.postOnce(len(batch), path, token, key, body)
-		var problem *Problem
-		var wait time.Duration
-		switch {
-		case err == nil:
+		if err == nil {
 			return results, nil
-		case errors.As(err, &problem) && problem.Name() == "rate-limited":
-			wait, key = max(problem.RetryAfter, time.Second), rand.Text()
-		case errors.As(err, &problem) && (problem.Name() == "not-ready" || problem.Name() == "outcome-unknown"):
-			wait = max(problem.RetryAfter, pause.next()) // the nodes of the server do not reach each other
-		case errors.As(err, &problem):
-			return nil, err
+		}
+		wait := pause.next()
+		var problem *Problem
+		if errors.As(err, &problem) {
+			wait = max(problem.RetryAfter, time.Second)
+		}
+		switch {
+		case problem == nil, problem.Name() == "outcome-unknown":
+			isUnsure = true
+		case problem.Name() == "not-ready":
+		case isUnsure && (problem.Name() == "rate-limited" || problem.Status == http.StatusServiceUnavailable):
+		case problem.Name() == "rate-limited":
+			key = rand.Text()
 		default:
-			wait = pause.next()
+			return nil, err
 		}
 		if !isAwaited(batch) {
 			return nil, err
