@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"signaling-server/access"
@@ -53,10 +54,11 @@ const overflowDetail = "A receiver has not yet read what you sent to it: your sh
 // saidMore is the detail for a repeat of a POST whose refusal is not remembered in full.
 const saidMore = "The first answer to a request with this Idempotency-Key said more."
 
-// retryAfter returns when to try again after an error. Another node may answer at once.
+// retryAfter returns when to try again after an error. Another node may answer at once. The time
+// is random, so that not all clients come back at once.
 func retryAfter(err error) time.Duration {
 	if errors.Is(err, machine.ErrNotReady) || errors.Is(err, machine.ErrUnknown) {
-		return time.Second
+		return time.Second/2 + rand.N(time.Second)
 	}
 	return sse.ReconnectAfter()
 }

@@ -13,6 +13,7 @@ import (
 
 	"signaling-server/httpapi/excerpt"
 	"signaling-server/httpapi/problem"
+	"signaling-server/sse"
 )
 
 // timeLayout is RFC 3339 with milliseconds, in UTC.
@@ -92,6 +93,7 @@ func writeProblem(w http.ResponseWriter, p *problem.Problem) {
 	if p.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
+	sendElsewhere(w, p)
 	if p.Status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2 demands it
 	}
@@ -100,12 +102,25 @@ func writeProblem(w http.ResponseWriter, p *problem.Problem) {
 	_, _ = io.WriteString(w, "\n")
 }
 
+// sendElsewhere ends the connection with the answer if another node may do better. A balancer
+// of connections, unlike one of requests, brings a client to another node only so.
+func sendElsewhere(w http.ResponseWriter, p *problem.Problem) {
+	switch p.Name {
+	case problem.NotReady.Name, problem.OutcomeUnknown.Name, problem.ShuttingDown.Name:
+		w.Header()["Connection"] = lastAnswer
+	}
+}
+
 // problemOf returns the problem of [problemFor], and counts the refusal.
 func (a *API) problemOf(err error) *problem.Problem {
 	p, limit := problemFor(err)
-	if p != nil {
-		a.metrics.refused(p.Name, limit)
+	if p == nil {
+		return nil
 	}
+	if errors.Is(err, sse.ErrDraining) {
+		p.After(a.hub.ReconnectAfter()) // soon, if there are other nodes
+	}
+	a.metrics.refused(p.Name, limit)
 	return p
 }
 

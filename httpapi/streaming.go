@@ -19,7 +19,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 	if err == nil {
 		err = a.hub.ServeStream(w, r, position, a.clientOf(r))
 	}
-	if err != nil && namesEventStream(r) {
+	if hasGone := r.Context().Err() != nil; err != nil && !hasGone && namesEventStream(r) {
 		a.holdBack(r, err)
 		a.refuseEventSource(w, err)
 		return nil
@@ -123,5 +123,6 @@ func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
 	case problem.RateLimited.Name:
 		reason = "rate limited"
 	}
+	sendElsewhere(w, p)
 	sse.Refuse(w, reason, p.RetryAfter)
 }

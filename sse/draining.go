@@ -37,7 +37,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 	}
 	sockets := h.snapshot(nil)
 	for _, s := range sockets {
-		s.seal(newServerShutdown(h.reconnectAfter()), within)
+		s.seal(newServerShutdown(h.ReconnectAfter()), within)
 	}
 	h.Flush()
 	return await(ctx, func() bool {
@@ -71,7 +71,7 @@ func (h *Hub) Shed() {
 	for _, s := range h.snapshot(nil) {
 		s.mu.Lock()
 		if s.reader != nil {
-			s.reader.end(true, newDisconnected("draining", "", h.reconnectAfter()), lastWordTime)
+			s.reader.end(true, newDisconnected("draining", "", h.ReconnectAfter()), lastWordTime)
 		}
 		s.mu.Unlock()
 	}
@@ -85,9 +85,9 @@ func (h *Hub) isRead() bool {
 	return h.readers > 0
 }
 
-// reconnectAfter returns when a client whose stream ends must come back. If another node can
-// take it, that is before it counts as away.
-func (h *Hub) reconnectAfter() time.Duration {
+// ReconnectAfter returns when a client must come back that was sent away because this node
+// stops or is out. If another node can take the client, that is before it counts as away.
+func (h *Hub) ReconnectAfter() time.Duration {
 	if h.isReplicated() {
 		return rand.N(h.options.AwayAfter / 2)
 	}

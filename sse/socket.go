@@ -130,7 +130,7 @@ func (s *socket) readBy(r reader, position uint64) {
 	r.start(position)
 	s.lookSoon()
 	if s.farewell == nil && s.hub.isReplicated() && s.hub.Draining() { // it was on its way when draining began
-		s.farewell = &farewell{newServerShutdown(s.hub.reconnectAfter()), time.Now().Add(s.hub.options.WriteTimeout)}
+		s.farewell = &farewell{newServerShutdown(s.hub.ReconnectAfter()), time.Now().Add(s.hub.options.WriteTimeout)}
 	}
 	if s.farewell != nil {
 		r.end(false, s.farewell.lastWord, time.Until(s.farewell.until))
