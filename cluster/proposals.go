@@ -204,7 +204,7 @@ func (n *Node) appendAll(ctx context.Context) error {
 
 // appendOne appends one record, as often as it takes.
 func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []proposal) {
-	record := machine.Record{Node: n.options.Name, Life: life, Number: number, At: time.Now()}
+	record := machine.Record{Node: n.options.Name, Life: life, Number: number, At: time.Now(), Elapsed: n.replica.Reckon()}
 	rand.Read(record.Seed[:]) // never fails: crypto/rand ends the process instead
 	commands := make([][]byte, len(taken))
 	for i, one := range taken {

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"signaling-server/internal/wire"
@@ -39,9 +40,11 @@ type Record struct {
 	Life uint64 // how often the node has started
 	// Number counts the records of this life, from 1. A record that is appended again has the
 	// same number, and is applied once.
-	Number   uint64
-	At       time.Time // by the node's clock
-	Seed     [16]byte  // random; the IDs of chat messages are made of it
+	Number uint64
+	At     time.Time // by the node's clock
+	// Elapsed is the time that the log has counted, as the node knows it: see [Replica.Reckon].
+	Elapsed  time.Duration
+	Seed     [16]byte // random; the IDs of chat messages are made of it
 	Commands []Command
 }
 
@@ -75,6 +78,7 @@ func (rec *Record) AppendWith(b []byte, commands [][]byte) []byte {
 	b = binary.AppendUvarint(b, rec.Life)
 	b = binary.AppendUvarint(b, rec.Number)
 	b = wire.AppendTime(b, rec.At)
+	b = binary.AppendUvarint(b, uint64(rec.Elapsed))
 	b = append(b, rec.Seed[:]...)
 	b = binary.AppendUvarint(b, uint64(len(commands)))
 	for _, text := range commands {
@@ -91,6 +95,11 @@ func ReadRecord(b []byte) (rec Record, err error) {
 	}
 	r := wire.NewReader(b[1:])
 	rec = Record{Node: r.Text(), Life: r.Uvarint(), Number: r.Uvarint(), At: r.Time()}
+	elapsed := r.Uvarint()
+	if elapsed > math.MaxInt64 {
+		return rec, errMalformed
+	}
+	rec.Elapsed = time.Duration(elapsed)
 	for i := range rec.Seed {
 		rec.Seed[i] = r.Byte()
 	}

@@ -24,14 +24,17 @@ var ErrVersion = errors.New("machine: another version has written this, and this
 // Replica is a state that changes only by the records of a log. Replicas that apply the same
 // records in the same order are equal, byte by byte: see [Replica.AppendSnapshot].
 //
-// Only one goroutine may call its methods, except Elapsed, which any goroutine may call. The
+// Only one goroutine may call its methods, except Elapsed and Reckon, which any goroutine may call. The
 // parts of the state call Now and NewID while a record is applied.
 type Replica struct {
 	*Machine
 
 	nodes   map[string]*node // that ever appended something and are not forgotten
 	joins   uint64           // how many lives of nodes there were
-	elapsed atomic.Int64     // as the log counts it; any goroutine may read it
+	counted time.Duration    // by beats
+	elapsed atomic.Int64     // the same, with what nodes have measured since the last beat
+
+	beaten atomic.Pointer[beaten] // nil: this process has applied no beat
 
 	// of the record under way
 	at   time.Time
@@ -50,6 +53,12 @@ type node struct {
 	isLost bool
 }
 
+// beaten says what the log had counted by beats when this process applied the last one.
+type beaten struct {
+	counted time.Duration
+	at      time.Time
+}
+
 // NewReplica returns a replica without a machine. The parts of its machine must take the time
 // and IDs from it.
 func NewReplica() *Replica { return &Replica{nodes: make(map[string]*node)} }
@@ -59,6 +68,22 @@ func (r *Replica) Now() time.Time { return r.at }
 
 // Elapsed returns the time that the log has counted.
 func (r *Replica) Elapsed() time.Duration { return time.Duration(r.elapsed.Load()) }
+
+// Reckon returns the time that the log will have counted when a record of this moment is applied,
+// for [Record]. Beyond the last beat that this process has applied, it is by this process's clock,
+// but not more than a beat. Any goroutine may call it.
+func (r *Replica) Reckon() time.Duration {
+	last := r.beaten.Load()
+	if last == nil {
+		return 0
+	}
+	return last.counted + min(time.Since(last.at), beat)
+}
+
+// count counts a time. It never goes back: another node may have counted more.
+func (r *Replica) count(elapsed time.Duration) {
+	r.elapsed.Store(max(r.elapsed.Load(), int64(elapsed)))
+}
 
 // NewID returns an ID that no other call returns, and that looks like that of
 // [crypto/rand.Text].
@@ -94,6 +119,7 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 	}
 	n.number, n.isLost = rec.Number, false
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
+	r.count(rec.Elapsed)
 	for i := range rec.Commands {
 		result := r.apply(rec.Node, &rec.Commands[i])
 		r.Hub.Settle()
@@ -135,7 +161,9 @@ func (r *Replica) live(name string) {
 			return
 		}
 	}
-	r.elapsed.Add(int64(beat))
+	r.counted += beat
+	r.count(r.counted)
+	r.beaten.Store(&beaten{r.counted, time.Now()})
 }
 
 // lose notes that a node is lost, unless it has given a sign of life that the node does not know
@@ -176,7 +204,8 @@ type Snapshot struct {
 
 // Snapshot returns the state. Nothing may be applied meanwhile.
 func (r *Replica) Snapshot() *Snapshot {
-	b := binary.AppendVarint([]byte{formatVersion}, r.elapsed.Load())
+	b := binary.AppendVarint([]byte{formatVersion}, int64(r.counted))
+	b = binary.AppendVarint(b, r.elapsed.Load())
 	b = binary.AppendUvarint(b, r.joins)
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
@@ -221,6 +250,7 @@ func (r *Replica) Restore(snapshot []byte) error {
 		return ErrVersion
 	}
 	from := wire.NewReader(snapshot[1:])
+	r.counted = time.Duration(from.Varint())
 	r.elapsed.Store(from.Varint())
 	r.joins = from.Uvarint()
 	for range from.Count() {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +60,7 @@ func (l *logOf) draw(t *rapid.T) machine.Record {
 	}
 	l.numbers[node]++
 	l.now = l.now.Add(time.Duration(rapid.IntRange(-3000, 9000).Draw(t, "ms")) * time.Millisecond)
-	rec := machine.Record{Node: node, Life: l.lives[node], Number: l.numbers[node], At: l.now}
+	rec := machine.Record{Node: node, Life: l.lives[node], Number: l.numbers[node], At: l.now, Elapsed: time.Duration(rapid.IntRange(0, 60_000).Draw(t, "elapsed")) * time.Millisecond}
 	rec.Seed[0] = rapid.Byte().Draw(t, "seed")
 	for range rapid.IntRange(1, 6).Draw(t, "commands") {
 		rec.Commands = append(rec.Commands, drawCommand(t, node))
@@ -189,7 +190,7 @@ func TestReplicasThatApplyOneLogAreEqual(t *testing.T) {
 
 // A record has one form in bytes, and no other bytes are read.
 func FuzzReadRecord(f *testing.F) {
-	rec := machine.Record{Node: "n1", Life: 1, Number: 2, At: time.Unix(1_767_225_600, 5).UTC(), Commands: []machine.Command{
+	rec := machine.Record{Node: "n1", Life: 1, Number: 2, At: time.Unix(1_767_225_600, 5).UTC(), Elapsed: 7 * time.Microsecond, Commands: []machine.Command{
 		{Socket: &sse.Command{Kind: sse.OpenSocket, SocketID: "a", Attachment: sse.Attachment{Node: "n1", Number: 3}, Transport: sse.OverPoll, Client: sse.Client{IP: "192.0.2.1", Network: home}}},
 		{Socket: &sse.Command{Kind: sse.DetachReader, SocketID: "a", Attachment: sse.Attachment{Node: "n1", Number: 3}, Sequence: 4, IsStalled: true}},
 		{Post: &machine.Post{SocketID: "a", Key: key("k", "x"), Events: []machine.Outcome{machine.Accepted, machine.Denied}, Acts: []machine.Act{{Kind: machine.Ping}}}},
@@ -215,4 +216,33 @@ func TestAnotherVersionIsNotRead(t *testing.T) {
 	snapshot := newReplica().AppendSnapshot(nil)
 	snapshot[0]++
 	require.ErrorIs(t, newReplica().Restore(snapshot), machine.ErrVersion)
+}
+
+// The log counts beats, and between them what its nodes measure. Its time never goes back, and
+// stands still while no record comes.
+func TestTheLogCountsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, number := newReplica(), uint64(0)
+		applies := func(reckoned time.Duration, commands ...machine.Command) {
+			number++
+			apply(r, machine.Record{Node: "n1", Number: number, Elapsed: reckoned, Commands: commands})
+		}
+		beat := machine.Command{Node: &machine.NodeCommand{}}
+		applies(r.Reckon(), beat)
+		require.Equal(t, time.Second, r.Elapsed())
+
+		time.Sleep(300 * time.Millisecond)
+		require.Equal(t, time.Second, r.Elapsed())
+		reckoned := r.Reckon()
+		applies(reckoned)
+		require.Equal(t, 1300*time.Millisecond, r.Elapsed())
+
+		time.Sleep(700 * time.Millisecond)
+		applies(r.Reckon(), beat)
+		applies(reckoned)
+		require.Equal(t, 2*time.Second, r.Elapsed(), "a record that was under way for long")
+
+		time.Sleep(time.Hour)
+		require.Equal(t, 3*time.Second, r.Reckon(), "no beat came")
+	})
 }
