@@ -27,6 +27,7 @@ type line struct {
 	client *modelClient
 	socket *oracleSocket
 	reader *oracleReader // what must arrive
+	node   *modelNode    // that serves it
 	ear    *ear
 	read   chan struct{} // closed when the answer has been read to its end
 
@@ -37,7 +38,7 @@ type line struct {
 
 // ask sends a request for events over a new connection. The caller must call hangUp.
 func (s *modelServer) ask(r *http.Request) *line {
-	l := &line{ear: s.network.dial(), read: make(chan struct{})}
+	l := &line{node: s.turn(), ear: s.dial(), read: make(chan struct{})}
 	go l.run(r) // ends with the answer, or when the client hangs up
 	return l
 }
@@ -264,7 +265,7 @@ func (e *ear) isCovered(then func()) (bool, error) {
 // do sends a request and returns the answer in short form: "202", "404 target-not-found", or
 // for a batch "200" and the short form of each result.
 func (s *modelServer) do(t *rapid.T, r *http.Request) string {
-	connection := s.network.dial()
+	connection := s.dial()
 	defer connection.Close()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	require.NoError(t, r.Write(connection))
@@ -277,7 +278,7 @@ func (s *modelServer) do(t *rapid.T, r *http.Request) string {
 
 // doUnanswered sends a request whose answer is lost.
 func (s *modelServer) doUnanswered(t *rapid.T, r *http.Request) {
-	connection := s.network.dial()
+	connection := s.dial()
 	require.NoError(t, r.Write(connection))
 	settle()
 	connection.Close()
@@ -285,7 +286,7 @@ func (s *modelServer) doUnanswered(t *rapid.T, r *http.Request) {
 
 // get reads one of the monitoring documents.
 func (s *modelServer) get(t *rapid.T, path string, document any) {
-	connection := s.network.dial()
+	connection := s.dial()
 	defer connection.Close()
 	r := newModelRequest(http.MethodGet, path, "")
 	require.NoError(t, r.Write(connection))

@@ -133,7 +133,8 @@ func (m *machine) drawPoll(token string, position int) way {
 func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
-	waits := s != nil && s.reader != nil && s.reader.silent // the new request waits until the server gives up the old connection
+	// The new request waits until its node gives up the old connection.
+	waits := s != nil && s.reader != nil && s.reader.silent && c.line.node == m.server.turn()
 	l := m.server.ask(w.request)
 	l.client, l.reader = c, w.reader
 	m.lines = append(m.lines, l)

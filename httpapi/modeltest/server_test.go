@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net"
@@ -13,34 +14,59 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"signaling-server/cluster"
 	"signaling-server/httpapi"
+	"signaling-server/internal/clustertest"
 	"signaling-server/rooms"
 	signaling "signaling-server/server"
 	"signaling-server/sse"
 )
 
-// modelServer is the whole server in fake time.
+// modelServer is the whole server in fake time: one node, or several behind a round robin.
 type modelServer struct {
-	network *network
-	hub     *sse.Hub
+	nodes []*modelNode
+	next  int // the node that gets the next connection
 
 	mu      sync.Mutex // guards the fields below
 	touched []string   // the IDs of the sockets that ended, went away or came back, oldest first
 }
 
-// startModelServer starts a server that stops at the end of the check.
-func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelServer {
-	s := &modelServer{network: newNetwork()}
-	joined, err := signaling.Join(signaling.Parts{
-		SSE:     options,
-		Rooms:   rooms.Options{Members: maxMembers},
-		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-		Observe: s.touch,
-		Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
-	})
-	require.NoError(t, err)
-	s.hub = joined.Hub()
+// modelNode is one node of the server.
+type modelNode struct {
+	*network
+	hub *sse.Hub
+}
 
+// startModelServer starts a server of so many nodes. It stops at the end of the check.
+func startModelServer(t *rapid.T, nodes int, options sse.Options, maxMembers int) *modelServer {
+	s := &modelServer{}
+	log := clustertest.NewEngine()
+	for n := range nodes {
+		parts := signaling.Parts{
+			SSE:     options,
+			Rooms:   rooms.Options{Members: maxMembers},
+			API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+			Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
+		}
+		if n == 0 { // all nodes observe the same
+			parts.Observe = s.touch
+		}
+		if nodes > 1 {
+			times := cluster.DefaultTimes()
+			times.Gather = 0 // so that all happens when the oracle says
+			parts.Cluster = &cluster.Options{Name: fmt.Sprint("node", n), Engine: &clustertest.Link{Engine: log}, Times: times}
+		}
+		s.start(t, parts)
+	}
+	return s
+}
+
+// start starts a node.
+func (s *modelServer) start(t *rapid.T, parts signaling.Parts) {
+	joined, err := signaling.Join(parts)
+	require.NoError(t, err)
+	n := &modelNode{newNetwork(), joined.Hub()}
+	s.nodes = append(s.nodes, n)
 	server := &http.Server{ // configured as in cmd/signaling-server
 		Handler:           joined.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -52,15 +78,27 @@ func startModelServer(t *rapid.T, options sse.Options, maxMembers int) *modelSer
 	}
 	walking, stopWalking := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { joined.Run(walking) })
-	running.Go(func() { _ = server.Serve(s.network) })
+	running.Go(func() { _ = joined.Run(walking) })
+	running.Go(func() { _ = server.Serve(n) })
 	t.Cleanup(func() {
 		server.Close()
 		stopWalking()
 		running.Wait()
 	})
-	return s
 }
+
+// turn returns the node that gets the next connection.
+func (s *modelServer) turn() *modelNode { return s.nodes[s.next] }
+
+// dial connects to the node whose turn it is.
+func (s *modelServer) dial() *ear {
+	n := s.turn()
+	s.next = (s.next + 1) % len(s.nodes)
+	return n.dial()
+}
+
+// isCluster reports whether there are several nodes.
+func (s *modelServer) isCluster() bool { return len(s.nodes) > 1 }
 
 // keyless is a courier that removes the events' keys, so that no event replaces an older
 // one. Whether a reader has written the older one by then depends on chance. Package sse has
@@ -85,13 +123,13 @@ func (k keyless) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
 	return k.Courier.Tell(socketIDs, e)
 }
 
-// drain stops the server, and returns a channel for the result.
+// drain stops a server of one node, and returns a channel for the result.
 func (s *modelServer) drain() <-chan error {
 	drained := make(chan error, 1)
 	go func() { // ends with the time-out at the latest
 		within, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		drained <- s.hub.Drain(within)
+		drained <- s.nodes[0].hub.Drain(within)
 	}()
 	return drained
 }
