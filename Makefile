@@ -6,6 +6,7 @@
 # make release          the binaries of a release, with checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
 # make run              the server, on port 3002
+# make cluster          three nodes as one server, behind a proxy on port 3002
 
 GO         ?= go
 # A number of tries, not a time: at the end of a time Go's fuzzing sometimes fails
@@ -23,7 +24,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run cluster
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -171,3 +172,6 @@ freeze-contract:
 
 run:
 	$(GO) run ./cmd/signaling-server
+
+cluster:
+	cd e2e && $(GO) run ./cluster

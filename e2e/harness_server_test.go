@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/e2e/fleet"
 )
 
 // builtServer is the program under test. The first test that needs it builds it.
@@ -203,18 +202,7 @@ func tool(t *testing.T, folder, name string, args ...string) *exec.Cmd {
 // freePort returns a port that is not in use. No outgoing connection gets it, and no other
 // call in this process.
 func freePort(t *testing.T) string {
-	for {
-		port := strconv.Itoa(10_000 + rand.IntN(20_000)) // below the ports that Linux gives to outgoing connections
-		if _, isTaken := takenPorts.LoadOrStore(port, true); isTaken {
-			continue
-		}
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			require.NoError(t, listener.Close())
-			return port
-		}
-	}
+	port, err := fleet.FreePort()
+	require.NoError(t, err)
+	return port
 }
-
-// takenPorts are the ports that freePort has returned, or found in use.
-var takenPorts sync.Map
