@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	}
 	builtServer.remove()
 	leanServer.remove()
+	builtNATS.remove()
 	builtBot.remove()
 	webTools.remove()
 	nodes.remove()

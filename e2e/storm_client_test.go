@@ -46,6 +46,14 @@ type steadyClient struct {
 	position  int           // the sequence of the last event heard
 	heartbeat time.Duration // how long the server is silent at most
 	turn      *turn         // whose events count
+	broke     time.Time     // when the last reader ended; zero: a reader has reached the server since
+	gaps      []gap
+}
+
+// gap is how long a client was without a reader that reached the server.
+type gap struct {
+	began time.Time
+	took  time.Duration
 }
 
 // habit is how a client reads until it changes.
@@ -58,7 +66,7 @@ type habit struct {
 
 // clientFigures counts what happened to clients.
 type clientFigures struct {
-	posts, retries, streams, polls, resumes, takeovers, lost atomic.Int64
+	posts, accepted, retries, streams, polls, resumes, takeovers, lost, heard, away atomic.Int64
 }
 
 // turn is one stream, or a row of polls.
@@ -67,6 +75,7 @@ type turn struct {
 	cancel context.CancelFunc
 	heard  atomic.Bool   // the server was reached
 	ended  chan struct{} // closed when it is over
+	later  atomic.Int64  // how long the server sends the client away, in milliseconds
 }
 
 // read reads the socket's events until ctx is done.
@@ -86,10 +95,16 @@ func (c *steadyClient) read(ctx context.Context) {
 				<-t.ended
 			}
 		case <-t.ended:
+			c.mu.Lock()
+			if c.broke.IsZero() {
+				c.broke = time.Now()
+			}
+			c.mu.Unlock()
 			if failures++; t.heard.Load() {
 				failures = 0
 			}
-			rest(ctx, pauseAfter(c.readDice, failures))
+			sentAway := time.Duration(t.later.Load()) * time.Millisecond
+			rest(ctx, max(sentAway, pauseAfter(c.readDice, failures)))
 		}
 	}
 }
@@ -206,7 +221,9 @@ func (c *steadyClient) poll(ctx context.Context, t *turn) error {
 // takeAll takes in the events of a poll. They have no IDs: their sequences follow one
 // another up to the answer's last ID.
 func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string) error {
-	t.heard.Store(true)
+	c.mu.Lock()
+	c.reached(t)
+	c.mu.Unlock()
 	_, sequence := c.place()
 	for _, data := range events {
 		var is struct{ Type, Token string }
@@ -239,13 +256,18 @@ func (c *steadyClient) takeAll(t *turn, events []json.RawMessage, lastID string)
 func (c *steadyClient) take(t *turn, e event) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t.heard.Store(true)
 	if e.Type == "disconnected" || e.Type == "server-shutdown" {
 		if c.turn != t {
 			c.figures.takeovers.Add(1)
 		}
+		var goodbye struct{ RetryAfter, ReconnectAfter int64 }
+		if err := json.Unmarshal([]byte(e.Data), &goodbye); err != nil {
+			c.broken(e.Type + " is not JSON: " + e.Data)
+		}
+		t.later.Store(goodbye.RetryAfter + goodbye.ReconnectAfter)
 		return false
 	}
+	c.reached(t)
 	if c.turn != t {
 		return true // it belongs to another turn
 	}
@@ -263,6 +285,15 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 	c.position = sequence(e.ID)
 	c.hear(e)
 	return true
+}
+
+// reached notes that a turn has reached the server. The caller holds c.mu.
+func (c *steadyClient) reached(t *turn) {
+	t.heard.Store(true)
+	if !c.broke.IsZero() {
+		c.gaps = append(c.gaps, gap{c.broke, time.Since(c.broke)})
+		c.broke = time.Time{}
+	}
 }
 
 // connected learns which socket the client has. A socket that could not be resumed is
@@ -360,7 +391,7 @@ func (c *steadyClient) attempt(ctx context.Context, path, key string, body []byt
 	switch {
 	case err != nil:
 		return nil, err
-	case response.Header.Get("Retry-After") != "":
+	case response.Header.Get("Retry-After") != "", response.StatusCode >= http.StatusBadGateway:
 		return nil, errors.New(response.Status)
 	case response.StatusCode == http.StatusBadRequest:
 		return nil, errors.New("the server received only a part of the request") // the request was valid JSON

@@ -20,7 +20,8 @@ type member struct {
 	t      *testing.T
 	room   string
 	name   string
-	others int // in the room
+	others int           // in the room
+	rests  time.Duration // between two requests, on average
 	client *steadyClient
 	dice   *rand.Rand // draws what it says; known to the goroutine of talk
 
@@ -53,14 +54,15 @@ type words struct {
 	Filler string
 }
 
-func newMember(t *testing.T, url, room string, number int, seed uint64, figures *clientFigures) *member {
-	draw := func(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(number)<<32+purpose)) }
+func newMember(t *testing.T, url, room string, number int, plan faultPlan, figures *clientFigures) *member {
+	draw := func(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(plan.seed, uint64(number)<<32+purpose)) }
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	m := &member{
 		t:        t,
 		room:     room,
 		name:     fmt.Sprintf("Member %d", number),
+		rests:    plan.rests,
 		dice:     draw(1),
 		refused:  make(map[int]int),
 		told:     make(map[string]int),
@@ -119,7 +121,7 @@ func (m *member) talk(ctx, talking context.Context) {
 }
 
 func (m *member) pause() time.Duration {
-	return time.Duration(m.dice.ExpFloat64() * float64(2*time.Second))
+	return time.Duration(m.dice.ExpFloat64() * float64(m.rests))
 }
 
 // say posts one event, or several at once, to one peer or to all.
@@ -140,6 +142,7 @@ func (m *member) say(ctx context.Context, peers []string) {
 	for i, s := range sayings {
 		if status := statuses[min(i, len(statuses)-1)]; status == http.StatusAccepted {
 			m.said = append(m.said, s)
+			m.client.figures.accepted.Add(1)
 		} else {
 			m.refused[status]++
 		}
@@ -201,6 +204,8 @@ func (m *member) hear(e event) {
 		m.noteComplete()
 	case "user-disconnected":
 		m.gone++
+	case "user-away":
+		m.client.figures.away.Add(1)
 	case "signal":
 		m.keep(is.From, is.Data)
 	case "new-message":
@@ -218,6 +223,7 @@ func (m *member) hear(e event) {
 func (m *member) keep(from string, content words) {
 	m.heard[from] = append(m.heard[from], content.Number)
 	m.took = append(m.took, time.Since(content.Sent))
+	m.client.figures.heard.Add(1)
 }
 
 func (m *member) noteComplete() {

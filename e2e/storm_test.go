@@ -55,10 +55,11 @@ type faultPlan struct {
 	seed    uint64
 	clients int
 	lasts   time.Duration
+	rests   time.Duration // between two requests of a client, on average
 }
 
 func readFaultPlan(t *testing.T) faultPlan {
-	plan := faultPlan{seed: rand.Uint64(), clients: 200, lasts: time.Minute}
+	plan := faultPlan{seed: rand.Uint64(), clients: 200, lasts: time.Minute, rests: 2 * time.Second}
 	if testing.Short() {
 		plan.clients, plan.lasts = 30, 5*time.Second
 	}
@@ -89,7 +90,7 @@ func newCrowd(t *testing.T, url string, plan faultPlan, figures *clientFigures) 
 			size = left
 		}
 		for range size {
-			m := newMember(t, url, fmt.Sprintf("storm %d", room), len(crowd)+1, plan.seed, figures)
+			m := newMember(t, url, fmt.Sprintf("storm %d", room), len(crowd)+1, plan, figures)
 			m.others = size - 1
 			crowd = append(crowd, m)
 		}

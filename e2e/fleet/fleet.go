@@ -12,11 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // size is how many nodes there are, and how many NATS servers.
@@ -24,12 +24,20 @@ const size = 3
 
 // Options say what a fleet consists of.
 type Options struct {
-	Server   string               // the program of a node
-	NATS     string               // the program of a NATS server: see Engine
-	Folder   string               // exists; gets the logs and the files of the NATS servers
-	Settings []string             // of each node, such as RESUME_WINDOW=1m
-	Address  string               // of the proxy; empty: any free port of 127.0.0.1
-	Answered func(*http.Response) // is called with each answer that passes the proxy; nil: nothing is
+	Server   string       // the program of a node
+	NATS     string       // the program of a NATS server: see Engine
+	Folder   string       // exists; gets the logs and the files of the NATS servers
+	Settings []string     // of each node, such as RESUME_WINDOW=1m
+	Address  string       // of the proxy; empty: any free port of 127.0.0.1
+	Answered func(Answer) // is called with each answer that passes the proxy; nil: nothing is
+}
+
+// Answer is what a node has answered. A stream is answered when it begins.
+type Answer struct {
+	Node         string
+	Method, Path string
+	Status       int
+	Asked        time.Time // when the proxy sent the request to the node
 }
 
 // Engine is the package of the NATS server, in the version that go.mod of this module pins.

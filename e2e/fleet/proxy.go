@@ -26,6 +26,7 @@ type proxy struct {
 	nodes     []*upstream
 	server    http.Server
 	transport *http.Transport
+	answered  func(Answer) // nil: nobody wants to know
 	running   sync.WaitGroup
 	end       context.CancelFunc // ends the questions
 
@@ -38,7 +39,7 @@ type upstream struct {
 	isOut atomic.Bool
 }
 
-func startProxy(address string, nodes []*Process, answered func(*http.Response)) (*proxy, error) {
+func startProxy(address string, nodes []*Process, answered func(Answer)) (*proxy, error) {
 	listener, err := net.Listen("tcp", cmp.Or(address, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
@@ -47,6 +48,7 @@ func startProxy(address string, nodes []*Process, answered func(*http.Response))
 	p := &proxy{
 		url:       "http://" + strings.Replace(listener.Addr().String(), "127.0.0.1", "localhost", 1),
 		transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+		answered:  answered,
 		end:       cancel,
 	}
 	for _, node := range nodes {
@@ -62,12 +64,6 @@ func startProxy(address string, nodes []*Process, answered func(*http.Response))
 		Transport:     p,
 		FlushInterval: -1,                         // a stream passes as it comes
 		ErrorLog:      log.New(io.Discard, "", 0), // nodes are killed on purpose
-		ModifyResponse: func(r *http.Response) error {
-			if answered != nil {
-				answered(r)
-			}
-			return nil
-		},
 	}
 	p.server.Handler = forward
 	p.running.Go(func() { p.server.Serve(listener) }) // ends with the server
@@ -91,7 +87,11 @@ func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	var failed error
 	for _, node := range p.inTurn() {
 		r.URL.Host = node.address
+		asked := time.Now()
 		response, err := p.transport.RoundTrip(r)
+		if err == nil && p.answered != nil {
+			p.answered(Answer{node.Name, r.Method, r.URL.Path, response.StatusCode, asked})
+		}
 		var network *net.OpError
 		if err == nil || !errors.As(err, &network) || network.Op != "dial" {
 			return response, err

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/e2e/fleet"
+)
+
+// striker makes faults. One goroutine uses it.
+type striker struct {
+	*fleet.Fleet
+	t      *testing.T
+	ctx    context.Context
+	dice   *rand.Rand
+	record *record
+}
+
+// faults are what may fail. Each begins, lasts for a while, and is mended.
+var faults = []func(*striker){
+	(*striker).killNode, (*striker).killServer, (*striker).killLeader,
+	(*striker).cutNodeOff, (*striker).cutServersInTwo, (*striker).slowDown,
+	(*striker).pauseNode, (*striker).loseMajority, (*striker).replaceNodes,
+}
+
+// strikeAll makes each fault once, in a random order, and begins again until as many events
+// were accepted as the goal says.
+func strikeAll(t *testing.T, ctx context.Context, f *fleet.Fleet, r *record, dice *rand.Rand, goal int64) {
+	s := &striker{f, t, ctx, dice, r}
+	for again := true; again && ctx.Err() == nil && !t.Failed(); again = r.figures.accepted.Load() < goal {
+		for _, i := range dice.Perm(len(faults)) {
+			rest(ctx, s.between(time.Second, 2*time.Second))
+			faults[i](s)
+			if ctx.Err() != nil || t.Failed() {
+				return
+			}
+			began := time.Now()
+			if err := f.AwaitReady(bounded(t)); err != nil {
+				t.Errorf("after a fault: %v", err)
+				return
+			}
+			r.note("all are ready, %.1f s later", time.Since(began).Seconds())
+		}
+	}
+}
+
+func (s *striker) between(shortest, longest time.Duration) time.Duration {
+	return shortest + time.Duration(s.dice.Int64N(int64(longest-shortest)))
+}
+
+func (s *striker) anyNode() *fleet.Process { return s.Nodes[s.dice.IntN(len(s.Nodes))] }
+
+// leader returns the NATS server that leads the log, and the others.
+func (s *striker) leader() (leader *fleet.Process, others []*fleet.Process) {
+	require.EventuallyWithT(s.t, func(t *assert.CollectT) {
+		var err error
+		leader, err = s.Leader(s.ctx)
+		require.NoError(t, err)
+	}, within, 100*time.Millisecond)
+	for _, server := range s.Servers {
+		if server != leader {
+			others = append(others, server)
+		}
+	}
+	return leader, others
+}
+
+// lasts lets a fault last, between its begin and its end.
+func (s *striker) lasts(d time.Duration, what string, values ...any) {
+	s.record.fault(fmt.Sprintf(what, values...), time.Now(), d)
+	rest(s.ctx, d)
+}
+
+func (s *striker) start(all ...*fleet.Process) {
+	for _, p := range all {
+		if err := p.Start(); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+func (s *striker) killNode() {
+	node := s.anyNode()
+	node.Kill()
+	s.lasts(s.between(time.Second, 7*time.Second), "kill -9 %s", node.Name)
+	s.start(node)
+}
+
+func (s *striker) killServer() {
+	_, others := s.leader()
+	server := others[s.dice.IntN(len(others))]
+	server.Kill()
+	s.lasts(s.between(time.Second, 4*time.Second), "kill -9 %s, which follows", server.Name)
+	s.start(server)
+}
+
+func (s *striker) killLeader() {
+	leader, _ := s.leader()
+	leader.Kill()
+	s.lasts(s.between(time.Second, 8*time.Second), "kill -9 %s, which leads the log", leader.Name)
+	s.start(leader)
+}
+
+func (s *striker) cutNodeOff() {
+	node := s.anyNode()
+	links := s.Links(func(from, _ *fleet.Process) bool { return from == node })
+	links.Cut()
+	s.lasts(s.between(6*time.Second, 10*time.Second), "%s is cut off from NATS", node.Name)
+	links.Mend()
+}
+
+func (s *striker) cutServersInTwo() {
+	leader, _ := s.leader()
+	isServer := map[*fleet.Process]bool{s.Servers[0]: true, s.Servers[1]: true, s.Servers[2]: true}
+	links := s.Links(func(from, to *fleet.Process) bool {
+		return isServer[from] && isServer[to] && (from == leader || to == leader)
+	})
+	links.Cut()
+	s.lasts(s.between(8*time.Second, 10*time.Second), "%s, which leads the log, is cut off from the other NATS servers", leader.Name)
+	links.Mend()
+}
+
+func (s *striker) slowDown() {
+	by := s.between(20*time.Millisecond, 120*time.Millisecond).Round(time.Millisecond)
+	links := s.Links(func(_, _ *fleet.Process) bool { return true })
+	links.Slow(by)
+	s.lasts(6*time.Second, "each link is slower by %v", by)
+	links.Mend()
+}
+
+func (s *striker) pauseNode() {
+	node := s.anyNode()
+	node.Pause()
+	s.lasts(8*time.Second, "%s is paused", node.Name)
+	node.Resume()
+}
+
+// loseMajority checks that nothing is accepted that is asked for meanwhile.
+func (s *striker) loseMajority() {
+	chosen := s.dice.Perm(len(s.Servers))
+	gone := []*fleet.Process{s.Servers[chosen[0]], s.Servers[chosen[1]]}
+	for _, server := range gone {
+		server.Kill()
+	}
+	began := time.Now()
+	s.lasts(20*time.Second, "kill -9 %s and %s: the majority is gone", gone[0].Name, gone[1].Name)
+	for _, a := range s.record.acceptedBetween(began, time.Now().Add(-time.Second)) {
+		s.t.Errorf("%v after the majority was gone, %s accepted %s %s (%d)", a.Asked.Sub(began), a.Node, a.Method, a.Path, a.Status)
+	}
+	s.start(gone...)
+}
+
+// replaceNodes stops one node after the other in order, and starts it anew, as an operator
+// does for a new version.
+func (s *striker) replaceNodes() {
+	away := s.record.figures.away.Load()
+	for _, node := range s.Nodes {
+		began := time.Now()
+		if err := node.Stop(); err != nil {
+			s.t.Error(err)
+		}
+		s.record.fault("SIGTERM "+node.Name, began, time.Since(began))
+		s.start(node)
+		if err := node.AwaitReady(s.ctx); err != nil {
+			s.t.Error(err)
+		}
+		s.record.note("%s serves again", node.Name)
+	}
+	if n := s.record.figures.away.Load() - away; n > 0 {
+		s.t.Errorf("user-away came %d times while nodes were replaced", n)
+	}
+}

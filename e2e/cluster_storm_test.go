@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"signaling-server/e2e/fleet"
+)
+
+// Several nodes promise what one server promises, whichever process dies, and whichever link
+// fails. Clients that do only what the protocol asks of them check that. Each of their
+// requests reaches another node, through a network that fails as well.
+func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
+	t.Parallel()
+	plan := readFaultPlan(t)
+	goal := readClusterGoal(t, &plan)
+	figures := &clientFigures{}
+	record := newRecord(figures)
+	f := startFleet(t, record.answered, append(noLimits, "HEARTBEAT_INTERVAL=1s", "AWAY_AFTER=10s", "RESUME_WINDOW=20s")...)
+	network := startFaultyProxy(t, f.URL, plan.seed)
+	crowd := newCrowd(t, network.url, plan, figures)
+	ctx, cancel := context.WithTimeout(t.Context(), plan.lasts+3*within)
+	defer cancel()
+
+	reading, stopReading := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stopReading()
+	for _, m := range crowd {
+		running.Go(func() { m.client.read(reading) }) // ends with reading
+	}
+	running.Go(func() { record.sample(reading) }) // ends with reading
+	all(crowd, func(m *member) { m.enter(ctx) })
+	talking, stopTalking := context.WithCancel(ctx)
+	defer stopTalking()
+	running.Go(func() { // ends when everything has happened
+		defer stopTalking()
+		strikeAll(t, ctx, f, record, rand.New(rand.NewPCG(plan.seed, 1)), goal)
+	})
+	all(crowd, func(m *member) { m.talk(ctx, talking) })
+	network.heal()
+	awaitFleet(t, f)
+	record.note("the network is healed")
+	all(crowd, func(m *member) { m.hearOut(ctx) })
+	stopReading()
+	running.Wait()
+
+	v := judge(crowd)
+	record.write(t, report(plan, network, figures, crowd, v), crowd)
+	require.NoError(t, ctx.Err(), "everything was answered and heard in time")
+	require.Zero(t, v, "what is not as it was promised")
+	require.Zero(t, figures.lost.Load(), "sockets that could not be resumed")
+	for _, m := range crowd {
+		require.Empty(t, m.refused, "%s: only the network fails, so nothing is refused", m.name)
+	}
+	requireEqualNodes(t, f)
+}
+
+// readClusterGoal returns how many events are to be accepted: CLUSTER_EVENTS, or 0 if each
+// fault happens only once. Clients send more often if there is such a number.
+func readClusterGoal(t *testing.T, plan *faultPlan) (events int64) {
+	plan.clients, plan.lasts = 60, 3*time.Minute
+	text := os.Getenv("CLUSTER_EVENTS")
+	if text == "" {
+		return 0
+	}
+	events, err := strconv.ParseInt(text, 10, 64)
+	require.NoError(t, err, "CLUSTER_EVENTS")
+	plan.clients, plan.lasts, plan.rests = 200, 10*time.Hour, 200*time.Millisecond
+	return events
+}
+
+// requireEqualNodes checks that all nodes tell the operator the same.
+func requireEqualNodes(t *testing.T, f *fleet.Fleet) {
+	t.Helper()
+	for _, path := range []string{"/rooms", "/connections", "/stats"} {
+		require.EventuallyWithT(t, func(t *assert.CollectT) {
+			want := told(t, f.Nodes[0].URL+path)
+			for _, node := range f.Nodes[1:] {
+				require.Equal(t, want, told(t, node.URL+path), "%s of %s", path, node.Name)
+			}
+		}, within, 200*time.Millisecond)
+	}
+}
+
+// told returns what a monitoring endpoint tells, without how long that node has run.
+func told(t require.TestingT, url string) (answer any) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	require.NoError(t, err)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, "%s", text)
+	require.NoError(t, json.Unmarshal(text, &answer))
+	if stats, ok := answer.(map[string]any); ok {
+		for _, own := range []string{"startTime", "uptime", "uptimeFormatted"} {
+			delete(stats, own)
+		}
+	}
+	return answer
+}
