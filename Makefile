@@ -24,7 +24,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run cluster
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -117,6 +117,10 @@ e2e: installs
 # Runs each row of the tables of what a browser may lack. The other tests run a third.
 faults: browsers
 	cd e2e && ALL_FAULTS=1 $(GO) test $(RACE) -vet=off -timeout 30m -run 'LacksSomething|WithoutConveniences' .
+
+# Lets a cluster fail until a million events were accepted.
+test-cluster-long:
+	cd e2e && CLUSTER_EVENTS=1000000 $(GO) test -vet=off -timeout 10h -run WhateverFails -v .
 
 # apt installs one thing at a time.
 installs: browsers

@@ -16,36 +16,36 @@ import (
 // striker makes faults. One goroutine uses it.
 type striker struct {
 	*fleet.Fleet
-	t      *testing.T
-	ctx    context.Context
-	dice   *rand.Rand
-	record *record
+	t       *testing.T
+	ctx     context.Context
+	network *faultyProxy // of the clients
+	dice    *rand.Rand
+	record  *record
 }
 
 // faults are what may fail. Each begins, lasts for a while, and is mended.
 var faults = []func(*striker){
-	(*striker).killNode, (*striker).killServer, (*striker).killLeader,
+	(*striker).killNode, (*striker).killAllNodes, (*striker).killServer, (*striker).killLeader,
 	(*striker).cutNodeOff, (*striker).cutServersInTwo, (*striker).slowDown,
-	(*striker).pauseNode, (*striker).loseMajority, (*striker).replaceNodes,
+	(*striker).pauseNode, (*striker).pauseLeader, (*striker).emptyServer,
+	(*striker).loseMajority, (*striker).replaceNodes, (*striker).replaceServers,
 }
 
 // strikeAll makes each fault once, in a random order, and begins again until as many events
 // were accepted as the goal says.
-func strikeAll(t *testing.T, ctx context.Context, f *fleet.Fleet, r *record, dice *rand.Rand, goal int64) {
-	s := &striker{f, t, ctx, dice, r}
-	for again := true; again && ctx.Err() == nil && !t.Failed(); again = r.figures.accepted.Load() < goal {
-		for _, i := range dice.Perm(len(faults)) {
-			rest(ctx, s.between(time.Second, 2*time.Second))
+func (s *striker) strikeAll(goal int64) {
+	for again := true; again; again = s.record.figures.accepted.Load() < goal {
+		for _, i := range s.dice.Perm(len(faults)) {
+			rest(s.ctx, s.between(time.Second, 2*time.Second))
 			faults[i](s)
-			if ctx.Err() != nil || t.Failed() {
-				return
-			}
 			began := time.Now()
-			if err := f.AwaitReady(bounded(t)); err != nil {
-				t.Errorf("after a fault: %v", err)
+			if err := s.AwaitReady(bounded(s.t)); err != nil {
+				s.t.Errorf("after a fault: %v", err)
+			}
+			if s.ctx.Err() != nil || s.t.Failed() {
 				return
 			}
-			r.note("all are ready, %.1f s later", time.Since(began).Seconds())
+			s.record.note("all are ready, %.1f s later", time.Since(began).Seconds())
 		}
 	}
 }
@@ -92,9 +92,23 @@ func (s *striker) killNode() {
 	s.start(node)
 }
 
-func (s *striker) killServer() {
+// killAllNodes kills all nodes at once. They start again within the resume window.
+func (s *striker) killAllNodes() {
+	for _, node := range s.Nodes {
+		node.Kill()
+	}
+	s.lasts(s.between(time.Second, 4*time.Second), "kill -9 all nodes")
+	s.start(s.Nodes...)
+}
+
+// follower returns a NATS server that does not lead the log.
+func (s *striker) follower() *fleet.Process {
 	_, others := s.leader()
-	server := others[s.dice.IntN(len(others))]
+	return others[s.dice.IntN(len(others))]
+}
+
+func (s *striker) killServer() {
+	server := s.follower()
 	server.Kill()
 	s.lasts(s.between(time.Second, 4*time.Second), "kill -9 %s, which follows", server.Name)
 	s.start(server)
@@ -141,6 +155,25 @@ func (s *striker) pauseNode() {
 	node.Resume()
 }
 
+// pauseLeader: its connections stay open, and nothing answers.
+func (s *striker) pauseLeader() {
+	leader, _ := s.leader()
+	leader.Pause()
+	s.lasts(s.between(6*time.Second, 10*time.Second), "%s, which leads the log, is paused", leader.Name)
+	leader.Resume()
+}
+
+// emptyServer replaces a NATS server by one that has nothing, as after the loss of a disk.
+func (s *striker) emptyServer() {
+	server := s.follower()
+	server.Kill()
+	if err := server.Empty(); err != nil {
+		s.t.Error(err)
+	}
+	s.lasts(time.Second, "kill -9 %s, and its files are lost", server.Name)
+	s.start(server)
+}
+
 // loseMajority checks that nothing is accepted that is asked for meanwhile.
 func (s *striker) loseMajority() {
 	chosen := s.dice.Perm(len(s.Servers))
@@ -174,5 +207,19 @@ func (s *striker) replaceNodes() {
 	}
 	if n := s.record.figures.away.Load() - away; n > 0 {
 		s.t.Errorf("user-away came %d times while nodes were replaced", n)
+	}
+}
+
+// replaceServers does the same to the NATS servers.
+func (s *striker) replaceServers() {
+	for _, server := range s.Servers {
+		began := time.Now()
+		server.Stop() // a NATS server says by its exit status that a signal has ended it
+		s.record.fault("SIGTERM "+server.Name, began, time.Since(began))
+		s.start(server)
+		if err := s.AwaitReady(bounded(s.t)); err != nil {
+			s.t.Error(err)
+		}
+		s.leader()
 	}
 }

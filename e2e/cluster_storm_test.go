@@ -27,7 +27,7 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 	goal := readClusterGoal(t, &plan)
 	figures := &clientFigures{}
 	record := newRecord(figures)
-	f := startFleet(t, record.answered, append(noLimits, "HEARTBEAT_INTERVAL=1s", "AWAY_AFTER=10s", "RESUME_WINDOW=20s")...)
+	f := startFleet(t, record.answered, append(noLimits, "HEARTBEAT_INTERVAL=1s", "AWAY_AFTER=5s", "RESUME_WINDOW=20s")...)
 	network := startFaultyProxy(t, f.URL, plan.seed)
 	crowd := newCrowd(t, network.url, plan, figures)
 	ctx, cancel := context.WithTimeout(t.Context(), plan.lasts+3*within)
@@ -46,7 +46,8 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 	defer stopTalking()
 	running.Go(func() { // ends when everything has happened
 		defer stopTalking()
-		strikeAll(t, ctx, f, record, rand.New(rand.NewPCG(plan.seed, 1)), goal)
+		dice := rand.New(rand.NewPCG(plan.seed, 1))
+		(&striker{f, t, ctx, network, dice, record}).strikeAll(goal)
 	})
 	all(crowd, func(m *member) { m.talk(ctx, talking) })
 	network.heal()
@@ -68,7 +69,7 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 }
 
 // readClusterGoal returns how many events are to be accepted: CLUSTER_EVENTS, or 0 if each
-// fault happens only once. Clients send more often if there is such a number.
+// fault happens only once. With a number, more clients send more often.
 func readClusterGoal(t *testing.T, plan *faultPlan) (events int64) {
 	plan.clients, plan.lasts = 60, 3*time.Minute
 	text := os.Getenv("CLUSTER_EVENTS")

@@ -14,6 +14,8 @@
 //	group     proves                                             needs            takes
 //	browser_  the browser client and the pages work in each      Chromium, npm,   180 s
 //	          browser, and withstand attacks                     Firefox, WebKit
+//	cluster_  three nodes are one server whichever node, NATS    Chromium         130 s
+//	          server or link fails; a call goes on
 //	flood_    an attacker takes no more than its share of        Linux, 12,000    170 s
 //	          memory, sockets and time; a school gets all        open files
 //	          that it needs
@@ -49,5 +51,10 @@
 //	ALL_FAULTS=1        run each row of the tables of faults instead of a third
 //	SHOTS_DIR=folder    take screenshots of the pages into that folder
 //	FAULTS_SEED, FAULTS_CLIENTS, FAULTS_FOR
-//	                    repeat, enlarge or lengthen the storm
+//	                    repeat, enlarge or lengthen the storm; FAULTS_SEED also repeats the
+//	                    faults of the cluster
+//	CLUSTER_EVENTS=1000000
+//	                    let the cluster fail until that many events were accepted
+//	CLUSTER_REPORTS=folder
+//	                    write the cluster's report into that folder
 package e2e

@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,20 +27,26 @@ func startFleet(t *testing.T, answered func(fleet.Answer), settings ...string) *
 	require.NoError(t, err, "building the NATS server")
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	f, err := fleet.Start(ctx, fleet.Options{Server: server, NATS: nats, Folder: t.TempDir(), Settings: settings, Answered: answered})
+	folder := t.TempDir()
+	if kept := os.Getenv("CLUSTER_REPORTS"); kept != "" {
+		folder = filepath.Join(kept, t.Name())
+		require.NoError(t, errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)))
+	}
+	f, err := fleet.Start(ctx, fleet.Options{Server: server, NATS: nats, Folder: folder, Settings: settings, Answered: answered})
 	require.NoError(t, err, "starting the fleet")
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
 			t.Errorf("the fleet did not end well: %v", err)
 		}
 		for _, node := range f.Nodes {
-			if log := node.Log(); strings.Contains(log, " ERR ") || strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic: ") {
+			if log := node.Log(); strings.Contains(log, " ERR ") || strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
 				t.Errorf("%s logged an error", node.Name)
 			}
 		}
 		if t.Failed() {
 			for _, p := range append(f.Nodes, f.Servers...) {
-				t.Logf("log of %s:\n%s", p.Name, p.Log())
+				log := strings.Split(p.Log(), "\n")
+				t.Logf("end of the log of %s:\n%s", p.Name, strings.Join(log[max(0, len(log)-50):], "\n"))
 			}
 		}
 	})

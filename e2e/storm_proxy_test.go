@@ -26,6 +26,7 @@ type faultyProxy struct {
 	listener net.Listener
 	running  sync.WaitGroup
 	healed   chan struct{} // closed when nothing fails any more
+	isCalm   atomic.Bool   // nothing fails now
 
 	open    openConnections
 	figures faultFigures
@@ -162,6 +163,9 @@ func (p *pipe) fail() error {
 	case <-p.proxy.healed:
 		return nil
 	default:
+	}
+	if p.proxy.isCalm.Load() {
+		return nil
 	}
 	count := &p.proxy.figures
 	switch one := p.dice.IntN(100); {

@@ -116,6 +116,7 @@ func (f *Fleet) prepareServers(o Options) error {
 			args:    []string{"-c", filepath.Join(o.Folder, fmt.Sprintf("nats-%d.conf", i+1))},
 			ready:   "/healthz?js-enabled-only=true",
 			log:     filepath.Join(o.Folder, fmt.Sprintf("nats-%d.log", i+1)),
+			files:   filepath.Join(o.Folder, fmt.Sprintf("nats-%d", i+1)),
 		})
 	}
 	for i, server := range f.Servers {
@@ -138,7 +139,7 @@ listen: %q
 http: %q
 jetstream { store_dir: %q }
 cluster { name: fleet, listen: %q, advertise: "127.0.0.1:1", no_advertise: true, routes: [%s] }
-`, server.Name, clients[i], strings.TrimPrefix(server.URL, "http://"), filepath.Join(o.Folder, server.Name), routes[i], strings.Join(others, ", "))
+`, server.Name, clients[i], strings.TrimPrefix(server.URL, "http://"), server.files, routes[i], strings.Join(others, ", "))
 		if err := os.WriteFile(server.args[1], []byte(configuration), 0o644); err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ type Process struct {
 	env     []string
 	ready   string // the path that answers 200 when it is ready
 	log     string // the file for its output
+	files   string // the folder with what it keeps; empty: it keeps nothing
 
 	mu  sync.Mutex // guards what follows
 	run *run       // the newest; nil: it was never started
@@ -146,6 +147,9 @@ func (p *Process) Stop() error {
 	}
 	return nil
 }
+
+// Empty removes what a process that does not run has kept.
+func (p *Process) Empty() error { return os.RemoveAll(p.files) }
 
 // Pause stops the process from doing anything, as SIGSTOP does, until Resume.
 func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
