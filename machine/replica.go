@@ -118,6 +118,7 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 		r.join(n, rec.Life)
 	}
 	n.number, n.isLost = rec.Number, false
+	r.Hub.Heard()
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
 	r.count(rec.Elapsed)
 	for i := range rec.Commands {

@@ -52,7 +52,11 @@ func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, e
 	o := s.hub.options
 	goes, ends := s.unreadSince+o.AwayAfter, s.unreadSince+o.ResumeWindow
 	if s.hub.isReplicated() {
-		return s.proposeDue(goes, ends, now), false, false
+		counted, stands := s.hub.unreadClock()
+		if stands {
+			return now + proposeAgain, false, false
+		}
+		return now + s.proposeDue(goes, ends, counted) - counted, false, false
 	}
 	switch {
 	case now >= ends:
@@ -67,7 +71,7 @@ func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, e
 }
 
 // proposeDue proposes what is due for a socket that has no reader at any node, and returns
-// when it must be called again.
+// when it must be called again. All times are those of [Hub.unreadClock].
 func (s *socket) proposeDue(goes, ends, now time.Duration) (again time.Duration) {
 	switch {
 	case now >= ends && s.isDueHere(ends, now):

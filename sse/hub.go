@@ -140,6 +140,7 @@ type Hub struct {
 	engine    *engine
 	started   time.Time
 	retention time.Duration // how long a written event may be asked for again
+	logTime   logTime
 	wake      chan struct{} // holds a value when something was left to Run
 	stopping  chan struct{} // closed when draining begins
 

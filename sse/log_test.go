@@ -92,6 +92,7 @@ func (l *memoryLog) run(ctx context.Context, hub *sse.Hub) {
 		case <-l.wake:
 			commands = l.takeProposed()
 		case <-ticker.C:
+			hub.Heard()
 			commands = hub.Written()
 		}
 		for _, c := range commands {
@@ -135,5 +136,41 @@ func TestWhatWasWrittenTakesNoShare(t *testing.T) {
 		}
 		requireNumbers(t, c.heard(), 1, 500)
 		c.disconnect()
+	})
+}
+
+// However long the log stands, that does not count to a resume window.
+func TestNoWindowRunsOutWhileTheLogStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &memoryLog{wake: make(chan struct{}, 1)}
+		hub := sse.NewHub(sse.Options{Log: log, Node: "one", AwayAfter: 3 * time.Second, ResumeWindow: 10 * time.Second})
+		log.hubs = []*sse.Hub{hub}
+		running, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go hub.Run(running)           // ends with running
+		goesOn := func(seconds int) { // and applies what is proposed
+			for range seconds {
+				time.Sleep(time.Second)
+				hub.Heard()
+				for _, c := range log.takeProposed() {
+					_ = log.apply(0, c)
+				}
+			}
+			synctest.Wait()
+		}
+		requireCounts := func(active, away int) {
+			t.Helper()
+			isActive, isAway, _ := hub.Counts()
+			require.Equal(t, []int{active, away}, []int{isActive, isAway}, "sockets, and those that are away")
+		}
+		attachment := sse.Attachment{Node: "one", Number: 1}
+		require.NoError(t, log.apply(0, sse.Command{Kind: sse.OpenSocket, SocketID: "socket", Attachment: attachment}))
+		require.NoError(t, log.apply(0, sse.Command{Kind: sse.DetachReader, SocketID: "socket", Attachment: attachment}))
+		goesOn(2)
+		time.Sleep(time.Hour) // the log stands, and 2 s of that count
+		goesOn(4)
+		requireCounts(1, 1)
+		goesOn(4)
+		requireCounts(0, 0)
 	})
 }

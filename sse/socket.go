@@ -67,7 +67,7 @@ type socket struct {
 	stalled     bool          // the latest reader ended because a write timed out
 	ended       Reason        // why the socket ended; empty while it lives. It is set once
 	reader      reader        // the stream or poll here that reads the outbox, or nil
-	unreadSince time.Duration // by the hub's clock: when the latest reader ended, while isAttached is false
+	unreadSince time.Duration // by unreadClock: when the latest reader ended, while isAttached is false
 	farewell    *farewell     // not nil: the server stops, and no more events are accepted
 	isChanged   bool          // it is in hub.changed
 
@@ -92,9 +92,9 @@ func newSocket(h *Hub, id string) *socket {
 		id:          id,
 		connectedAt: h.options.Now(),
 		state:       h.options.NewState(),
-		unreadSince: h.clock(),
 		outbox:      newOutbox(h.options.Outbox, h.options.Budget),
 	}
+	s.unreadSince, _ = h.unreadClock()
 	s.outbox.isReplicated = h.isReplicated()
 	return s
 }
@@ -187,7 +187,7 @@ func (s *socket) detach(r reader) {
 // detachLocked notes that nothing reads the outbox any more. The socket's lock must be held.
 func (s *socket) detachLocked(stalled bool) {
 	s.reader, s.isAttached = nil, false
-	s.unreadSince = s.hub.clock()
+	s.unreadSince, _ = s.hub.unreadClock()
 	s.stalled = stalled
 	s.lookSoon()
 }
