@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -38,10 +37,15 @@ type client struct {
 
 	posts, incoming link
 	sharesPosts     bool
-	stream          io.ReadCloser // nil with polls
+	keys            atomic.Int64 // Idempotency-Keys so far
 	receiving       sync.WaitGroup
-	isConnected     bool // of the goroutine that receives
+	isConnected     bool      // of the goroutine that receives
+	broken          time.Time // of the goroutine that receives: when its stream broke; zero: it has not, or is resumed
+	tries           int       // to resume it
 	isLeaving       atomic.Bool
+
+	holding sync.Mutex
+	stream  io.ReadCloser // guarded by holding; nil with polls
 
 	joined     chan struct{} // a room-joined came
 	arrivals   chan struct{} // one for each event of this client that has arrived
@@ -58,7 +62,7 @@ type client struct {
 // connect opens the client's socket, and receives until leave.
 func (c *client) connect() error {
 	start := time.Now()
-	c.isConnected = false
+	c.isConnected, c.broken, c.tries = false, time.Time{}, 0
 	c.isLeaving.Store(false)
 	c.id, c.token = c.load.protocol.newID(), ""
 	c.sequence.Store(0)
@@ -70,8 +74,7 @@ func (c *client) connect() error {
 		if err != nil {
 			return fmt.Errorf("opening a stream: %w", err)
 		}
-		c.stream = stream
-		c.receiving.Go(func() { c.ended(c.receiveStream(known), known) })
+		c.receiving.Go(func() { c.ended(c.receiveStreams(stream, known), known) })
 	}
 	select {
 	case err := <-known:
@@ -112,10 +115,7 @@ func (c *client) post(request []byte) (reply, error) {
 func (c *client) leave() {
 	c.isLeaving.Store(true)
 	c.disconnect()
-	if c.stream != nil {
-		_ = c.stream.Close()
-		c.stream = nil
-	}
+	c.release()
 	c.receiving.Wait()
 	if c.late != "" {
 		c.token, c.late = c.late, ""
@@ -136,10 +136,48 @@ func (c *client) disconnect() {
 	}
 }
 
-// receiveStream takes in the events of the stream. It sends nil to known when the client has
+// hold keeps a stream until release, and reports whether the client stays.
+func (c *client) hold(stream io.ReadCloser) bool {
+	c.holding.Lock()
+	defer c.holding.Unlock()
+	if c.isLeaving.Load() {
+		_ = stream.Close()
+		return false
+	}
+	c.stream = stream
+	return true
+}
+
+func (c *client) release() {
+	c.holding.Lock()
+	defer c.holding.Unlock()
+	if c.stream != nil {
+		_ = c.stream.Close()
+		c.stream = nil
+	}
+}
+
+// receiveStreams takes in the events of a stream, and of those that resume it.
+func (c *client) receiveStreams(stream io.ReadCloser, known chan<- error) error {
+	for c.hold(stream) {
+		err := c.receiveStream(stream, known)
+		c.release()
+		if !c.isResumable(err) {
+			return err
+		}
+		c.interrupted(err)
+		if stream, err = c.resumeStream(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveStream takes in the events of one stream. It sends nil to known when the client has
 // its ID.
-func (c *client) receiveStream(known chan<- error) error {
-	events := newFrames(c.stream)
+func (c *client) receiveStream(stream io.Reader, known chan<- error) error {
+	events := newFrames(stream)
+	events.sequence = c.sequence.Load()
 	for {
 		kind, data, err := events.next()
 		if err == nil {
@@ -167,12 +205,15 @@ func (c *client) receivePolls(known chan<- error) error {
 		if err := json.Unmarshal(r.body, &answer); err != nil {
 			return fmt.Errorf("the answer of a poll: %w", err)
 		}
+		c.hasResumed()
 		for _, data := range answer.Events {
 			var event struct{ Type string }
 			if err := json.Unmarshal(data, &event); err != nil {
 				return fmt.Errorf("the event of a poll: %w", err)
 			}
-			if err := c.take([]byte(event.Type), data, known); err != nil {
+			if err := c.take([]byte(event.Type), data, known); c.isResumable(err) {
+				c.interrupted(err)
+			} else if err != nil {
 				return err
 			}
 		}
@@ -209,7 +250,10 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 			c.receiving.Go(c.answerHeartbeat)
 		}
 	case "connected":
-		var event struct{ SocketID, Token string }
+		var event struct {
+			SocketID, Token string
+			Resumed         bool
+		}
 		if err := json.Unmarshal(data, &event); err != nil {
 			return err
 		}
@@ -217,8 +261,12 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 			c.late = event.Token
 			return nil
 		}
+		if c.isConnected && event.Resumed && event.SocketID == c.id {
+			c.hasResumed()
+			return nil
+		}
 		if c.isConnected {
-			return errors.New("the server has opened a second socket, so events may be lost")
+			return errSecond
 		}
 		c.id, c.token, c.isConnected = event.SocketID, event.Token, true
 		known <- nil
@@ -232,9 +280,15 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 		}
 	case "user-connected":
 		c.acquainted.Add(1)
+	case "user-away":
+		c.load.away.Add(1)
+	case "user-disconnected":
+		if c.load.isSteady() {
+			c.load.parted.Add(1)
+		}
 	case "disconnected", "server-shutdown":
 		if !c.isLeaving.Load() {
-			return fmt.Errorf("the server has ended the socket: %s", data)
+			return lastEvent(data)
 		}
 	}
 	return nil

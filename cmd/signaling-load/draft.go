@@ -11,6 +11,7 @@ type draft struct {
 	request  []byte
 	of       string // ID of the client
 	position int    // where the sequence of the last event is that has arrived; 0: nowhere
+	key      int    // where the Idempotency-Key is; 0: nowhere
 	slots    []slot
 }
 
@@ -21,7 +22,7 @@ type slot struct {
 }
 
 func newDraft(request []byte, of string) draft {
-	t := draft{request: request, of: of, position: positionIn(request)}
+	t := draft{request: request, of: of, position: positionIn(request), key: keyIn(request)}
 	for from := 0; ; {
 		i := bytes.Index(request[from:], stampKey)
 		if i < 0 {
@@ -70,6 +71,27 @@ func positionIn(request []byte) int {
 func (t draft) confirm(sequence int64) {
 	if t.position > 0 {
 		writePosition(t.request[t.position:t.position+len(anyPosition)], sequence)
+	}
+}
+
+// Idempotency-Keys are numbers that have as many digits as this.
+const (
+	keyHeader = "Idempotency-Key: "
+	anyKey    = "000000000000"
+)
+
+func keyIn(request []byte) int {
+	i := bytes.Index(request, []byte(keyHeader))
+	if i < 0 {
+		return 0
+	}
+	return i + len(keyHeader)
+}
+
+// name gives the request a key of its own.
+func (t draft) name(key int64) {
+	if t.key > 0 {
+		digits(t.request[t.key:t.key+len(anyKey)], key)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// leaving is the phase in which all clients leave.
+const leaving = "leaving"
+
 // load is one run against a server.
 type load struct {
 	settings
@@ -25,20 +28,24 @@ type load struct {
 	overdue                     atomic.Int64 // events that a client no longer waits for
 	strays                      atomic.Int64 // events that reached another room
 	ended                       atomic.Int64 // sockets whose stream or polls failed
+	parted                      atomic.Int64 // that a member heard of another that has left, though none did
+	away                        atomic.Int64 // that a member heard of another that was away
+	resumes                     resumes
 	failures                    failures
 	phase                       atomic.Pointer[phase]
 }
 
 func newLoad(s settings) *load {
 	l := &load{settings: s, meter: newMeter(s), began: time.Now(), connects: newLatencies(), joins: newLatencies(), deliveries: newLatencies()}
-	base := newAddress(s.url, s.asBrowser)
-	l.protocol = signaling{base, s.accessSecret}
+	l.resumes.times = newLatencies()
+	base := newAddress(s.nodes[0], s.asBrowser)
+	l.protocol = signaling{base, s.accessSecret, s.resume}
 	if s.floor {
 		l.protocol = floor{base, new(atomic.Uint64)}
 	}
 	shared := make([]link, s.shared)
 	for i := range shared {
-		shared[i] = newPlain(s)
+		shared[i] = l.newLink(i, nil)
 	}
 	run := strings.ToLower(rand.Text()[:8])
 	for i := range s.clients {
@@ -50,11 +57,9 @@ func newLoad(s settings) *load {
 			load: l, index: i, room: r, place: len(r.members), user: fmt.Sprintf("user-%d", i),
 			joined: make(chan struct{}, 1), arrivals: make(chan struct{}, s.batch),
 		}
-		if s.netHTTP {
-			c.posts = newStandard(s)
-			c.incoming = c.posts
-		} else {
-			c.posts, c.incoming = newPlain(s), newPlain(s)
+		c.posts = l.newLink(i, c)
+		if c.incoming = c.posts; !s.netHTTP {
+			c.incoming = l.newLink(i, c)
 		}
 		if s.shared > 0 {
 			c.posts, c.sharesPosts = shared[i%s.shared], true
@@ -69,6 +74,28 @@ func newLoad(s settings) *load {
 		}
 	}
 	return l
+}
+
+// newLink returns a link to the server. If it has several nodes, links begin with each of them
+// in turn.
+func (l *load) newLink(i int, of *client) link {
+	links := make([]link, len(l.nodes))
+	for j, node := range l.nodes {
+		if l.netHTTP {
+			links[j] = newStandard(node, l.keepAlive)
+		} else {
+			links[j] = newPlain(node, l.keepAlive)
+		}
+	}
+	if !l.resume {
+		return links[0]
+	}
+	n := &nodes{links: links, repeated: &l.resumes.repeated, quit: func() bool { return false }}
+	n.turn.Store(uint64(i))
+	if of != nil {
+		n.quit = of.isLeaving.Load
+	}
+	return n
 }
 
 // run connects all clients, lets them join and rest, send or be idle, and rest again.
@@ -113,7 +140,7 @@ func (l *load) run(ctx context.Context, p *progress) (*result, error) {
 			return nil, err
 		}
 	}
-	l.enter("leaving", 0)
+	l.enter(leaving, 0)
 	l.leaveAll()
 	r.Samples = watching.stop()
 	r.judge(l)
@@ -125,11 +152,17 @@ func (l *load) descriptors() int {
 	n := len(l.clients) + l.connecting + 100
 	switch {
 	case l.shared > 0:
-		n += l.shared
+		n += l.shared * len(l.nodes)
 	case l.keepAlive:
-		n += len(l.clients)
+		n += len(l.clients) * len(l.nodes)
 	}
 	return n
+}
+
+// isSteady reports whether all clients stay.
+func (l *load) isSteady() bool {
+	phase := l.phase.Load()
+	return l.churn == 0 && phase != nil && phase.name != leaving
 }
 
 func (l *load) now() int64 { return int64(time.Since(l.began)) }

@@ -6,6 +6,9 @@
 // the start of a call. Each event is checked: none may be lost, doubled or reordered.
 // The exit status is 0 if all events arrived, 1 if not, and 2 if nothing was measured.
 //
+// Several nodes that are one server are given by several -url. Requests then go to the nodes
+// in turn, streams that break are resumed, and requests without an answer are repeated.
+//
 // The server's limits are made for clients of many addresses. To measure how much a
 // server can do, start it with OPENS_PER_ADDRESS=0 POSTS_PER_ADDRESS=0
 // EVENTS_PER_ADDRESS=0 POSTS_PER_SOCKET=0 EVENTS_PER_SOCKET=0.

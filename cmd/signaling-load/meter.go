@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -19,24 +20,35 @@ type usage struct {
 	resident    int64 // bytes
 	allocations float64
 	allocated   float64 // bytes
+
+	processes []process // if there are several: those of the server, then those of its engine
 }
 
-// meter reads what the server's process has used.
+// process is what one process has used.
+type process struct {
+	pid       int
+	isEngine  bool
+	processor time.Duration
+	resident  int64 // bytes
+}
+
+// meter reads what the server's processes have used.
 type meter struct {
-	pid     int      // 0: not known
+	pids    []int // empty: not known
+	engine  []int
 	metrics *url.URL // nil: not asked
 	token   string
 }
 
 func newMeter(s settings) meter {
-	m := meter{pid: s.pid, token: s.adminToken}
+	m := meter{pids: s.pids, engine: s.engine, token: s.adminToken}
 	if s.metrics {
-		m.metrics = s.url.JoinPath("/metrics")
+		m.metrics = s.nodes[0].JoinPath("/metrics")
 	}
 	return m
 }
 
-func (m meter) measures() bool { return m.pid != 0 || m.metrics != nil }
+func (m meter) measures() bool { return len(m.pids) > 0 || m.metrics != nil }
 
 // read returns nothing if neither -pid nor -metrics is given. With both, /metrics has only
 // the allocations: it is less exact, and reading it costs the server something.
@@ -46,10 +58,18 @@ func (m meter) read() (u usage, err error) {
 			return u, fmt.Errorf("reading %s: %w", m.metrics.Redacted(), err)
 		}
 	}
-	if m.pid != 0 {
-		u.processor, u.resident, err = usageOfProcess(m.pid)
+	for i, pid := range slices.Concat(m.pids, m.engine) {
+		p := process{pid: pid, isEngine: i >= len(m.pids)}
+		if p.processor, p.resident, err = usageOfProcess(pid); err != nil {
+			return u, err
+		}
+		u.processes = append(u.processes, p)
+		if !p.isEngine {
+			u.processor += p.processor
+			u.resident += p.resident
+		}
 	}
-	return u, err
+	return u, nil
 }
 
 func (m meter) scrape() (u usage, err error) {
@@ -88,7 +108,7 @@ func (m meter) scrape() (u usage, err error) {
 		return valueOf(metrics[0])
 	}
 	u.allocations, u.allocated = value("go_memstats_mallocs_total"), value("go_memstats_alloc_bytes_total")
-	if m.pid == 0 {
+	if len(m.pids) == 0 {
 		u.processor = time.Duration(value("process_cpu_seconds_total") * float64(time.Second))
 		u.resident = int64(value("process_resident_memory_bytes"))
 	}

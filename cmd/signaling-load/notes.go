@@ -57,6 +57,9 @@ func advice(err error) string {
 		case http.StatusTooManyRequests:
 			return limited
 		case http.StatusServiceUnavailable:
+			if isUnsettled(r.reply) {
+				return "\nThis node is not ready: /readyz says why. If it does not reach its engine, start that, and try again."
+			}
 			return "\nThe server is full: raise MAX_CONNECTIONS or MEMORY_LIMIT, or use fewer -clients."
 		case http.StatusNotFound:
 			return "\n-url must be the address of the server, without /events."

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -26,12 +27,12 @@ type plain struct {
 	from *bufio.Reader
 }
 
-func newPlain(s settings) *plain {
-	host := s.url.Host
-	if s.url.Port() == "" {
-		host = net.JoinHostPort(s.url.Hostname(), "80")
+func newPlain(server *url.URL, keepAlive bool) *plain {
+	host := server.Host
+	if server.Port() == "" {
+		host = net.JoinHostPort(server.Hostname(), "80")
 	}
-	return &plain{dialer: dialer(s.url), host: host, keepAlive: s.keepAlive}
+	return &plain{dialer: dialer(server), host: host, keepAlive: keepAlive}
 }
 
 func (p *plain) do(request []byte) (reply, error) {

@@ -36,12 +36,17 @@ type protocol interface {
 type signaling struct {
 	base         address
 	accessSecret string // empty: the server demands no access tokens
+	repeats      bool   // POSTs bear an Idempotency-Key
 }
 
 func (p signaling) newID() string { return "" }
 
 func (p signaling) open(c *client) []byte {
-	return request(p.base, "GET", "/events", c.token, "", nil)
+	to := p.base
+	if c.token != "" { // a resume
+		to.headers += "Last-Event-ID: " + c.token + "." + strconv.FormatInt(c.sequence.Load(), 10) + "\r\n"
+	}
+	return request(to, "GET", "/events", c.token, "", nil)
 }
 
 func (p signaling) poll(c *client, after string) []byte {
@@ -94,6 +99,11 @@ func (p signaling) post(c *client, path string, body []byte) []byte {
 	writePosition(position, c.sequence.Load())
 	to := p.base
 	to.headers += "Last-Event-ID: " + c.token + "." + string(position) + "\r\n"
+	if p.repeats {
+		key := []byte(anyKey)
+		digits(key, c.keys.Add(1))
+		to.headers += keyHeader + string(key) + "\r\n"
+	}
 	return request(to, "POST", path, c.token, "application/json", body)
 }
 

@@ -53,8 +53,8 @@ func (r *result) verdict() string {
 	c := r.Check
 	switch {
 	case c.IsBroken():
-		return fmt.Sprintf("Of %d accepted events %d were lost, %d came twice, %d came out of order and %d came to another room. %d clients lost their stream, and %d times a member was not told of another.",
-			c.Accepted, c.Lost, c.Doubled, c.Reordered, c.Strays, c.Ended, c.Unknown)
+		return fmt.Sprintf("Of %d accepted events %d were lost, %d came twice, %d came out of order and %d came to another room. %d clients lost their stream, %d times a member did not hear of another, and %d times it heard that another had left, though none had.",
+			c.Accepted, c.Lost, c.Doubled, c.Reordered, c.Strays, c.Ended, c.Unknown, c.Parted)
 	case r.Sending == nil:
 		return "All clients connected and joined, and stayed."
 	}

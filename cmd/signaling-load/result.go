@@ -3,13 +3,14 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 // result is what a run has measured. What the server used is absent if neither -pid nor
 // -metrics is given.
 type result struct {
-	URL        string    `json:"url"`
+	URL        string    `json:"url"` // of several nodes, with commas
 	Floor      bool      `json:"floor,omitempty"`
 	Started    time.Time `json:"started"`
 	Clients    int       `json:"clients"`
@@ -25,6 +26,7 @@ type result struct {
 	Idle       memory      `json:"idle,omitzero"`
 	Heartbeats *heartbeats `json:"heartbeats,omitempty"`
 	Sending    *sending    `json:"sending,omitempty"`
+	Resuming   *resuming   `json:"resuming,omitempty"`
 	Rest       memory      `json:"rest,omitzero"`
 	Check      check       `json:"check"`
 
@@ -72,6 +74,26 @@ type sending struct {
 	Allocated   float64      `json:"allocatedBytesEach,omitempty"`
 	Generator   float64      `json:"generatorMicrosecondsEach"`
 	OwnCores    float64      `json:"generatorCores"`
+
+	Processes []processed `json:"processes,omitempty"` // if there are several
+}
+
+// processed is what one process of the server or its engine has used while clients sent.
+type processed struct {
+	PID      int     `json:"pid"`
+	Role     string  `json:"role"` // server or engine
+	Each     float64 `json:"microsecondsEach"`
+	Cores    float64 `json:"cores"`
+	Resident float64 `json:"residentMiB"`
+}
+
+// resuming is how clients came back as the same socket.
+type resuming struct {
+	Broken   int64       `json:"broken"` // streams, and polls that a node has ended
+	Resumed  int64       `json:"resumed"`
+	Latency  percentiles `json:"latencyMilliseconds"` // from the break to the event that says that the socket is resumed
+	Repeated int64       `json:"repeated"`            // requests that a node could not answer
+	Away     int64       `json:"away"`                // that a member heard of another that was away
 }
 
 // check is what became of all events.
@@ -81,20 +103,25 @@ type check struct {
 	Lost      int   `json:"lost"`
 	Doubled   int   `json:"doubled"`
 	Reordered int   `json:"reordered"`
-	Strays    int64 `json:"strays"`      // reached a client of another room
-	Ended     int64 `json:"ended"`       // sockets whose stream or polls failed
-	Refused   int64 `json:"refused"`     // or not answered
-	Unknown   int   `json:"unannounced"` // members that another member has not heard of
+	Strays    int64 `json:"strays"`           // reached a client of another room
+	Ended     int64 `json:"ended"`            // sockets whose stream or polls failed
+	Refused   int64 `json:"refused"`          // or not answered
+	Unknown   int   `json:"unannounced"`      // members that another member has not heard of
+	Parted    int64 `json:"parted,omitempty"` // that a member heard of another that has left, though none did
 }
 
 // IsBroken reports whether the server broke a promise.
 func (c check) IsBroken() bool {
-	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Ended > 0 || c.Unknown > 0
+	return c.Lost > 0 || c.Doubled > 0 || c.Reordered > 0 || c.Strays > 0 || c.Ended > 0 || c.Unknown > 0 || c.Parted > 0
 }
 
 func newResult(l *load) *result {
+	var addresses []string
+	for _, node := range l.nodes {
+		addresses = append(addresses, node.Redacted())
+	}
 	r := &result{
-		URL: l.url.Redacted(), Floor: l.floor, Started: l.began.UTC().Truncate(time.Second),
+		URL: strings.Join(addresses, ","), Floor: l.floor, Started: l.began.UTC().Truncate(time.Second),
 		Clients: len(l.clients), RoomSize: l.roomSize, Transport: "stream", Rate: l.rate, Batch: l.batch, Churn: l.churn,
 		HasProcess: l.meter.measures(),
 	}
@@ -124,6 +151,15 @@ func newSending(l *load, events int64, s spent) *sending {
 		Server: each(s.server, events), Cores: cores(s.server, s.took), Resident: mib(s.resident),
 		Allocations: s.allocations / float64(max(events, 1)), Allocated: s.allocated / float64(max(events, 1)),
 		Generator: each(s.own, events), OwnCores: cores(s.own, s.took),
+	}
+	for _, p := range s.processes {
+		role := "server"
+		if p.isEngine {
+			role = "engine"
+		}
+		if len(s.processes) > 1 {
+			r.Processes = append(r.Processes, processed{p.pid, role, each(p.processor, events), cores(p.processor, s.took), mib(p.resident)})
+		}
 	}
 	r.Latency, r.Curve = l.deliveries.sum()
 	return r
@@ -161,7 +197,11 @@ func each(d time.Duration, n int64) float64 {
 
 // judge checks what became of all events, after all clients have left.
 func (r *result) judge(l *load) {
-	r.Check = check{Accepted: l.accepted(), Received: l.received(), Strays: l.strays.Load(), Ended: l.ended.Load(), Refused: l.refusals.Load()}
+	r.Check = check{Accepted: l.accepted(), Received: l.received(), Strays: l.strays.Load(), Ended: l.ended.Load(), Refused: l.refusals.Load(), Parted: l.parted.Load()}
+	if l.resume {
+		latency, _ := l.resumes.times.sum()
+		r.Resuming = &resuming{l.resumes.broken.Load(), l.resumes.resumed.Load(), latency, l.resumes.repeated.Load(), l.away.Load()}
+	}
 	if l.churn == 0 {
 		r.Check.Unknown = l.unacquainted()
 	}

@@ -89,6 +89,7 @@ func (s *sender) sendNext(sent time.Time) (accepted int) {
 		t.fill(i, to.id, stamp{s.index, first + i, int64(sent.Sub(s.load.began))})
 	}
 	t.confirm(s.sequence.Load())
+	t.name(s.keys.Add(1))
 	r, err := s.post(t.request)
 	if err != nil {
 		for i := range t.slots {

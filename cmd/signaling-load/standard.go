@@ -16,12 +16,12 @@ type standard struct {
 	transport *http.Transport
 }
 
-func newStandard(s settings) *standard {
-	return &standard{s.url, &http.Transport{
+func newStandard(server *url.URL, keepAlive bool) *standard {
+	return &standard{server, &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
-		DialContext:       dialer(s.url).DialContext,
+		DialContext:       dialer(server).DialContext,
 		ForceAttemptHTTP2: true,
-		DisableKeepAlives: !s.keepAlive,
+		DisableKeepAlives: !keepAlive,
 		ReadBufferSize:    2048,
 		WriteBufferSize:   2048,
 	}}

@@ -51,12 +51,25 @@ func (r *result) rows() (rows []row) {
 			part("processor time", "%.2f µs each, %.2f cores", s.Server, s.Cores)
 			part("memory", "%.1f MiB", s.Resident)
 		}
+		for _, p := range s.Processes {
+			part(fmt.Sprintf("%s %d", p.Role, p.PID), "%.2f µs each, %.2f cores, %.1f MiB", p.Each, p.Cores, p.Resident)
+		}
 		if s.Allocations > 0 {
 			part("allocations", "%.1f and %.0f bytes each", s.Allocations, s.Allocated)
 		}
 		part("generator", "%.2f µs each, %.2f cores", s.Generator, s.OwnCores)
 		if r.Churn > 0 {
 			add("came back", "%.0f clients/s", float64(s.Churned)/s.Seconds)
+		}
+	}
+	if s := r.Resuming; s != nil {
+		add("streams that broke", "%d, resumed %d", s.Broken, s.Resumed)
+		if s.Resumed > 0 {
+			latency("until resumed", s.Latency)
+		}
+		part("requests repeated", "%d", s.Repeated)
+		if s.Away > 0 {
+			part("heard that a member was away", "%d times", s.Away)
 		}
 	}
 	if r.HasProcess && r.Rest.Resident > 0 {
@@ -72,6 +85,9 @@ func (r *result) rows() (rows []row) {
 	}
 	if c.Ended > 0 {
 		add("lost their stream", "%d clients", c.Ended)
+	}
+	if c.Parted > 0 {
+		add("heard that a member has left", "%d times", c.Parted)
 	}
 	if c.Unknown > 0 {
 		add("not told of a member", "%d times", c.Unknown)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,16 +39,21 @@ type spent struct {
 	allocations float64
 	allocated   float64
 	resident    int64
+	processes   []process
 }
 
 // end ends the span. It took until the given time.
 func (s span) end(at time.Time) (spent, error) {
 	own := ownProcessor()
 	after, err := s.meter.read()
+	processes := slices.Clone(after.processes)
+	for i := range min(len(processes), len(s.before.processes)) {
+		processes[i].processor -= s.before.processes[i].processor
+	}
 	return spent{
 		took: at.Sub(s.start), server: after.processor - s.before.processor, own: own - s.own,
 		allocations: after.allocations - s.before.allocations, allocated: after.allocated - s.before.allocated,
-		resident: after.resident,
+		resident: after.resident, processes: processes,
 	}, err
 }
 
