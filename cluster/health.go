@@ -239,6 +239,7 @@ func (n *Node) setOut(why string) {
 		return
 	}
 	n.logger.Warn("this node is out, and ends its streams", "node", n.options.Name, "because", why)
+	n.proposals.sendAway()
 	n.hub.Shed()
 }
 

@@ -42,9 +42,10 @@ type proposal struct {
 
 // waiter waits for the result of a command.
 type waiter struct {
-	done   chan struct{} // closed when there is a result or an error
-	result machine.Result
-	err    error
+	mayLeave bool          // its request may go to another node at once: only a POST waits for its fate
+	done     chan struct{} // closed when there is a result or an error
+	result   machine.Result
+	err      error
 }
 
 func (w *waiter) end(result machine.Result, err error) {
@@ -55,7 +56,7 @@ func (w *waiter) end(result machine.Result, err error) {
 // submit adds a command for the next record. If this node stops, its waiter has the error
 // already.
 func (p *proposals) submit(c *machine.Command) *waiter {
-	w := &waiter{done: make(chan struct{})}
+	w := &waiter{mayLeave: c.Post == nil && c.Operation == nil, done: make(chan struct{})}
 	if !p.add(proposal{c.Append(nil), w}) {
 		w.end(machine.Result{}, machine.ErrNotReady)
 	}
@@ -136,17 +137,31 @@ func (p *proposals) applied(number uint64) []*waiter {
 // forsake releases what waits for records that were appended: this node does not see what becomes
 // of them.
 func (p *proposals) forsake() {
+	p.release(machine.ErrUnknown, func(*waiter) bool { return true })
+}
+
+// sendAway refuses streams and polls that wait: their clients must get to another node within
+// their resume windows. If such a record is applied later, what it attaches is detached again.
+// POSTs wait for their fate.
+func (p *proposals) sendAway() {
+	p.release(machine.ErrNotReady, func(w *waiter) bool { return w.mayLeave })
+}
+
+// release ends some of those that wait for records that were appended. The records may still be
+// applied.
+func (p *proposals) release(err error, ends func(*waiter) bool) {
+	var ended []*waiter
 	p.mu.Lock()
-	var unknown []*waiter
-	for number, waiters := range p.sent {
-		unknown = append(unknown, waiters...)
-		p.sent[number] = nil // the record may still be applied
+	for _, waiters := range p.sent {
+		for i, w := range waiters {
+			if w != nil && ends(w) {
+				ended, waiters[i] = append(ended, w), nil
+			}
+		}
 	}
 	p.mu.Unlock()
-	for _, w := range unknown {
-		if w != nil {
-			w.end(machine.Result{}, machine.ErrUnknown)
-		}
+	for _, w := range ended {
+		w.end(machine.Result{}, err)
 	}
 }
 
