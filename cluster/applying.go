@@ -278,10 +278,20 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 		}
 	})
 	n.applied.move(sequence)
+	n.noteLosses()
 	if isNew {
 		n.health.note(&record, n.replica.Nodes)
 	}
 	return nil
+}
+
+// noteLosses notices that this node was lost. The clients of requests that wait have gone to other
+// nodes by now, so nothing of them may be appended.
+func (n *Node) noteLosses() {
+	if losses := n.replica.Losses(n.options.Name); losses != n.losses.Load() {
+		n.losses.Store(losses)
+		n.proposals.refuse()
+	}
 }
 
 // CatchUp implements [machine.State]. It appends a command that changes nothing, since only an

@@ -78,6 +78,7 @@ type Node struct {
 	health health
 	fail   context.CancelCauseFunc // ends Run with an error
 
+	losses  atomic.Uint64 // how often this node was lost, as far as it has applied the log
 	life    atomic.Uint64 // of this node; 0: it has not begun
 	isReady atomic.Bool   // it serves requests
 	isEmpty atomic.Bool   // it begins anew, and has not loaded a snapshot yet
@@ -133,11 +134,8 @@ func (n *Node) Run(ctx context.Context) error {
 
 // Submit implements [sse.Log].
 func (n *Node) Submit(ctx context.Context, c sse.Command) error {
-	result, err := n.submit(ctx, &machine.Command{Socket: &c})
-	if err != nil {
-		return err
-	}
-	return result.Err
+	_, err := n.submit(ctx, &machine.Command{Socket: &c})
+	return err
 }
 
 // Propose implements [sse.Log].
@@ -154,7 +152,7 @@ func (n *Node) Ready() error {
 // Post implements [machine.State].
 func (n *Node) Post(ctx context.Context, p *machine.Post) (machine.Outcomes, bool, error) {
 	result, err := n.submit(ctx, &machine.Command{Post: p})
-	return result.Outcomes, result.IsRepeat, cmp.Or(err, result.Err)
+	return result.Outcomes, result.IsRepeat, err
 }
 
 // Operate implements [machine.State].
@@ -164,7 +162,7 @@ func (n *Node) Operate(ctx context.Context, o machine.Operation) (machine.Outcom
 }
 
 // submit brings a command into the log, and waits until this node has applied it. The errors are
-// those of [machine.State].
+// that of the result, and those of [machine.State].
 func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, error) {
 	if !n.isReady.Load() {
 		return machine.Result{}, machine.ErrNotReady
@@ -172,7 +170,7 @@ func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, 
 	w := n.proposals.submit(c)
 	select {
 	case <-w.done:
-		return w.result, w.err
+		return w.result, cmp.Or(w.err, w.result.Err)
 	case <-ctx.Done():
 		return machine.Result{}, ctx.Err()
 	}

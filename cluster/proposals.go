@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -165,6 +166,22 @@ func (p *proposals) release(err error, ends func(*waiter) bool) {
 	}
 }
 
+// refuse refuses all requests that wait for the next record.
+func (p *proposals) refuse() {
+	var refused []*waiter
+	p.mu.Lock()
+	p.waiting = slices.DeleteFunc(p.waiting, func(one proposal) bool {
+		if one.waiter != nil {
+			refused = append(refused, one.waiter)
+		}
+		return one.waiter != nil
+	})
+	p.mu.Unlock()
+	for _, w := range refused {
+		w.end(machine.Result{}, machine.ErrNotReady)
+	}
+}
+
 // stalls refuses what waits behind an append that lasts for too long, and releases those whose
 // fate is unknown for too long. It returns for how long the append under way has lasted.
 func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
@@ -172,22 +189,9 @@ func (p *proposals) stalls(now time.Time, t Times) (stall time.Duration) {
 	if !p.since.IsZero() {
 		stall = now.Sub(p.since)
 	}
-	var refused []*waiter
-	if stall >= t.RefuseWait {
-		kept := p.waiting[:0]
-		for _, one := range p.waiting {
-			if one.waiter != nil {
-				refused = append(refused, one.waiter)
-			} else {
-				kept = append(kept, one)
-			}
-		}
-		clear(p.waiting[len(kept):])
-		p.waiting = kept
-	}
 	p.mu.Unlock()
-	for _, w := range refused {
-		w.end(machine.Result{}, machine.ErrNotReady)
+	if stall >= t.RefuseWait {
+		p.refuse()
 	}
 	if stall >= t.UnknownIn {
 		p.forsake()
@@ -205,29 +209,30 @@ func (n *Node) appendAll(ctx context.Context) error {
 		case <-n.proposals.wake:
 		}
 		for life := n.life.Load(); life != 0 && ctx.Err() == nil; {
+			losses := n.losses.Load() // earlier than take: what is taken is not younger
 			taken := n.proposals.take()
 			if len(taken) == 0 {
 				break
 			}
 			number++
 			next := time.Now().Add(n.options.Times.Gather * time.Duration(min(len(taken), maxGathered)))
-			n.appendOne(ctx, life, number, taken)
+			n.appendOne(ctx, machine.Record{Life: life, Number: number, Losses: losses}, taken)
 			pause(ctx, time.Until(next))
 		}
 	}
 }
 
-// appendOne appends one record, as often as it takes.
-func (n *Node) appendOne(ctx context.Context, life, number uint64, taken []proposal) {
-	record := machine.Record{Node: n.options.Name, Life: life, Number: number, At: time.Now(), Elapsed: n.replica.Reckon()}
+// appendOne appends one record with commands, as often as it takes.
+func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []proposal) {
+	record.Node, record.At, record.Elapsed = n.options.Name, time.Now(), n.replica.Reckon()
 	rand.Read(record.Seed[:]) // never fails: crypto/rand ends the process instead
 	commands := make([][]byte, len(taken))
 	for i, one := range taken {
 		commands[i] = one.text
 	}
 	text := record.AppendWith(nil, commands)
-	n.proposals.begin(number, taken)
-	id := fmt.Sprintf("%s/%d/%d", n.options.Name, life, number)
+	n.proposals.begin(record.Number, taken)
+	id := fmt.Sprintf("%s/%d/%d", record.Node, record.Life, record.Number)
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		sequence, err := n.options.Engine.Append(attempt, id, text)
@@ -280,5 +285,5 @@ func (n *Node) leave(number uint64) {
 	lost := machine.Command{Node: &machine.NodeCommand{Lost: n.options.Name}}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*n.options.Times.Attempt)
 	defer cancel()
-	n.appendOne(ctx, life, number, append(proposed, proposal{text: lost.Append(nil)}))
+	n.appendOne(ctx, machine.Record{Life: life, Number: number, Losses: n.losses.Load()}, append(proposed, proposal{text: lost.Append(nil)}))
 }

@@ -25,6 +25,7 @@ func (n *Node) load(ctx context.Context) error {
 				n.logger.Info("this node begins with a snapshot", "node", n.options.Name, "record", sequence, "bytes", len(snapshot))
 			}
 			n.applied.move(sequence)
+			n.noteLosses()
 			return nil
 		}
 		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)

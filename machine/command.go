@@ -41,6 +41,8 @@ type Record struct {
 	// Number counts the records of this life, from 1. A record that is appended again has the
 	// same number, and is applied once.
 	Number uint64
+	// Losses is how often the node was lost, as it knows: see [Replica.Apply].
+	Losses uint64
 	At     time.Time // by the node's clock
 	// Elapsed is the time that the log has counted, as the node knows it: see [Replica.Reckon].
 	Elapsed  time.Duration
@@ -77,6 +79,7 @@ func (rec *Record) AppendWith(b []byte, commands [][]byte) []byte {
 	b = wire.AppendText(b, rec.Node)
 	b = binary.AppendUvarint(b, rec.Life)
 	b = binary.AppendUvarint(b, rec.Number)
+	b = binary.AppendUvarint(b, rec.Losses)
 	b = wire.AppendTime(b, rec.At)
 	b = binary.AppendUvarint(b, uint64(rec.Elapsed))
 	b = append(b, rec.Seed[:]...)
@@ -94,7 +97,7 @@ func ReadRecord(b []byte) (rec Record, err error) {
 		return rec, ErrVersion
 	}
 	r := wire.NewReader(b[1:])
-	rec = Record{Node: r.Text(), Life: r.Uvarint(), Number: r.Uvarint(), At: r.Time()}
+	rec = Record{Node: r.Text(), Life: r.Uvarint(), Number: r.Uvarint(), Losses: r.Uvarint(), At: r.Time()}
 	elapsed := r.Uvarint()
 	if elapsed > math.MaxInt64 {
 		return rec, errMalformed
@@ -161,7 +164,7 @@ func appendSocketCommand(b []byte, c *sse.Command) []byte {
 		return appendClient(wire.AppendText(appendAttachment(b, c.Attachment), string(c.Transport)), c.Client)
 	case sse.AttachReader:
 		b = appendClient(wire.AppendText(appendAttachment(b, c.Attachment), string(c.Transport)), c.Client)
-		return binary.AppendUvarint(b, c.Sequence)
+		return binary.AppendUvarint(appendAttachment(b, c.Before), c.Sequence)
 	case sse.DetachReader:
 		return wire.AppendBool(binary.AppendUvarint(appendAttachment(b, c.Attachment), c.Sequence), c.IsStalled)
 	case sse.NoteWritten:
@@ -183,7 +186,7 @@ func readSocketCommand(r *wire.Reader) *sse.Command {
 		c.Attachment, c.Transport, c.Client = readAttachment(r), sse.Transport(r.Text()), readClient(r)
 	case sse.AttachReader:
 		c.Attachment, c.Transport, c.Client = readAttachment(r), sse.Transport(r.Text()), readClient(r)
-		c.Sequence = r.Uvarint()
+		c.Before, c.Sequence = readAttachment(r), r.Uvarint()
 	case sse.DetachReader:
 		c.Attachment, c.Sequence, c.IsStalled = readAttachment(r), r.Uvarint(), r.Bool()
 	case sse.NoteWritten:

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -38,7 +37,7 @@ func TestALogOfThisVersionLeadsToTheSameStates(t *testing.T) {
 // recordLog returns records, each after its length.
 func recordLog() (text []byte) {
 	records := rapid.Custom(func(t *rapid.T) (all []machine.Record) {
-		l := &logOf{numbers: map[string]uint64{}, lives: map[string]uint64{}, now: time.Unix(1_767_225_600, 0)}
+		l := newLog()
 		for range 300 {
 			all = append(all, l.draw(t))
 		}

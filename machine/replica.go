@@ -50,6 +50,7 @@ type node struct {
 	joined uint64 // which of all joins began this life
 	number uint64 // of the last record of this life
 	beats  uint64 // how often it has said that it lives
+	losses uint64 // how often it was lost
 	isLost bool
 }
 
@@ -99,11 +100,15 @@ type Result struct {
 	Outcomes Outcomes // of a POST
 	IsRepeat bool     // of a POST
 	Outcome  Outcome  // of an operation
-	Err      error    // of a POST or of a command to a socket
+	Err      error    // of a POST or of a command to a socket; ErrNotReady: see [Replica.Apply]
 }
 
 // Apply applies a record, and calls done with the place and the result of each command, unless
 // the record was applied before. It reports whether it was new.
+//
+// A record of a node that did not know yet that it was lost comes late: clients may have repeated
+// at other nodes what they asked for there. So its commands change nothing, and their error is
+// ErrNotReady. But what it says about nodes holds.
 func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew bool) {
 	n := r.nodes[rec.Node]
 	switch {
@@ -117,13 +122,17 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 		r.Hub.DetachNode(rec.Node) // what its last life has served is not served any more
 		r.join(n, rec.Life)
 	}
+	isLate := rec.Losses != n.losses
 	n.number, n.isLost = rec.Number, false
 	r.Hub.Heard()
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
 	r.count(rec.Elapsed)
 	for i := range rec.Commands {
-		result := r.apply(rec.Node, &rec.Commands[i])
-		r.Hub.Settle()
+		c, result := &rec.Commands[i], Result{Err: ErrNotReady}
+		if !isLate || c.Node != nil {
+			result = r.apply(rec.Node, c)
+			r.Hub.Settle()
+		}
 		done(i, result)
 	}
 	return true
@@ -175,7 +184,16 @@ func (r *Replica) lose(name, by string, beats uint64) {
 		return
 	}
 	n.isLost = true
+	n.losses++
 	r.Hub.DetachNode(name)
+}
+
+// Losses returns how often a node was lost, for [Record].
+func (r *Replica) Losses(name string) uint64 {
+	if n := r.nodes[name]; n != nil {
+		return n.losses
+	}
+	return 0
 }
 
 // NodeInfo is what the state knows of a node.
@@ -216,6 +234,7 @@ func (r *Replica) Snapshot() *Snapshot {
 		b = binary.AppendUvarint(b, n.joined)
 		b = binary.AppendUvarint(b, n.number)
 		b = binary.AppendUvarint(b, n.beats)
+		b = binary.AppendUvarint(b, n.losses)
 		b = wire.AppendBool(b, n.isLost)
 	}
 	rooms := r.Rooms.AppendSnapshot(make([]byte, 0, r.roomsBytes))
@@ -256,7 +275,7 @@ func (r *Replica) Restore(snapshot []byte) error {
 	r.joins = from.Uvarint()
 	for range from.Count() {
 		name := from.Text()
-		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
+		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
 	}
 	hub, rooms := from.Bytes(), from.Bytes()
 	if err := from.End(); err != nil {

@@ -50,6 +50,11 @@ type logOf struct {
 	numbers map[string]uint64
 	lives   map[string]uint64
 	now     time.Time
+	replica *machine.Replica // has applied them
+}
+
+func newLog() *logOf {
+	return &logOf{numbers: map[string]uint64{}, lives: map[string]uint64{}, now: time.Unix(1_767_225_600, 0), replica: newReplica()}
 }
 
 func (l *logOf) draw(t *rapid.T) machine.Record {
@@ -65,6 +70,10 @@ func (l *logOf) draw(t *rapid.T) machine.Record {
 	for range rapid.IntRange(1, 6).Draw(t, "commands") {
 		rec.Commands = append(rec.Commands, drawCommand(t, node))
 	}
+	if knows := rapid.IntRange(0, 9).Draw(t, "knows of its losses") > 0; knows {
+		rec.Losses = l.replica.Losses(node)
+	}
+	apply(l.replica, rec)
 	return rec
 }
 
@@ -105,10 +114,14 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 }
 
 func drawSocketCommand(t *rapid.T, id, node string) *sse.Command {
+	drawAttachment := func(label string) sse.Attachment {
+		return sse.Attachment{Node: rapid.SampledFrom([]string{node, "n1"}).Draw(t, label+" at"), Number: uint64(rapid.SampledFrom([]int{1, 1, 2}).Draw(t, label))}
+	}
 	c := &sse.Command{
 		Kind:       rapid.SampledFrom([]sse.CommandKind{sse.OpenSocket, sse.OpenSocket, sse.OpenSocket, sse.AttachReader, sse.AttachReader, sse.DetachReader, sse.NoteWritten, sse.NoteWritten, sse.NoteConfirmed, sse.NoteHeard, sse.GoAway, sse.Expire, sse.EndSocket}).Draw(t, "kind"),
 		SocketID:   id,
-		Attachment: sse.Attachment{Node: rapid.SampledFrom([]string{node, "n1"}).Draw(t, "attached at"), Number: uint64(rapid.SampledFrom([]int{1, 1, 2}).Draw(t, "attachment"))},
+		Attachment: drawAttachment("attached"),
+		Before:     drawAttachment("attached before"),
 		Transport:  rapid.SampledFrom([]sse.Transport{sse.OverStream, sse.OverPoll}).Draw(t, "transport"),
 		Client:     sse.Client{IP: "192.0.2.1", UserAgent: "test", Network: rapid.SampledFrom(replicaNetworks).Draw(t, "network")},
 		Sequence:   uint64(rapid.IntRange(0, 15).Draw(t, "sequence")),
@@ -161,7 +174,7 @@ func apply(r *machine.Replica, rec machine.Record) (told []string) {
 // that is applied again changes nothing.
 func TestReplicasThatApplyOneLogAreEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &logOf{numbers: map[string]uint64{}, lives: map[string]uint64{}, now: time.Unix(1_767_225_600, 0)}
+		l := newLog()
 		first, copied, reader := newReplica(), newReplica(), newReplica()
 		for range rapid.IntRange(1, 200).Draw(t, "records") {
 			rec := l.draw(t)
@@ -192,6 +205,7 @@ func TestReplicasThatApplyOneLogAreEqual(t *testing.T) {
 func FuzzReadRecord(f *testing.F) {
 	rec := machine.Record{Node: "n1", Life: 1, Number: 2, At: time.Unix(1_767_225_600, 5).UTC(), Elapsed: 7 * time.Microsecond, Commands: []machine.Command{
 		{Socket: &sse.Command{Kind: sse.OpenSocket, SocketID: "a", Attachment: sse.Attachment{Node: "n1", Number: 3}, Transport: sse.OverPoll, Client: sse.Client{IP: "192.0.2.1", Network: home}}},
+		{Socket: &sse.Command{Kind: sse.AttachReader, SocketID: "a", Attachment: sse.Attachment{Node: "n2", Number: 4}, Before: sse.Attachment{Node: "n1", Number: 3}, Transport: sse.OverStream, Client: sse.Client{IP: "192.0.2.1", Network: home}, Sequence: 4}},
 		{Socket: &sse.Command{Kind: sse.DetachReader, SocketID: "a", Attachment: sse.Attachment{Node: "n1", Number: 3}, Sequence: 4, IsStalled: true}},
 		{Post: &machine.Post{SocketID: "a", Key: key("k", "x"), Events: []machine.Outcome{machine.Accepted, machine.Denied}, Acts: []machine.Act{{Kind: machine.Ping}}}},
 		{Operation: &machine.Operation{Kind: machine.Kick, ID: "a", Reason: "because"}},
@@ -245,4 +259,39 @@ func TestTheLogCountsTime(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Equal(t, 3*time.Second, r.Reckon(), "no beat came")
 	})
+}
+
+// What a node appends that does not know that it was lost comes late: its clients may have asked
+// other nodes for the same. What it appends when it knows holds.
+func TestARecordOfANodeThatDoesNotKnowItsLossChangesNothing(t *testing.T) {
+	r := newReplica()
+	number, losses := uint64(0), uint64(0)
+	add := func(node string, commands ...machine.Command) []string {
+		number++
+		return apply(r, machine.Record{Node: node, Life: 1, Number: number, Losses: losses, Commands: commands})
+	}
+	open := func(id string) machine.Command {
+		return machine.Command{Socket: &sse.Command{Kind: sse.OpenSocket, SocketID: id, Transport: sse.OverStream, Attachment: sse.Attachment{Node: "n2", Number: 1}}}
+	}
+	lives := machine.Command{Node: &machine.NodeCommand{}}
+	add("n1", lives)
+	add("n2", lives)
+	add("n1", machine.Command{Node: &machine.NodeCommand{Lost: "n2", Beat: 1}})
+	told := add("n2", open("a"), lives, machine.Command{}, machine.Command{Post: &machine.Post{SocketID: "a"}}, machine.Command{Operation: &machine.Operation{}})
+	late := machine.ErrNotReady.Error()
+	for place, want := range []string{late, "<nil>", late, late, late} {
+		require.Contains(t, told[place], want)
+	}
+	_, exists := r.Hub.Ref("a")
+	require.False(t, exists)
+	require.Contains(t, add("n2", open("a"))[0], late, "it does not know yet")
+	losses = 1
+	require.Contains(t, add("n2", open("a"))[0], "<nil>")
+	_, exists = r.Hub.Ref("a")
+	require.True(t, exists)
+
+	add("n1", machine.Command{Node: &machine.NodeCommand{Lost: "n2", Beat: 2}})
+	number++
+	told = apply(r, machine.Record{Node: "n2", Life: 2, Number: 1, Losses: 2, Commands: []machine.Command{open("b")}})
+	require.Contains(t, told[0], "<nil>", "a node that has started again knows the log")
 }

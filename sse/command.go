@@ -15,8 +15,8 @@ type CommandKind byte
 const (
 	// OpenSocket opens a socket with a first reader. Attachment, Transport, Client.
 	OpenSocket CommandKind = iota + 1
-	// AttachReader makes a reader take over, from a position. Attachment, Transport, Client,
-	// Sequence.
+	// AttachReader makes a reader take over, from a position. Attachment, Before, Transport,
+	// Client, Sequence.
 	AttachReader
 	// DetachReader says that a reader has ended, and what it has written. Attachment,
 	// Sequence, IsStalled.
@@ -43,6 +43,7 @@ type Command struct {
 	Kind       CommandKind
 	SocketID   string
 	Attachment Attachment
+	Before     Attachment // the latest that the proposing node knew. If it is not, the command comes too late
 	Transport  Transport
 	Client     Client
 	Sequence   uint64
@@ -114,12 +115,18 @@ func (h *Hub) open(c Command) error {
 }
 
 // attach makes a reader take over. If the socket cannot be resumed from the position, it
-// ends: the client gets a new one.
+// ends: the client gets a new one. A command that was held up on its way may come after its
+// client has gone on at another node. It changes nothing.
 func (h *Hub) attach(s *socket, c Command) error {
 	a := h.arrivalOf(c.Attachment)
 	r := a.make(s)
 	s.mu.Lock()
-	before, wasAway, err := s.attachLocked(c.Attachment, c.Transport, c.Sequence, c.Client)
+	var before reader
+	var wasAway bool
+	err := errMisplaced
+	if s.attachment == c.Before {
+		before, wasAway, err = s.attachLocked(c.Attachment, c.Transport, c.Sequence, c.Client)
+	}
 	if err == nil {
 		s.readBy(r, c.Sequence)
 	}

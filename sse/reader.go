@@ -101,10 +101,13 @@ func resumeReader[R reader](ctx context.Context, h *Hub, s *socket, t Transport,
 			return r, nil, ErrDraining
 		}
 		attach := Command{Kind: AttachReader, SocketID: s.id, Transport: t, Client: c, Sequence: position.Sequence}
-		_, before, err = h.attachByLog(ctx, attach, func(s *socket) reader {
-			r = newReader(s, position.Token, true)
-			return r
-		})
+		for err = errMisplaced; errors.Is(err, errMisplaced); { // another attachment may come in between
+			attach.Before = s.latest()
+			_, before, err = h.attachByLog(ctx, attach, func(s *socket) reader {
+				r = newReader(s, position.Token, true)
+				return r
+			})
+		}
 		if err != nil {
 			return r, nil, err
 		}

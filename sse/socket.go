@@ -119,6 +119,13 @@ func (s *socket) attach(r reader, position uint64, c Client) (before reader, was
 	return before, wasAway, nil
 }
 
+// latest returns the latest attachment that this node knows.
+func (s *socket) latest() Attachment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attachment
+}
+
 // readBy makes a reader here read the events after a position. It does nothing if the reader
 // is at another node. The socket's lock must be held.
 func (s *socket) readBy(r reader, position uint64) {
