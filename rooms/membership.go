@@ -57,7 +57,7 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 		return err
 	}
 	s.room, s.member = r, m
-	rs.logger.Info("room joined", "roomId", r.id, "userId", m.userID, "socketId", socketID)
+	rs.log("room joined", "roomId", r.id, "userId", m.userID, "socketId", socketID)
 	return nil
 }
 
@@ -140,5 +140,5 @@ func (rs *Rooms) leave(s *seat, reason string) {
 	r.mu.Lock()
 	r.leave(m, reason)
 	rs.unlockRoom(r)
-	rs.logger.Info("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
+	rs.log("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
 }

@@ -83,7 +83,7 @@ func (rs *Rooms) Expire(stay Stay) {
 		return
 	}
 	// operators kick members, too, so the log tells the two apart
-	rs.logger.Info("a member leaves because its access token has expired",
+	rs.log("a member leaves because its access token has expired",
 		"roomId", s.room.id, "userId", s.member.userID, "socketId", stay.SocketID, "expired", s.member.permit.Expires)
 	rs.leaveAndTell(stay.SocketID, s, kicked, "")
 }

@@ -75,6 +75,9 @@ type Options struct {
 	Now func() time.Time
 	// NewID returns an ID for a chat message, which no other message has. Nil: rand.Text.
 	NewID func() string
+	// Logs reports whether an operation is logged here. If several nodes apply it, one of them
+	// logs it. Nil: each operation is logged.
+	Logs func() bool
 }
 
 // New returns an empty register. Permits expire only by [Rooms.Run] or [Rooms.Expire].
@@ -85,6 +88,9 @@ func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 	if o.NewID == nil {
 		o.NewID = rand.Text
 	}
+	if o.Logs == nil {
+		o.Logs = func() bool { return true }
+	}
 	return &Rooms{
 		courier: courier,
 		options: o,
@@ -92,6 +98,12 @@ func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 		rooms:   make(map[string]*room),
 		seats:   make(map[string]*seat),
 		founded: make(map[netip.Prefix]int),
+	}
+}
+
+func (rs *Rooms) log(what string, attributes ...any) {
+	if rs.options.Logs() {
+		rs.logger.Info(what, attributes...)
 	}
 }
 

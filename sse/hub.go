@@ -103,6 +103,9 @@ type Options struct {
 	OnDelivery func(waited time.Duration)
 	// Logger logs each socket that opens, resumes and ends.
 	Logger *slog.Logger
+	// Logs reports whether the end of a socket is logged here. If several nodes apply it, one of
+	// them logs it. Nil: each end is logged.
+	Logs func() bool
 }
 
 // DefaultOptions returns the values that [NewHub] takes for options that are zero. The
@@ -129,6 +132,7 @@ func DefaultOptions() Options {
 		OnPresence: func(string) {},
 		OnRead:     func(Transport) {},
 		OnDelivery: func(time.Duration) {},
+		Logs:       func() bool { return true },
 		Logger:     slog.New(slog.DiscardHandler),
 	}
 }
@@ -203,6 +207,9 @@ func NewHub(o Options) *Hub {
 	}
 	if o.OnDelivery == nil {
 		o.OnDelivery = d.OnDelivery
+	}
+	if o.Logs == nil {
+		o.Logs = d.Logs
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	h := &Hub{

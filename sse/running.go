@@ -76,7 +76,9 @@ func (h *Hub) forget(s *socket) {
 	h.uncountSocket(s.origin)
 	h.mu.Unlock()
 	h.options.Budget.ChargeFor(s.origin.network, -socketBytes)
-	h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
+	if h.options.Logs() {
+		h.options.Logger.Info("socket disconnected", "socketId", s.id, "reason", string(s.ended), "after", time.Since(s.connectedAt).Round(time.Millisecond).String())
+	}
 	h.options.OnEnd(Ref{socket: s}, s.ended)
 }
 
