@@ -272,6 +272,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	if isMine {
 		waiters = n.proposals.applied(record.Number)
 	}
+	n.decides = isMine
 	isNew := n.replica.Apply(&record, func(place int, result machine.Result) {
 		if waiters != nil && waiters[place] != nil {
 			waiters[place].end(result, nil)
@@ -280,7 +281,10 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	n.applied.move(sequence)
 	n.noteLosses()
 	if isNew {
-		n.health.note(&record, n.replica.Nodes)
+		lost, back := n.health.note(&record, n.replica.Nodes)
+		if life != 0 { // otherwise this is long ago
+			n.logPeers(record.Node, lost, back)
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,12 +28,41 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// debugLog returns a log for a node if CLUSTER_LOG is set: it tells what the nodes do.
-func debugLog(name string) *slog.Logger {
-	if os.Getenv("CLUSTER_LOG") == "" {
-		return nil
+// logged is what a node has logged. If CLUSTER_LOG is set, it also goes to standard error, with
+// what nodes log at debug.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) logger(name string) *slog.Logger {
+	level := slog.LevelInfo
+	if os.Getenv("CLUSTER_LOG") != "" {
+		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("n", name)
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level})).With("n", name)
+}
+
+// Write implements [io.Writer].
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if os.Getenv("CLUSTER_LOG") != "" {
+		os.Stderr.Write(line)
+	}
+	return l.text.Write(line)
+}
+
+// count returns how many lines have a text in them.
+func (l *logged) count(text string) (lines int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, text) {
+			lines++
+		}
+	}
+	return lines
 }
 
 // quick are times for tests: a tenth of those in production.
@@ -44,6 +74,7 @@ var quick = cluster.Times{
 // node is one node of a cluster in this process.
 type node struct {
 	name   string
+	log    *logged
 	link   *clustertest.Link
 	server *server.Server
 	killed chan struct{} // closed when it is killed
@@ -86,12 +117,23 @@ func newNodes(t *testing.T, set ...func(*nodes)) *nodes {
 
 // start starts a node, and waits until it serves.
 func (c *nodes) start(name string) *node {
-	n := &node{name: name, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
+	n := c.begin(name)
+	require.Eventually(c.t, func() bool { return n.isReady() }, 5*time.Second, 5*time.Millisecond, "%s is not ready", name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive = append(c.alive, n)
+	return n
+}
+
+// begin starts a node. The caller stops it.
+func (c *nodes) begin(name string) *node {
+	n := &node{name: name, log: &logged{}, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
+	logger := n.log.logger(name)
 	joined, err := server.Join(server.Parts{
-		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second},
+		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second, Logger: logger},
 		Rooms:   rooms.Options{Members: 100},
-		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: debugLog(name)},
-		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: debugLog(name)},
+		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger},
+		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: logger},
 	})
 	require.NoError(c.t, err)
 	n.server = joined
@@ -103,17 +145,21 @@ func (c *nodes) start(name string) *node {
 		cancel()
 		running.Wait()
 	}
-	require.Eventually(c.t, func() bool { return n.isReady() }, 5*time.Second, 5*time.Millisecond, "%s is not ready", name)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.alive = append(c.alive, n)
 	return n
 }
 
 func (n *node) isReady() bool {
+	status, _ := n.get("/readyz")
+	return status == http.StatusOK
+}
+
+// get asks this node.
+func (n *node) get(path string) (status int, body string) {
 	answer := httptest.NewRecorder()
-	n.server.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-	return answer.Code == http.StatusOK
+	request := httptest.NewRequest(http.MethodGet, path, nil)
+	request.Host = "localhost"
+	n.server.Handler().ServeHTTP(answer, request)
+	return answer.Code, answer.Body.String()
 }
 
 func (c *nodes) list() []*node {

@@ -36,13 +36,14 @@ func (p *peer) missedBeats() (most int) {
 	return most
 }
 
-// note notes what a record has changed. Most records change nothing about nodes.
-func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) {
+// note notes what a record has changed. It returns the nodes that the record has made lost, and
+// those that were lost and are back. Most records change nothing about nodes.
+func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) (lost, back []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.heard = time.Now()
 	if p := h.peers[record.Node]; p != nil && !p.isLost && !saysOfNodes(record) {
-		return
+		return nil, nil
 	}
 	for _, n := range nodes() {
 		p := h.peers[n.Name]
@@ -56,7 +57,33 @@ func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) {
 		case n.Name != record.Node && saysThatItLives(record):
 			p.missed[record.Node]++
 		}
+		switch {
+		case n.IsLost && !p.isLost:
+			lost = append(lost, n.Name)
+		case p.isLost && !n.IsLost:
+			back = append(back, n.Name)
+		}
 		p.beats, p.isLost = n.Beats, n.IsLost
+	}
+	return lost, back
+}
+
+// logPeers logs which other nodes are lost, have left or are back, by a record of one of them.
+// What becomes of this node is logged by setOut.
+func (n *Node) logPeers(by string, lost, back []string) {
+	for _, name := range lost {
+		switch name {
+		case n.options.Name:
+		case by:
+			n.logger.Info("a node has left", "node", name)
+		default:
+			n.logger.Warn("a node is lost: nothing is attached there any more", "node", name)
+		}
+	}
+	for _, name := range back {
+		if name != n.options.Name {
+			n.logger.Info("a node is back", "node", name)
+		}
 	}
 }
 
@@ -125,13 +152,13 @@ func (h *health) isOut(own string, isConnected bool, now time.Time, t Times) str
 	p := h.peers[own]
 	switch {
 	case p != nil && p.isLost:
-		return "the other nodes take this node for lost"
+		return "the other nodes take it for lost"
 	case p != nil && time.Duration(p.missedBeats())*t.Alive >= t.ShedAfter:
-		return "the other nodes have heard nothing from this node"
+		return "the other nodes hear nothing from it"
 	case !h.cut.IsZero() && now.Sub(h.cut) >= t.ShedAfter:
-		return "this node does not reach the engine"
+		return "it does not reach the engine"
 	case now.Sub(h.heard) >= t.QuietAfter:
-		return "this node hears nothing of the log"
+		return "it hears nothing of the log"
 	}
 	return ""
 }
@@ -184,6 +211,7 @@ func (n *Node) watch(ctx context.Context) error {
 // that of any node with its name before. The time is part of it, since a server of the engine that
 // is cut off may not know the last life.
 func (n *Node) join(ctx context.Context) error {
+	var waiting complaint
 	for {
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		last, err := n.options.Engine.Last(attempt)
@@ -203,7 +231,7 @@ func (n *Node) join(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
+		waiting.say(n.logger, "the engine of the cluster does not answer yet", err)
 		pause(ctx, time.Second)
 	}
 }
@@ -227,6 +255,7 @@ const maxBehind = 100
 // before it has applied nearly all that it has heard of.
 func (n *Node) setOut(why string) {
 	isOut := why != ""
+	n.out.Store(&why)
 	if n.isReady.Load() == !isOut {
 		return
 	}

@@ -61,7 +61,11 @@ type Options struct {
 	Settings uint64
 	// PermitsExpire says that members leave their rooms when their permits run out.
 	PermitsExpire bool
-	Logger        *slog.Logger
+	// OnAppend is called after each attempt to append a record: for how long the record has
+	// been under way, how many commands it carries, and why the attempt failed. It must return
+	// at once. Nil: it is not called.
+	OnAppend func(took time.Duration, commands int, err error)
+	Logger   *slog.Logger
 }
 
 // Node is one of the servers that share a log. Any goroutine may call its methods, except Run.
@@ -78,10 +82,14 @@ type Node struct {
 	health health
 	fail   context.CancelCauseFunc // ends Run with an error
 
-	losses  atomic.Uint64 // how often this node was lost, as far as it has applied the log
-	life    atomic.Uint64 // of this node; 0: it has not begun
-	isReady atomic.Bool   // it serves requests
-	isEmpty atomic.Bool   // it begins anew, and has not loaded a snapshot yet
+	losses   atomic.Uint64                 // how often this node was lost, as far as it has applied the log
+	life     atomic.Uint64                 // of this node; 0: it has not begun
+	isReady  atomic.Bool                   // it serves requests
+	isEmpty  atomic.Bool                   // it begins anew, and has not loaded a snapshot yet
+	out      atomic.Pointer[string]        // why it does not serve; "" if it only joins the others
+	snapshot atomic.Pointer[takenSnapshot] // the newest that this node has taken; nil: none
+
+	decides bool // the record that is being applied is this node's; guarded by applied.turn
 }
 
 // New returns a node that applies the log to a replica. The parts of the replica's machine may
@@ -89,11 +97,15 @@ type Node struct {
 func New(o Options, replica *machine.Replica) (*Node, error) {
 	o.Times = cmp.Or(o.Times, DefaultTimes())
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	if o.OnAppend == nil {
+		o.OnAppend = func(time.Duration, int, error) {}
+	}
 	if err := o.Times.check(); err != nil {
 		return nil, err
 	}
 	n := &Node{options: o, replica: replica, logger: o.Logger}
 	n.proposals.wake, n.proposals.sent = make(chan struct{}, 1), make(map[uint64][]*waiter)
+	n.out.Store(&waits)
 	n.health.peers = make(map[string]*peer)
 	n.applied.copies = make(map[uint64][]byte)
 	n.applied.moved = make(chan struct{})
@@ -112,6 +124,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	n.out.Store(new(string))
 	working, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	n.fail = fail

@@ -237,6 +237,7 @@ func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []pro
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		sequence, err := n.options.Engine.Append(attempt, id, text)
 		cancel()
+		n.options.OnAppend(time.Since(record.At), len(taken), err)
 		if err == nil {
 			n.proposals.appended()
 			n.heard(sequence, text)

@@ -11,6 +11,7 @@ import (
 
 // load begins with the newest snapshot. Without one, the node begins with the first record.
 func (n *Node) load(ctx context.Context) error {
+	var waiting complaint
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 		sequence, snapshot, err := n.newest(attempt)
@@ -28,7 +29,7 @@ func (n *Node) load(ctx context.Context) error {
 			n.noteLosses()
 			return nil
 		}
-		n.logger.Warn("the engine of the cluster does not answer yet", "error", err)
+		waiting.say(n.logger, "the engine of the cluster does not answer yet", err)
 		pause(ctx, time.Second)
 	}
 	return ctx.Err()
@@ -39,7 +40,7 @@ func (n *Node) load(ctx context.Context) error {
 func (n *Node) beginAnew(ctx context.Context, forgotten uint64) error {
 	n.isEmpty.Store(true)
 	defer n.isEmpty.Store(false)
-	n.setOut("the log has forgotten what this node must apply next")
+	n.setOut("the log has forgotten what it must apply next")
 	n.logger.Warn("this node begins anew with the newest snapshot", "node", n.options.Name, "record", forgotten)
 	n.proposals.forsake()
 	if err := n.hub.AwaitUnread(ctx); err != nil {
@@ -77,27 +78,39 @@ func (n *Node) takeSnapshots(ctx context.Context) error {
 	ticker := time.NewTicker(n.options.Times.Snapshot)
 	defer ticker.Stop()
 	var taken []takenSnapshot
+	var failing, remembering complaint
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		if !n.isReady.Load() || !n.health.isFirst(n.options.Name) {
+		if !n.health.isFirst(n.options.Name) {
+			n.snapshot.Store(nil) // another node takes them
 			taken = nil
 			continue
 		}
-		sequence, err := n.takeSnapshot(ctx)
-		if err != nil {
-			n.warn(ctx, "no snapshot of the state was taken", err)
+		if !n.isReady.Load() {
+			taken = nil
 			continue
 		}
-		taken = append(taken, takenSnapshot{sequence, time.Now()})
+		one, err := n.takeSnapshot(ctx)
+		if err != nil {
+			failing.say(n.logger, "no snapshot of the state was taken", err)
+			continue
+		}
+		failing = complaint{}
+		n.snapshot.Store(&one)
+		taken = append(taken, one)
 		for len(taken) > 1 && time.Since(taken[1].at) >= n.options.Times.KeepLog {
 			taken = taken[1:]
 		}
 		if time.Since(taken[0].at) >= n.options.Times.KeepLog {
-			n.forget(ctx, taken[0].sequence)
+			if err := n.forget(ctx, taken[0].sequence); err != nil {
+				remembering.say(n.logger, "the log has not forgotten old records", err)
+				continue
+			}
+			remembering = complaint{}
 		}
 	}
 }
@@ -106,36 +119,31 @@ func (n *Node) takeSnapshots(ctx context.Context) error {
 type takenSnapshot struct {
 	sequence uint64
 	at       time.Time
+	bytes    int
+	pause    time.Duration // for which this node applied nothing
 }
 
 // forget lets the log forget the records before a sequence.
-func (n *Node) forget(ctx context.Context, before uint64) {
+func (n *Node) forget(ctx context.Context, before uint64) error {
 	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
-	if err := n.options.Engine.Forget(attempt, before); err != nil {
-		n.warn(ctx, "the log has not forgotten old records", err)
-	}
-}
-
-func (n *Node) warn(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
-		n.logger.Warn(what, "error", err)
-	}
+	return n.options.Engine.Forget(attempt, before)
 }
 
 // takeSnapshot keeps the state as it is between two records.
-func (n *Node) takeSnapshot(ctx context.Context) (sequence uint64, err error) {
+func (n *Node) takeSnapshot(ctx context.Context) (one takenSnapshot, err error) {
 	var snapshot *machine.Snapshot
 	n.between(func() {
-		sequence, _ = n.applied.position()
+		one.at = time.Now()
+		one.sequence, _ = n.applied.position()
 		snapshot = n.replica.Snapshot()
+		one.pause = time.Since(one.at)
 	})
+	text := snapshot.Append(nil)
+	one.bytes = len(text)
 	attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
-	if err := n.options.Engine.PutSnapshot(attempt, sequence, snapshot.Append(nil)); err != nil {
-		return 0, err
-	}
-	return sequence, nil
+	return one, n.options.Engine.PutSnapshot(attempt, one.sequence, text)
 }
 
 // isFirst reports whether a node is the first of those that are not lost, by their names.

@@ -78,7 +78,7 @@ func TestNodesMustHaveTheSameSettings(t *testing.T) {
 		joined, err := server.Join(server.Parts{
 			Rooms:   rooms.Options{Members: members},
 			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-			Cluster: &cluster.Options{Name: name, Engine: &clustertest.Link{Engine: engine}, Times: quick, Logger: debugLog(name)},
+			Cluster: &cluster.Options{Name: name, Engine: &clustertest.Link{Engine: engine}, Times: quick, Logger: new(logged).logger(name)},
 		})
 		require.NoError(t, err)
 		failed := make(chan error, 1)

@@ -9,32 +9,49 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/httpapi/conns"
+	"signaling-server/machine"
 	"signaling-server/server"
 )
 
 // The page for operators lists each metric of the server and each of its limits, and
 // no others.
 func TestTheOperatorsPageListsAllMetricsAndLimits(t *testing.T) {
-	signaling, err := server.New(server.Options{})
+	metrics := metricsOf(t, server.Parts{})
+	page := readPage(t, "operations.md")
+	names := func(column string) (names []string) {
+		for _, row := range page.table(t, "Metrics", column) {
+			name, _, _ := strings.Cut(codeSpans(row[0])[0], "{")
+			names = append(names, name)
+		}
+		return names
+	}
+	var limits []string
+	for _, row := range page.table(t, "Limits", "limit") {
+		limits = append(limits, codeSpans(row[0])...)
+	}
+	require.ElementsMatch(t, families(metrics), names("metric"))
+	ofNode := metricsOf(t, server.Parts{State: func(alone machine.State) machine.State { return node{alone} }})
+	require.ElementsMatch(t, families(ofNode), append(names("metric"), names("metric of a node")...))
+	require.ElementsMatch(t, submatches(metrics, `(?m)^signaling_limit_reached_total\{limit="([^"]+)"\}`), limits)
+}
+
+// metricsOf returns the metrics of a server.
+func metricsOf(t *testing.T, parts server.Parts) string {
+	signaling, err := server.Join(parts)
 	require.NoError(t, err)
 	signaling.Guard(conns.Options{}) // it has metrics as well
 	response := httptest.NewRecorder()
 	request := httptest.NewRequest("GET", "http://localhost/metrics", nil)
 	signaling.Handler().ServeHTTP(response, request)
-	metrics := response.Body.String()
-
-	page := readPage(t, "operations.md")
-	var names, limits []string
-	for _, row := range page.table(t, "Metrics", "metric") {
-		name, _, _ := strings.Cut(codeSpans(row[0])[0], "{")
-		names = append(names, name)
-	}
-	for _, row := range page.table(t, "Limits", "limit") {
-		limits = append(limits, codeSpans(row[0])...)
-	}
-	require.ElementsMatch(t, submatches(metrics, `(?m)^# TYPE (signaling_\w+)`), names)
-	require.ElementsMatch(t, submatches(metrics, `(?m)^signaling_limit_reached_total\{limit="([^"]+)"\}`), limits)
+	return response.Body.String()
 }
+
+func families(metrics string) []string { return submatches(metrics, `(?m)^# TYPE (signaling_\w+)`) }
+
+// node is the state of one of several nodes, which has taken a snapshot.
+type node struct{ machine.State }
+
+func (node) Status() machine.Status { return machine.Status{Name: "n1", SnapshotBytes: 1} }
 
 func submatches(text, pattern string) (found []string) {
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {

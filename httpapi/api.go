@@ -153,6 +153,9 @@ func New(o Options) (*API, error) {
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
 	a.metrics.watch(a.hub, a.rooms)
+	if a.isClustered() {
+		a.metrics.watchCluster(a.state, a.hub)
+	}
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()
 	return a, nil

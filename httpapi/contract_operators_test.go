@@ -43,6 +43,7 @@ var operations = []operation{
 	{http.MethodGet, "/connections"},
 	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw"},
 	{http.MethodGet, "/stats"},
+	{http.MethodGet, "/cluster"},
 	{http.MethodGet, "/metrics"},
 }
 

@@ -23,7 +23,7 @@ import (
 func monitoring(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	lists := []string{"/rooms", "/connections"}
-	for _, path := range append(lists, "/stats", "/health", "/metrics", "/livez", "/readyz") {
+	for _, path := range append(lists, "/stats", "/cluster", "/health", "/metrics", "/livez", "/readyz") {
 		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
 	}
 	rooms := []string{"standup", "a/b", "ünï cödé", "100%"}

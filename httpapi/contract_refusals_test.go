@@ -328,15 +328,22 @@ func (f *failing) Operate(ctx context.Context, o machine.Operation) (machine.Out
 
 func (f *failing) Ready() error { return f.now() }
 
+// Status is that of a node beside another.
+func (f *failing) Status() machine.Status {
+	s := machine.Status{Name: "n1", IsEngineReached: true, Position: 5, Newest: 5, SnapshotBytes: 100, SnapshotAt: time.Now(), SnapshotPause: time.Millisecond,
+		Nodes: []machine.NodeStatus{{Name: "n1"}, {Name: "n2", IsLost: true, Silence: 75 * time.Second}}}
+	if f.now() != nil {
+		s.Newest, s.Out = 9, "it joins the others, 4 records behind"
+	}
+	return s
+}
+
 func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 	state := &failing{}
-	s := w.newServer(t, sse.Options{}, 100, func(u *setup) {
-		u.State = func(alone machine.State) machine.State {
-			state.State = alone
-			return state
-		}
-	})
+	s := w.newServer(t, sse.Options{}, 100, clustered(state))
 	p := s.join(t, "room", "Ada")
+	s.ask(t, http.StatusOK, http.MethodGet, "/readyz", nil)
+	s.ask(t, http.StatusOK, http.MethodGet, "/cluster", nil)
 	own := map[string]string{"Authorization": "Bearer " + p.token, "Content-Type": "application/json"}
 	post := func(path, body string) int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
@@ -363,6 +370,7 @@ func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 		s.ask(t, status, http.MethodDelete, "/rooms/room/lock", nil)
 		if status == http.StatusServiceUnavailable {
 			s.ask(t, status, http.MethodGet, "/readyz", nil)
+			s.ask(t, http.StatusOK, http.MethodGet, "/cluster", nil)
 		}
 		state.err.Store(nil)
 	}

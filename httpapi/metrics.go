@@ -33,6 +33,7 @@ type Metrics struct {
 	byProblem map[string]prometheus.Counter       // refusals
 	byLimit   map[limits.Name]prometheus.Counter  // refusals for a limit
 	closed    map[conns.Reason]prometheus.Counter // connections that the guard closed
+	cluster   clusterMetrics                      // are reported if there is a cluster
 }
 
 // deliverySeconds are the buckets of the histogram: from the delay in a good network to
@@ -70,6 +71,7 @@ func NewMetrics() *Metrics {
 			"Requests, and events of batches, that were refused because a limit was reached.", limitNames()...),
 		closed: newCounters(registry, "signaling_connections_closed_total", "why",
 			"TCP connections that were closed because there were too many, because they waited too long, because a proxy sent no PROXY header, or because of a header.", conns.Reasons()...),
+		cluster: newClusterMetrics(),
 	}
 	registry.MustRegister(m.delivered, m.waited)
 	return m

@@ -6,8 +6,6 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"time"
-
-	"signaling-server/sse"
 )
 
 type health struct {
@@ -108,15 +106,4 @@ type probe struct {
 // getLiveness reports that the process answers.
 func (a *API) getLiveness(w http.ResponseWriter, _ *http.Request, _ params) error {
 	return writeJSON(w, probe{"ok"})
-}
-
-// getReadiness reports whether the server accepts new clients.
-func (a *API) getReadiness(w http.ResponseWriter, _ *http.Request, _ params) error {
-	if a.hub.Draining() {
-		return sse.ErrDraining
-	}
-	if err := a.state.Ready(); err != nil {
-		return err
-	}
-	return writeJSON(w, probe{"ready"})
 }

@@ -47,6 +47,7 @@ func (a *API) operations() []route {
 		{http.MethodGet, "/connections", a.forOperators(a.listConnections)},
 		{http.MethodDelete, "/connections/:socketId", a.forOperators(a.kickSocket)},
 		{http.MethodGet, "/stats", a.forOperators(a.getStats)},
+		{http.MethodGet, "/cluster", a.forOperators(a.getCluster)},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/doctor.json", a.getDoctor},

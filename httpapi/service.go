@@ -48,6 +48,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"room":         "GET /rooms/{roomId}",
 			"connections":  "GET /connections",
 			"stats":        "GET /stats",
+			"cluster":      "GET /cluster",
 			"metrics":      "GET /metrics",
 			"liveness":     "GET /livez",
 			"readiness":    "GET /readyz",

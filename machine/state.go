@@ -25,8 +25,10 @@ type State interface {
 	// CatchUp waits until this node knows all that any node has answered before. It reports
 	// whether it may know more than before. The error is ErrNotReady or that of ctx.
 	CatchUp(ctx context.Context) (knowsMore bool, err error)
-	// Ready returns nil if this node serves, and otherwise why it does not.
+	// Ready returns nil if this node serves, and otherwise ErrNotReady.
 	Ready() error
+	// Status describes the nodes.
+	Status() Status
 }
 
 // Alone is the state of one node.
@@ -45,3 +47,6 @@ func (Alone) CatchUp(context.Context) (knowsMore bool, err error) { return false
 
 // Ready implements [State].
 func (Alone) Ready() error { return nil }
+
+// Status implements [State].
+func (Alone) Status() Status { return Status{} }

@@ -112,7 +112,7 @@ func Join(p Parts) (*Server, error) {
 	var replica *machine.Replica
 	if p.Cluster != nil {
 		replica = machine.NewReplica()
-		p.Cluster.PermitsExpire, p.Cluster.Settings = p.EnforceExpiry, settingsOf(p)
+		p.Cluster.PermitsExpire, p.Cluster.Settings, p.Cluster.OnAppend = p.EnforceExpiry, settingsOf(p), s.metrics.RecordAppended
 		node, err := cluster.New(*p.Cluster, replica)
 		if err != nil {
 			return nil, err
@@ -120,6 +120,7 @@ func Join(p Parts) (*Server, error) {
 		s.node = node
 		p.SSE.Log, p.SSE.Node, p.SSE.Now, p.SSE.Elapsed = node, p.Cluster.Name, replica.Now, replica.Elapsed
 		p.Rooms.Now, p.Rooms.NewID = replica.Now, replica.NewID
+		p.SSE.Logs, p.Rooms.Logs = node.Decides, node.Decides
 	}
 	s.hub = sse.NewHub(p.SSE)
 
@@ -173,7 +174,9 @@ func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
 	}
 	s.rooms.Remove(socketID, string(reason))
 	s.machine.Forget(r)
-	s.metrics.SocketEnded(reason)
+	if s.node == nil || s.node.Decides() { // the sum over all nodes is right
+		s.metrics.SocketEnded(reason)
+	}
 }
 
 // presenceChanged lets the members of a socket's room know that it went away or came back.

@@ -21,6 +21,7 @@ var monitoringRules = []rule{
 	{monitoring, "connections", "GET /connections lists the sockets.", shape("/connections", "totalConnections", "connections")},
 	{monitoring, "stats", "GET /stats shows the sums since the start.",
 		shape("/stats", "totalConnections", "activeConnections", "totalRooms", "activeRooms", "startTime", "uptime", "uptimeFormatted", "averageUsersPerRoom")},
+	{monitoring, "cluster", "GET /cluster lists the nodes that are one server, or none if a server is alone.", shape("/cluster", "nodes")},
 	{monitoring, "livez-and-readyz", "GET /livez is answered 200 while the server lives, and GET /readyz while it takes new clients.", func(t *trial) {
 		shape("/livez")(t)
 		shape("/readyz")(t)
@@ -31,7 +32,7 @@ var monitoringRules = []rule{
 	}},
 	{monitoring, "monitoring-shows-no-token", "Monitoring shows no session token.", func(t *trial) {
 		a, b := t.pair()
-		for _, path := range []string{"/", "/health", "/rooms", "/connections", "/stats", "/metrics"} {
+		for _, path := range []string{"/", "/health", "/rooms", "/connections", "/stats", "/cluster", "/metrics"} {
 			headers := map[string]string{}
 			if t.settings.adminToken != "" {
 				headers["Authorization"] = "Bearer " + t.settings.adminToken
