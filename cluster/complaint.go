@@ -6,7 +6,7 @@ import (
 )
 
 // maxSaid is how many errors of one failure are logged.
-const maxSaid = 8
+const maxSaid = 3
 
 // complaint logs a failure that may last: each error once, however often it comes. When the
 // failure is over, another complaint begins.

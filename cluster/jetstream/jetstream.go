@@ -10,8 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,13 +36,16 @@ type Options struct {
 // again later is in the log twice, and applied once.
 const duplicates = 2 * time.Minute
 
-// Engine is a connection to NATS JetStream. Any goroutine may call its methods at once, but
-// only one may call PutSnapshot.
+// Engine is a connection to NATS JetStream. Prepare must have returned without an error before
+// the other methods are called, except Connected and Close. Then any goroutine may call its methods
+// at once, but only one may call Prepare or PutSnapshot.
 type Engine struct {
 	// set once
-	options Options
-	conn    *nats.Conn
-	js      jetstream.JetStream
+	options  Options
+	settings nats.Options
+
+	conn atomic.Pointer[nats.Conn] // nil: Prepare has not reached the engine yet
+	js   jetstream.JetStream       // set with conn
 
 	// older is the place in the stream of snapshots before which none is needed.
 	older uint64
@@ -49,18 +53,22 @@ type Engine struct {
 
 var _ cluster.Engine = (*Engine)(nil)
 
-// Connect returns an engine that connects by itself, now or later, and again when it has lost
-// its connection. The error says which option is wrong. Close ends it.
-func Connect(o Options) (*Engine, error) {
+// dialTimeout is how long one server of the engine may take to answer.
+const dialTimeout = time.Second
+
+// New returns an engine to which Prepare connects. When it has lost its connection, it connects
+// again by itself. The error says why Credentials cannot be used. Close ends the engine.
+func New(o Options) (*Engine, error) {
 	o.Replicas = cmp.Or(o.Replicas, 3)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	e := &Engine{options: o, settings: nats.GetDefaultOptions()}
 	settings := []nats.Option{
 		nats.Name("signaling-server " + o.Node),
-		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // the engine's operators may mend it
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
-		nats.Timeout(2 * time.Second),
+		nats.Timeout(dialTimeout),
 		nats.PingInterval(time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails, and is sent again by its owner
@@ -80,23 +88,67 @@ func Connect(o Options) (*Engine, error) {
 	if o.TLS != nil {
 		settings = append(settings, nats.Secure(o.TLS))
 	}
-	conn, err := nats.Connect(strings.Join(o.URLs, ","), settings...)
-	if err != nil {
-		return nil, err
+	for _, set := range settings {
+		if err := set(&e.settings); err != nil {
+			return nil, err
+		}
 	}
+	e.settings.Servers = o.URLs
+	if sign := e.settings.SignatureCB; sign != nil {
+		if _, err := sign(nil); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// connect reaches the engine for the first time. A server that does not answer is left when ctx
+// ends.
+func (e *Engine) connect(ctx context.Context) error {
+	settings, first := e.settings, &dialer{}
+	first.ctx.Store(&ctx)
+	settings.CustomDialer = first
+	conn, err := settings.Connect()
+	if err != nil {
+		return err
+	}
+	first.ctx.Store(nil)
 	js, err := jetstream.New(conn)
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return err
 	}
-	return &Engine{options: o, conn: conn, js: js}, nil
+	e.js = js
+	e.conn.Store(conn)
+	return nil
+}
+
+// dialer dials the servers of the engine.
+type dialer struct {
+	ctx atomic.Pointer[context.Context] // ends the first attempts; nil: they are over
+}
+
+// Dial implements [nats.CustomDialer].
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	ctx := context.Background()
+	if first := d.ctx.Load(); first != nil {
+		ctx = *first
+	}
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 }
 
 // Close ends the connection.
-func (e *Engine) Close() { e.conn.Close() }
+func (e *Engine) Close() {
+	if conn := e.conn.Load(); conn != nil {
+		conn.Close()
+	}
+}
 
 // Connected implements [cluster.Engine].
-func (e *Engine) Connected() bool { return e.conn.IsConnected() }
+func (e *Engine) Connected() bool {
+	conn := e.conn.Load()
+	return conn != nil && conn.IsConnected()
+}
 
 func (e *Engine) stream() string  { return e.options.Name + "-log" }
 func (e *Engine) subject() string { return e.options.Name + ".log" }
@@ -105,6 +157,11 @@ func (e *Engine) bucket() string  { return e.options.Name + "-snapshots" }
 
 // Prepare implements [cluster.Engine].
 func (e *Engine) Prepare(ctx context.Context) error {
+	if e.conn.Load() == nil {
+		if err := e.connect(ctx); err != nil {
+			return err
+		}
+	}
 	_, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:       e.stream(),
 		Subjects:   []string{e.subject()},
@@ -162,7 +219,7 @@ func (e *Engine) Get(ctx context.Context, sequence uint64) ([]byte, error) {
 // Follow implements [cluster.Engine]. The leader of the stream sends a copy of each record that
 // is appended. A consumer brings what was appended before.
 func (e *Engine) Follow(ctx context.Context, from uint64, heard func(sequence uint64, record []byte)) error {
-	copies, err := e.conn.Subscribe(e.copies(), func(message *nats.Msg) {
+	copies, err := e.conn.Load().Subscribe(e.copies(), func(message *nats.Msg) {
 		if sequence, err := strconv.ParseUint(message.Header.Get(nats.JSSequence), 10, 64); err == nil {
 			heard(sequence, message.Data)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 
 	"signaling-server/cluster"
@@ -14,14 +15,20 @@ import (
 
 // clusterSettings make the server one of several nodes.
 type clusterSettings struct {
-	URLs           []string `env:"CLUSTER_URL" secret:"true" validate:"dive,uri" allowed:"a comma-separated list such as nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222" help:"Servers of NATS JetStream, through which several nodes are one server. Empty: this node is alone."`
-	Credentials    string   `env:"CLUSTER_CREDENTIALS" validate:"excluded_without=URLs" allowed:"the path of a file, together with CLUSTER_URL" help:"File with the credentials of a NATS user (.creds). Empty: none, or those in CLUSTER_URL."`
-	TLSAuthorities string   `env:"CLUSTER_TLS_CA" validate:"excluded_without=URLs" allowed:"the path of a file in PEM, together with CLUSTER_URL" help:"File with the certificates of the authorities that the NATS servers are checked by. Empty: those of the system."`
-	TLSCertificate string   `env:"CLUSTER_TLS_CERT" validate:"required_with=TLSKey" allowed:"the path of a file in PEM, together with CLUSTER_TLS_KEY" help:"File with the certificate that this node shows to the NATS servers. Empty: none."`
-	TLSKey         string   `env:"CLUSTER_TLS_KEY" validate:"required_with=TLSCertificate" allowed:"the path of a file in PEM, together with CLUSTER_TLS_CERT" help:"File with the private key of CLUSTER_TLS_CERT."`
-	Name           string   `env:"CLUSTER_NAME" envDefault:"signaling" validate:"max=32,alphanum" allowed:"up to 32 letters and digits" help:"Name of the cluster. Clusters with different names may share the NATS servers."`
-	Replicas       int      `env:"CLUSTER_REPLICAS" envDefault:"3" validate:"oneof=1 3 5" allowed:"1, 3 or 5" help:"How many NATS servers keep the log. With 3, one of them may fail, with 5 two."`
-	Node           string   `env:"NODE_NAME" validate:"max=64,printascii,excludesall= /" allowed:"up to 64 visible ASCII characters without a slash" help:"Name of this node, which no other node has. A node that starts again keeps its name. Empty: the name of the machine."`
+	URLs        []string `env:"CLUSTER_URL" secret:"true" validate:"dive,nats" allowed:"a comma-separated list such as nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222, or of tls://" help:"Servers of NATS JetStream, through which several nodes are one server. Empty: this node is alone."`
+	Credentials string   `env:"CLUSTER_CREDENTIALS" validate:"excluded_without=URLs" allowed:"the path of a file, together with CLUSTER_URL" help:"File with the credentials of a NATS user (.creds). Empty: none, or those in CLUSTER_URL."`
+	Authorities string   `env:"CLUSTER_TLS_CA" validate:"excluded_without=URLs" allowed:"the path of a file in PEM, together with CLUSTER_URL" help:"File with the certificates of the authorities that the NATS servers are checked by. Empty: those of the system."`
+	Certificate string   `env:"CLUSTER_TLS_CERT" validate:"required_with=Key,excluded_without=URLs" allowed:"the path of a file in PEM, together with CLUSTER_URL and CLUSTER_TLS_KEY" help:"File with the certificate that this node shows to the NATS servers. Empty: none."`
+	Key         string   `env:"CLUSTER_TLS_KEY" validate:"required_with=Certificate" allowed:"the path of a file in PEM, together with CLUSTER_TLS_CERT" help:"File with the private key of CLUSTER_TLS_CERT."`
+	Name        string   `env:"CLUSTER_NAME" envDefault:"signaling" validate:"max=32,alphanum" allowed:"up to 32 letters and digits" help:"Name of the cluster. Clusters with different names may share the NATS servers."`
+	Replicas    int      `env:"CLUSTER_REPLICAS" envDefault:"3" validate:"oneof=1 3 5" allowed:"1, 3 or 5" help:"How many NATS servers keep the log. With 3, one of them may fail, with 5 two."`
+	Node        string   `env:"NODE_NAME" validate:"max=64,printascii,excludesall= /" allowed:"up to 64 visible ASCII characters without a slash" help:"Name of this node, which no other node has. A node that starts again keeps its name. Empty: the name of the machine."`
+}
+
+// isEngine reports whether a text is the address of a NATS server.
+func isEngine(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "nats" || u.Scheme == "tls") && u.Hostname() != ""
 }
 
 // newCluster returns how this node takes part in a cluster, and its engine, which the caller
@@ -47,23 +54,23 @@ func (c config) newCluster(logger *slog.Logger) (*cluster.Options, *jetstream.En
 			return nil, nil, fmt.Errorf("CLUSTER_CREDENTIALS cannot be used: %w", withUser(err))
 		}
 	}
-	engine, err := jetstream.Connect(jetstream.Options{
+	engine, err := jetstream.New(jetstream.Options{
 		URLs: s.URLs, Credentials: s.Credentials, TLS: secured, Name: s.Name, Node: name, Replicas: s.Replicas, Logger: logger,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("CLUSTER_URL cannot be used: %w", err)
+		return nil, nil, fmt.Errorf("CLUSTER_CREDENTIALS cannot be used: %w", err)
 	}
 	return &cluster.Options{Name: name, Engine: engine, Logger: logger}, engine, nil
 }
 
 // tls returns how the NATS servers are checked, or nil if CLUSTER_URL says all.
 func (s clusterSettings) tls() (*tls.Config, error) {
-	if s.TLSAuthorities == "" && s.TLSCertificate == "" {
+	if s.Authorities == "" && s.Certificate == "" {
 		return nil, nil
 	}
 	secured := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.TLSAuthorities != "" {
-		text, err := os.ReadFile(s.TLSAuthorities)
+	if s.Authorities != "" {
+		text, err := os.ReadFile(s.Authorities)
 		if err != nil {
 			return nil, fmt.Errorf("CLUSTER_TLS_CA cannot be used: %w", withUser(err))
 		}
@@ -72,8 +79,8 @@ func (s clusterSettings) tls() (*tls.Config, error) {
 			return nil, errors.New("CLUSTER_TLS_CA cannot be used: it has no certificate in PEM")
 		}
 	}
-	if s.TLSCertificate != "" {
-		pair, err := tls.LoadX509KeyPair(s.TLSCertificate, s.TLSKey)
+	if s.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(s.Certificate, s.Key)
 		if err != nil {
 			return nil, fmt.Errorf("CLUSTER_TLS_CERT and CLUSTER_TLS_KEY cannot be used: %w", withUser(err))
 		}

@@ -63,9 +63,9 @@ type config struct {
 	MaxHeader     int           `env:"MAX_HEADER" envDefault:"16384" validate:"min=4096,max=262144" allowed:"a number of bytes from 4096 to 262144" help:"Maximum size of a request's header in bytes. What exceeds 16384 is charged to the memory for clients for each connection."`
 	BodyTimeout   time.Duration `env:"BODY_TIMEOUT" envDefault:"20s" validate:"min=1s,max=5m,gtefield=HeaderTimeout" allowed:"a duration from HEADER_TIMEOUT to 5m" help:"How long a client may take to send a whole request, header and body."`
 
-	Cluster clusterSettings
-
 	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of TCP connections from one address. It is never more than half of what the process's file descriptors allow. Addresses in TRUSTED_PROXIES are exempt."`
+
+	Cluster clusterSettings
 }
 
 // limitSettings has the fields of [server.Limits], in the same order, and tags for the
@@ -126,7 +126,7 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
-	for _, list := range []*[]string{&c.CORSOrigins, &c.ACMEDomains, &c.TrustedProxies, &c.TURNURLs, &c.AccessAudiences, &c.AccessIssuers} {
+	for _, list := range []*[]string{&c.CORSOrigins, &c.ACMEDomains, &c.TrustedProxies, &c.TURNURLs, &c.AccessAudiences, &c.AccessIssuers, &c.Cluster.URLs} {
 		for i, item := range *list {
 			(*list)[i] = strings.TrimSpace(item)
 		}
@@ -162,7 +162,7 @@ func notAllowed(fieldName string, set map[string]string) error {
 
 func configValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode} {
+	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine} {
 		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return isValid(f.Field().String()) }); err != nil {
 			panic(err) // only if the tag is empty or the function is nil
 		}

@@ -21,6 +21,7 @@ var sections = map[string]string{
 	"ACCESS_SECRET":      "Who may do what",
 	"ICE_SERVERS":        "ICE servers",
 	"MAX_CONNECTIONS":    "Limits",
+	"CLUSTER_URL":        "Several nodes",
 }
 
 func TestTheConfigurationPageIsGenerated(t *testing.T) {

@@ -365,7 +365,10 @@ func TestTheVariablesOfTheEarlierServerKeepWorking(t *testing.T) {
 func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
 	var stdout bytes.Buffer
 	require.Zero(t, run(process{args: []string{"-h"}, stdout: &stdout, stderr: io.Discard}))
+	fields := make(map[string]bool)
 	for _, s := range settings() {
+		require.False(t, fields[s.field], "a message about %s would name another variable", s.field)
+		fields[s.field] = true
 		require.NotEmpty(t, s.help)
 		require.NotEmpty(t, s.allowed)
 		require.Contains(t, stdout.String(), s.name)
