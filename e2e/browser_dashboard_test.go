@@ -2,6 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,11 +289,91 @@ func TestTheDashboardsFiguresAreRight(t *testing.T) {
 			return samples.times.length === SPAN / 2000 && a.length === samples.times.length && a.at(-1) === 1999 && a.at(-2) === null
 				&& samples.column("none").length === a.length && samples.change("a", 60_000).by === 30 && samples.latest("b") === null;
 		}`,
+		"what several nodes count each is summed up": `{
+			const { Meter } = await import("/dashboard/samples.js");
+			const { parseMetrics } = await import("/dashboard/prometheus.js");
+			const reading = (time, node, count) => ({ time, stats: { startTime: time }, metrics: parseMetrics([
+				"signaling_cluster_node_info{node=\"" + node + "\"} 1", "process_start_time_seconds " + node.length, "process_resident_memory_bytes 100", "signaling_sockets 7",
+				"signaling_events_accepted_total " + count, "signaling_events_delivered_total " + count, "signaling_delivery_seconds_count " + count,
+				"signaling_delivery_seconds_bucket{le=\"1\"} " + count, "signaling_delivery_seconds_bucket{le=\"+Inf\"} " + count].join("\n")) });
+			const meter = new Meter();
+			const [first, second, third, , both, , alone] = [reading(0, "a", 100), reading(2000, "b", 5), reading(10000, "a", 110), reading(12000, "b", 25), reading(14000, "a", 114), reading(16000, "b", 25), reading(60000, "a", 200)]
+				.map((each) => meter.sample(each));
+			return first.accepted === undefined && first.memory === 100 && second.accepted === undefined && second.memory === 200 && second.connections === 7
+				&& third.accepted === 1 && third.p50 === 0.5 && both.accepted === 3 && alone.accepted === undefined && alone.memory === 100 && meter.nodes.join() === "a";
+		}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			require.True(t, evaluate[bool](p, `(async () => `+holds+`)()`))
 		})
 	}
+}
+
+// startNodes starts a server that answers as three nodes do behind a round robin. The result is
+// what the nodes answer to /cluster, in turn.
+func startNodes(t *testing.T) (url string, answers *atomic.Pointer[[]string]) {
+	server := startServer(t)
+	answers = new(atomic.Pointer[[]string])
+	var turn atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/cluster" {
+			all := *answers.Load()
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, all[turn.Add(1)%int64(len(all))])
+			return
+		}
+		r, err := http.NewRequestWithContext(r.Context(), r.Method, server+r.URL.RequestURI(), nil)
+		require.NoError(t, err)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer response.Body.Close()
+		w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+		w.WriteHeader(response.StatusCode)
+		_, _ = io.Copy(w, response.Body)
+		if r.URL.Path == "/metrics" {
+			fmt.Fprintf(w, "signaling_cluster_node_info{node=\"node-%d\"} 1\n", turn.Load()%3+1)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.URL, answers
+}
+
+func TestTheDashboardShowsTheNodes(t *testing.T) {
+	takesTurns(t)
+	url, answers := startNodes(t)
+	nodes := func(third string) string {
+		return `"nodes":[{"name":"node-1","lost":false,"silence":0,"streams":1200,"polls":3},{"name":"node-2","lost":false,"silence":3,"streams":1,"polls":0},` + third + `]}`
+	}
+	own := func(n int, ready bool, lag int, rest string) string {
+		return fmt.Sprintf(`{"node":"node-%d","ready":%v,"engineReached":true,"position":184202,"lag":%d,%s`, n, ready, lag, rest)
+	}
+	well := nodes(`{"name":"node-3","lost":false,"silence":1,"streams":0,"polls":0}`)
+	answers.Store(&[]string{own(1, true, 0, well), own(2, true, 7, well)})
+	p := openDashboard(t, url)
+	rows := func() []string {
+		return evaluate[[]string](p, `[...document.querySelectorAll("#node-list tbody")].map((row) => [...row.querySelectorAll("td")].map((each) => each.textContent).join(" "))`)
+	}
+	p.until("having heard of two", `document.querySelectorAll('#node-list [data-field="lag"]')[1]?.textContent === "7" && document.querySelector('#node-list [data-field="lag"]').textContent === "0"`)
+	require.Equal(t, []string{"node-1 serves 1,200 3 184,202 0 now", "node-2 serves 1 0 184,202 7 3 s ago", "node-3 serves 0 0 – – now"}, rows())
+	p.until("counting them", `document.querySelector("#node-list [data-part=total]").textContent === "3 of 3 serve"`)
+	require.True(t, evaluate[bool](p, `document.querySelector("#node-list [data-part=note]").hidden`))
+
+	ill := nodes(`{"name":"node-3","lost":true,"silence":75,"streams":0,"polls":0}`)
+	answers.Store(&[]string{own(1, true, 0, ill), own(2, false, 7, `"reason":"This node does not serve: it joins the others, 7 records behind.",`+ill)})
+	p.until("counting those that serve", `document.querySelector("#node-list [data-part=total]").textContent === "1 of 3 serve"`)
+	require.Equal(t, []string{"node-1 serves 1,200 3 184,202 0 now", "node-2 not ready 1 0 184,202 7 3 s ago", "node-3 out 0 0 – – 1 min ago"}, rows())
+	p.until("saying why", `document.querySelector("#node-list [data-part=note]").innerText === "node-2 does not serve: it joins the others, 7 records behind."`)
+	p.until("saying what it measures", `document.querySelector("#node-list [data-part=reached]").textContent.startsWith("The figures of events, latency and memory are of node-")`)
+	p.shoot(os.Getenv("SHOTS_DIR"), "dashboard-nodes-out")
+}
+
+func TestTheDashboardOfAServerThatIsAloneShowsNoNodes(t *testing.T) {
+	takesTurns(t)
+	p := openDashboard(t, startServer(t))
+	require.False(t, evaluate[bool](p, `document.querySelector("#node-list").checkVisibility()`))
+	require.Zero(t, evaluate[int](p, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/cluster")).length`))
 }
 
 // gate waits until the dashboard asks for the token.

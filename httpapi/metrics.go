@@ -19,9 +19,9 @@ import (
 	"signaling-server/sse"
 )
 
-// Metrics are what GET /metrics reports. No label holds a name, an ID or an address, so
-// the number of series does not grow with the number of clients. Any goroutine may call
-// the methods.
+// Metrics are what GET /metrics reports. No label holds a name, an ID or an address of a
+// client, so the number of series does not grow with the number of clients. Any goroutine may
+// call the methods.
 type Metrics struct {
 	registry  *prometheus.Registry
 	handler   http.Handler

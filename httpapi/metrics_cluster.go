@@ -58,6 +58,7 @@ type clusterCensus struct {
 }
 
 var (
+	nodeInfo         = prometheus.NewDesc("signaling_cluster_node_info", "Always 1. The label is the name of this node.", []string{"node"}, nil)
 	nodeIsReady      = prometheus.NewDesc("signaling_cluster_ready", "1 if this node serves, 0 if it does not.", nil, nil)
 	engineIsReached  = prometheus.NewDesc("signaling_cluster_engine_reached", "1 if this node is connected to a server of the engine, 0 if it is not.", nil, nil)
 	nodesNow         = prometheus.NewDesc("signaling_cluster_nodes", "Nodes that the log knows: those that live, and those that are lost.", []string{"state"}, nil)
@@ -67,7 +68,7 @@ var (
 	snapshotSize     = prometheus.NewDesc("signaling_cluster_snapshot_bytes", "Size of the state in the newest snapshot. Only the node that takes the snapshots reports it.", nil, nil)
 	snapshotAge      = prometheus.NewDesc("signaling_cluster_snapshot_age_seconds", "Age of the newest snapshot. Only the node that takes the snapshots reports it.", nil, nil)
 	snapshotPause    = prometheus.NewDesc("signaling_cluster_snapshot_pause_seconds", "For how long the newest snapshot kept this node from applying records. Only the node that takes the snapshots reports it.", nil, nil)
-	clusterCensusAll = []*prometheus.Desc{nodeIsReady, engineIsReached, nodesNow, streamsNow, logPosition, logLag, snapshotSize, snapshotAge, snapshotPause}
+	clusterCensusAll = []*prometheus.Desc{nodeInfo, nodeIsReady, engineIsReached, nodesNow, streamsNow, logPosition, logLag, snapshotSize, snapshotAge, snapshotPause}
 )
 
 // Describe implements [prometheus.Collector].
@@ -90,6 +91,7 @@ func (c clusterCensus) Collect(metrics chan<- prometheus.Metric) {
 			lost++
 		}
 	}
+	tell(nodeInfo, 1, s.Name)
 	tell(nodeIsReady, oneIf(s.Out == ""))
 	tell(engineIsReached, oneIf(s.IsEngineReached))
 	tell(nodesNow, float64(len(s.Nodes)-lost), "alive")

@@ -3,6 +3,7 @@
 import { byId, part } from "../assets/page.js";
 import { Closed, readFigures } from "./endpoints.js";
 import { lists } from "./lists.js";
+import { showNodes } from "./nodes.js";
 import { hideGate, showGate, watchToken } from "./operator.js";
 import { Plots } from "./plots.js";
 import { INTERVAL, Meter, Samples } from "./samples.js";
@@ -61,6 +62,7 @@ function take(reading) {
   if (!paused) showState(reading.health.status === "draining" ? "draining" : "live", reading.health.status === "draining" ? "Shutting down" : "Live");
   samples.add(reading.time, meter.sample(reading));
   showFacts(reading);
+  showNodes(reading, meter.nodes);
   show();
   if (reading.time - listsRead >= LIST_INTERVAL) readLists(reading.time);
 }

@@ -2,7 +2,7 @@
 
 import { server, within } from "../assets/page.js";
 import { token } from "./operator.js";
-import { parseMetrics } from "./prometheus.js";
+import { nodeOf, parseMetrics } from "./prometheus.js";
 
 const TIMEOUT = 5000;
 
@@ -50,8 +50,10 @@ const asText = (response) => response.text();
 // Reads all figures at one moment.
 export async function readFigures() {
   const stats = await ask("/stats", asJSON("totalConnections")); // first and alone, so that a wrong token counts as one guess
-  const [metrics, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON("status"))]);
-  return { time: Date.now(), metrics: parseMetrics(metrics), health, stats };
+  const [text, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON("status"))]);
+  const metrics = parseMetrics(text);
+  const cluster = nodeOf(metrics) ? await ask("/cluster", asJSON("nodes")) : null;
+  return { time: Date.now(), metrics, health, stats, cluster };
 }
 
 // Reads one page of a list, and the cursor of the next page (null after the last).

@@ -27,8 +27,10 @@ export const moment = (iso) => `${new Date(iso).toDateString()}, ${clock(Date.pa
 /** @type {[string, number][]} */
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
-export function ago(iso) {
-  const past = Date.now() - Date.parse(iso);
+export const ago = (iso) => before(Date.now() - Date.parse(iso));
+
+// How long ago something was, from the milliseconds since.
+export function before(past) {
   const [unit, size] = UNITS.find(([, size]) => past >= size) ?? [];
   return size ? `${Math.floor(past / size)} ${unit} ago` : "now";
 }

@@ -32,6 +32,11 @@ export function sumOf(families, name, labels = {}) {
   return series.length ? series.reduce((sum, each) => sum + each.value, 0) : null;
 }
 
+// Returns the name of the node that has answered, or "" if the server is alone.
+export function nodeOf(families) {
+  return families.get("signaling_cluster_node_info")?.[0].labels.node ?? "";
+}
+
 // Returns the cumulative buckets of a histogram in ascending order: [upper bound, count].
 export function bucketsOf(families, name) {
   return (families.get(`${name}_bucket`) ?? [])
@@ -42,6 +47,12 @@ export function bucketsOf(families, name) {
 // Returns what each bucket has gained since an earlier reading. It is cumulative too.
 export function bucketsSince(before, now) {
   return now.map(([bound, count], i) => [bound, count - (before[i]?.[1] ?? 0)]);
+}
+
+// Returns the sum of histograms with the same buckets, or an empty one if there are none.
+export function sumOfBuckets(histograms) {
+  const [first = [], ...others] = histograms;
+  return first.map(([bound, count], i) => [bound, others.reduce((sum, other) => sum + (other[i]?.[1] ?? 0), count)]);
 }
 
 // Returns a quantile of a histogram, as Prometheus' histogram_quantile does: values are spread

@@ -1,6 +1,6 @@
 // Makes samples from readings of the server, and keeps them in a ring.
 
-import { bucketsOf, bucketsSince, quantile, sumOf } from "./prometheus.js";
+import { bucketsOf, bucketsSince, nodeOf, quantile, sumOf, sumOfBuckets } from "./prometheus.js";
 
 export const INTERVAL = 2000;
 export const SPAN = 15 * 60 * 1000;
@@ -13,58 +13,94 @@ const LATENCY_SPAN = 10_000;
 // average of a time that nobody watched.
 const LONGEST_STEP = 3 * INTERVAL;
 
+// If several nodes are one server, a proxy brings each question to another one. So each answers now
+// and then only.
+const CLUSTER_SPAN = 30_000;
+
 const isNumber = (value) => value !== null && value !== undefined;
 
-// A meter makes a sample from each reading. It compares counters with the previous reading, but
-// not after a restart of the server or a pause.
+// A meter makes a sample from each reading. It compares counters with the previous reading of the
+// same node, but not after a restart of the node or a pause. It sums up what nodes count each for
+// themselves.
 export class Meter {
-  #readings = []; // the latest, as far back as the latency reaches
+  #nodes = new Map(); // by name, what was read of each lately
 
   sample(reading) {
-    const before = this.#readings.at(-1);
-    if (before && !goesOn(before, reading)) this.#readings = [];
-    const last = this.#readings.at(-1);
-    const first = this.#readings[0];
-    this.#readings = [...this.#readings.filter(({ time }) => reading.time - time < LATENCY_SPAN), reading];
-    return { ...gauges(reading), ...rates(last, reading), ...latencies(first, reading) };
+    const name = nodeOf(reading.metrics);
+    const readings = this.#nodes.get(name)?.readings ?? [];
+    this.#nodes.set(name, measure(readings, reading, Boolean(name)));
+    for (const [other, { time }] of this.#nodes) {
+      if (other !== name && (!name || reading.time - time > CLUSTER_SPAN)) this.#nodes.delete(other);
+    }
+    const nodes = [...this.#nodes.values()];
+    return { ...gauges(reading), ...memory(nodes), ...rates(nodes), ...latencies(nodes) };
+  }
+
+  // The nodes that the samples are of, by their names.
+  get nodes() {
+    return [...this.#nodes.keys()].sort();
   }
 
   forget() {
-    this.#readings = [];
+    this.#nodes.clear();
   }
 }
 
-function goesOn(before, now) {
+// Adds a reading to those of the same node, and compares it with them.
+function measure(before, now, isOneOfSeveral) {
+  const readings = before.length && goesOn(before[before.length - 1], now, isOneOfSeveral ? CLUSTER_SPAN : LONGEST_STEP) ? before : [];
+  const last = readings.at(-1);
+  const first = readings[0];
+  const span = isOneOfSeveral ? CLUSTER_SPAN : LATENCY_SPAN;
+  const name = "signaling_delivery_seconds";
+  return {
+    time: now.time,
+    metrics: now.metrics,
+    readings: [...readings.filter(({ time }) => now.time - time < span), now],
+    rate: last && ((counter) => (sumOf(now.metrics, counter) - sumOf(last.metrics, counter)) / (now.time - last.time) * 1000),
+    buckets: first && bucketsSince(bucketsOf(first.metrics, name), bucketsOf(now.metrics, name)),
+  };
+}
+
+function goesOn(before, now, longestStep) {
   const counters = ["signaling_events_accepted_total", "signaling_events_delivered_total", "signaling_delivery_seconds_count"];
-  return now.time - before.time <= LONGEST_STEP
-    && now.stats.startTime === before.stats.startTime
+  return now.time - before.time <= longestStep
+    && startOf(now) === startOf(before)
     && counters.every((name) => sumOf(now.metrics, name) >= sumOf(before.metrics, name));
 }
 
+// When the process started. /stats may be the answer of another node than /metrics.
+const startOf = ({ metrics, stats }) => sumOf(metrics, "process_start_time_seconds") ?? stats.startTime;
+
+// All nodes have the same sockets and rooms.
 function gauges({ metrics }) {
-  const heap = sumOf(metrics, "go_memstats_heap_alloc_bytes");
   return {
     connections: sumOf(metrics, "signaling_sockets"),
     away: sumOf(metrics, "signaling_sockets", { state: "away" }),
     rooms: sumOf(metrics, "signaling_rooms"),
     members: sumOf(metrics, "signaling_room_members"),
-    // If the system does not report the memory of the process, this is what the Go runtime took.
-    memory: sumOf(metrics, "process_resident_memory_bytes") ?? sumOf(metrics, "go_memstats_sys_bytes"),
-    heap,
   };
 }
 
-function rates(before, now) {
-  if (!before) return {};
-  const seconds = (now.time - before.time) / 1000;
-  const rate = (name) => (sumOf(now.metrics, name) - sumOf(before.metrics, name)) / seconds;
-  return { accepted: rate("signaling_events_accepted_total"), delivered: rate("signaling_events_delivered_total") };
+function memory(nodes) {
+  const all = (name) => nodes.reduce((sum, { metrics }) => add(sum, sumOf(metrics, name)), null);
+  // If the system does not report the memory of the process, this is what the Go runtime took.
+  return { memory: all("process_resident_memory_bytes") ?? all("go_memstats_sys_bytes"), heap: all("go_memstats_heap_alloc_bytes") };
 }
 
-function latencies(before, now) {
-  if (!before) return {};
-  const name = "signaling_delivery_seconds";
-  const buckets = bucketsSince(bucketsOf(before.metrics, name), bucketsOf(now.metrics, name));
+const add = (one, other) => one === null ? other : one + (other ?? 0);
+
+function rates(nodes) {
+  const compared = nodes.filter(({ rate }) => rate);
+  if (!compared.length) return {};
+  const all = (counter) => compared.reduce((sum, { rate }) => sum + rate(counter), 0);
+  return { accepted: all("signaling_events_accepted_total"), delivered: all("signaling_events_delivered_total") };
+}
+
+function latencies(nodes) {
+  const compared = nodes.filter(({ buckets }) => buckets);
+  if (!compared.length) return {};
+  const buckets = sumOfBuckets(compared.map(({ buckets }) => buckets));
   return { p50: quantile(0.5, buckets), p99: quantile(0.99, buckets) };
 }
 
