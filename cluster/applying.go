@@ -136,9 +136,14 @@ func (a *applied) next() (sequence uint64, record []byte) {
 	}
 	sequence = a.last + 1
 	record = a.copies[sequence]
-	delete(a.copies, sequence)
-	a.copied -= len(record)
+	a.drop(sequence)
 	return sequence, record
+}
+
+// drop forgets the copy of a record. mu must be held.
+func (a *applied) drop(sequence uint64) {
+	a.copied -= len(a.copies[sequence])
+	delete(a.copies, sequence)
 }
 
 // missing returns the next record, if the log has it and it was not heard.
@@ -164,6 +169,7 @@ func (a *applied) move(sequence uint64) {
 		clear(a.copies)
 		a.copied = 0
 	}
+	a.drop(sequence) // another copy may have come while this one was applied
 	a.last, a.newest = sequence, max(a.newest, sequence)
 	close(a.moved)
 	a.moved = make(chan struct{})
