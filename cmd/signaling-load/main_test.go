@@ -324,8 +324,10 @@ func TestTheJSONHasItsNames(t *testing.T) {
 	_, sending, _ := try(t, brief(url, "-json", "-metrics", pid, "-churn=50", "-rest=1ms", "-duration=1200ms")...)
 	_, idle, _ := try(t, brief(url, "-json", pid, "-idle", "-duration=1200ms")...)
 
+	_, processes, _ := try(t, brief(url, "-json", "-resume", pid, pid, "-engine-"+pid[1:], "-duration=1200ms")...)
+
 	const path = "../../internal/bench/testdata/results.json"
-	documents := [2]json.RawMessage{json.RawMessage(sending), json.RawMessage(idle)}
+	documents := [3]json.RawMessage{json.RawMessage(sending), json.RawMessage(idle), json.RawMessage(processes)}
 	if *update {
 		text, err := json.MarshalIndent(documents, "", "  ")
 		require.NoError(t, err)
@@ -333,7 +335,7 @@ func TestTheJSONHasItsNames(t *testing.T) {
 	}
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	var recorded [2]json.RawMessage
+	var recorded [3]json.RawMessage
 	require.NoError(t, json.Unmarshal(text, &recorded))
 	for i, document := range documents {
 		require.Equal(t, namesIn(t, recorded[i]), namesIn(t, document), "-update records new names")

@@ -21,10 +21,11 @@ import (
 type bench struct {
 	settings
 	progress             io.Writer
-	generator            string // program
+	generator, nats      string // programs
 	certificate, key     string // files
 	serverCore, loadCore int
 	measured             map[string][]outcome // by server and experiment, one for each round
+	cluster              map[string][]float64 // by the name of the figure
 }
 
 func key(isFloor bool, e experiment) string { return fmt.Sprint(isFloor, e.name) }
@@ -72,7 +73,7 @@ func (b *bench) values(f figure) (ours, floor []float64) {
 
 // measure starts a server, puts one load on it, and stops it.
 func (b *bench) measure(ctx context.Context, isFloor bool, e experiment) (o outcome, err error) {
-	flags := []string{"-json"}
+	var flags []string
 	for _, each := range e.flags {
 		flags = append(flags, strings.NewReplacer(b.settings.values()...).Replace(each))
 	}
@@ -91,11 +92,23 @@ func (b *bench) measure(ctx context.Context, isFloor bool, e experiment) (o outc
 	if e.overTLS && b.floorURL != "" {
 		return o, errors.New("-floor-url has no TLS here: leave this figure out")
 	}
-	generator := exec.CommandContext(ctx, b.generator, append(flags, "-url="+address, "-pid="+strconv.Itoa(pid))...)
+	onItsCore := func(c *exec.Cmd) error { return startOn(b.loadCore, c) }
+	if o, err = b.generate(ctx, onItsCore, append(flags, "-url="+address, "-pid="+strconv.Itoa(pid))); err != nil {
+		return o, err
+	}
+	if !isFloor && o.Check.Lost+o.Check.Doubled+o.Check.Reordered > 0 {
+		return o, fmt.Errorf("the server broke a promise: %+v", o.Check)
+	}
+	return o, nil
+}
+
+// generate runs the generator, which start starts.
+func (b *bench) generate(ctx context.Context, start func(*exec.Cmd) error, flags []string) (o outcome, err error) {
+	generator := exec.CommandContext(ctx, b.generator, append(flags, "-json")...)
 	generator.Env = append(os.Environ(), "SSL_CERT_FILE="+b.certificate)
 	var output, problems strings.Builder
 	generator.Stdout, generator.Stderr = &output, &problems
-	if err := startOn(b.loadCore, generator); err != nil {
+	if err := start(generator); err != nil {
 		return o, err
 	}
 	var exit *exec.ExitError
@@ -103,13 +116,7 @@ func (b *bench) measure(ctx context.Context, isFloor bool, e experiment) (o outc
 	if err := generator.Wait(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
 		return o, fmt.Errorf("%w: %s", err, problems.String())
 	}
-	if err := json.Unmarshal([]byte(output.String()), &o); err != nil {
-		return o, err
-	}
-	if !isFloor && o.Check.Lost+o.Check.Doubled+o.Check.Reordered > 0 {
-		return o, fmt.Errorf("the server broke a promise: %+v", o.Check)
-	}
-	return o, nil
+	return o, json.Unmarshal([]byte(output.String()), &o)
 }
 
 // server is a process that is measured.

@@ -38,9 +38,19 @@ type outcome struct {
 	Sending struct {
 		PerSecond, ServerMicrosecondsEach, ServerCores, GeneratorCores float64
 		ResidentMiB, AllocationsEach, AllocatedBytesEach               float64
+		LatencyMilliseconds                                            struct{ P50 float64 }
 		TypicalSecondMilliseconds                                      struct{ P99 float64 }
+
+		Processes []struct {
+			Role             string
+			MicrosecondsEach float64
+		}
 	}
-	Check struct{ Lost, Doubled, Reordered int }
+	Resuming struct {
+		Resumed             int
+		LatencyMilliseconds struct{ P99 float64 }
+	}
+	Check struct{ Lost, Doubled, Reordered, Ended, Parted int }
 }
 
 // What is in braces is replaced: see settings.values.

@@ -4,6 +4,7 @@
 //
 //	go run ./internal/bench                       all figures: about 20 minutes
 //	go run ./internal/bench -figures event,batch  two of them
+//	go run ./internal/bench -figures cluster      several nodes: about ten minutes
 //
 // Each run is a fresh process, and runs of both servers alternate: so other work on the
 // machine disturbs both. A ratio is that of two runs after each other.
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +39,8 @@ func main() {
 type settings struct {
 	runs     int
 	chosen   []figure
+	cluster  bool
+	nats     string
 	server   string
 	floor    string
 	floorURL string
@@ -49,8 +53,9 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.runs, "runs", 5, "`number` of runs of each server")
-	names := flags.String("figures", "", "comma-separated `names` of the figures to measure: "+strings.Join(namesOf(figures), ", ")+"; default all")
+	names := flags.String("figures", "", "comma-separated `names` of the figures to measure: "+strings.Join(namesOf(figures), ", ")+"; default all of these. And "+clusterName+": several nodes, in about ten minutes")
 	flags.StringVar(&s.server, "server", "", "`program` to measure instead of cmd/signaling-server of this tree, such as an older build")
+	flags.StringVar(&s.nats, "nats-server", "", "`program` that keeps the log of several nodes, instead of the version that e2e/go.mod pins")
 	flags.StringVar(&s.floor, "floor", "", "`program` to compare with instead of internal/bench/floor; it speaks the floor's protocol and takes -addr")
 	flags.StringVar(&s.floorURL, "floor-url", "", "`address` of a server that runs already and speaks the floor's protocol; needs -floor-pid")
 	flags.IntVar(&s.floorPID, "floor-pid", 0, "`ID` of the process at -floor-url")
@@ -63,9 +68,13 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	if *names != "" {
 		s.chosen = nil
 		for name := range strings.SplitSeq(*names, ",") {
+			if name == clusterName {
+				s.cluster = true
+				continue
+			}
 			i := slices.IndexFunc(figures, func(f figure) bool { return f.name == name })
 			if i < 0 {
-				return s, fmt.Errorf("-figures: there is no figure %q: choose from %s", name, strings.Join(namesOf(figures), ", "))
+				return s, fmt.Errorf("-figures: there is no figure %q: choose from %s", name, strings.Join(append(namesOf(figures), clusterName), ", "))
 			}
 			s.chosen = append(s.chosen, figures[i])
 		}
@@ -86,28 +95,42 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	b := bench{settings: s, progress: stderr, measured: make(map[string][]outcome)}
+	b := bench{settings: s, progress: stderr, measured: make(map[string][]outcome), cluster: make(map[string][]float64)}
 	if b.serverCore, b.loadCore, err = twoCores(); err != nil {
 		return err
 	}
 	for _, build := range []struct {
-		to  *string
-		of  string
-		has string
-	}{{&b.generator, "./cmd/signaling-load", ""}, {&b.server, "./cmd/signaling-server", s.server}, {&b.floor, "./internal/bench/floor", s.floor}} {
-		if *build.to = build.has; build.has == "" {
-			*build.to = filepath.Join(folder, filepath.Base(build.of))
-			if output, err := exec.CommandContext(ctx, "go", "build", "-o", *build.to, build.of).CombinedOutput(); err != nil {
-				return fmt.Errorf("building %s: %w\n%s", build.of, err, output)
-			}
+		to     *string
+		of, in string
+		has    string
+	}{
+		{&b.generator, "./cmd/signaling-load", ".", ""},
+		{&b.server, "./cmd/signaling-server", ".", s.server},
+		{&b.floor, "./internal/bench/floor", ".", s.floor},
+		{&b.nats, "github.com/nats-io/nats-server/v2", "e2e", s.nats},
+	} {
+		if *build.to = build.has; build.has != "" || build.to == &b.nats && !s.cluster {
+			continue
+		}
+		*build.to = filepath.Join(folder, fmt.Sprint("program-", path.Base(build.of)))
+		if output, err := exec.CommandContext(ctx, "go", "build", "-C", build.in, "-o", *build.to, build.of).CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", build.of, err, output)
 		}
 	}
 	if b.certificate, b.key, err = newCertificate(folder); err != nil {
 		return err
 	}
-	if err := b.measureAll(ctx); err != nil {
-		return err
+	if len(b.chosen) > 0 {
+		if err := b.measureAll(ctx); err != nil {
+			return err
+		}
+		b.write(stdout)
 	}
-	b.write(stdout)
+	if s.cluster {
+		if err := b.measureCluster(ctx); err != nil {
+			return err
+		}
+		b.writeCluster(stdout)
+	}
 	return nil
 }

@@ -16,7 +16,8 @@ func TestEachFigureIsInTheResults(t *testing.T) {
 	text, err := os.ReadFile("testdata/results.json")
 	require.NoError(t, err)
 	var sending, idle outcome
-	require.NoError(t, json.Unmarshal(text, &[]any{&sending, &idle}))
+	var processes outcome
+	require.NoError(t, json.Unmarshal(text, &[]any{&sending, &idle, &processes}))
 	for _, f := range figures {
 		o := sending
 		if f.ours.name == beating.name {
@@ -24,6 +25,29 @@ func TestEachFigureIsInTheResults(t *testing.T) {
 		}
 		require.NotZero(t, f.of(o), f.name)
 	}
+	require.Len(t, processes.Sending.Processes, 3)
+	require.Positive(t, processes.Sending.Processes[0].MicrosecondsEach)
+	require.Positive(t, processes.engine())
+	require.Positive(t, processes.Sending.LatencyMilliseconds.P50)
+	require.Contains(t, string(text), `"resumed"`)
+}
+
+func TestSeveralNodesAreMeasuredIfThatIsAskedFor(t *testing.T) {
+	for names, chosen := range map[string]int{"": len(figures), "cluster": 0, "event,cluster": 1} {
+		s, err := parse([]string{"-figures=" + names}, io.Discard)
+		require.NoError(t, err)
+		require.Len(t, s.chosen, chosen)
+		require.Equal(t, names != "", s.cluster)
+	}
+	b := bench{cluster: make(map[string][]float64)}
+	for _, f := range clusterFigures {
+		b.note(f.name, 1)
+		b.note(f.name, 3)
+	}
+	var table strings.Builder
+	b.writeCluster(&table)
+	require.Regexp(t, `apply *\| 2.00 \(1.00 – 3.00\) µs *\| ≤ 3 *\|`, table.String())
+	require.Regexp(t, `in all runs *\| 3 *\| 0 *\|`, table.String())
 }
 
 func TestTheTableHasMediansAndSpread(t *testing.T) {
