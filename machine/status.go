@@ -20,8 +20,8 @@ type Status struct {
 	SnapshotAt    time.Time
 	SnapshotPause time.Duration // for which this node applied nothing
 
-	// Nodes are all that the log knows, by their names. Two nodes at the same position agree
-	// about them.
+	// Nodes are all that the log knows, by their names. Except for Silence, two nodes at the same
+	// position agree about them.
 	Nodes []NodeStatus
 }
 
@@ -29,7 +29,7 @@ type Status struct {
 type NodeStatus struct {
 	Name    string
 	IsLost  bool          // the log says so
-	Silence time.Duration // since its last sign of life, as the log counts it
+	Silence time.Duration // since its last sign of life, as the log counts it since this node follows it
 }
 
 // Lag returns how many records this node has heard of and not applied.
