@@ -25,6 +25,7 @@ const leavesByBeacon = `
 	});`
 
 func TestAPageOfAnotherOriginLeavesByBeacon(t *testing.T) {
+	takesTurns(t)
 	url, elsewhere := startServer(t), serveElsewhere(t, blankPage)
 	member := connect(t, url)
 	member.join("room", "member")

@@ -85,6 +85,7 @@ func (d *demo) moves(name, video string) {
 }
 
 func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t, "RESUME_WINDOW=10m")
 	ada := openDemo(t, url, "three", "Ada")
 	bob := openDemo(t, url, "three", "Bob")
@@ -118,6 +119,7 @@ func TestTheDemoCallsBetweenThreeBrowsers(t *testing.T) {
 
 // Both make an offer, and one of them must give way.
 func TestTheDemoConnectsTwoPeersThatCallAtOnce(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada := openDemo(t, url, "glare", "Ada")
 	bob := openDemo(t, url, "glare", "Bob")
@@ -135,6 +137,7 @@ func TestTheDemoConnectsTwoPeersThatCallAtOnce(t *testing.T) {
 }
 
 func TestTheDemoWorksWithoutACamera(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	ada := openDemo(t, url, "data", "Ada", withoutCamera)
 	bob := openDemo(t, url, "data", "Bob", withoutCamera)
@@ -204,6 +207,7 @@ func message(t *testing.T, e event) string {
 }
 
 func TestAPionPeerAnswersTheDemo(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	// Ada comes first, because a pion peer calls every member that comes after it.
 	ada := openDemo(t, url, "bot", "Ada")

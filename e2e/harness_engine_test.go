@@ -98,16 +98,23 @@ func requireBrowser(t *testing.T, err error) {
 	}
 }
 
-// turns bounds how many tests use browsers at the same time. Pages measure times, and
-// have time-outs. If far more pages ran than there are processors, both would be wrong.
-var turns = make(chan struct{}, 4)
+// turns bounds how many tests that need the processors run at the same time: those that
+// use a browser, or attack, and those that install or compile a lot. Pages and attacks
+// measure times, and have time-outs. If far more of them ran than there are processors,
+// both would be wrong.
+var turns, builds = make(chan struct{}, 4), make(chan struct{}, 2)
 
-// takesTurns lets a test that uses a browser run beside other tests, but beside only a
-// few that use a browser.
-func takesTurns(t *testing.T) {
+// takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
+// beside only a few of its kind.
+func takesTurns(t *testing.T) { takesTurnsWith(t, turns) }
+
+// takesTurnsBuilding is takesTurns for a test that installs or compiles a lot.
+func takesTurnsBuilding(t *testing.T) { takesTurnsWith(t, builds) }
+
+func takesTurnsWith(t *testing.T, others chan struct{}) {
 	t.Parallel()
-	turns <- struct{}{}
-	t.Cleanup(func() { <-turns })
+	others <- struct{}{}
+	t.Cleanup(func() { <-others })
 }
 
 // isChosen reports whether a row of a long table of faults is run. All rows take minutes of

@@ -14,6 +14,7 @@ import (
 )
 
 func TestAnIndependentSSEClientReadsTheStream(t *testing.T) {
+	t.Parallel()
 	url := startServer(t)
 	network := startProxy(t, url)
 	client := readWithR3labs(t, network.url)

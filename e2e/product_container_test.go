@@ -153,6 +153,7 @@ func always() bool { return true }
 // unprivileged user runs it. There is no /etc/hosts, no /tmp, no list of users and no
 // resolver. What needs more than that is refused at the start.
 func TestTheImageNeedsNothingBesideItself(t *testing.T) {
+	takesTurnsBuilding(t)
 	if os.Getuid() != 0 {
 		t.Skip("NOT TESTED: only root can change the root directory")
 	}

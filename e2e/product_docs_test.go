@@ -45,6 +45,7 @@ func codeBlock(t *testing.T, name string) string {
 // All blocks of the documents that use curl run in one shell, one after the other. The
 // server has another port than the documents name.
 func TestFiveMinutesWithCurl(t *testing.T) {
+	t.Parallel()
 	var script strings.Builder
 	script.WriteString("set -m\n") // jobs, as in a terminal
 	blocks := codeBlocks(t, "curl")
@@ -75,6 +76,7 @@ const documentedServer = "http://localhost:3002"
 // The first thing that newcomers copy from the README must work as it is there, in two
 // browsers, on a page that the server does not serve.
 func TestTwoPeersInAPage(t *testing.T) {
+	takesTurns(t)
 	require.Equal(t, 1, strings.Count(codeBlock(t, "connect-two-peers"), documentedServer), "one line has the address")
 	connects(t, chromium, chromium)
 }
@@ -98,11 +100,13 @@ func serveCode(t *testing.T, name, added string) string {
 
 // The call that the README makes with the browser client, on a page of another origin.
 func TestACallInEightLinesOfTheClient(t *testing.T) {
+	takesTurns(t)
 	seesTwoOthers(t, serveCode(t, "mesh", `window.room = room;`), chromium, chromium, chromium)
 }
 
 // The landing page's sample works in a page of another origin.
 func TestTheLandingPagesSampleWorksAsItStands(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	landing := openTab(t, "landing", url+"/")
 	landing.until("filled in", `document.querySelector("#page-sample").textContent.includes(location.origin)`)
@@ -126,6 +130,7 @@ func seesTwoOthers(t *testing.T, url string, in ...engine) {
 // The loop that the documents give to pages whose stream brings nothing, from its first
 // poll until another poll takes over.
 func TestAPollingPageTakesPartInARoom(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t)
 	code := strings.ReplaceAll(codeBlock(t, "poll"), documentedServer, url)
 	member := connect(t, url)
@@ -152,6 +157,7 @@ func TestAPollingPageTakesPartInARoom(t *testing.T) {
 
 // The commands by which the documents start the server do start it.
 func TestTheServerStartsAsTheDocumentsSay(t *testing.T) {
+	t.Parallel()
 	start := func(t *testing.T, name string) string {
 		command := strings.NewReplacer("ACME_DOMAINS=signaling.example.com PORT=443", "PORT=0", "signaling-server\n", "exec \"$0\"\n").Replace(codeBlock(t, name))
 		return startServerBy(t, []string{"bash", "-c", command})

@@ -79,6 +79,7 @@ func (b *bot) says(text string) {
 // A person who calls the bot sees their own video, and receives what they write to the
 // data channel.
 func TestTheBotAnswersCalls(t *testing.T) {
+	takesTurns(t)
 	url := startServer(t, "RESUME_WINDOW=10m")
 	answering := startBot(t, url, "echoes")
 	ada := openDemo(t, url, "echoes", "Ada")
@@ -111,6 +112,7 @@ func TestTheBotAnswersCalls(t *testing.T) {
 }
 
 func TestPionPeersAreEchoedByTheBot(t *testing.T) {
+	t.Parallel()
 	url := startServer(t)
 	ada := newPeer(t, url, "echoes", "Ada") // it calls every member that comes after it
 	startBot(t, url, "echoes")

@@ -22,7 +22,7 @@ var nodes = npmFolder{from: "nodes"}
 // that the documents name. In some of them a read never ends if it is aborted when the end
 // of its stream is there already.
 func TestTheClientComesBackOnEachNode(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("NOT TESTED: npm has these Node.js for Linux on amd64 only")
 	}

@@ -84,7 +84,7 @@ func (f *npmFolder) remove() {
 }
 
 func TestTheClientsTypesHold(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
 	for _, project := range []string{"tsconfig.json", "tsconfig.bundler.json"} {
 		output, err := tool(t, dir, "npx", "--no-install", "tsc", "-p", project).CombinedOutput()
@@ -93,7 +93,7 @@ func TestTheClientsTypesHold(t *testing.T) {
 }
 
 func TestTheClientRunsInNode(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
 	command := tool(t, dir, "node", "--test", "--test-reporter=spec", "client.test.mjs")
 	command.Env = append(os.Environ(), "SERVER="+startServer(t))
@@ -104,7 +104,7 @@ func TestTheClientRunsInNode(t *testing.T) {
 
 // A bundler finds the client and its mesh, and the bundle runs.
 func TestTheClientIsBundled(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
 	output, err := tool(t, dir, "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2",
 		"relay.mjs", "--bundle", "--platform=node", "--format=esm", "--outfile=bundled/relay.mjs").CombinedOutput()
@@ -127,7 +127,7 @@ func TestTheClientIsBundled(t *testing.T) {
 // The public surface of socket.io-client exists in the client, or docs/socket-io.md names
 // it as a difference.
 func TestTheClientHasTheSurfaceOfSocketIO(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
 	documentation, err := filepath.Abs("../docs/socket-io.md")
 	require.NoError(t, err)

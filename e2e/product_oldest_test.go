@@ -97,7 +97,7 @@ func gunzipped(t *testing.T, name string) string {
 // A bundler that builds for the oldest browsers rewrites what they cannot read. So it
 // must find nothing to rewrite.
 func TestTheOldestBrowsersCanReadEverythingServed(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	table := oldestBrowsers(t)
 	for what, files := range servedFiles(t) {
 		engines := []api.Engine{
@@ -127,7 +127,7 @@ func TestTheOldestBrowsersCanReadEverythingServed(t *testing.T) {
 // What is too new is found by its name. The reference is not looked at: it knows itself
 // what it can do without.
 func TestTheOldestBrowsersHaveWhatIsUsed(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	tools := webTools.dir(t)
 	table := oldestBrowsers(t)
 	for what, files := range servedFiles(t) {

@@ -284,7 +284,7 @@ func TestTheHooksForReact(t *testing.T) {
 }
 
 func TestTheHooksRenderOnAServer(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := oldReact.dir(t)
 	output, err := tool(t, dir, "node", "--preserve-symlinks", "server.mjs").CombinedOutput()
 	require.NoError(t, err, string(output))

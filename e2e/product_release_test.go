@@ -20,7 +20,7 @@ import (
 // settings of Go may be in it: anybody can then build the same bytes, also from an
 // archive without a repository, and compare the checksums.
 func TestAReleaseHasBinariesThatAnybodyCanBuildAgain(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	folder, name := t.TempDir(), "signaling-server-"+runtime.GOOS+"-"+runtime.GOARCH
 	build := tool(t, "..", "make", "release", "RELEASE="+folder, "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "signaling-server-of-before"), nil, 0o755))

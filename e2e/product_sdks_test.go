@@ -62,7 +62,7 @@ var (
 // As the README of each example says, the clients are generated and compiled, and set
 // up a call.
 func TestGeneratedGoClientsSetUpACall(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	e := copyExample(t, "sdk-go")
 	e.run("go", "generate", "./...")
 	e.run("go", "vet", "./...")
@@ -75,7 +75,7 @@ func TestGeneratedGoClientsSetUpACall(t *testing.T) {
 }
 
 func TestGeneratedTypeScriptClientsSetUpACall(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	requireNode(t)
 	e := copyExample(t, "sdk-typescript")
 	e.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
@@ -141,7 +141,7 @@ func TestDocumentsNameTheGeneratorsThatTheTestsRun(t *testing.T) {
 
 // Both linters apply their recommended rules, and find nothing.
 func TestLintersFindNothingInTheContract(t *testing.T) {
-	t.Parallel()
+	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
 	url := startServer(t)
 	for _, document := range []string{"/openapi.yaml", "/openapi-3.2.yaml"} {
