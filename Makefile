@@ -26,11 +26,11 @@ NETWORK = iproute2 iptables
 
 .PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
 
-# Downloads wait for the network, so they run beside what computes.
+# Downloads wait for the network, so they run beside what computes. The tests of e2e often
+# wait, and some measure time, so fuzzing takes what these leave of the processors.
 test:
 	$(MAKE) -j2 check installs
-	$(MAKE) fuzz
-	$(MAKE) e2e
+	$(MAKE) -j2 e2e fuzz NICE=nice
 	@echo "All tests passed."
 
 # One after the other, since both compute.
@@ -82,6 +82,7 @@ client: browser/node_modules
 unit:
 	$(GO) test $(RACE) -vet=off ./...
 
+fuzz: GO := $(strip $(NICE) $(GO))
 fuzz:
 	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
 	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzAStream -fuzztime $(FUZZTIME)
