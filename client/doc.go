@@ -20,8 +20,8 @@
 //
 // # What it does for you
 //
-// Events arrive once each and in order. If a stream drops, or is silent for two and
-// a half heartbeats, the client opens it again and continues after the last event.
+// Events arrive once each and in order. If a stream drops, or brings no heartbeat in
+// time, the client opens it again and continues after the last event.
 // If a stream brings nothing at all, the client fetches the same events by long
 // polling. Messages that you send while a request is under way go together in the
 // next request. That keeps their order, and a call costs few requests. If the answer

@@ -140,7 +140,7 @@ func (c *Client) notice(event Event) bool {
 		return false
 	case ConnectedEvent:
 		interval := time.Duration(e.HeartbeatInterval) * time.Millisecond
-		r.silence = interval * 5 / 2
+		r.silence = interval * 5 / 4 // the time for a heartbeat: then another node has it within the resume window
 		r.resumeWindow = time.Duration(e.ResumeWindow) * time.Millisecond
 		if e.Resumed {
 			return false

@@ -117,6 +117,32 @@ func TestTheExamplesIssueValidAccessTokens(t *testing.T) {
 	}
 }
 
+// A proxy has answered in place of the server, and the browser gives up. The page goes on after
+// the last event.
+func TestAnEventSourceThatGaveUpIsOpenedAgain(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil {
+		require.Empty(t, os.Getenv("REQUIRE_NODE"), "node is not installed")
+		t.Skip("NOT TESTED: node is not installed")
+	}
+	program := codeBlock(t, "clients.md", "eventsource") + `
+		const opened = [];
+		globalThis.setTimeout = (again, ms, ...given) => again(...given);
+		globalThis.EventSource = class {
+			CLOSED = 2;
+			constructor(url) { opened.push(url); this.source = globalThis.source = this; this.types = {}; }
+			addEventListener(type, listener) { this.types[type] = listener; }
+		};
+		listen(({ type }) => opened.push(type));
+		source.types.connected({ data: '{"type":"connected"}', lastEventId: "a.0" });
+		source.types.signal({ data: '{"type":"signal"}', lastEventId: "a.1" });
+		for (const state of [0, 2]) { source.readyState = state; source.onerror(); }
+		source.readyState = 2; source.onerror();
+		process.stdout.write(opened.join(" "));`
+	output, err := exec.CommandContext(t.Context(), "node", "--input-type=module", "--eval", program).Output()
+	require.NoError(t, err)
+	require.Equal(t, "/events?lastEventId= connected signal /events?lastEventId=a.1 /events?lastEventId=a.1", string(output))
+}
+
 // secret is the ACCESS_SECRET of these tests.
 const secret = "a secret of more than thirty-two characters"
 
