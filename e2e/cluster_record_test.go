@@ -25,8 +25,9 @@ type record struct {
 	began    time.Time
 	faults   []faultNote
 	notes    []faultNote
-	accepted []fleet.Answer // to POSTs
-	now      second         // what is being counted
+	accepted []fleet.Answer       // to POSTs
+	asked    map[string]time.Time // when the first request with a key was passed on
+	now      second               // what is being counted
 	seconds  []second
 }
 
@@ -44,12 +45,17 @@ type second struct {
 	resumes, lost                           int64 // sockets
 }
 
-func newRecord(figures *clientFigures) *record { return &record{figures: figures} }
+func newRecord(figures *clientFigures) *record {
+	return &record{figures: figures, asked: make(map[string]time.Time)}
+}
 
 // answered notes an answer of a node.
 func (r *record) answered(a fleet.Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if first, isRepeat := r.asked[a.Key]; !isRepeat || a.Asked.Before(first) {
+		r.asked[a.Key] = a.Asked
+	}
 	switch {
 	case a.Method == http.MethodPost && (a.Status == http.StatusAccepted || a.Status == http.StatusOK):
 		r.accepted = append(r.accepted, a)
@@ -60,12 +66,12 @@ func (r *record) answered(a fleet.Answer) {
 	}
 }
 
-// acceptedBetween returns the answers that accepted what was asked for between two times.
+// acceptedBetween returns the answers that accepted what was first asked for between two times.
 func (r *record) acceptedBetween(from, to time.Time) (all []fleet.Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.accepted {
-		if a.Asked.After(from) && a.Asked.Before(to) {
+		if r.asked[a.Key].After(from) && a.Asked.Before(to) {
 			all = append(all, a)
 		}
 	}

@@ -29,14 +29,15 @@ type Options struct {
 	Folder   string       // exists; gets the logs and the files of the NATS servers
 	Settings []string     // of each node, such as RESUME_WINDOW=1m
 	Address  string       // of the proxy; empty: any free port of 127.0.0.1
-	Answered func(Answer) // is called with each answer that passes the proxy; nil: nothing is
+	Answered func(Answer) // is called for each request that the proxy has passed on; nil: nothing is
 }
 
-// Answer is what a node has answered. A stream is answered when it begins.
+// Answer is what a node has answered to a request. A stream is answered when it begins.
 type Answer struct {
 	Node         string
 	Method, Path string
-	Status       int
+	Key          string    // Idempotency-Key
+	Status       int       // 0: the node has not answered
 	Asked        time.Time // when the proxy sent the request to the node
 }
 

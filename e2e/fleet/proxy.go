@@ -89,8 +89,12 @@ func (p *proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.URL.Host = node.address
 		asked := time.Now()
 		response, err := p.transport.RoundTrip(r)
-		if err == nil && p.answered != nil {
-			p.answered(Answer{node.Name, r.Method, r.URL.Path, response.StatusCode, asked})
+		if p.answered != nil {
+			a := Answer{node.Name, r.Method, r.URL.Path, r.Header.Get("Idempotency-Key"), 0, asked}
+			if err == nil {
+				a.Status = response.StatusCode
+			}
+			p.answered(a)
 		}
 		var network *net.OpError
 		if err == nil || !errors.As(err, &network) || network.Op != "dial" {
