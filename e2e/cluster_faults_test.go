@@ -39,15 +39,24 @@ func (s *striker) strikeAll(goal int64) {
 			rest(s.ctx, s.between(time.Second, 2*time.Second))
 			faults[i](s)
 			began := time.Now()
-			if err := s.AwaitReady(bounded(s.t)); err != nil {
-				s.t.Errorf("after a fault: %v", err)
-			}
+			s.awaitCalls()
 			if s.ctx.Err() != nil || s.t.Failed() {
 				return
 			}
-			s.record.note("all are ready, %.1f s later", time.Since(began).Seconds())
+			s.record.note("all is well, %.1f s later", time.Since(began).Seconds())
 		}
 	}
+}
+
+// awaitCalls waits until all is ready, and many events were accepted and heard since.
+func (s *striker) awaitCalls() {
+	if err := s.AwaitReady(bounded(s.t)); err != nil {
+		s.t.Errorf("after a fault: %v", err)
+	}
+	accepted, heard := s.record.figures.accepted.Load(), s.record.figures.heard.Load()
+	assert.Eventually(s.t, func() bool {
+		return s.record.figures.accepted.Load() > accepted+30 && s.record.figures.heard.Load() > heard+30
+	}, within, 100*time.Millisecond, "events are accepted again")
 }
 
 func (s *striker) between(shortest, longest time.Duration) time.Duration {
@@ -58,7 +67,7 @@ func (s *striker) anyNode() *fleet.Process { return s.Nodes[s.dice.IntN(len(s.No
 
 // leader returns the NATS server that leads the log, and the others.
 func (s *striker) leader() (leader *fleet.Process, others []*fleet.Process) {
-	require.EventuallyWithT(s.t, func(t *assert.CollectT) {
+	assert.EventuallyWithT(s.t, func(t *assert.CollectT) {
 		var err error
 		leader, err = s.Leader(s.ctx)
 		require.NoError(t, err)
@@ -190,8 +199,11 @@ func (s *striker) loseMajority() {
 }
 
 // replaceNodes stops one node after the other in order, and starts it anew, as an operator
-// does for a new version.
+// does for a new version. The clients' network does not fail meanwhile: nobody may be away.
 func (s *striker) replaceNodes() {
+	s.network.isCalm.Store(true)
+	defer s.network.isCalm.Store(false)
+	rest(s.ctx, longestStall)
 	away := s.record.figures.away.Load()
 	for _, node := range s.Nodes {
 		began := time.Now()
