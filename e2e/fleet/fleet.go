@@ -115,7 +115,7 @@ func (f *Fleet) prepareServers(o Options) error {
 			address: clients[i],
 			path:    o.NATS,
 			args:    []string{"-c", filepath.Join(o.Folder, fmt.Sprintf("nats-%d.conf", i+1))},
-			ready:   "/healthz?js-enabled-only=true",
+			ready:   "/healthz", // 200 when its copies of the streams are current
 			log:     filepath.Join(o.Folder, fmt.Sprintf("nats-%d.log", i+1)),
 			files:   filepath.Join(o.Folder, fmt.Sprintf("nats-%d", i+1)),
 		})
