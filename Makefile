@@ -121,7 +121,7 @@ faults: browsers
 
 # Lets a cluster fail until a million events were accepted.
 test-cluster-long:
-	cd e2e && CLUSTER_EVENTS=1000000 $(GO) test -vet=off -timeout 10h -run WhateverFails -v .
+	cd e2e && CLUSTER_EVENTS=1000000 $(GO) test -vet=off -timeout 11h -run WhateverFails -v .
 
 # apt installs one thing at a time.
 installs: browsers

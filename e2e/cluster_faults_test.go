@@ -18,6 +18,7 @@ type striker struct {
 	*fleet.Fleet
 	t       *testing.T
 	ctx     context.Context
+	goal    int64        // how many events are to be accepted; 0: each fault is made once
 	network *faultyProxy // of the clients
 	dice    *rand.Rand
 	record  *record
@@ -33,8 +34,8 @@ var faults = []func(*striker){
 
 // strikeAll makes each fault once, in a random order, and begins again until as many events
 // were accepted as the goal says.
-func (s *striker) strikeAll(goal int64) {
-	for again := true; again; again = s.record.figures.accepted.Load() < goal {
+func (s *striker) strikeAll() {
+	for again := true; again; again = s.record.figures.accepted.Load() < s.goal {
 		for _, i := range s.dice.Perm(len(faults)) {
 			rest(s.ctx, s.between(time.Second, 2*time.Second))
 			faults[i](s)
@@ -45,6 +46,7 @@ func (s *striker) strikeAll(goal int64) {
 			}
 			s.record.note("all is well, %.1f s later", time.Since(began).Seconds())
 		}
+		s.t.Logf("%d events were accepted so far", s.record.figures.accepted.Load())
 	}
 }
 
@@ -84,6 +86,21 @@ func (s *striker) leader() (leader *fleet.Process, others []*fleet.Process) {
 func (s *striker) lasts(d time.Duration, what string, values ...any) {
 	s.record.fault(fmt.Sprintf(what, values...), time.Now(), d)
 	rest(s.ctx, d)
+}
+
+// lastsWithoutNATS lets a fault of NATS last. Every second time, a node is killed meanwhile.
+func (s *striker) lastsWithoutNATS(d time.Duration, what string, values ...any) {
+	if s.dice.IntN(2) == 0 {
+		s.lasts(d, what, values...)
+		return
+	}
+	node := s.anyNode()
+	s.record.fault(fmt.Sprintf(what, values...)+", and then kill -9 "+node.Name, time.Now(), d)
+	rest(s.ctx, d/3)
+	node.Kill()
+	rest(s.ctx, d/3)
+	s.start(node)
+	rest(s.ctx, d/3)
 }
 
 func (s *striker) start(all ...*fleet.Process) {
@@ -126,7 +143,7 @@ func (s *striker) killServer() {
 func (s *striker) killLeader() {
 	leader, _ := s.leader()
 	leader.Kill()
-	s.lasts(s.between(time.Second, 8*time.Second), "kill -9 %s, which leads the log", leader.Name)
+	s.lastsWithoutNATS(s.between(time.Second, 8*time.Second), "kill -9 %s, which leads the log", leader.Name)
 	s.start(leader)
 }
 
@@ -145,7 +162,7 @@ func (s *striker) cutServersInTwo() {
 		return isServer[from] && isServer[to] && (from == leader || to == leader)
 	})
 	links.Cut()
-	s.lasts(s.between(8*time.Second, 10*time.Second), "%s, which leads the log, is cut off from the other NATS servers", leader.Name)
+	s.lastsWithoutNATS(s.between(8*time.Second, 10*time.Second), "%s, which leads the log, is cut off from the other NATS servers", leader.Name)
 	links.Mend()
 }
 
@@ -153,7 +170,7 @@ func (s *striker) slowDown() {
 	by := s.between(20*time.Millisecond, 120*time.Millisecond).Round(time.Millisecond)
 	links := s.Links(func(_, _ *fleet.Process) bool { return true })
 	links.Slow(by)
-	s.lasts(6*time.Second, "each link is slower by %v", by)
+	s.lastsWithoutNATS(6*time.Second, "each link is slower by %v", by)
 	links.Mend()
 }
 
@@ -168,7 +185,7 @@ func (s *striker) pauseNode() {
 func (s *striker) pauseLeader() {
 	leader, _ := s.leader()
 	leader.Pause()
-	s.lasts(s.between(6*time.Second, 10*time.Second), "%s, which leads the log, is paused", leader.Name)
+	s.lastsWithoutNATS(s.between(6*time.Second, 10*time.Second), "%s, which leads the log, is paused", leader.Name)
 	leader.Resume()
 }
 
@@ -183,6 +200,15 @@ func (s *striker) emptyServer() {
 	s.start(server)
 }
 
+// outage returns how long the majority is gone. If there is time, that is also longer than
+// NATS remembers which record it has.
+func (s *striker) outage() time.Duration {
+	if s.goal > 0 && s.dice.IntN(4) == 0 {
+		return 150 * time.Second
+	}
+	return 20 * time.Second
+}
+
 // loseMajority checks that nothing is accepted that is asked for meanwhile.
 func (s *striker) loseMajority() {
 	chosen := s.dice.Perm(len(s.Servers))
@@ -191,7 +217,7 @@ func (s *striker) loseMajority() {
 		server.Kill()
 	}
 	began := time.Now()
-	s.lasts(20*time.Second, "kill -9 %s and %s: the majority is gone", gone[0].Name, gone[1].Name)
+	s.lastsWithoutNATS(s.outage(), "kill -9 %s and %s: the majority is gone", gone[0].Name, gone[1].Name)
 	for _, a := range s.record.acceptedBetween(began, time.Now().Add(-time.Second)) {
 		s.t.Errorf("%v after the majority was gone, %s accepted %s %s (%d)", a.Asked.Sub(began), a.Node, a.Method, a.Path, a.Status)
 	}

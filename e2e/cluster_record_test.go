@@ -45,6 +45,13 @@ type second struct {
 	resumes, lost                           int64 // sockets
 }
 
+// add adds what was counted in another second.
+func (s *second) add(other second) {
+	s.accepted, s.heard, s.away = s.accepted+other.accepted, s.heard+other.heard, s.away+other.away
+	s.refused, s.unknown = s.refused+other.refused, s.unknown+other.unknown
+	s.resumes, s.lost = s.resumes+other.resumes, s.lost+other.lost
+}
+
 func newRecord(figures *clientFigures) *record {
 	return &record{figures: figures, asked: make(map[string]time.Time)}
 }
@@ -145,15 +152,22 @@ func (r *record) text(table string, crowd []*member) string {
 			len(took), inSeconds(took.quantile(0.5)), inSeconds(took.quantile(0.99)), inSeconds(took.quantile(1)), f.what)
 	}
 
-	fmt.Fprintf(&b, "\nEach second: events accepted and heard, answers 503 and 502 or 504, sockets resumed and lost, user-away\n\n")
+	step := 1 + len(r.seconds)/600
+	fmt.Fprintf(&b, "\nEvery %d s: events accepted and heard, answers 503 and 502 or 504, sockets resumed and lost, user-away\n\n", step)
 	fmt.Fprintf(&b, "  %5s %8s %7s %5s %5s %7s %5s %5s\n", "after", "accepted", "heard", "503", "50x", "resumed", "lost", "away")
 	notes := append(slices.Clone(r.faults), r.notes...)
 	slices.SortStableFunc(notes, func(a, b faultNote) int { return a.began.Compare(b.began) })
 	var most int64 = 1
-	for _, s := range r.seconds {
-		most = max(most, s.accepted)
+	var rows []second
+	for some := range slices.Chunk(r.seconds, step) {
+		row := second{began: some[0].began}
+		for _, s := range some {
+			row.add(s)
+		}
+		most = max(most, row.accepted)
+		rows = append(rows, row)
 	}
-	for _, s := range r.seconds {
+	for _, s := range rows {
 		for len(notes) > 0 && notes[0].began.Before(s.began) {
 			fmt.Fprintf(&b, "  %4.0fs ── %s\n", notes[0].began.Sub(r.began).Seconds(), notes[0].what)
 			notes = notes[1:]
