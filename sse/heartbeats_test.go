@@ -210,6 +210,30 @@ func TestAPollOfAClientThatSendsHeartbeatsEndsInTime(t *testing.T) {
 	})
 }
 
+// A node that begins with a snapshot misses a silent client, too.
+func TestASnapshotSaysWhichClientsSendHeartbeats(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		position := c.position()
+		require.NoError(t, hub.Heartbeat(c.socketID()))
+		snapshot := hub.AppendSnapshot(nil)
+		withHub(t, sse.Options{}, func(t *testing.T, another *sse.Hub, _ *ends) {
+			require.NoError(t, another.Restore(snapshot))
+			again := connect(t, another, position)
+			synctest.Wait()
+			require.True(t, again.resumed())
+			time.Sleep(lost + time.Second)
+			select {
+			case <-again.returned:
+			default:
+				require.Fail(t, "its stream goes on")
+			}
+		})
+		c.disconnect()
+	})
+}
+
 // A client on a slow link cannot answer before it has the whole event.
 func TestAClientThatTakesALongTimeForOneEventIsNotLost(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {

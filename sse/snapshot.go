@@ -101,6 +101,7 @@ func (s *socket) appendSnapshot(b []byte, events *eventTable) []byte {
 	b = wire.AppendBool(b, s.isAttached)
 	b = wire.AppendBool(b, s.away)
 	b = wire.AppendBool(b, s.stalled)
+	b = wire.AppendBool(b, s.heard.Load() != 0)
 	s.outbox.expire(s.hub.options.Elapsed() - s.hub.retention)
 	b = s.outbox.appendSnapshot(b, events)
 	var own []byte
@@ -172,6 +173,9 @@ func (h *Hub) restoreSocket(r *wire.Reader, events []*event) {
 	s.attachment = Attachment{Node: r.Text(), Number: r.Uvarint()}
 	s.lastReader = Transport(r.Text())
 	s.isAttached, s.away, s.stalled = r.Bool(), r.Bool(), r.Bool()
+	if sendsHeartbeats := r.Bool(); sendsHeartbeats {
+		s.heard.Store(max(1, int64(h.clock())))
+	}
 	s.outbox.restore(r, events)
 	own := r.Bytes()
 	if state, isKept := s.state.(encoding.BinaryUnmarshaler); isKept && r.Err() == nil {
