@@ -208,14 +208,24 @@ func (s *socket) noted(sequence uint64) {
 func (h *Hub) DetachNode(node string) {
 	for _, s := range h.snapshot(nil) {
 		s.mu.Lock()
-		if s.ended == "" && s.isAttached && s.attachment.Node == node {
-			if s.reader != nil { // this node serves it, and has come back
-				s.reader.end(true, nil, lastWordTime)
-			}
-			s.detachLocked(false)
+		if s.ended == "" && s.attachment.Node == node {
+			s.leftBehind()
 		}
 		s.mu.Unlock()
 	}
+}
+
+// leftBehind notes that the node of the latest attachment is gone. The socket's lock must be held.
+func (s *socket) leftBehind() {
+	s.nodeIsGone = true
+	s.lookSoon() // what is due is not left to that node any more
+	if !s.isAttached {
+		return
+	}
+	if s.reader != nil { // this node serves it, and has come back
+		s.reader.end(true, nil, lastWordTime)
+	}
+	s.detachLocked(false)
 }
 
 // Settle forgets the sockets that ended because their outboxes were full, and those that end

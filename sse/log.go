@@ -113,9 +113,10 @@ func (s *socket) propose(c Command) {
 }
 
 // isDueHere reports whether this node proposes what is due for a socket now. The node that
-// has served it last does so first, so that not all nodes propose the same.
+// has served it last does so first, so that not all nodes propose the same. If that is gone, all
+// do.
 func (s *socket) isDueHere(due, now time.Duration) bool {
-	return s.attachment.Node == s.hub.options.Node || now >= due+notFirst
+	return s.nodeIsGone || s.attachment.Node == s.hub.options.Node || now >= due+notFirst
 }
 
 // Written returns commands that tell the other nodes what readers here have written since

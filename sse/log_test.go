@@ -174,3 +174,28 @@ func TestNoWindowRunsOutWhileTheLogStands(t *testing.T) {
 		requireCounts(0, 0)
 	})
 }
+
+// What is due for the sockets of a node that is gone is not left to that node.
+func TestNobodyWaitsForANodeThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, wentAway := &memoryLog{wake: make(chan struct{}, 1)}, make(chan time.Time, 1)
+		hub := sse.NewHub(sse.Options{Log: log, Node: "one", OnPresence: func(string) { wentAway <- time.Now() }})
+		log.hubs = []*sse.Hub{hub}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { hub.Run(ctx) })
+		running.Go(func() { log.run(ctx, hub) })
+		there := sse.Command{Kind: sse.OpenSocket, SocketID: "socket", Attachment: sse.Attachment{Node: "two", Number: 1}, Transport: sse.OverStream}
+		require.NoError(t, log.apply(0, there))
+		there.Kind = sse.DetachReader
+		require.NoError(t, log.apply(0, there))
+		detached := time.Now()
+		log.mu.Lock()
+		hub.DetachNode("two")
+		log.mu.Unlock()
+		const awayAfter, tick = 3 * time.Second, 250 * time.Millisecond
+		require.InDelta(t, awayAfter, (<-wentAway).Sub(detached), float64(tick))
+		cancel()
+		running.Wait()
+	})
+}

@@ -72,9 +72,10 @@ type socket struct {
 	isChanged   bool          // it is in hub.changed
 
 	// The socket's lock guards these too. They are for a hub with a log.
-	wroteHere uint64 // highest sequence that the reader here has written
-	isWriter  bool   // it is in hub.writers
-	measured  uint64 // highest sequence whose delivery was measured here
+	wroteHere  uint64 // highest sequence that the reader here has written
+	isWriter   bool   // it is in hub.writers
+	nodeIsGone bool   // the node of its latest attachment is gone
+	measured   uint64 // highest sequence whose delivery was measured here
 
 	place int // in the hub's schedule, from 1; 0: it is not there. Only Run's goroutine uses it
 }
@@ -168,7 +169,7 @@ func (s *socket) attachLocked(a Attachment, by Transport, position uint64, c Cli
 	s.confirm(position)
 	s.outbox.handed = position
 	s.client = c
-	s.attachment, s.isAttached, s.lastReader = a, true, by
+	s.attachment, s.isAttached, s.lastReader, s.nodeIsGone = a, true, by, false
 	if wasAway {
 		s.hub.away.Add(-1)
 	}
