@@ -93,7 +93,8 @@ func (m *machine) takeOutRandom(e *ssetest.Event, data fact) {
 		delete(data, "id")
 	case "server-shutdown":
 		after := data["reconnectAfter"].(float64)
-		require.True(m.t, 1000 <= after && after < 6000)
+		least, less := m.reconnectAfter()
+		require.True(m.t, least <= after && after < less)
 		require.Contains(m.t, []string{"", fmt.Sprint(after)}, e.Retry)
 		delete(data, "reconnectAfter")
 		delete(data, "message")

@@ -38,7 +38,7 @@ type line struct {
 
 // ask sends a request for events over a new connection. The caller must call hangUp.
 func (s *modelServer) ask(r *http.Request) *line {
-	l := &line{node: s.turn(), ear: s.dial(), read: make(chan struct{})}
+	l := &line{node: s.next(), ear: s.dial(), read: make(chan struct{})}
 	go l.run(r) // ends with the answer, or when the client hangs up
 	return l
 }

@@ -42,6 +42,8 @@ var deeds = []deed{
 	{"post, even after the end", 1, hasSocket, (*machine).post},
 	{"look at the monitoring", 1, always, (*machine).look},
 	{"read again", 4, isSilent, (*machine).uncover},
+	{"stop a node", 1, canStopNode, (*machine).stopNode},
+	{"start a node", 2, canStartNode, (*machine).startNode},
 }
 
 func always(*machine, *modelClient) bool          { return true }
@@ -167,11 +169,13 @@ func allThatHappens(nodes int) (all []string) {
 	add("is answered ", "202, 401 unknown-session, 404 target-not-found, 409 not-in-room, 409 room-full, 422 validation-failed, "+
 		"429 target-overflow")
 	add("hears ", "connected, heartbeat, room-joined, room-left left, user-connected, user-away, user-back, offer, answer, ice-candidate, "+
-		"signal, new-message, user-typing, pong, disconnected replaced")
+		"signal, new-message, user-typing, pong, disconnected replaced, server-shutdown")
 	add("hears user-disconnected ", "left, client disconnect, transport close") // "slow consumer" is rare: a client must read nothing for a write time-out and a whole resume window
 	add("", "cannot resume, is missed by stream")
-	if nodes == 1 {
-		add("", "reads the rest, is answered 503 shutting-down, hears disconnected draining, hears server-shutdown")
+	if nodes > 1 {
+		add("", "stops a node, starts a node")
+	} else {
+		add("", "reads the rest, is answered 503 shutting-down, hears disconnected draining")
 	}
 	return all
 }

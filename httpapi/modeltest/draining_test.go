@@ -20,7 +20,7 @@ func (m *machine) drain() {
 		}
 	}
 	m.oracle.now = time.Now()
-	drained := m.server.drain()
+	drained := m.server.nodes[0].drain()
 	settle()
 	m.oracle.drain()
 	m.settle()

@@ -27,8 +27,8 @@ func TestTheServerDoesWhatTheOraclePredicts(t *testing.T) {
 }
 
 // The same clients reach three nodes that share a log: each of their requests goes to the next
-// node. The oracle predicts the same. Only draining differs: a client of a node that stops goes
-// on at another node.
+// node. The oracle predicts the same. Not the whole server stops, but now and then a node, whose
+// clients go on at the others.
 func TestThreeNodesDoWhatTheOraclePredicts(t *testing.T) {
 	setDefault(t, "rapid.checks", "40")
 	compare(t, 3)

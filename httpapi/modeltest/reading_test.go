@@ -134,7 +134,7 @@ func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
 	// The new request waits until its node gives up the old connection.
-	waits := s != nil && s.reader != nil && s.reader.silent && c.line.node == m.server.turn()
+	waits := s != nil && s.reader != nil && s.reader.silent && c.line.node == m.server.next()
 	l := m.server.ask(w.request)
 	l.client, l.reader = c, w.reader
 	m.lines = append(m.lines, l)
@@ -240,16 +240,23 @@ func (m *machine) drop(c *modelClient) {
 
 // leave ends a client's request for events, if there is one.
 func (m *machine) leave(c *modelClient) {
-	l := c.line
-	if l == nil {
-		return
+	if c.line != nil {
+		m.abandon(c.line)
 	}
+}
+
+// abandon breaks the connection of a request for events.
+func (m *machine) abandon(l *line) {
 	l.hangUp()
 	settle()
 	m.oracle.now = time.Now()
-	m.oracle.detach(l.socket)
+	if l.socket.reader == l.reader {
+		m.oracle.detach(l.socket)
+	}
 	m.lines = slices.DeleteFunc(m.lines, func(other *line) bool { return other == l })
-	c.line = nil
+	if l.client.line == l {
+		l.client.line = nil
+	}
 }
 
 // cover makes a client read nothing, though its connection stays open.

@@ -24,8 +24,13 @@ import (
 
 // modelServer is the whole server in fake time: one node, or several behind a round robin.
 type modelServer struct {
-	nodes []*modelNode
-	next  int // the node that gets the next connection
+	// set once
+	options    sse.Options
+	maxMembers int
+	log        *clustertest.Engine // nil: there is one node
+	nodes      []*modelNode
+
+	last int // the node that got the last connection
 
 	mu      sync.Mutex // guards the fields below
 	touched []string   // the IDs of the sockets that ended, went away or came back, oldest first
@@ -33,40 +38,53 @@ type modelServer struct {
 
 // modelNode is one node of the server.
 type modelNode struct {
+	name string
+
+	// set by start
 	*network
-	hub *sse.Hub
+	hub  *sse.Hub
+	stop func()
+
+	isStopped bool // no connection leads to it
 }
 
 // startModelServer starts a server of so many nodes. It stops at the end of the check.
 func startModelServer(t *rapid.T, nodes int, options sse.Options, maxMembers int) *modelServer {
-	s := &modelServer{}
-	log := clustertest.NewEngine()
-	for n := range nodes {
-		parts := signaling.Parts{
-			SSE:     options,
-			Rooms:   rooms.Options{Members: maxMembers},
-			API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-			Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
-		}
-		if n == 0 { // all nodes observe the same
-			parts.Observe = s.touch
-		}
-		if nodes > 1 {
-			times := cluster.DefaultTimes()
-			times.Gather = 0 // so that all happens when the oracle says
-			parts.Cluster = &cluster.Options{Name: fmt.Sprint("node", n), Engine: &clustertest.Link{Engine: log}, Times: times}
-		}
-		s.start(t, parts)
+	s := &modelServer{options: options, maxMembers: maxMembers}
+	if nodes > 1 {
+		s.log = clustertest.NewEngine()
 	}
+	for n := range nodes {
+		s.nodes = append(s.nodes, &modelNode{name: fmt.Sprint("node", n)})
+		s.start(t, s.nodes[n], 0)
+	}
+	t.Cleanup(func() {
+		for _, n := range s.nodes {
+			n.stop()
+		}
+	})
 	return s
 }
 
-// start starts a node.
-func (s *modelServer) start(t *rapid.T, parts signaling.Parts) {
+// start starts a node, which begins to work after a time.
+func (s *modelServer) start(t *rapid.T, n *modelNode, after time.Duration) {
+	parts := signaling.Parts{
+		SSE:     s.options,
+		Rooms:   rooms.Options{Members: s.maxMembers},
+		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+		Courier: func(c rooms.Courier) rooms.Courier { return keyless{c} },
+	}
+	if n == s.nodes[0] { // all nodes observe the same
+		parts.Observe = s.touch
+	}
+	if s.log != nil {
+		times := cluster.DefaultTimes()
+		times.Gather = 0 // so that all happens when the oracle says
+		parts.Cluster = &cluster.Options{Name: n.name, Engine: &clustertest.Link{Engine: s.log}, Times: times}
+	}
 	joined, err := signaling.Join(parts)
 	require.NoError(t, err)
-	n := &modelNode{newNetwork(), joined.Hub()}
-	s.nodes = append(s.nodes, n)
+	n.network, n.hub = newNetwork(), joined.Hub()
 	server := &http.Server{ // configured as in cmd/signaling-server
 		Handler:           joined.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -78,27 +96,38 @@ func (s *modelServer) start(t *rapid.T, parts signaling.Parts) {
 	}
 	walking, stopWalking := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = joined.Run(walking) })
-	running.Go(func() { _ = server.Serve(n) })
-	t.Cleanup(func() {
+	running.Go(func() {
+		time.Sleep(after)
+		_ = joined.Run(walking)
+	})
+	running.Go(func() { _ = server.Serve(n.network) })
+	n.stop = sync.OnceFunc(func() {
 		server.Close()
 		stopWalking()
 		running.Wait()
 	})
 }
 
-// turn returns the node that gets the next connection.
-func (s *modelServer) turn() *modelNode { return s.nodes[s.next] }
+// turn returns the place of the node that gets the next connection.
+func (s *modelServer) turn() int {
+	next := (s.last + 1) % len(s.nodes)
+	if s.nodes[next].isStopped {
+		next = (next + 1) % len(s.nodes)
+	}
+	return next
+}
 
-// dial connects to the node whose turn it is.
+// next returns the node that gets the next connection.
+func (s *modelServer) next() *modelNode { return s.nodes[s.turn()] }
+
+// dial connects to the next node.
 func (s *modelServer) dial() *ear {
-	n := s.turn()
-	s.next = (s.next + 1) % len(s.nodes)
-	return n.dial()
+	s.last = s.turn()
+	return s.nodes[s.last].dial()
 }
 
 // isCluster reports whether there are several nodes.
-func (s *modelServer) isCluster() bool { return len(s.nodes) > 1 }
+func (s *modelServer) isCluster() bool { return s.log != nil }
 
 // keyless is a courier that removes the events' keys, so that no event replaces an older
 // one. Whether a reader has written the older one by then depends on chance. Package sse has
@@ -123,13 +152,13 @@ func (k keyless) Tell(socketIDs iter.Seq[string], e rooms.Event) error {
 	return k.Courier.Tell(socketIDs, e)
 }
 
-// drain stops a server of one node, and returns a channel for the result.
-func (s *modelServer) drain() <-chan error {
+// drain drains the node, and returns a channel for the result.
+func (n *modelNode) drain() <-chan error {
 	drained := make(chan error, 1)
 	go func() { // ends with the time-out at the latest
 		within, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		drained <- s.nodes[0].hub.Drain(within)
+		drained <- n.hub.Drain(within)
 	}()
 	return drained
 }
