@@ -34,7 +34,7 @@ type Times struct {
 // DefaultTimes returns the times of a cluster in production.
 func DefaultTimes() Times {
 	return Times{
-		Attempt: time.Second, Alive: time.Second, LostAfter: 5 * time.Second, ShedAfter: 3 * time.Second, QuietAfter: 9 * time.Second, Gather: time.Millisecond,
+		Attempt: time.Second, Alive: time.Second, LostAfter: 5 * time.Second, ShedAfter: 3 * time.Second, QuietAfter: 9 * time.Second, Gather: 500 * time.Microsecond,
 		RefuseWait: 3 * time.Second, UnknownIn: 20 * time.Second, Written: 200 * time.Millisecond, Snapshot: 30 * time.Second, KeepLog: 5 * time.Minute,
 	}
 }

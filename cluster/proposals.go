@@ -18,7 +18,7 @@ const (
 	// proposes again what is still due.
 	maxProposed = 1 << 16
 	// maxGathered is for how many commands of a record a node gathers the next: see Times.Gather.
-	maxGathered = 4
+	maxGathered = 16
 	// appendAgain is how long a node waits before it appends a record again.
 	appendAgain = 50 * time.Millisecond
 )
