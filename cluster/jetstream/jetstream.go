@@ -77,7 +77,7 @@ func New(o Options) (*Engine, error) {
 				o.Logger.Warn("the connection to the engine is lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("the engine is reached again", "at", c.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("the engine is reached again", "at", c.ConnectedAddr()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Debug("the engine reports", "error", err)
 		}),
