@@ -95,6 +95,24 @@ func TestEachNodeTellsOfAll(t *testing.T) {
 		joined += n.log.count("room joined")
 	}
 	require.Equal(t, 6, joined, "one node logs what all apply")
+	leaver := newCaller(t, c.url, "another")
+	go leaver.listen() // ends with the client
+	require.NoError(t, leaver.Join(t.Context(), "another", "user"))
+	require.NoError(t, leaver.Close())
+	for _, n := range all {
+		soon(t, "seven sockets were opened and one has ended", func() bool {
+			active, _, total := n.server.Hub().Counts()
+			return active == 6 && total == 7
+		})
+	}
+	ended := func() (sum float64) {
+		for _, n := range all {
+			sum += n.metric(t, `signaling_sockets_ended_total{reason="client disconnect"}`)
+		}
+		return sum
+	}
+	soon(t, "a node counts it", func() bool { return ended() > 0 })
+	require.Equal(t, 1.0, ended(), "one node counts what all apply")
 	soon(t, "the first node has taken a snapshot", func() bool { return all[0].metric(t, "signaling_cluster_snapshot_bytes") > 100 })
 	require.Negative(t, all[1].metric(t, "signaling_cluster_snapshot_bytes"))
 	for _, n := range all {

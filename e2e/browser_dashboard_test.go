@@ -299,7 +299,9 @@ func TestTheDashboardsFiguresAreRight(t *testing.T) {
 			const meter = new Meter();
 			const [first, second, third, , both, , alone] = [reading(0, "a", 100), reading(2000, "b", 5), reading(10000, "a", 110), reading(12000, "b", 25), reading(14000, "a", 114), reading(16000, "b", 25), reading(60000, "a", 200)]
 				.map((each) => meter.sample(each));
-			return first.accepted === undefined && first.memory === 100 && second.accepted === undefined && second.memory === 200 && second.connections === 7
+			const lost = meter.sample(reading(61000, "b", 30)).memory === 200
+				&& meter.sample({ ...reading(62000, "a", 201), cluster: { nodes: [{ name: "a", lost: false }, { name: "b", lost: true }] } }).memory === 100;
+			return lost && first.accepted === undefined && first.memory === 100 && second.accepted === undefined && second.memory === 200 && second.connections === 7
 				&& third.accepted === 1 && third.p50 === 0.5 && both.accepted === 3 && alone.accepted === undefined && alone.memory === 100 && meter.nodes.join() === "a";
 		}`,
 	} {

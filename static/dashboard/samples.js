@@ -29,8 +29,9 @@ export class Meter {
     const name = nodeOf(reading.metrics);
     const readings = this.#nodes.get(name)?.readings ?? [];
     this.#nodes.set(name, measure(readings, reading, Boolean(name)));
+    const lost = reading.cluster?.nodes.filter((node) => node.lost).map((node) => node.name) ?? [];
     for (const [other, { time }] of this.#nodes) {
-      if (other !== name && (!name || reading.time - time > CLUSTER_SPAN)) this.#nodes.delete(other);
+      if (other !== name && (!name || lost.includes(other) || reading.time - time > CLUSTER_SPAN)) this.#nodes.delete(other);
     }
     const nodes = [...this.#nodes.values()];
     return { ...gauges(reading), ...memory(nodes), ...rates(nodes), ...latencies(nodes) };
