@@ -100,8 +100,6 @@ func (c *caller) call(ctx context.Context, pause time.Duration) {
 // storm lets pairs call each other while faults does harm, and requires that all that was
 // accepted has arrived, once and in order.
 func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(ctx context.Context)) {
-	ctx, cancel := context.WithTimeout(t.Context(), lasts)
-	defer cancel()
 	var listening, calling sync.WaitGroup
 	var all []*caller
 	for i := range pairs {
@@ -110,9 +108,11 @@ func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(c
 			one := newCaller(t, c.url, room)
 			all = append(all, one)
 			listening.Go(one.listen)
-			require.NoError(t, one.Join(ctx, room, "user"))
+			require.NoError(t, one.Join(t.Context(), room, "user"))
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	defer cancel()
 	for _, one := range all {
 		calling.Go(func() { one.call(ctx, 20*time.Millisecond) })
 	}

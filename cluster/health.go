@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +47,11 @@ func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) (
 	if p := h.peers[record.Node]; p != nil && !p.isLost && !saysOfNodes(record) {
 		return nil, nil
 	}
-	for _, n := range nodes() {
+	all := nodes()
+	maps.DeleteFunc(h.peers, func(name string, _ *peer) bool {
+		return !slices.ContainsFunc(all, func(n machine.NodeInfo) bool { return n.Name == name })
+	})
+	for _, n := range all {
 		p := h.peers[n.Name]
 		if p == nil {
 			p = &peer{missed: make(map[string]int)}

@@ -17,6 +17,9 @@ import (
 // beat is how often a node says that it lives. The log counts time by it.
 const beat = time.Second
 
+// forgetAfter is for how long a node is lost before the state forgets it, by the time of the log.
+const forgetAfter = time.Hour
+
 // ErrVersion: another version has written the record or the snapshot, and this version does not
 // know its form.
 var ErrVersion = errors.New("machine: another version has written this, and this version cannot read it")
@@ -52,6 +55,7 @@ type node struct {
 	beats  uint64 // how often it has said that it lives
 	losses uint64 // how often it was lost
 	isLost bool
+	lostAt time.Duration // when it was lost last, by the time of the log
 }
 
 // beaten says what the log had counted by beats when this process applied the last one.
@@ -106,13 +110,14 @@ type Result struct {
 // Apply applies a record, and calls done with the place and the result of each command, unless
 // the record was applied before. It reports whether it was new.
 //
-// A record of a node that did not know yet that it was lost comes late: clients may have repeated
+// A record of a node that did not know yet that it was lost, or forgotten, comes late: clients may have repeated
 // at other nodes what they asked for there. So its commands change nothing, and their error is
 // ErrNotReady. But what it says about nodes holds.
 func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew bool) {
 	n := r.nodes[rec.Node]
+	isUnknown := n == nil
 	switch {
-	case n == nil:
+	case isUnknown:
 		n = new(node)
 		r.nodes[rec.Node] = n
 		r.join(n, rec.Life)
@@ -122,7 +127,7 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 		r.Hub.DetachNode(rec.Node) // what its last life has served is not served any more
 		r.join(n, rec.Life)
 	}
-	isLate := rec.Losses != n.losses
+	isLate := rec.Losses != n.losses || isUnknown && rec.Number > 1
 	n.number, n.isLost = rec.Number, false
 	r.Hub.Heard()
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
@@ -163,7 +168,7 @@ func (r *Replica) apply(by string, c *Command) (result Result) {
 }
 
 // live notes that a node lives. The log counts a beat of time with the first of the nodes that
-// live, by their names.
+// live, by their names. Then it forgets the nodes that were lost long ago.
 func (r *Replica) live(name string) {
 	r.nodes[name].beats++
 	for other, n := range r.nodes {
@@ -171,6 +176,7 @@ func (r *Replica) live(name string) {
 			return
 		}
 	}
+	maps.DeleteFunc(r.nodes, func(_ string, n *node) bool { return n.isLost && r.counted-n.lostAt > forgetAfter })
 	r.counted += beat
 	r.count(r.counted)
 	r.beaten.Store(&beaten{r.counted, time.Now()})
@@ -185,6 +191,7 @@ func (r *Replica) lose(name, by string, beats uint64) {
 	}
 	n.isLost = true
 	n.losses++
+	n.lostAt = r.counted
 	r.Hub.DetachNode(name)
 }
 
@@ -236,6 +243,7 @@ func (r *Replica) Snapshot() *Snapshot {
 		b = binary.AppendUvarint(b, n.beats)
 		b = binary.AppendUvarint(b, n.losses)
 		b = wire.AppendBool(b, n.isLost)
+		b = binary.AppendVarint(b, int64(n.lostAt))
 	}
 	rooms := r.Rooms.AppendSnapshot(make([]byte, 0, r.roomsBytes))
 	r.roomsBytes = len(rooms) * 9 / 8
@@ -275,7 +283,7 @@ func (r *Replica) Restore(snapshot []byte) error {
 	r.joins = from.Uvarint()
 	for range from.Count() {
 		name := from.Text()
-		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool()}
+		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool(), time.Duration(from.Varint())}
 	}
 	hub, rooms := from.Bytes(), from.Bytes()
 	if err := from.End(); err != nil {

@@ -261,6 +261,30 @@ func TestTheLogCountsTime(t *testing.T) {
 	})
 }
 
+// A node that was lost for an hour is forgotten. What it then appends comes late, like all that it
+// appends before it knows its loss.
+func TestANodeThatIsLostForLongIsForgotten(t *testing.T) {
+	r, numbers := newReplica(), map[string]uint64{}
+	add := func(node string, command machine.Command) []string {
+		numbers[node]++
+		return apply(r, machine.Record{Node: node, Life: 1, Number: numbers[node], Commands: []machine.Command{command}})
+	}
+	lives := machine.Command{Node: &machine.NodeCommand{}}
+	add("n1", lives)
+	add("n2", lives)
+	add("n1", machine.Command{Node: &machine.NodeCommand{Lost: "n2", Beat: 1}})
+	for range 3601 {
+		add("n1", lives)
+	}
+	require.Len(t, r.Nodes(), 2)
+	add("n1", lives)
+	require.Len(t, r.Nodes(), 1)
+
+	require.Contains(t, add("n2", machine.Command{})[0], machine.ErrNotReady.Error())
+	require.Contains(t, add("n2", machine.Command{})[0], "<nil>")
+	require.Len(t, r.Nodes(), 2)
+}
+
 // What a node appends that does not know that it was lost comes late: its clients may have asked
 // other nodes for the same. What it appends when it knows holds.
 func TestARecordOfANodeThatDoesNotKnowItsLossChangesNothing(t *testing.T) {

@@ -175,9 +175,24 @@ func (e *Engine) Prepare(ctx context.Context) error {
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return fmt.Errorf("making the stream %s: %w", e.stream(), err)
 	}
+	if err := e.checkReplicas(ctx); err != nil {
+		return err
+	}
 	_, err = e.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: e.bucket(), Storage: jetstream.FileStorage, Replicas: e.options.Replicas})
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 		return fmt.Errorf("making the object store %s: %w", e.bucket(), err)
+	}
+	return nil
+}
+
+// checkReplicas warns if the log is kept by another number of servers than the options say.
+func (e *Engine) checkReplicas(ctx context.Context) error {
+	stream, err := e.js.Stream(ctx, e.stream())
+	if err != nil {
+		return err
+	}
+	if has := stream.CachedInfo().Config.Replicas; has != e.options.Replicas {
+		e.options.Logger.Warn("the log is kept by another number of NATS servers than CLUSTER_REPLICAS says: change it with the tools of NATS", "stream", e.stream(), "has", has, "wanted", e.options.Replicas)
 	}
 	return nil
 }
