@@ -14,8 +14,9 @@ import (
 	"signaling-server/sse"
 )
 
-// beat is how often a node says that it lives. The log counts time by it.
-const beat = time.Second
+// beatless is how long the log counts on while no node says that it lives. Each node says so
+// once a second.
+const beatless = 2 * time.Second
 
 // forgetAfter is for how long a node is lost before the state forgets it, by the time of the log.
 const forgetAfter = time.Hour
@@ -27,15 +28,14 @@ var ErrVersion = errors.New("machine: another version has written this, and this
 // Replica is a state that changes only by the records of a log. Replicas that apply the same
 // records in the same order are equal, byte by byte: see [Replica.AppendSnapshot].
 //
-// Only one goroutine may call its methods, except Elapsed and Reckon, which any goroutine may call. The
-// parts of the state call Now and NewID while a record is applied.
+// Only one goroutine may call its methods, except Elapsed and Reckon, which any goroutine may
+// call. The parts of the state call Now and NewID while a record is applied.
 type Replica struct {
 	*Machine
 
 	nodes   map[string]*node // that ever appended something and are not forgotten
 	joins   uint64           // how many lives of nodes there were
-	counted time.Duration    // by beats
-	elapsed atomic.Int64     // the same, with what nodes have measured since the last beat
+	elapsed atomic.Int64     // as the log counts it; any goroutine may read it
 
 	beaten atomic.Pointer[beaten] // nil: this process has applied no beat
 
@@ -58,9 +58,9 @@ type node struct {
 	lostAt time.Duration // when it was lost last, by the time of the log
 }
 
-// beaten says what the log had counted by beats when this process applied the last one.
+// beaten says what this process reckoned when it last applied that a node lives.
 type beaten struct {
-	counted time.Duration
+	elapsed time.Duration
 	at      time.Time
 }
 
@@ -75,19 +75,14 @@ func (r *Replica) Now() time.Time { return r.at }
 func (r *Replica) Elapsed() time.Duration { return time.Duration(r.elapsed.Load()) }
 
 // Reckon returns the time that the log will have counted when a record of this moment is applied,
-// for [Record]. Beyond the last beat that this process has applied, it is by this process's clock,
-// but not more than a beat. Any goroutine may call it.
+// for [Record]. This process measures it while it hears that nodes live. Without that, the time
+// stands still soon. Any goroutine may call Reckon.
 func (r *Replica) Reckon() time.Duration {
 	last := r.beaten.Load()
 	if last == nil {
-		return 0
+		return r.Elapsed()
 	}
-	return last.counted + min(time.Since(last.at), beat)
-}
-
-// count counts a time. It never goes back: another node may have counted more.
-func (r *Replica) count(elapsed time.Duration) {
-	r.elapsed.Store(max(r.elapsed.Load(), int64(elapsed)))
+	return last.elapsed + min(time.Since(last.at), beatless)
 }
 
 // NewID returns an ID that no other call returns, and that looks like that of
@@ -131,7 +126,7 @@ func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew
 	n.number, n.isLost = rec.Number, false
 	r.Hub.Heard()
 	r.at, r.seed, r.ids = rec.At.UTC(), rec.Seed, 0
-	r.count(rec.Elapsed)
+	r.elapsed.Store(max(r.elapsed.Load(), int64(rec.Elapsed))) // another node may have counted more
 	for i := range rec.Commands {
 		c, result := &rec.Commands[i], Result{Err: ErrNotReady}
 		if !isLate || c.Node != nil {
@@ -167,19 +162,12 @@ func (r *Replica) apply(by string, c *Command) (result Result) {
 	return result
 }
 
-// live notes that a node lives. The log counts a beat of time with the first of the nodes that
-// live, by their names. Then it forgets the nodes that were lost long ago.
+// live notes that a node lives. Then this process goes on measuring the time, unless another has
+// measured more. The nodes that were lost long ago are forgotten.
 func (r *Replica) live(name string) {
 	r.nodes[name].beats++
-	for other, n := range r.nodes {
-		if other < name && !n.isLost {
-			return
-		}
-	}
-	maps.DeleteFunc(r.nodes, func(_ string, n *node) bool { return n.isLost && r.counted-n.lostAt > forgetAfter })
-	r.counted += beat
-	r.count(r.counted)
-	r.beaten.Store(&beaten{r.counted, time.Now()})
+	r.beaten.Store(&beaten{max(r.Reckon(), r.Elapsed()), time.Now()})
+	maps.DeleteFunc(r.nodes, func(_ string, n *node) bool { return n.isLost && r.Elapsed()-n.lostAt > forgetAfter })
 }
 
 // lose notes that a node is lost, unless it has given a sign of life that the node does not know
@@ -191,7 +179,7 @@ func (r *Replica) lose(name, by string, beats uint64) {
 	}
 	n.isLost = true
 	n.losses++
-	n.lostAt = r.counted
+	n.lostAt = r.Elapsed()
 	r.Hub.DetachNode(name)
 }
 
@@ -230,8 +218,7 @@ type Snapshot struct {
 
 // Snapshot returns the state. Nothing may be applied meanwhile.
 func (r *Replica) Snapshot() *Snapshot {
-	b := binary.AppendVarint([]byte{formatVersion}, int64(r.counted))
-	b = binary.AppendVarint(b, r.elapsed.Load())
+	b := binary.AppendVarint([]byte{formatVersion}, r.elapsed.Load())
 	b = binary.AppendUvarint(b, r.joins)
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
@@ -278,7 +265,6 @@ func (r *Replica) Restore(snapshot []byte) error {
 		return ErrVersion
 	}
 	from := wire.NewReader(snapshot[1:])
-	r.counted = time.Duration(from.Varint())
 	r.elapsed.Store(from.Varint())
 	r.joins = from.Uvarint()
 	for range from.Count() {
