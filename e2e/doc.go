@@ -14,8 +14,9 @@
 //	group     proves                                             needs            takes
 //	browser_  the browser client and the pages work in each      Chromium, npm,   180 s
 //	          browser, and withstand attacks                     Firefox, WebKit
-//	cluster_  three nodes are one server whichever node, NATS    Chromium         130 s
-//	          server or link fails; a call goes on
+//	cluster_  three nodes are one server by each rule of the     Chromium         130 s
+//	          protocol, and whichever node, NATS server or
+//	          link fails; a call goes on
 //	flood_    an attacker takes no more than its share of        Linux, 12,000    170 s
 //	          memory, sockets and time; a school gets all        open files
 //	          that it needs

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	builtServer.remove()
 	leanServer.remove()
 	builtNATS.remove()
+	builtConformance.remove()
 	builtBot.remove()
 	webTools.remove()
 	nodes.remove()
