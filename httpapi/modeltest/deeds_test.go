@@ -43,7 +43,8 @@ var deeds = []deed{
 	{"look at the monitoring", 1, always, (*machine).look},
 	{"read again", 4, isSilent, (*machine).uncover},
 	{"stop a node", 1, canStopNode, (*machine).stopNode},
-	{"start a node", 2, canStartNode, (*machine).startNode},
+	{"kill a node", 1, canStopNode, (*machine).killNode},
+	{"start a node", 3, canStartNode, (*machine).startNode},
 }
 
 func always(*machine, *modelClient) bool          { return true }
@@ -173,7 +174,7 @@ func allThatHappens(nodes int) (all []string) {
 	add("hears user-disconnected ", "left, client disconnect, transport close") // "slow consumer" is rare: a client must read nothing for a write time-out and a whole resume window
 	add("", "cannot resume, is missed by stream")
 	if nodes > 1 {
-		add("", "stops a node, starts a node")
+		add("", "stops a node, kills a node, starts a node, takes a node for lost")
 	} else {
 		add("", "reads the rest, is answered 503 shutting-down, hears disconnected draining")
 	}

@@ -27,8 +27,8 @@ func TestTheServerDoesWhatTheOraclePredicts(t *testing.T) {
 }
 
 // The same clients reach three nodes that share a log: each of their requests goes to the next
-// node. The oracle predicts the same. Not the whole server stops, but now and then a node, whose
-// clients go on at the others.
+// node. The oracle predicts the same. Now and then a node stops or is killed, and its clients go
+// on at the others.
 func TestThreeNodesDoWhatTheOraclePredicts(t *testing.T) {
 	setDefault(t, "rapid.checks", "40")
 	compare(t, 3)
@@ -204,6 +204,7 @@ func (m *machine) pass(d time.Duration) {
 		m.server.takeTouched()
 		time.Sleep(time.Until(tick) + offBeat)
 		synctest.Wait()
+		m.noteLoss(tick)
 		m.oracle.elapse(tick)
 		m.oracle.tick(m.server.takeTouched())
 		for _, l := range m.lines {
@@ -221,5 +222,6 @@ func (m *machine) pass(d time.Duration) {
 	}
 	time.Sleep(time.Until(until))
 	synctest.Wait()
+	m.noteLoss(until)
 	m.oracle.elapse(until)
 }

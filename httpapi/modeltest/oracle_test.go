@@ -21,6 +21,8 @@ type oracle struct {
 	sockets    []*oracleSocket // the sockets that live, oldest first
 	overflowed []*oracleSocket // the sockets that an overflow ended, and whose rooms do not know yet
 	draining   bool
+	lostNow    *modelNode    // it is lost in the moment of this tick; nil: there is none
+	killed     *modelNode    // the others do not know yet that it is gone; nil: there is none
 	rooms      []*oracleRoom // oldest first
 	opened     int           // how many sockets were ever opened
 	founded    int           // how many rooms there ever were
@@ -42,6 +44,7 @@ type oracleSocket struct {
 	ended           bool
 
 	reader      *oracleReader // the open stream or poll, or nil
+	node        *modelNode    // of the latest reader
 	transport   sse.Transport // the kind of the latest reader
 	unreadSince time.Time
 	away        bool
@@ -56,11 +59,13 @@ type oracleSocket struct {
 // oracleReader is a stream or a poll.
 type oracleReader struct {
 	transport sse.Transport
+	node      *modelNode // that serves it
 	position  int
 	said      []saying // what the client must have received since the last comparison
 	over      bool     // nothing more may arrive
 
 	silent     bool      // the client reads nothing, but keeps its connection
+	dead       bool      // its node was killed, and the others do not know yet; it is silent, too
 	stuckAt    time.Time // when the server began to write to a silent client
 	lastWrite  time.Time // the last write to a stream
 	lastBeat   time.Time // the last heartbeat after the first
@@ -157,7 +162,7 @@ func (o *oracle) confirm(s *oracleSocket, position int) {
 
 func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed bool) {
 	o.hear(s)
-	s.reader, s.transport = r, r.transport
+	s.reader, s.transport, s.node = r, r.transport, r.node
 	s.away, s.stalled = false, false
 	r.position = position
 	r.until = o.now.Add(r.wait)
@@ -382,6 +387,16 @@ func (o *oracle) detach(s *oracleSocket) {
 	s.unreadSince = o.now
 }
 
+// lose ends the readers of a node that was killed.
+func (o *oracle) lose() {
+	o.killed = nil
+	for _, s := range o.sockets {
+		if s.reader != nil && s.reader.dead {
+			o.detach(s)
+		}
+	}
+}
+
 // readAgain makes a silent client read again.
 func (o *oracle) readAgain(s *oracleSocket) {
 	r := s.reader
@@ -444,8 +459,12 @@ func (o *oracle) tick(first []string) {
 		}
 	}
 	for _, s := range slices.Clone(o.sockets) {
+		if s.node == o.lostNow && !slices.Contains(first, s.id) {
+			continue // chance decides whether the other nodes knew in this tick that its node is lost
+		}
 		o.lookAfter(s)
 	}
+	o.lostNow = nil
 	o.settle()
 }
 
@@ -510,6 +529,9 @@ func (o *oracle) miss(s *oracleSocket, arrived int) {
 // resume window.
 func (o *oracle) lookAfter(s *oracleSocket) {
 	unread := o.now.Sub(s.unreadSince)
+	if s.node == o.killed { // the others leave it to that node for a second
+		unread -= time.Second
+	}
 	switch {
 	case s.ended || s.reader != nil:
 	case unread >= o.options.ResumeWindow && s.stalled:
@@ -527,7 +549,7 @@ func (o *oracle) lookAfter(s *oracleSocket) {
 func (o *oracle) elapse(until time.Time) {
 	for _, s := range o.sockets {
 		switch r := s.reader; {
-		case r == nil:
+		case r == nil || r.dead:
 		case r.silent && !r.stuckAt.IsZero() && !r.stuckAt.Add(o.options.WriteTimeout).After(until):
 			o.now = r.stuckAt.Add(o.options.WriteTimeout)
 			o.finish(s, nil)

@@ -134,9 +134,9 @@ func (m *machine) read(c *modelClient, w way, s *oracleSocket, position int) {
 	m.did(c, situation(s)+" by "+string(w.reader.transport))
 	m.oracle.now = time.Now()
 	// The new request waits until its node gives up the old connection.
-	waits := s != nil && s.reader != nil && s.reader.silent && c.line.node == m.server.next()
+	waits := s != nil && s.reader != nil && s.reader.silent && !s.reader.dead && c.line.node == m.server.next()
 	l := m.server.ask(w.request)
-	l.client, l.reader = c, w.reader
+	l.client, l.reader, w.reader.node = c, w.reader, l.node
 	m.lines = append(m.lines, l)
 	settle()
 
@@ -253,6 +253,11 @@ func (m *machine) abandon(l *line) {
 	if l.socket.reader == l.reader {
 		m.oracle.detach(l.socket)
 	}
+	m.forget(l)
+}
+
+// forget forgets a request for events whose connection is broken.
+func (m *machine) forget(l *line) {
 	m.lines = slices.DeleteFunc(m.lines, func(other *line) bool { return other == l })
 	if l.client.line == l {
 		l.client.line = nil

@@ -6,9 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	commands "signaling-server/machine"
 )
 
-// Nodes are replaced one by one while clients go on. The first node stays, because it observes
+// Nodes stop, fail and start again, one at a time, while clients go on. The first node stays, because it observes
 // for the oracle.
 
 func canStopNode(m *machine, _ *modelClient) bool {
@@ -58,13 +60,59 @@ func (m *machine) stopNode(c *modelClient) {
 	m.settle()
 }
 
+// killNode ends a node as kill -9 does. Its sockets count as read until the others take the node
+// for lost, or until it starts again.
+func (m *machine) killNode(c *modelClient) {
+	n := m.server.nodes[rapid.IntRange(1, len(m.server.nodes)-1).Draw(m.t, "node")]
+	m.pass(300 * time.Millisecond) // until the others know what was written
+	m.did(c, "kills a node")
+	n.isStopped, m.oracle.killed, n.heard = true, n, uint64(len(m.server.log.Records(0)))
+	n.link.SetCut(true)
+	for _, l := range slices.Clone(m.lines) {
+		if l.node == n && !l.reader.over {
+			l.reader.silent, l.reader.dead = true, true
+			l.hangUp()
+			m.forget(l)
+		}
+	}
+	n.stop()
+	m.settle()
+}
+
+// noteLoss makes the oracle detach what a killed node has served, when the log says that the node
+// is lost or has started again. The log is known until a moment.
+func (m *machine) noteLoss(until time.Time) {
+	n := m.oracle.killed
+	if n == nil {
+		return
+	}
+	for _, text := range m.server.log.Records(n.heard) {
+		n.heard++
+		record, err := commands.ReadRecord(text)
+		require.NoError(m.t, err)
+		tells := func(c commands.Command) bool { return c.Node != nil && c.Node.Lost == n.name }
+		if record.Node != n.name && !slices.ContainsFunc(record.Commands, tells) {
+			continue
+		}
+		m.tally.count("takes a node for lost")
+		m.oracle.now = record.At
+		m.oracle.lose()
+		if record.At.Equal(until) {
+			m.oracle.lostNow = n
+		}
+		return
+	}
+}
+
 // startNode starts the node again that is stopped. It looks after its sockets at the same
 // moments as the others, and serves when it has heard what time the log has.
 func (m *machine) startNode(c *modelClient) {
 	m.did(c, "starts a node")
 	every := m.oracle.tickInterval()
 	tick := m.started.Add((time.Since(m.started)/every + 1) * every)
-	n := m.stopped()
+	at := slices.Index(m.server.nodes, m.stopped())
+	n := &modelNode{name: m.server.nodes[at].name, isStopped: true}
+	m.server.nodes[at] = n
 	m.server.start(m.t, n, time.Until(tick))
 	const beat = time.Second
 	m.pass(time.Until(tick) + beat + joining)

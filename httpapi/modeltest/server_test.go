@@ -36,16 +36,18 @@ type modelServer struct {
 	touched []string   // the IDs of the sockets that ended, went away or came back, oldest first
 }
 
-// modelNode is one node of the server.
+// modelNode is one node of the server, from its start to its end.
 type modelNode struct {
 	name string
 
 	// set by start
 	*network
 	hub  *sse.Hub
+	link *clustertest.Link // nil: there is one node
 	stop func()
 
-	isStopped bool // no connection leads to it
+	isStopped bool   // no connection leads to it
+	heard     uint64 // if it is killed: the last record that was searched for the news of that
 }
 
 // startModelServer starts a server of so many nodes. It stops at the end of the check.
@@ -80,7 +82,8 @@ func (s *modelServer) start(t *rapid.T, n *modelNode, after time.Duration) {
 	if s.log != nil {
 		times := cluster.DefaultTimes()
 		times.Gather = 0 // so that all happens when the oracle says
-		parts.Cluster = &cluster.Options{Name: n.name, Engine: &clustertest.Link{Engine: s.log}, Times: times}
+		n.link = &clustertest.Link{Engine: s.log}
+		parts.Cluster = &cluster.Options{Name: n.name, Engine: n.link, Times: times}
 	}
 	joined, err := signaling.Join(parts)
 	require.NoError(t, err)

@@ -35,6 +35,13 @@ func NewEngine() *Engine {
 // SetDown takes the engine away from all nodes, or brings it back.
 func (e *Engine) SetDown(isDown bool) { e.isDown.Store(isDown) }
 
+// Records returns the records of the log after a sequence.
+func (e *Engine) Records(after uint64) [][]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.records[after:]
+}
+
 // Forgotten returns the sequence before which the log has forgotten all.
 func (e *Engine) Forgotten() uint64 {
 	e.mu.Lock()
