@@ -387,6 +387,25 @@ test.describe("a node that is not ready sends its clients to another:", soon, ()
     assert.deepEqual(server.sent().map(({ type }) => type).filter((type) => type !== "heartbeat"), ["join-room", "ping"]);
   });
 
+  // The other nodes learn of it in 5 s, and then the resume window of 10 s begins.
+  test("a poll leaves a node that answers nothing more within 14 s", soon, async (t) => {
+    t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 1e12 });
+    let polls = 0;
+    const server = await startServer(t, {
+      read: (response, { url }) => {
+        if (!url.startsWith("/events/poll")) return response.writeHead(403).end() ?? true;
+        const hello = { type: "connected", socketId: "id-1", token: "token-1", resumed: false, heartbeatInterval: 10_000, resumeWindow: 10_000 };
+        if (++polls !== 3) answerJSON(response, { events: polls === 1 ? [hello] : [{ type: "pong", timestamp: 1 }], lastEventId: "token-1.0" });
+        return true;
+      },
+    });
+    const socket = open(t, server.url);
+    await connected(socket);
+    await until(() => polls === 3);
+    t.mock.timers.tick(14_000);
+    await until(() => polls > 3);
+  });
+
   // A proxy may answer in place of a node that was killed. That says nothing about streams.
   test("one answer of a proxy changes no way to read", soon, async (t) => {
     const answers = [];

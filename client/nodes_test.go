@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/client"
+	"signaling-server/cluster"
 	"signaling-server/sse"
 )
 
@@ -169,4 +170,10 @@ func TestASourceWaitsAsLongAsTheServerSays(t *testing.T) {
 	require.Equal(t, append([]time.Duration{0}, slices.Repeat([]time.Duration{time.Second}, 7)...), waits)
 	waits = client.PausesAfter(io.ErrUnexpectedEOF, 8)
 	require.Greater(t, waits[7], 5*time.Second)
+}
+
+// A node that answers nothing more is lost for the others after a while. From then on the
+// resume window runs. The client must have left the node by then.
+func TestAPollLeavesADeadNodeInTime(t *testing.T) {
+	require.Less(t, client.PollPatience+time.Second, cluster.DefaultTimes().LostAfter+sse.DefaultOptions().ResumeWindow)
 }

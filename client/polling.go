@@ -13,9 +13,12 @@ import (
 )
 
 const (
-	pollWait    = 15 * time.Second // how long the server may wait for events; with a resume window less than 30 s, in case a proxy keeps the poll
-	pollMargin  = 10 * time.Second // how long a poll and its answer may travel
-	maxPollSize = 64 << 20         // bytes of an answer
+	// pollWait is how long the server may wait for events, and pollMargin how long a poll and its
+	// answer may travel. If a node answers nothing more, the others learn of it in 5 s, and then
+	// the resume window begins: both together must be shorter.
+	pollWait    = 10 * time.Second
+	pollMargin  = 3 * time.Second
+	maxPollSize = 64 << 20 // bytes of an answer
 )
 
 // polling is a source that makes one long poll after the other.

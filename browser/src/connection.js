@@ -9,7 +9,8 @@ import { backoff, pause, within } from "./pause.js";
 import { takeSlot } from "./slots.js";
 
 const FIRST_WORD = 4000; // ms until a stream must bring its first event
-const ANSWER = 15_000; // ms until a poll must be answered; it asks the server to wait 10 s at most
+const ANSWER = 13_000; // ms until a poll must be answered; it asks the server to wait 10 s at most. Of a node
+// that answers nothing more, the other nodes learn in 5 s, and then the resume window begins
 const SOON = 2000; // ms that the start of a stream lasts; a proxy may let that through, and hold back the rest
 const SHORT_POLLS = 400; // ms between the polls of a tab without a slot (see slots.js)
 

@@ -131,7 +131,7 @@ export class Sender {
       }
 
       const { status, type } = problem;
-      const ours = !/blank|unreachable/.test(type); // not that of a proxy
+      const ours = !/blank|reach/.test(type); // not that of a proxy
       const unknown = status === 504 || !ours && !/^4/.test(status);
       unsure ||= unknown;
       if (ours && status === 401 && token === this.#token) {
@@ -149,7 +149,7 @@ export class Sender {
         this.#waiting.unshift(...items);
         return;
       }
-      const most = this.#closed ? PARTING_ATTEMPTS : /unreachable|ready|outcome/.test(type) ? Infinity : ATTEMPTS;
+      const most = this.#closed ? PARTING_ATTEMPTS : /reach|ready|known/.test(type) ? Infinity : ATTEMPTS;
       if (!passes || attempt >= most) return this.#reject(items, problem);
       // For the same key the server would repeat its refusal. But only by the key it knows an earlier
       // attempt, which may have arrived.
