@@ -109,6 +109,22 @@ describe("nodes that do not reach each other:", { concurrency: true }, () => {
     }
   }
 
+  test("a proxy that refuses the repeat of a batch does not make its events come twice", soon, async (t) => {
+    const server = await startServer(t, {
+      answer: (response, post, count) => {
+        if (count === 1) lose(response); // when it was accepted
+        else if (post.body.events) response.writeHead(403).end("<!doctype html>");
+        else accept(response, post);
+      },
+    });
+    const socket = open(t, server.url);
+    socket.on("error", () => {});
+    await connected(socket);
+    const sent = [1, 2].map((data) => socket.emitWithAck("signal", { data }));
+    for (const answer of sent) await assert.rejects(answer, { status: 403 });
+    assert.equal(keysOf(server.posts).size, 1);
+  });
+
   // The server would repeat a refusal that it remembers.
   test("after a refusal alone there is a new key", soon, async (t) => {
     const posts = await sendAgainst(t, [tooMany, tooMany], 1);

@@ -1,9 +1,7 @@
 // Makes a client event of the contract from the arguments of emit. What is wrong with the event, the
 // server says.
 
-const RESERVED = /^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/;
 const BARE = /^(leave-room|typing-.*|ping|heartbeat)$/;
-const RELAYED = /^(offer|answer|ice-candidate|signal)$/; // their members arrive as they were given
 
 const isObject = (value) => typeof value === "object" && !Array.isArray(value);
 
@@ -14,7 +12,7 @@ const isObject = (value) => typeof value === "object" && !Array.isArray(value);
  * @param {any} [more]
  */
 export function clientEvent(type, first, userId, more = null) {
-  if (RESERVED.test(type)) throw new Error(`"${type}" is a reserved event name`);
+  if (/^(connect(_error)?|disconnect(ing)?|(new|remove)Listener)$/.test(type)) throw new Error(`"${type}" is a reserved event name`);
   let members = first;
   if (BARE.test(type)) members = { requestId: first?.requestId };
   else if (!isObject(first)) {
@@ -24,7 +22,8 @@ export function clientEvent(type, first, userId, more = null) {
   }
   const event = { ...members, type };
   for (const name in event) {
-    const isText = name === "target" || !RELAYED.test(type);
+    // The members of these arrive as they were given.
+    const isText = name === "target" || !/^(offer|answer|ice-candidate|signal)$/.test(type);
     if (isText && /^[bn]/.test(typeof event[name])) event[name] += ""; // a number, bigint or boolean
   }
   return event;

@@ -143,14 +143,15 @@ export class Sender {
       if (ours || this.#closed || this.connection.brokenSince || this.connection.worksSince > began) this.#failingSince = 0;
       else if (Date.now() - TROUBLE > (this.#failingSince ||= began)) this.connection.tell.failed(problem);
       const passes = unknown || status === 503 || status === 429 && !/overflow/.test(type);
-      if (!passes && !single) {
+      if (!passes && !single && (ours || !unsure)) {
         // A proxy may block batches, or the server cannot read one event. Single events go through.
         this.#maxBatch = 1;
         this.#waiting.unshift(...items);
         return;
       }
-      const most = this.#closed ? PARTING_ATTEMPTS : /reach|ready|known/.test(type) ? Infinity : ATTEMPTS;
-      if (!passes || attempt >= most) return this.#reject(items, problem);
+      if (!passes || attempt >= (this.#closed ? PARTING_ATTEMPTS : /reach|ready|outcome/.test(type) ? Infinity : ATTEMPTS)) {
+        return this.#reject(items, problem);
+      }
       // For the same key the server would repeat its refusal. But only by the key it knows an earlier
       // attempt, which may have arrived.
       if (!unsure) key = ++this.#keys;
