@@ -23,14 +23,15 @@ import (
 // builtServer is the program under test. The first test that needs it builds it.
 var builtServer = binary{folder: "..", program: "./cmd/signaling-server"}
 
-// leanServer is the same program without the race detector. It is for tests that
-// measure memory or processor time: the detector takes several times as much of both.
+// leanServer is the same program as a release has it, without the race detector. It is for
+// tests that measure memory or processor time: the detector takes several times as much of
+// both.
 var leanServer = binary{folder: "..", program: "./cmd/signaling-server", lean: true}
 
 // binary is a program that is built once, with the race detector if the tests have it.
 type binary struct {
 	folder, program string // the folder of its module, and its package
-	lean            bool   // it is never built with the race detector
+	lean            bool   // it is built as a release is
 
 	once sync.Once
 	dir  string
@@ -44,13 +45,16 @@ func (b *binary) build() (string, error) {
 			return
 		}
 		b.path = filepath.Join(b.dir, "program")
-		args := []string{"build", "-o", b.path}
-		if testsLookForRaces() && !b.lean {
-			args = append(args, "-race")
+		command := exec.Command("go", "build", "-o", b.path)
+		command.Dir, command.Stderr = b.folder, os.Stderr
+		switch {
+		case b.lean: // so Go compiles only once for this and for the test of releases
+			command.Args = append(command.Args, "-trimpath")
+			command.Env = append(os.Environ(), "CGO_ENABLED=0")
+		case testsLookForRaces():
+			command.Args = append(command.Args, "-race")
 		}
-		command := exec.Command("go", append(args, b.program)...)
-		command.Dir = b.folder
-		command.Stderr = os.Stderr
+		command.Args = append(command.Args, b.program)
 		b.err = command.Run()
 	})
 	return b.path, b.err
