@@ -102,11 +102,14 @@ func TestTheClientRunsInNode(t *testing.T) {
 	t.Log(string(output))
 }
 
+// esbuild is the bundler that browser/build.sh uses as well.
+const esbuild = "github.com/evanw/esbuild/cmd/esbuild@v0.28.2"
+
 // A bundler finds the client and its mesh, and the bundle runs.
 func TestTheClientIsBundled(t *testing.T) {
 	takesTurnsBuilding(t)
 	dir := webTools.dir(t)
-	output, err := tool(t, dir, "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2",
+	output, err := tool(t, dir, "go", "run", esbuild,
 		"relay.mjs", "--bundle", "--platform=node", "--format=esm", "--outfile=bundled/relay.mjs").CombinedOutput()
 	require.NoError(t, err, string(output))
 	url := startServer(t)

@@ -118,6 +118,7 @@ const countJoins = `(window.joins = 0, (ask => {
 })(window.fetch), null)`
 
 func TestTheReactExampleHoldsACall(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"development", "production"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := reactExample.dir(t)
@@ -193,6 +194,7 @@ func TestTheReactExampleHoldsACall(t *testing.T) {
 // The hooks follow whatever happens to their components, in the oldest and in the newest
 // React.
 func TestTheHooksForReact(t *testing.T) {
+	t.Parallel()
 	for version, folder := range map[string]*linkedFolder{"18": &oldReact, "19": &reactExample} {
 		t.Run(version, func(t *testing.T) {
 			dir := folder.dir(t)
@@ -201,7 +203,7 @@ func TestTheHooksForReact(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "hooks.jsx"), page, 0o644))
 			bundle := filepath.Join(t.TempDir(), "hooks.js")
-			output, err := tool(t, dir, "go", "run", "github.com/evanw/esbuild/cmd/esbuild@v0.28.2", "hooks.jsx", "--bundle",
+			output, err := tool(t, dir, "go", "run", esbuild, "hooks.jsx", "--bundle",
 				"--jsx=automatic", "--format=esm", "--preserve-symlinks", `--define:process.env.NODE_ENV="development"`, "--outfile="+bundle).CombinedOutput()
 			require.NoError(t, err, string(output))
 			script, err := os.ReadFile(bundle)
