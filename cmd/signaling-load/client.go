@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,9 +40,10 @@ type client struct {
 	sharesPosts     bool
 	keys            atomic.Int64 // Idempotency-Keys so far
 	receiving       sync.WaitGroup
-	isConnected     bool      // of the goroutine that receives
-	broken          time.Time // of the goroutine that receives: when its stream broke; zero: it has not, or is resumed
-	tries           int       // to resume it
+	isConnected     bool          // of the goroutine that receives
+	broken          time.Time     // of the goroutine that receives: when its stream broke; zero: it has not, or is resumed
+	tries           int           // to resume it
+	silence         time.Duration // of a stream that works, at most; 0: not known
 	isLeaving       atomic.Bool
 
 	holding sync.Mutex
@@ -175,11 +177,14 @@ func (c *client) receiveStreams(stream io.ReadCloser, known chan<- error) error 
 
 // receiveStream takes in the events of one stream. It sends nil to known when the client has
 // its ID.
-func (c *client) receiveStream(stream io.Reader, known chan<- error) error {
+func (c *client) receiveStream(stream io.ReadCloser, known chan<- error) error {
 	events := newFrames(stream)
 	events.sequence = c.sequence.Load()
+	watch := c.watchSilence(stream)
+	defer watch.Stop()
 	for {
 		kind, data, err := events.next()
+		watch.Reset(cmp.Or(c.silence, patience))
 		if err == nil {
 			err = c.take(kind, data, known)
 			c.sequence.Store(events.sequence)
@@ -251,8 +256,9 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 		}
 	case "connected":
 		var event struct {
-			SocketID, Token string
-			Resumed         bool
+			SocketID, Token   string
+			Resumed           bool
+			HeartbeatInterval int64 // milliseconds
 		}
 		if err := json.Unmarshal(data, &event); err != nil {
 			return err
@@ -261,6 +267,7 @@ func (c *client) take(kind, data []byte, known chan<- error) error {
 			c.late = event.Token
 			return nil
 		}
+		c.silence = time.Duration(event.HeartbeatInterval) * time.Millisecond * 5 / 2
 		if c.isConnected && event.Resumed && event.SocketID == c.id {
 			c.hasResumed()
 			return nil

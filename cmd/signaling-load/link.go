@@ -25,6 +25,9 @@ type link interface {
 // patience is how long a request may take: longer than a poll that waits.
 const patience = time.Minute
 
+// repeatAfter is how long the shipped clients wait for the answer to a POST.
+const repeatAfter = 15 * time.Second
+
 // reply is an answer.
 type reply struct {
 	status     int
@@ -66,8 +69,8 @@ func retryAfter(response *http.Response) time.Duration {
 
 // dialer returns a dialer for the next client. If the server is on this machine,
 // clients use sixteen addresses in turn: one address has only 28,000 ports.
-func dialer(server *url.URL) *net.Dialer {
-	d := &net.Dialer{Timeout: patience}
+func dialer(server *url.URL, within time.Duration) *net.Dialer {
+	d := &net.Dialer{Timeout: within}
 	ip := net.ParseIP(server.Hostname()).To4()
 	if manyAddresses && ip != nil && ip.IsLoopback() {
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+addresses.Add(1)%16))}

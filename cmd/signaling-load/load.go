@@ -45,7 +45,7 @@ func newLoad(s settings) *load {
 	}
 	shared := make([]link, s.shared)
 	for i := range shared {
-		shared[i] = l.newLink(i, nil)
+		shared[i] = l.newLink(i, nil, false)
 	}
 	run := strings.ToLower(rand.Text()[:8])
 	for i := range s.clients {
@@ -57,9 +57,9 @@ func newLoad(s settings) *load {
 			load: l, index: i, room: r, place: len(r.members), user: fmt.Sprintf("user-%d", i),
 			joined: make(chan struct{}, 1), arrivals: make(chan struct{}, s.batch),
 		}
-		c.posts = l.newLink(i, c)
+		c.posts = l.newLink(i, c, s.poll && s.netHTTP)
 		if c.incoming = c.posts; !s.netHTTP {
-			c.incoming = l.newLink(i, c)
+			c.incoming = l.newLink(i, c, s.poll)
 		}
 		if s.shared > 0 {
 			c.posts, c.sharesPosts = shared[i%s.shared], true
@@ -77,14 +77,18 @@ func newLoad(s settings) *load {
 }
 
 // newLink returns a link to the server. If it has several nodes, links begin with each of them
-// in turn.
-func (l *load) newLink(i int, of *client) link {
+// in turn. A client that can repeat a request waits less long for its answer, unless it polls.
+func (l *load) newLink(i int, of *client, polls bool) link {
+	within := patience
+	if l.resume && !polls {
+		within = repeatAfter
+	}
 	links := make([]link, len(l.nodes))
 	for j, node := range l.nodes {
 		if l.netHTTP {
-			links[j] = newStandard(node, l.keepAlive)
+			links[j] = newStandard(node, l.keepAlive, within)
 		} else {
-			links[j] = newPlain(node, l.keepAlive)
+			links[j] = newPlain(node, l.keepAlive, within)
 		}
 	}
 	if !l.resume {

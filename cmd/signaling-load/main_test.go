@@ -319,6 +319,7 @@ func TestTheJSONHasItsNames(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("-pid needs Linux")
 	}
+	t.Parallel()
 	url := serve(t, ours(t, server.Parts{SSE: sse.Options{HeartbeatInterval: 300 * time.Millisecond}}).Handler())
 	pid := fmt.Sprintf("-pid=%d", os.Getpid())
 	_, sending, _ := try(t, brief(url, "-json", "-metrics", pid, "-churn=50", "-rest=1ms", "-duration=1200ms")...)

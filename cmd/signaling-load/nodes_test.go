@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -116,6 +117,7 @@ func problem(w http.ResponseWriter, status int, name string) {
 
 // A request that was not accepted, or whose answer is lost, is repeated under its key.
 func TestRequestsAreRepeatedUnderTheirKey(t *testing.T) {
+	t.Parallel()
 	shared := ours(t, server.Parts{}).Handler()
 	var keys sync.Map
 	url := serve(t, spoiled(shared, func(nth int64, w http.ResponseWriter, r *http.Request) bool {
@@ -195,6 +197,7 @@ func TestFaultsOfResumingAreFound(t *testing.T) {
 
 // A run that no node takes ends, and says what to do.
 func TestANodeThatIsNotReadyIsExplained(t *testing.T) {
+	t.Parallel()
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { problem(w, http.StatusServiceUnavailable, "not-ready") }))
 	status, _, stderr := try(t, brief(url+","+url)...)
 	require.Equal(t, 2, status)
@@ -205,6 +208,7 @@ func TestEachProcessIsMeasured(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("-pid needs Linux")
 	}
+	t.Parallel()
 	url := serve(t, ours(t, server.Parts{}).Handler())
 	own := fmt.Sprint(os.Getpid())
 	r := measure(t, brief(url, "-pid", own+","+own, "-engine-pid", own)...)
@@ -219,4 +223,58 @@ func TestEachProcessIsMeasured(t *testing.T) {
 	require.Equal(t, []string{"server", "server", "engine"}, roles)
 	require.InDelta(t, r.Sending.Processes[0].Each+r.Sending.Processes[1].Each, r.Sending.Server, 0.001, "the engine is not counted")
 	require.Empty(t, measure(t, brief(url, "-pid", own)...).Sending.Processes)
+}
+
+// muffled is a connection that may lose all that a stream brings, as if its node were gone from
+// one moment to the next.
+type muffled struct {
+	net.Conn
+	isGone   *atomic.Bool
+	isStream atomic.Bool
+}
+
+func (m *muffled) Read(b []byte) (int, error) {
+	n, err := m.Conn.Read(b)
+	if strings.HasPrefix(string(b[:n]), "GET /events") {
+		m.isStream.Store(true)
+	}
+	return n, err
+}
+
+func (m *muffled) Write(b []byte) (int, error) {
+	if m.isGone.Load() && m.isStream.Load() {
+		return len(b), nil
+	}
+	return m.Conn.Write(b)
+}
+
+// muffling is a listener of such connections.
+type muffling struct {
+	net.Listener
+	isGone atomic.Bool
+}
+
+func (l *muffling) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &muffled{Conn: conn, isGone: &l.isGone}, err
+}
+
+// A stream that is silent for two and a half heartbeats is given up.
+func TestASilentStreamIsResumedElsewhere(t *testing.T) {
+	t.Parallel()
+	shared := ours(t, server.Parts{SSE: sse.Options{HeartbeatInterval: 100 * time.Millisecond}}).Handler()
+	good := newNode(t, shared)
+	silent := httptest.NewUnstartedServer(shared)
+	listener := &muffling{Listener: silent.Listener}
+	silent.Listener = listener
+	silent.Start()
+	t.Cleanup(func() {
+		silent.CloseClientConnections()
+		silent.Close()
+	})
+	time.AfterFunc(200*time.Millisecond, func() { listener.isGone.Store(true) })
+	r := measure(t, brief(good.URL+","+silent.URL, "-rate=500", "-duration=1500ms")...)
+	require.Equal(t, check{Accepted: r.Check.Accepted, Received: r.Check.Accepted}, r.Check)
+	require.Positive(t, r.Resuming.Resumed)
+	require.Equal(t, r.Resuming.Broken, r.Resuming.Resumed)
 }

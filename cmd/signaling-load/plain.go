@@ -21,18 +21,19 @@ type plain struct {
 	dialer    *net.Dialer
 	host      string
 	keepAlive bool
+	within    time.Duration // how long an answer may take
 
 	mu   sync.Mutex
 	conn net.Conn
 	from *bufio.Reader
 }
 
-func newPlain(server *url.URL, keepAlive bool) *plain {
+func newPlain(server *url.URL, keepAlive bool, within time.Duration) *plain {
 	host := server.Host
 	if server.Port() == "" {
 		host = net.JoinHostPort(server.Hostname(), "80")
 	}
-	return &plain{dialer: dialer(server), host: host, keepAlive: keepAlive}
+	return &plain{dialer: dialer(server, within), host: host, keepAlive: keepAlive, within: within}
 }
 
 func (p *plain) do(request []byte) (reply, error) {
@@ -65,7 +66,7 @@ func (p *plain) try(request []byte) (r reply, err error) {
 		}
 		p.from = bufio.NewReaderSize(p.conn, 1024)
 	}
-	if err = p.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err = p.conn.SetDeadline(time.Now().Add(p.within)); err != nil {
 		return r, err
 	}
 	if _, err = p.conn.Write(request); err != nil {
@@ -139,7 +140,7 @@ func (p *plain) stream(request []byte) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := ask(conn, request)
+	response, err := p.ask(conn, request)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -152,8 +153,8 @@ func (p *plain) stream(request []byte) (io.ReadCloser, error) {
 }
 
 // ask sends a request, and reads the header of its answer.
-func ask(conn net.Conn, request []byte) (*http.Response, error) {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+func (p *plain) ask(conn net.Conn, request []byte) (*http.Response, error) {
+	if err := conn.SetDeadline(time.Now().Add(p.within)); err != nil {
 		return nil, err
 	}
 	if _, err := conn.Write(request); err != nil {

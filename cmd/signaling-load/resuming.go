@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,6 +79,16 @@ func (c *client) nextPause() time.Duration {
 	}
 	longest := min(500*time.Millisecond<<min(c.tries-2, 4), 5*time.Second)
 	return longest/2 + rand.N(longest/2)
+}
+
+// watchSilence returns a timer that ends a stream that has been silent for too long, as the shipped
+// clients do: its node has stopped, or the network to it. Without -resume no stream is ended.
+func (c *client) watchSilence(stream io.Closer) *time.Timer {
+	return time.AfterFunc(cmp.Or(c.silence, patience), func() {
+		if c.load.resume {
+			_ = stream.Close()
+		}
+	})
 }
 
 // rest waits, but not if the client leaves.

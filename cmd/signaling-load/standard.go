@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // standard is a link of net/http, for TLS, HTTP/2 and proxies. Its connections are the
@@ -14,17 +15,18 @@ import (
 type standard struct {
 	server    *url.URL
 	transport *http.Transport
+	within    time.Duration // how long an answer may take
 }
 
-func newStandard(server *url.URL, keepAlive bool) *standard {
+func newStandard(server *url.URL, keepAlive bool, within time.Duration) *standard {
 	return &standard{server, &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
-		DialContext:       dialer(server).DialContext,
+		DialContext:       dialer(server, within).DialContext,
 		ForceAttemptHTTP2: true,
 		DisableKeepAlives: !keepAlive,
 		ReadBufferSize:    2048,
 		WriteBufferSize:   2048,
-	}}
+	}, within}
 }
 
 func (l *standard) send(ctx context.Context, request []byte) (*http.Response, error) {
@@ -40,7 +42,7 @@ func (l *standard) send(ctx context.Context, request []byte) (*http.Response, er
 }
 
 func (l *standard) do(request []byte) (r reply, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), l.within)
 	defer cancel()
 	response, err := l.send(ctx, request)
 	if err != nil {
