@@ -178,6 +178,11 @@ func (r *record) text(table string, crowd []*member) string {
 	for _, n := range notes {
 		fmt.Fprintf(&b, "  %4.0fs ── %s\n", n.began.Sub(r.began).Seconds(), n.what)
 	}
+	for _, m := range crowd {
+		for _, loss := range m.client.losses {
+			fmt.Fprintf(&b, "\n%s lost its %s\n", m.name, loss)
+		}
+	}
 	return b.String()
 }
 

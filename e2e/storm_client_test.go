@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ type steadyClient struct {
 	turn      *turn         // whose events count
 	broke     time.Time     // when the last reader ended; zero: a reader has reached the server since
 	gaps      []gap
+	diary     []string // the last things that happened to its readers
+	losses    []string // the diary of each socket that was lost
 }
 
 // gap is how long a client was without a reader that reached the server.
@@ -78,6 +81,15 @@ type turn struct {
 	later  atomic.Int64  // how long the server sends the client away, in milliseconds
 }
 
+// note writes something into the diary, which is short. The caller holds c.mu.
+func (c *steadyClient) note(what string, values ...any) {
+	const lines = 60
+	if len(c.diary) == lines {
+		c.diary = append(c.diary[:0], c.diary[lines/2:]...)
+	}
+	c.diary = append(c.diary, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(what, values...))
+}
+
 // read reads the socket's events until ctx is done.
 func (c *steadyClient) read(ctx context.Context) {
 	var turns sync.WaitGroup
@@ -99,6 +111,7 @@ func (c *steadyClient) read(ctx context.Context) {
 			if c.broke.IsZero() {
 				c.broke = time.Now()
 			}
+			c.note("no reader any more")
 			c.mu.Unlock()
 			if failures++; t.heard.Load() {
 				failures = 0
@@ -122,11 +135,16 @@ func (c *steadyClient) begin(ctx context.Context, turns *sync.WaitGroup) *turn {
 		defer cancel()
 		for again := true; again; again = t.polls && c.isReadBy(t) && ctx.Err() == nil {
 			var err error
+			kind, began := "stream", time.Now()
 			if t.polls {
+				kind = "poll"
 				err = c.poll(ctx, t)
 			} else {
 				err = c.stream(ctx, t)
 			}
+			c.mu.Lock()
+			c.note("a %s has ended after %v: %v", kind, time.Since(began).Round(time.Millisecond), err)
+			c.mu.Unlock()
 			if err != nil {
 				return
 			}
@@ -264,6 +282,7 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 		if err := json.Unmarshal([]byte(e.Data), &goodbye); err != nil {
 			c.broken(e.Type + " is not JSON: " + e.Data)
 		}
+		c.note("%s: %s", e.Type, e.Data)
 		t.later.Store(goodbye.RetryAfter + goodbye.ReconnectAfter)
 		return false
 	}
@@ -291,6 +310,7 @@ func (c *steadyClient) take(t *turn, e event) (more bool) {
 func (c *steadyClient) reached(t *turn) {
 	t.heard.Store(true)
 	if !c.broke.IsZero() {
+		c.note("reached again")
 		c.gaps = append(c.gaps, gap{c.broke, time.Since(c.broke)})
 		c.broke = time.Time{}
 	}
@@ -323,6 +343,7 @@ func (c *steadyClient) connected(e event) {
 		close(c.opened)
 	default:
 		c.figures.lost.Add(1)
+		c.losses = append(c.losses, fmt.Sprintf("socket %s\n%s", c.socketID, strings.Join(c.diary, "\n")))
 	}
 	c.socketID, c.token, c.position = hello.SocketID, hello.Token, 0
 }
