@@ -226,6 +226,7 @@ func (s *socket) leftBehind() {
 		s.reader.end(true, nil, lastWordTime)
 	}
 	s.detachLocked(false)
+	s.unnoticed = true
 }
 
 // Settle forgets the sockets that ended because their outboxes were full, and those that end

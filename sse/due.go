@@ -51,6 +51,9 @@ func (s *socket) tickReader(now time.Duration) (again time.Duration) {
 func (s *socket) tickUnread(now time.Duration) (again time.Duration, wentAway, expired bool) {
 	o := s.hub.options
 	goes, ends := s.unreadSince+o.AwayAfter, s.unreadSince+o.ResumeWindow
+	if s.unnoticed {
+		ends += s.hub.untilNoticed()
+	}
 	if s.hub.isReplicated() {
 		counted, stands := s.hub.unreadClock()
 		if stands {

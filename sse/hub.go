@@ -216,20 +216,22 @@ func NewHub(o Options) *Hub {
 		options: o,
 		engine:  newEngine(),
 		started: time.Now(),
-		// A client notices a mute stream within three heartbeats. The server notices a dead
-		// link when a write times out. Then the client has the resume window.
-		retention: 3*o.HeartbeatInterval + o.WriteTimeout + o.ResumeWindow,
 		wake:      make(chan struct{}, 1),
 		stopping:  make(chan struct{}),
 		sockets:   make(map[string]*socket),
 		origins:   make(map[netip.Prefix]*origin),
 		arrivals:  make(map[Attachment]*arrival),
 	}
+	// The server notices a dead link when a write times out. Then the client has the resume window.
+	h.retention = h.untilNoticed() + o.WriteTimeout + o.ResumeWindow
 	if h.options.Elapsed == nil {
 		h.options.Elapsed = h.clock
 	}
 	return h
 }
+
+// untilNoticed is how long a client may take to notice a mute stream: three heartbeats.
+func (h *Hub) untilNoticed() time.Duration { return 3 * h.options.HeartbeatInterval }
 
 // HeartbeatInterval returns [Options].HeartbeatInterval.
 func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInterval }

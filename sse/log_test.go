@@ -199,3 +199,29 @@ func TestNobodyWaitsForANodeThatIsGone(t *testing.T) {
 		running.Wait()
 	})
 }
+
+// A node is frozen or without power: nothing tells its clients, which notice by silence. Their
+// windows are longer by that.
+func TestAClientMayNoticeLateThatItsNodeIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, ended := &memoryLog{wake: make(chan struct{}, 1)}, make(chan time.Time, 1)
+		hub := sse.NewHub(sse.Options{
+			Log: log, Node: "one", ResumeWindow: 10 * time.Second, HeartbeatInterval: 5 * time.Second,
+			OnEnd: func(sse.Ref, sse.Reason) { ended <- time.Now() },
+		})
+		log.hubs = []*sse.Hub{hub}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { hub.Run(ctx) })
+		running.Go(func() { log.run(ctx, hub) })
+		require.NoError(t, log.apply(0, sse.Command{Kind: sse.OpenSocket, SocketID: "socket", Attachment: sse.Attachment{Node: "two", Number: 1}, Transport: sse.OverStream}))
+		lost := time.Now()
+		log.mu.Lock()
+		hub.DetachNode("two")
+		log.mu.Unlock()
+		const window, threeHeartbeats, tick = 10 * time.Second, 15 * time.Second, 250 * time.Millisecond
+		require.InDelta(t, window+threeHeartbeats, (<-ended).Sub(lost), float64(tick))
+		cancel()
+		running.Wait()
+	})
+}

@@ -101,6 +101,7 @@ func (s *socket) appendSnapshot(b []byte, events *eventTable) []byte {
 	b = wire.AppendBool(b, s.isAttached)
 	b = wire.AppendBool(b, s.away)
 	b = wire.AppendBool(b, s.stalled)
+	b = wire.AppendBool(b, s.unnoticed)
 	b = wire.AppendBool(b, s.heard.Load() != 0)
 	s.outbox.expire(s.hub.options.Elapsed() - s.hub.retention)
 	b = s.outbox.appendSnapshot(b, events)
@@ -172,7 +173,7 @@ func (h *Hub) restoreSocket(r *wire.Reader, events []*event) {
 	s.client = Client{IP: r.Text(), UserAgent: r.Text(), Network: r.Prefix()}
 	s.attachment = Attachment{Node: r.Text(), Number: r.Uvarint()}
 	s.lastReader = Transport(r.Text())
-	s.isAttached, s.away, s.stalled = r.Bool(), r.Bool(), r.Bool()
+	s.isAttached, s.away, s.stalled, s.unnoticed = r.Bool(), r.Bool(), r.Bool(), r.Bool()
 	if sendsHeartbeats := r.Bool(); sendsHeartbeats {
 		s.heard.Store(max(1, int64(h.clock())))
 	}

@@ -65,6 +65,7 @@ type socket struct {
 	lastReader  Transport     // of the latest attachment
 	away        bool          // nothing has read the outbox for a while
 	stalled     bool          // the latest reader ended because a write timed out
+	unnoticed   bool          // the latest reader ended with its node, so its client may not know yet
 	ended       Reason        // why the socket ended; empty while it lives. It is set once
 	reader      reader        // the stream or poll here that reads the outbox, or nil
 	unreadSince time.Duration // by unreadClock: when the latest reader ended, while isAttached is false
@@ -169,7 +170,7 @@ func (s *socket) attachLocked(a Attachment, by Transport, position uint64, c Cli
 	s.confirm(position)
 	s.outbox.handed = position
 	s.client = c
-	s.attachment, s.isAttached, s.lastReader, s.nodeIsGone = a, true, by, false
+	s.attachment, s.isAttached, s.lastReader, s.nodeIsGone, s.unnoticed = a, true, by, false, false
 	if wasAway {
 		s.hub.away.Add(-1)
 	}

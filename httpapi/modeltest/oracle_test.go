@@ -49,6 +49,7 @@ type oracleSocket struct {
 	unreadSince time.Time
 	away        bool
 	stalled     bool // the latest reader ended because its client read nothing
+	unnoticed   bool // the latest reader ended with its node
 
 	heard time.Time // the client's latest sign of life; zero if it has sent no heartbeat
 
@@ -163,7 +164,7 @@ func (o *oracle) confirm(s *oracleSocket, position int) {
 func (o *oracle) attach(s *oracleSocket, r *oracleReader, position int, resumed bool) {
 	o.hear(s)
 	s.reader, s.transport, s.node = r, r.transport, r.node
-	s.away, s.stalled = false, false
+	s.away, s.stalled, s.unnoticed = false, false, false
 	r.position = position
 	r.until = o.now.Add(r.wait)
 	r.lastWrite = o.now
@@ -393,6 +394,7 @@ func (o *oracle) lose() {
 	for _, s := range o.sockets {
 		if s.reader != nil && s.reader.dead {
 			o.detach(s)
+			s.unnoticed = true
 		}
 	}
 }
@@ -528,15 +530,18 @@ func (o *oracle) miss(s *oracleSocket, arrived int) {
 // lookAfter marks a socket as away if it had no reader for a while, and ends it after its
 // resume window.
 func (o *oracle) lookAfter(s *oracleSocket) {
-	unread := o.now.Sub(s.unreadSince)
+	unread, window := o.now.Sub(s.unreadSince), o.options.ResumeWindow
+	if s.unnoticed {
+		window += 3 * o.options.HeartbeatInterval
+	}
 	if s.node == o.killed { // the others leave it to that node for a second
 		unread -= time.Second
 	}
 	switch {
 	case s.ended || s.reader != nil:
-	case unread >= o.options.ResumeWindow && s.stalled:
+	case unread >= window && s.stalled:
 		o.end(s, sse.SlowConsumer)
-	case unread >= o.options.ResumeWindow:
+	case unread >= window:
 		o.end(s, sse.TransportClose)
 	case unread >= o.options.AwayAfter && !s.away:
 		s.away = true
