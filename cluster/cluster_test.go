@@ -34,9 +34,11 @@ type caller struct {
 
 func newCaller(t *testing.T, url, room string) *caller {
 	c := &caller{room: room}
-	var err error
-	c.Client, err = client.Dial(t.Context(), url)
-	require.NoError(t, err)
+	require.Eventually(t, func() (isOpen bool) { // on a busy machine all nodes may be out for a moment
+		var err error
+		c.Client, err = client.Dial(t.Context(), url)
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
 	return c
 }
 
