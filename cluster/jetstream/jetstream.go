@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,9 +45,6 @@ type Engine struct {
 
 	conn atomic.Pointer[nats.Conn] // nil: Prepare has not reached the engine yet
 	js   jetstream.JetStream       // set with conn
-
-	// older is the place in the stream of snapshots before which none is needed.
-	older uint64
 }
 
 var _ cluster.Engine = (*Engine)(nil)
@@ -153,7 +149,6 @@ func (e *Engine) Connected() bool {
 func (e *Engine) stream() string  { return e.options.Name + "-log" }
 func (e *Engine) subject() string { return e.options.Name + ".log" }
 func (e *Engine) copies() string  { return e.options.Name + ".copies" }
-func (e *Engine) bucket() string  { return e.options.Name + "-snapshots" }
 
 // Prepare implements [cluster.Engine].
 func (e *Engine) Prepare(ctx context.Context) error {
@@ -178,11 +173,7 @@ func (e *Engine) Prepare(ctx context.Context) error {
 	if err := e.checkReplicas(ctx); err != nil {
 		return err
 	}
-	_, err = e.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: e.bucket(), Storage: jetstream.FileStorage, Replicas: e.options.Replicas})
-	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return fmt.Errorf("making the object store %s: %w", e.bucket(), err)
-	}
-	return nil
+	return e.prepareSnapshots(ctx)
 }
 
 // checkReplicas warns if the log is kept by another number of servers than the options say.
@@ -286,52 +277,6 @@ func (e *Engine) replay(ctx context.Context, from, to uint64, heard func(sequenc
 			return nil
 		}
 	}
-}
-
-// newest is the name of the only snapshot that is kept. It begins with its sequence, in
-// sequenceBytes bytes.
-const (
-	newest        = "newest"
-	sequenceBytes = 8
-)
-
-// PutSnapshot implements [cluster.Engine].
-func (e *Engine) PutSnapshot(ctx context.Context, sequence uint64, snapshot []byte) error {
-	store, err := e.js.ObjectStore(ctx, e.bucket())
-	if err != nil {
-		return err
-	}
-	stream, err := e.js.Stream(ctx, "OBJ_"+e.bucket())
-	if err != nil {
-		return err
-	}
-	before := stream.CachedInfo().State.LastSeq
-	text := append(binary.BigEndian.AppendUint64(nil, sequence), snapshot...)
-	if _, err = store.PutBytes(ctx, newest, text); err != nil {
-		return err
-	}
-	// A node that is killed while it puts a snapshot leaves parts of it, which nobody reads.
-	if e.older > 0 {
-		err = stream.Purge(ctx, jetstream.WithPurgeSequence(e.older))
-	}
-	e.older = before + 1
-	return err
-}
-
-// NewestSnapshot implements [cluster.Engine].
-func (e *Engine) NewestSnapshot(ctx context.Context) (sequence uint64, snapshot []byte, err error) {
-	store, err := e.js.ObjectStore(ctx, e.bucket())
-	if err != nil {
-		return 0, nil, err
-	}
-	text, err := store.GetBytes(ctx, newest)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return 0, nil, nil
-	}
-	if err != nil || len(text) < sequenceBytes {
-		return 0, nil, cmp.Or(err, errors.New("the snapshot is cut off"))
-	}
-	return binary.BigEndian.Uint64(text), text[sequenceBytes:], nil
 }
 
 // Forget implements [cluster.Engine].
