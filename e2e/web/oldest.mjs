@@ -12,7 +12,7 @@ import { full } from "acorn-walk";
 const fine = new Map(Object.entries({
   // names of our own
   address: "a server's address", alpha: "an option of a canvas", bytes: "a number of bytes", connection: "a peer's", details: "an element's class",
-  lock: "a slot", memory: "a figure", number: "a slot's", path: "a URL's", results: "of a batch or a measurement", share: "a button's action",
+  lock: "a slot", ready: "of a node", memory: "a figure", number: "a slot's", path: "a URL's", results: "of a batch or a measurement", share: "a button's action",
   stats: "a connection's", at: "Array.at is older than the table", first: "of a list",
   controller: "of a measurement", context: "of sound", enter: "a person's act", fileName: "a report's", latency: "a figure", states: "of the ways",
   ml: "in uPlot", move: "in uPlot", restore: "in uPlot", transform: "in uPlot", timestamp: "of a report", last: "of a list", range: "of a list", side: "a side of the call",
