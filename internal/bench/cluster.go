@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // clusterName is what -figures calls the figures of several nodes.
@@ -43,7 +47,8 @@ var clusterFigures = []clusterFigure{
 	{"formula flat out", "3 × (serve + apply) ÷ (serve + 3 × apply), flat out", "", "≥ 2.6"},
 	{"resume", "a node is killed: p99 until its clients are resumed", "ms", "≤ 3000"},
 	{"resume late", "the same, clients wait 2 s as EventSource does", "ms", ""},
-	{"join", "a node joins a busy cluster: until it is ready", "s", "≤ 10"},
+	{"join", "a node joins 20,000 sockets at 1,000 events/s: until it is ready", "s", "≤ 10"},
+	{"snapshot", "a snapshot of so many sockets: nothing is applied for", "ms", "≤ 50"},
 	{"wrong", "lost, doubled or reordered events and lost sockets, in all runs", "", "0"},
 }
 
@@ -168,7 +173,7 @@ func (b *bench) joinNode(ctx context.Context) error {
 	for i := range outcomes {
 		generating.Go(func() {
 			outcomes[i], failures[i] = b.generate(ctx, (*exec.Cmd).Start, slices.Concat(f.addresses(2), []string{
-				fmt.Sprintf("-clients=%d", b.clients), "-rate=500", "-settle=0s", "-duration=90s", "-post-connections=128",
+				fmt.Sprintf("-clients=%d", b.clients), "-rate=500", "-settle=0s", "-duration=80s", "-post-connections=128",
 			}))
 		})
 	}
@@ -176,7 +181,11 @@ func (b *bench) joinNode(ctx context.Context) error {
 	if err := f.nodes[0].awaitSockets(ctx, 2*b.clients); err != nil {
 		return err
 	}
-	time.Sleep(40 * time.Second) // until there is a snapshot of these sockets
+	pause, err := f.nodes[0].awaitSnapshot(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	b.note("snapshot", 1000*pause)
 	started := time.Now()
 	joining, err := b.startNode(ctx, f)
 	if err != nil {
@@ -219,6 +228,39 @@ func (s *server) awaitSockets(ctx context.Context, wanted int) error {
 		}
 	}
 	return fmt.Errorf("%d sockets were not opened in time", wanted)
+}
+
+// awaitSnapshot waits until the server, which must be the first of its nodes, has taken a snapshot
+// since a time. It returns for how many seconds nothing was applied meanwhile.
+func (s *server) awaitSnapshot(ctx context.Context, since time.Time) (pause float64, err error) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(time.Second) {
+		metrics, err := s.metrics()
+		if err != nil {
+			return 0, err
+		}
+		if age := metrics["signaling_cluster_snapshot_age_seconds"]; age > 0 && time.Since(since).Seconds() > age {
+			return metrics["signaling_cluster_snapshot_pause_seconds"], nil
+		}
+	}
+	return 0, errors.New("no snapshot was taken in time")
+}
+
+// metrics returns the gauges of the server that have no labels.
+func (s *server) metrics() (map[string]float64, error) {
+	response, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	values := make(map[string]float64)
+	for name, family := range families {
+		if of := family.GetMetric()[0]; len(of.GetLabel()) == 0 {
+			values[name] = of.GetGauge().GetValue()
+		}
+	}
+	return values, err
 }
 
 // writeCluster prints the table of several nodes, in Markdown.
