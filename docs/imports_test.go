@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,7 +43,9 @@ func TestImportsRunOneWay(t *testing.T) {
 	assert.Equal(t, []string{"sse/engine.go"}, importers["github.com/r3labs/sse/v2"])
 	assert.Equal(t, []string{"httpapi/routes.go"}, importers["github.com/julienschmidt/httprouter"])
 	for _, client := range []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats.go/jetstream"} {
-		assert.Equal(t, []string{"cluster/jetstream/jetstream.go"}, importers[client])
+		for _, name := range importers[client] {
+			assert.Equal(t, "cluster/jetstream", path.Dir(name))
+		}
 	}
 	for _, layers := range [][]string{
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
