@@ -194,6 +194,9 @@ func (b *bench) joinNode(ctx context.Context) error {
 	if err := joining.awaitReady(ctx); err != nil {
 		return err
 	}
+	if err := joining.awaitSockets(ctx, 2*b.clients); err != nil { // it knows them all
+		return err
+	}
 	b.note("join", time.Since(started).Seconds())
 	generating.Wait()
 	for i, o := range outcomes {
