@@ -45,3 +45,24 @@ func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 		require.Equal(t, []time.Duration{0, 3 * time.Second, time.Second}, told())
 	})
 }
+
+// A client whose network swallows one stream after another loses nothing, as long as it comes
+// back within the window each time.
+func TestWhatIsWrittenAgainIsKeptForAsLong(t *testing.T) {
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, ended *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		position := *c.position()
+		deliver(t, hub, c.socketID(), 1, 3)
+		for range 20 {
+			synctest.Wait()
+			c.disconnect()
+			time.Sleep(hub.ResumeWindow() - time.Second)
+			c = connect(t, hub, &position)
+			synctest.Wait()
+			require.True(t, c.resumed(), "the client has come back in time")
+			requireNumbers(t, c.heard(), 1, 3)
+		}
+		c.disconnect()
+	})
+}

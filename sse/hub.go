@@ -213,14 +213,14 @@ func NewHub(o Options) *Hub {
 	}
 	o.Logger = cmp.Or(o.Logger, d.Logger)
 	h := &Hub{
-		options: o,
-		engine:  newEngine(),
-		started: time.Now(),
-		wake:      make(chan struct{}, 1),
-		stopping:  make(chan struct{}),
-		sockets:   make(map[string]*socket),
-		origins:   make(map[netip.Prefix]*origin),
-		arrivals:  make(map[Attachment]*arrival),
+		options:  o,
+		engine:   newEngine(),
+		started:  time.Now(),
+		wake:     make(chan struct{}, 1),
+		stopping: make(chan struct{}),
+		sockets:  make(map[string]*socket),
+		origins:  make(map[netip.Prefix]*origin),
+		arrivals: make(map[Attachment]*arrival),
 	}
 	// The server notices a dead link when a write times out. Then the client has the resume window.
 	h.retention = h.untilNoticed() + o.WriteTimeout + o.ResumeWindow

@@ -293,6 +293,14 @@ func (o *outbox) confirm(position uint64, now time.Duration) {
 	o.forgotten = max(o.forgotten, position)
 }
 
+// renew notes that a reader writes again what is retained. So its client may come back for that
+// as late as if it were written for the first time.
+func (o *outbox) renew(now time.Duration) {
+	for i := range o.entries[:o.kept] {
+		o.entries[i].at = now
+	}
+}
+
 // expire forgets what was written before a time: no client can come back for it any more.
 func (o *outbox) expire(before time.Duration) {
 	for o.kept > 0 && o.entries[0].at < before {

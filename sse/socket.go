@@ -168,6 +168,7 @@ func (s *socket) attachLocked(a Attachment, by Transport, position uint64, c Cli
 		s.reader = nil
 	}
 	s.confirm(position)
+	s.outbox.renew(s.hub.options.Elapsed())
 	s.outbox.handed = position
 	s.client = c
 	s.attachment, s.isAttached, s.lastReader, s.nodeIsGone, s.unnoticed = a, true, by, false, false
