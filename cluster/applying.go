@@ -271,6 +271,9 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	if record.Node == n.options.Name && record.Life > life && life != 0 {
 		return fmt.Errorf("another node has the name %q: give each node a name of its own (NODE_NAME)", n.options.Name)
 	}
+	if log := n.replica.Log(); log != 0 && record.Log != 0 && record.Log != log {
+		return n.meetStranger(sequence)
+	}
 	if n.hasOtherSettings(&record) {
 		return fmt.Errorf("the limits or times of this node are not those of node %q, so their states would differ: give all nodes the same settings", record.Node)
 	}
@@ -285,7 +288,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 		}
 	})
 	n.applied.move(sequence)
-	n.noteLosses()
+	n.noteLog()
 	if isNew {
 		lost, back := n.health.note(&record, n.replica.Nodes)
 		if life != 0 { // otherwise this is long ago
@@ -295,9 +298,36 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	return nil
 }
 
-// noteLosses notices that this node was lost. The clients of requests that wait have gone to other
-// nodes by now, so nothing of them may be appended.
-func (n *Node) noteLosses() {
+// errOtherLog: an operator has deleted the log, or NATS has lost its end.
+var errOtherLog = errors.New("the log of the cluster is not the log that this node has applied: it was deleted, or its end was lost. Start this node again. If it stops again, stop all nodes, and delete the streams of the cluster in NATS")
+
+// meetStranger decides what to do with a record of a node that has applied another log. If the log
+// was made anew since this node began, this node must stop. Otherwise the other node must, and what
+// it says does not count.
+func (n *Node) meetStranger(sequence uint64) error {
+	const attempts = 10
+	for range attempts {
+		attempt, cancel := context.WithTimeout(context.Background(), n.options.Times.Attempt)
+		identity, err := n.options.Engine.Identity(attempt)
+		cancel()
+		if err == nil && identity == n.identity {
+			n.applied.move(sequence)
+			return nil
+		}
+		if err == nil {
+			break
+		}
+	}
+	return errOtherLog
+}
+
+// noteLog notes what this node must know of the log when it appends to it. If it was lost, the clients
+// of requests that wait have gone to other nodes by now, so nothing of them may be appended.
+func (n *Node) noteLog() {
+	if log := n.replica.Log(); log != n.log.Load() {
+		n.log.Store(log)
+		n.began.Store(n.replica.Began().UnixMilli())
+	}
 	if losses := n.replica.Losses(n.options.Name); losses != n.losses.Load() {
 		n.losses.Store(losses)
 		n.proposals.refuse()

@@ -10,6 +10,8 @@ import (
 type Engine interface {
 	// Prepare makes what the log needs, if that does not exist yet.
 	Prepare(ctx context.Context) error
+	// Identity names the log. If the log is deleted and made anew, it has another identity.
+	Identity(ctx context.Context) (string, error)
 	// Append appends a record under an ID, and returns its sequence in the log. If a record
 	// with this ID was appended lately, Append returns the sequence of that. An error says
 	// nothing about what was appended: append again under the same ID.

@@ -173,7 +173,7 @@ func (h *health) isOut(own string, isConnected bool, now time.Time, t Times) str
 // written, until ctx is done. A node that is out ends its streams, and begins again by itself.
 func (n *Node) watch(ctx context.Context) error {
 	if err := n.join(ctx); err != nil {
-		return nil // ctx is done
+		return err
 	}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -223,6 +223,9 @@ func (n *Node) join(ctx context.Context) error {
 		last, err := n.options.Engine.Last(attempt)
 		cancel()
 		if err == nil {
+			if applied, _ := n.applied.position(); last < applied {
+				return errOtherLog // this node has begun with a snapshot of what the log does not have
+			}
 			n.heard(last, nil)
 			if err := n.applied.await(ctx, last); err != nil {
 				return err

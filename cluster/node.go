@@ -82,6 +82,8 @@ type Node struct {
 	health health
 	fail   context.CancelCauseFunc // ends Run with an error
 
+	log      atomic.Uint64                 // the identity of the log; 0: this node has applied nothing of it
+	began    atomic.Int64                  // when its first record was appended, in Unix milliseconds
 	losses   atomic.Uint64                 // how often this node was lost, as far as it has applied the log
 	life     atomic.Uint64                 // of this node; 0: it has not begun
 	isReady  atomic.Bool                   // it serves requests
@@ -89,7 +91,8 @@ type Node struct {
 	out      atomic.Pointer[string]        // why it does not serve; "" if it only joins the others
 	snapshot atomic.Pointer[takenSnapshot] // the newest that this node has taken; nil: none
 
-	decides bool // the record that is being applied is this node's; guarded by applied.turn
+	identity string // of the log that this node applies; guarded by applied.turn
+	decides  bool   // the record that is being applied is this node's; guarded by applied.turn
 }
 
 // New returns a node that applies the log to a replica. The parts of the replica's machine may

@@ -126,6 +126,14 @@ func (p *proposals) appended() {
 	p.since = time.Time{}
 }
 
+// isSent reports whether a record was appended and is not applied yet.
+func (p *proposals) isSent(number uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, isSent := p.sent[number]
+	return isSent
+}
+
 // applied returns what waits for a record that is being applied, by the places of its commands.
 func (p *proposals) applied(number uint64) []*waiter {
 	p.mu.Lock()
@@ -224,7 +232,7 @@ func (n *Node) appendAll(ctx context.Context) error {
 
 // appendOne appends one record with commands, as often as it takes.
 func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []proposal) {
-	record.Node, record.At, record.Elapsed = n.options.Name, time.Now(), n.replica.Reckon()
+	record.Node, record.Log, record.At, record.Elapsed = n.options.Name, n.log.Load(), time.Now(), n.replica.Reckon()
 	rand.Read(record.Seed[:]) // never fails: crypto/rand ends the process instead
 	commands := make([][]byte, len(taken))
 	for i, one := range taken {
@@ -233,6 +241,7 @@ func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []pro
 	text := record.AppendWith(nil, commands)
 	n.proposals.begin(record.Number, taken)
 	id := fmt.Sprintf("%s/%d/%d", record.Node, record.Life, record.Number)
+	var failing complaint
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		sequence, err := n.options.Engine.Append(attempt, id, text)
@@ -241,7 +250,13 @@ func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []pro
 		if err == nil {
 			n.proposals.appended()
 			n.heard(sequence, text)
+			if last, _ := n.applied.position(); sequence <= last && n.proposals.isSent(record.Number) {
+				n.fail(errOtherLog) // this node has applied another record with this sequence
+			}
 			return
+		}
+		if ctx.Err() == nil {
+			failing.say(n.logger, "a record is not appended yet", err)
 		}
 		pause(ctx, appendAgain)
 	}

@@ -26,7 +26,7 @@ func (n *Node) load(ctx context.Context) error {
 				n.logger.Info("this node begins with a snapshot", "node", n.options.Name, "record", sequence, "bytes", len(snapshot))
 			}
 			n.applied.move(sequence)
-			n.noteLosses()
+			n.noteLog()
 			return nil
 		}
 		waiting.say(n.logger, "the engine of the cluster does not answer yet", err)
@@ -65,6 +65,9 @@ func (n *Node) newest(ctx context.Context) (sequence uint64, snapshot []byte, er
 	preparing, cancel := context.WithTimeout(ctx, 3*n.options.Times.Attempt)
 	defer cancel()
 	if err := n.options.Engine.Prepare(preparing); err != nil {
+		return 0, nil, err
+	}
+	if n.identity, err = n.options.Engine.Identity(preparing); err != nil {
 		return 0, nil, err
 	}
 	return n.options.Engine.NewestSnapshot(ctx)

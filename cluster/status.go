@@ -15,6 +15,9 @@ var waits = "it waits for the engine"
 // Status implements [machine.State].
 func (n *Node) Status() machine.Status {
 	s := machine.Status{Name: n.options.Name, IsEngineReached: n.options.Engine.Connected(), Nodes: n.health.nodes(n.options.Times.Alive)}
+	if began := n.began.Load(); began != 0 {
+		s.Began = time.UnixMilli(began)
+	}
 	s.Position, s.Newest = n.applied.position()
 	if taken := n.snapshot.Load(); taken != nil {
 		s.SnapshotBytes, s.SnapshotAt, s.SnapshotPause = taken.bytes, taken.at, taken.pause

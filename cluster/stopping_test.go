@@ -93,3 +93,61 @@ func TestNodesMustHaveTheSameSettings(t *testing.T) {
 	require.NoError(t, <-older)
 	require.NoError(t, <-same)
 }
+
+// An operator deletes the log while a node runs, or NATS loses its end. The node stops, since its
+// state is that of another log.
+func TestANodeStopsIfTheLogIsAnother(t *testing.T) {
+	t.Parallel()
+	start := func(ctx context.Context, name string, link *clustertest.Link) chan error {
+		joined, err := server.Join(server.Parts{
+			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
+			Cluster: &cluster.Options{Name: name, Engine: link, Times: quick},
+		})
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		go func() { failed <- joined.Run(ctx) }()
+		require.Eventually(t, func() bool { return (&node{server: joined}).isReady() || len(failed) > 0 }, 10*time.Second, 5*time.Millisecond)
+		return failed
+	}
+	const says = "the log of the cluster is not the log that this node has applied"
+	for name, forget := range map[string]func(*clustertest.Engine, *clustertest.Link){
+		"it was deleted": func(e *clustertest.Engine, link *clustertest.Link) {
+			link.SetCut(true) // until the new log is longer than what the node has applied
+			length := e.Length()
+			e.Truncate(0)
+			ctx, cancel := context.WithCancel(t.Context())
+			other := start(ctx, "n2", &clustertest.Link{Engine: e})
+			require.Eventually(t, func() bool { return e.Length() > length+3 }, 20*time.Second, 5*time.Millisecond)
+			link.SetCut(false)
+			time.Sleep(5 * quick.Alive) // it appends to the new log before it stops
+			require.Empty(t, other, "the node of the new log goes on")
+			cancel()
+			require.NoError(t, <-other)
+		},
+		"it has lost its end": func(e *clustertest.Engine, _ *clustertest.Link) { e.Truncate(e.Length() - 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			engine := clustertest.NewEngine()
+			link := &clustertest.Link{Engine: engine}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			failed := start(ctx, "n1", link)
+			require.Eventually(t, func() bool { return engine.Length() > 5 }, 10*time.Second, 5*time.Millisecond)
+			forget(engine, link)
+			require.ErrorContains(t, <-failed, says)
+		})
+	}
+	t.Run("a snapshot is newer than the log", func(t *testing.T) {
+		engine := clustertest.NewEngine()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		first, stop := context.WithCancel(ctx)
+		defer cancel()
+		failed := start(first, "n1", &clustertest.Link{Engine: engine})
+		require.Eventually(t, func() bool { return engine.SnapshotAt() > 3 }, 10*time.Second, 5*time.Millisecond)
+		stop()
+		require.NoError(t, <-failed)
+		engine.Truncate(2)
+		require.ErrorContains(t, <-start(ctx, "n1", &clustertest.Link{Engine: engine}), says)
+	})
+}

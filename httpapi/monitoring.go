@@ -74,7 +74,11 @@ type stats struct {
 }
 
 func (a *API) getStats(w http.ResponseWriter, _ *http.Request, _ params) error {
-	uptime := time.Since(a.started)
+	started := a.started
+	if began := a.state.Status().Began; !began.IsZero() {
+		started = began // with what is counted below, for all nodes
+	}
+	uptime := time.Since(started)
 	sockets, _, socketsEver := a.hub.Counts()
 	rooms, members, roomsEver := a.rooms.Counts()
 	average := 0.0
@@ -86,7 +90,7 @@ func (a *API) getStats(w http.ResponseWriter, _ *http.Request, _ params) error {
 		ActiveConnections:   sockets,
 		TotalRooms:          roomsEver,
 		ActiveRooms:         rooms,
-		StartTime:           a.started.UnixMilli(),
+		StartTime:           started.UnixMilli(),
 		Uptime:              uptime.Milliseconds(),
 		UptimeFormatted:     formatUptime(uptime),
 		AverageUsersPerRoom: average,

@@ -38,6 +38,9 @@ type NodeCommand struct {
 type Record struct {
 	Node string // that has appended it
 	Life uint64 // how often the node has started
+	// Log is the identity of the log, as the node knows it: see [Replica.Log]. 0: it has applied
+	// nothing of it yet.
+	Log uint64
 	// Number counts the records of this life, from 1. A record that is appended again has the
 	// same number, and is applied once.
 	Number uint64
@@ -78,6 +81,7 @@ func (rec *Record) AppendWith(b []byte, commands [][]byte) []byte {
 	b = append(b, formatVersion)
 	b = wire.AppendText(b, rec.Node)
 	b = binary.AppendUvarint(b, rec.Life)
+	b = binary.AppendUvarint(b, rec.Log)
 	b = binary.AppendUvarint(b, rec.Number)
 	b = binary.AppendUvarint(b, rec.Losses)
 	b = wire.AppendTime(b, rec.At)
@@ -97,7 +101,7 @@ func ReadRecord(b []byte) (rec Record, err error) {
 		return rec, ErrVersion
 	}
 	r := wire.NewReader(b[1:])
-	rec = Record{Node: r.Text(), Life: r.Uvarint(), Number: r.Uvarint(), Losses: r.Uvarint(), At: r.Time()}
+	rec = Record{Node: r.Text(), Life: r.Uvarint(), Log: r.Uvarint(), Number: r.Uvarint(), Losses: r.Uvarint(), At: r.Time()}
 	elapsed := r.Uvarint()
 	if elapsed > math.MaxInt64 {
 		return rec, errMalformed

@@ -35,6 +35,8 @@ type Replica struct {
 
 	nodes   map[string]*node // that ever appended something and are not forgotten
 	joins   uint64           // how many lives of nodes there were
+	log     uint64           // its identity; 0: nothing was applied
+	began   time.Time        // when the first record was appended
 	elapsed atomic.Int64     // as the log counts it; any goroutine may read it
 
 	beaten atomic.Pointer[beaten] // nil: this process has applied no beat
@@ -109,6 +111,9 @@ type Result struct {
 // at other nodes what they asked for there. So its commands change nothing, and their error is
 // ErrNotReady. But what it says about nodes holds.
 func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew bool) {
+	if r.log == 0 {
+		r.log, r.began = max(1, binary.BigEndian.Uint64(rec.Seed[:])), rec.At.UTC()
+	}
 	n := r.nodes[rec.Node]
 	isUnknown := n == nil
 	switch {
@@ -183,6 +188,13 @@ func (r *Replica) lose(name, by string, beats uint64) {
 	r.Hub.DetachNode(name)
 }
 
+// Log returns the identity of the log, which its first record has made. It is 0 if nothing was
+// applied.
+func (r *Replica) Log() uint64 { return r.log }
+
+// Began returns when the first record of the log was appended.
+func (r *Replica) Began() time.Time { return r.began }
+
 // Losses returns how often a node was lost, for [Record].
 func (r *Replica) Losses(name string) uint64 {
 	if n := r.nodes[name]; n != nil {
@@ -219,6 +231,8 @@ type Snapshot struct {
 // Snapshot returns the state. Nothing may be applied meanwhile.
 func (r *Replica) Snapshot() *Snapshot {
 	b := binary.AppendVarint([]byte{formatVersion}, r.elapsed.Load())
+	b = binary.AppendUvarint(b, r.log)
+	b = wire.AppendTime(b, r.began)
 	b = binary.AppendUvarint(b, r.joins)
 	b = binary.AppendUvarint(b, uint64(len(r.nodes)))
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
@@ -254,7 +268,7 @@ func (r *Replica) Clear() {
 	r.Hub.Clear()
 	r.Hub.Settle()
 	clear(r.nodes)
-	r.joins = 0
+	r.joins, r.log, r.began = 0, 0, time.Time{}
 }
 
 // Restore makes an empty replica equal to the replica that a snapshot is of. If there is an
@@ -266,6 +280,7 @@ func (r *Replica) Restore(snapshot []byte) error {
 	}
 	from := wire.NewReader(snapshot[1:])
 	r.elapsed.Store(from.Varint())
+	r.log, r.began = from.Uvarint(), from.Time()
 	r.joins = from.Uvarint()
 	for range from.Count() {
 		name := from.Text()

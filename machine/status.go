@@ -11,8 +11,9 @@ type Status struct {
 	Out             string
 	IsEngineReached bool
 
-	Position uint64 // of the last record that this node has applied
-	Newest   uint64 // of the newest record that it has heard of
+	Began    time.Time // when the first record of the log was appended; zero: this node has applied none
+	Position uint64    // of the last record that this node has applied
+	Newest   uint64    // of the newest record that it has heard of
 
 	// What follows is of the newest snapshot that this node has taken. Only the first of the
 	// nodes that live takes snapshots. The bytes are 0 if this node has taken none.

@@ -192,7 +192,7 @@ func (o Options) parts() Parts {
 			MaxSockets:           o.Limits.MaxSockets,
 			MaxSocketsPerNetwork: o.Limits.MaxSocketsPerAddress,
 			Outbox:               o.Limits.outbox(),
-			UnsentPerNetwork:     o.Limits.outboxBytesPerAddress(o.ClientMemory),
+			UnsentPerNetwork:     o.outboxBytesPerAddress(),
 			Logger:               o.Logger,
 		},
 		Rooms: rooms.Options{
@@ -235,14 +235,17 @@ func (l Limits) outbox() sse.OutboxLimits {
 	}
 }
 
-// outboxBytesPerAddress returns the limit for one address, given the memory for clients.
-// In the argument and in the result, 0 means that there is no limit.
-func (l Limits) outboxBytesPerAddress(memory int64) int {
-	quarter := int(memory / 4)
-	if quarter == 0 || l.OutboxBytesPerAddress == 0 {
-		return max(quarter, l.OutboxBytesPerAddress)
+// outboxBytesPerAddress returns the limit for one address. 0: there is no limit. Several nodes
+// must have the same limit, whatever the memory of each, so there a quarter of that is no bound.
+func (o Options) outboxBytesPerAddress() int {
+	quarter, limit := int(o.ClientMemory/4), o.Limits.OutboxBytesPerAddress
+	switch {
+	case o.Cluster != nil:
+		return cmp.Or(limit, DefaultOptions().Limits.OutboxBytesPerAddress)
+	case quarter == 0 || limit == 0:
+		return max(quarter, limit)
 	}
-	return min(quarter, l.OutboxBytesPerAddress)
+	return min(quarter, limit)
 }
 
 // rates returns the limits of requests.

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"signaling-server/cluster"
 )
 
 func TestZeroLimitsAreTheDefault(t *testing.T) {
@@ -28,6 +31,7 @@ func TestOneAddressMayFillAQuarterOfTheMemoryAtMost(t *testing.T) {
 		{100, 1000, 100},
 		{900, 1000, 250},
 	} {
-		require.Equal(t, one.want, Limits{OutboxBytesPerAddress: one.set}.outboxBytesPerAddress(int64(one.memory)), one)
+		require.Equal(t, cmp.Or(one.set, 64<<20), Options{ClientMemory: int64(one.memory), Limits: Limits{OutboxBytesPerAddress: one.set}, Cluster: new(cluster.Options)}.outboxBytesPerAddress(), "all nodes have the same limit, whatever their memory")
+		require.Equal(t, one.want, Options{ClientMemory: int64(one.memory), Limits: Limits{OutboxBytesPerAddress: one.set}}.outboxBytesPerAddress(), one)
 	}
 }

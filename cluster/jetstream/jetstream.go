@@ -35,6 +35,10 @@ type Options struct {
 // again later is in the log twice, and applied once.
 const duplicates = 2 * time.Minute
 
+// minPayload is how many bytes a NATS server must take at once: a record, which has one large
+// command or many small ones, or a part of a snapshot. It is what a server takes by default.
+const minPayload = 1 << 20
+
 // Engine is a connection to NATS JetStream. Prepare must have returned without an error before
 // the other methods are called, except Connected and Close. Then any goroutine may call its methods
 // at once, but only one may call Prepare or PutSnapshot.
@@ -157,6 +161,9 @@ func (e *Engine) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if most := e.conn.Load().MaxPayload(); most < minPayload {
+		return fmt.Errorf("the NATS servers take only %d bytes at once: set max_payload to at least %d", most, minPayload)
+	}
 	_, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:       e.stream(),
 		Subjects:   []string{e.subject()},
@@ -195,6 +202,15 @@ func (e *Engine) Append(ctx context.Context, id string, record []byte) (uint64, 
 		return 0, err
 	}
 	return ack.Sequence, nil
+}
+
+// Identity implements [cluster.Engine]. It is the time when the stream was made.
+func (e *Engine) Identity(ctx context.Context) (string, error) {
+	stream, err := e.js.Stream(ctx, e.stream())
+	if err != nil {
+		return "", err
+	}
+	return stream.CachedInfo().Created.String(), nil
 }
 
 // Last implements [cluster.Engine]. The leader of the stream answers.

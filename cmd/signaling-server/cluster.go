@@ -25,6 +25,9 @@ type clusterSettings struct {
 	Node        string   `env:"NODE_NAME" validate:"max=64,printascii,excludesall= /" allowed:"up to 64 visible ASCII characters without a slash" help:"Name of this node, which no other node has. A node that starts again keeps its name. Empty: the name of the machine."`
 }
 
+// maxClusteredBody is how many bytes the body of a request to one of several nodes may have.
+const maxClusteredBody = 512 << 10
+
 // isEngine reports whether a text is the address of a NATS server.
 func isEngine(text string) bool {
 	u, err := url.Parse(text)
@@ -37,6 +40,9 @@ func (c config) newCluster(logger *slog.Logger) (*cluster.Options, *jetstream.En
 	s := c.Cluster
 	if len(s.URLs) == 0 {
 		return nil, nil, nil
+	}
+	if c.Limits.MaxBody > maxClusteredBody {
+		return nil, nil, fmt.Errorf("MAX_BODY must be at most %d together with CLUSTER_URL, since a NATS server takes a MiB at once", maxClusteredBody)
 	}
 	name := s.Node
 	if name == "" {

@@ -92,7 +92,7 @@ type limitSettings struct {
 	RequestsPerAddress     int `env:"REQUESTS_PER_ADDRESS" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of requests under way at once from one address, without streams and polls."`
 	OutboxEvents           int `env:"OUTBOX_EVENTS" validate:"min=256,max=1000000" allowed:"a whole number from 256 to 1000000" help:"Maximum number of events that wait for one client to read them. The server also keeps up to this many sent events, from which the client can resume."`
 	OutboxBytes            int `env:"OUTBOX_BYTES" validate:"min=1048576,max=1073741824" allowed:"a number of bytes from 1048576 to 1073741824" help:"Maximum size in bytes of the events that wait for one client. One sender may use a quarter of it, one address half of it. The server also keeps up to a quarter of it in sent events, from which the client can resume."`
-	OutboxBytesPerAddress  int `env:"OUTBOX_BYTES_PER_ADDRESS" validate:"min=0" allowed:"a number of bytes, 0 for a quarter of the memory for clients" help:"Maximum size in bytes of the events from one address that wait for all clients together. It is never more than a quarter of the memory for clients."`
+	OutboxBytesPerAddress  int `env:"OUTBOX_BYTES_PER_ADDRESS" validate:"min=0" allowed:"a number of bytes, 0 for a quarter of the memory for clients" help:"Maximum size in bytes of the events from one address that wait for all clients together. It is never more than a quarter of the memory for clients, unless CLUSTER_URL is set."`
 }
 
 // defaultConfig returns the defaults that package server has. All other defaults are

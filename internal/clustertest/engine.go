@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Engine struct {
 	records  [][]byte   // the first has the sequence 1
 	ids      map[string]uint64
 	changed  chan struct{} // closed, and made anew, when a record is appended
+	made     int           // how often the log was made anew
 	from     uint64        // what comes before is forgotten
 	at       uint64        // sequence of the snapshot
 	snapshot []byte
@@ -40,6 +42,32 @@ func (e *Engine) Records(after uint64) [][]byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.records[after:]
+}
+
+// Length returns how many records were appended.
+func (e *Engine) Length() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.records)
+}
+
+// Truncate loses all records from the one after a sequence on.
+func (e *Engine) Truncate(sequence int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.records = append([][]byte(nil), e.records[:sequence]...)
+	clear(e.ids)
+	if sequence == 0 {
+		e.at, e.snapshot, e.from = 0, nil, 1
+		e.made++
+	}
+}
+
+// SnapshotAt returns the sequence of the newest snapshot; 0: there is none.
+func (e *Engine) SnapshotAt() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.at
 }
 
 // Forgotten returns the sequence before which the log has forgotten all.
@@ -98,6 +126,16 @@ func (l *Link) fails() bool { return l.Lossy > 0 && rand.IntN(l.Lossy) == 0 }
 
 // Prepare implements [cluster.Engine].
 func (l *Link) Prepare(ctx context.Context) error { return l.reach(ctx) }
+
+// Identity implements [cluster.Engine].
+func (l *Link) Identity(ctx context.Context) (string, error) {
+	if err := l.reach(ctx); err != nil {
+		return "", err
+	}
+	l.Engine.mu.Lock()
+	defer l.Engine.mu.Unlock()
+	return strconv.Itoa(l.Engine.made), nil
+}
 
 // Append implements [cluster.Engine].
 func (l *Link) Append(ctx context.Context, id string, record []byte) (uint64, error) {
