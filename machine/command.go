@@ -201,7 +201,7 @@ func readSocketCommand(r *wire.Reader) *sse.Command {
 		c.Attachment = readAttachment(r)
 	case sse.EndSocket:
 		c.Reason, c.Detail = sse.Reason(r.Text()), r.Text()
-	case sse.NoteHeard:
+	case sse.NoteHeard, sse.TrimOutboxes:
 	default:
 		r.Fail(errMalformed)
 	}

@@ -118,7 +118,7 @@ func drawSocketCommand(t *rapid.T, id, node string) *sse.Command {
 		return sse.Attachment{Node: rapid.SampledFrom([]string{node, "n1"}).Draw(t, label+" at"), Number: uint64(rapid.SampledFrom([]int{1, 1, 2}).Draw(t, label))}
 	}
 	c := &sse.Command{
-		Kind:       rapid.SampledFrom([]sse.CommandKind{sse.OpenSocket, sse.OpenSocket, sse.OpenSocket, sse.AttachReader, sse.AttachReader, sse.DetachReader, sse.NoteWritten, sse.NoteWritten, sse.NoteConfirmed, sse.NoteHeard, sse.GoAway, sse.Expire, sse.EndSocket}).Draw(t, "kind"),
+		Kind:       rapid.SampledFrom([]sse.CommandKind{sse.OpenSocket, sse.OpenSocket, sse.OpenSocket, sse.AttachReader, sse.AttachReader, sse.DetachReader, sse.NoteWritten, sse.NoteWritten, sse.NoteConfirmed, sse.NoteHeard, sse.GoAway, sse.Expire, sse.EndSocket, sse.TrimOutboxes}).Draw(t, "kind"),
 		SocketID:   id,
 		Attachment: drawAttachment("attached"),
 		Before:     drawAttachment("attached before"),

@@ -235,8 +235,8 @@ func (l Limits) outbox() sse.OutboxLimits {
 	}
 }
 
-// outboxBytesPerAddress returns the limit for one address. 0: there is no limit. Several nodes
-// must have the same limit, whatever the memory of each, so there a quarter of that is no bound.
+// outboxBytesPerAddress returns the limit for one address, or 0 if nothing bounds it. Several nodes
+// must have the same limit, whatever the memory of each, so there a quarter of that does not bound it.
 func (o Options) outboxBytesPerAddress() int {
 	quarter, limit := int(o.ClientMemory/4), o.Limits.OutboxBytesPerAddress
 	switch {

@@ -33,6 +33,9 @@ const (
 	Expire
 	// EndSocket ends a socket. Reason, Detail.
 	EndSocket
+	// TrimOutboxes makes all sockets forget most of what was written, because the memory of a
+	// node is short. It has no SocketID.
+	TrimOutboxes
 )
 
 // Command is a change to one socket that does not come from another socket. With the calls
@@ -64,6 +67,10 @@ var errMisplaced = errors.New("sse: the command comes too late")
 func (h *Hub) Apply(c Command) error {
 	if c.Kind == OpenSocket {
 		return h.open(c)
+	}
+	if c.Kind == TrimOutboxes {
+		h.trim()
+		return nil
 	}
 	s := h.socket(c.SocketID)
 	if s == nil {

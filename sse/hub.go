@@ -158,6 +158,7 @@ type Hub struct {
 	snapshotBytes, snapshotEvents int
 
 	// owned by the goroutine of Run
+	trimmed  time.Time // when a command to trim all outboxes was last proposed
 	relieved time.Time // when memory was last freed because the budget was exceeded
 
 	mu       sync.RWMutex             // guards what follows; held for look-ups only

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
 
@@ -221,6 +223,43 @@ func TestAClientMayNoticeLateThatItsNodeIsGone(t *testing.T) {
 		log.mu.Unlock()
 		const window, threeHeartbeats, tick = 10 * time.Second, 15 * time.Second, 250 * time.Millisecond
 		require.InDelta(t, window+threeHeartbeats, (<-ended).Sub(lost), float64(tick))
+		cancel()
+		running.Wait()
+	})
+}
+
+// The memory of a node is short. It makes all nodes forget what was written, but ends no socket that
+// another node serves: only that knows what the client has read.
+func TestANodeWithoutMemoryEndsNoSocketOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &memoryLog{wake: make(chan struct{}, 1)}
+		hub := sse.NewHub(sse.Options{Log: log, Node: "one", Budget: budget.New(200_000)})
+		log.hubs = []*sse.Hub{hub}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { hub.Run(ctx) })
+		for i, node := range []string{"one", "two"} {
+			require.NoError(t, log.apply(0, sse.Command{Kind: sse.OpenSocket, SocketID: node, Attachment: sse.Attachment{Node: node, Number: uint64(i + 1)}, Transport: sse.OverStream}))
+		}
+		require.NoError(t, log.apply(0, sse.Command{Kind: sse.DetachReader, SocketID: "one", Attachment: sse.Attachment{Node: "one", Number: 1}}))
+		large := fmt.Appendf(nil, `{"x":"%0*d"}`, 10_000, 0)
+		for range 15 {
+			require.NoError(t, hub.Deliver("two", "signal", large))
+		}
+		for range 10 {
+			require.NoError(t, hub.Deliver("one", "signal", large))
+		}
+		time.Sleep(time.Second)
+		ended := make(map[string]bool)
+		kinds := make(map[sse.CommandKind]bool)
+		for _, c := range log.takeProposed() {
+			kinds[c.Kind] = true
+			if c.Kind == sse.EndSocket {
+				ended[c.SocketID] = true
+			}
+		}
+		require.True(t, kinds[sse.TrimOutboxes])
+		require.Equal(t, map[string]bool{"one": true}, ended)
 		cancel()
 		running.Wait()
 	})

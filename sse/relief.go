@@ -16,6 +16,8 @@ const (
 )
 
 const (
+	// trimAgain is the shortest time between two commands that trim the outboxes at all nodes.
+	trimAgain = 2 * time.Second
 	// reliefInterval is the shortest time between two runs of relieve.
 	reliefInterval = 50 * time.Millisecond
 	// enoughRetained is how many bytes a socket keeps for a resume when memory is short.
@@ -28,37 +30,62 @@ const (
 // relieve frees memory when the budget is exceeded. First each socket forgets most of what
 // it has written. If that is not enough, the sockets that hold the most unread end. Only
 // [Hub.Run] calls it.
+//
+// If there are several nodes, a node brings both through the log. It ends only sockets that it
+// serves itself, or that nothing reads: it does not know what other nodes have written.
 func (h *Hub) relieve() {
 	if time.Since(h.relieved) < reliefInterval {
 		return
 	}
 	h.relieved = time.Now()
+	if h.isReplicated() {
+		h.relieveByLog()
+		return
+	}
 	enough := h.options.Budget.Limit() / 10 * 9
 	isEnough := func() bool { return h.options.Budget.Used() <= enough }
 
-	sockets := h.snapshot(nil)
-	for _, s := range sockets {
-		if !h.isReplicated() { // otherwise another node may need what this one forgets
-			s.trim(enoughRetained)
-		}
-	}
-	unread := make(map[*socket]int, len(sockets))
-	for _, s := range sockets {
-		unread[s] = s.unread()
-	}
-	slices.SortFunc(sockets, func(a, b *socket) int { return cmp.Compare(unread[b], unread[a]) })
+	h.trim()
+	sockets, unread := h.byUnread()
 	for _, s := range sockets {
 		if isEnough() || unread[s] <= littleUnread {
 			return
-		}
-		if h.isReplicated() {
-			h.options.Log.Propose(Command{Kind: EndSocket, SocketID: s.id, Reason: SlowConsumer})
-			return // the next look shows if that was enough
 		}
 		if s.end(SlowConsumer, "") {
 			h.forget(s)
 		}
 	}
+}
+
+// relieveByLog is relieve for one of several nodes. The next call sees what it has led to.
+func (h *Hub) relieveByLog() {
+	if time.Since(h.trimmed) >= trimAgain {
+		h.trimmed = time.Now()
+		h.options.Log.Propose(Command{Kind: TrimOutboxes})
+		return
+	}
+	if sockets, unread := h.byUnread(); len(sockets) > 0 && unread[sockets[0]] > littleUnread {
+		h.options.Log.Propose(Command{Kind: EndSocket, SocketID: sockets[0].id, Reason: SlowConsumer})
+	}
+}
+
+// trim makes all sockets forget most of what was written.
+func (h *Hub) trim() {
+	for _, s := range h.snapshot(nil) {
+		s.trim(enoughRetained)
+	}
+}
+
+// byUnread returns the sockets that this node may end, and what they have unread, the most first.
+func (h *Hub) byUnread() (sockets []*socket, unread map[*socket]int) {
+	unread = make(map[*socket]int)
+	for _, s := range h.snapshot(nil) {
+		if bytes, mayEnd := s.unread(); mayEnd {
+			sockets, unread[s] = append(sockets, s), bytes
+		}
+	}
+	slices.SortFunc(sockets, func(a, b *socket) int { return cmp.Compare(unread[b], unread[a]) })
+	return sockets, unread
 }
 
 // trim makes the socket forget the oldest written events, until no more than this many
@@ -69,9 +96,18 @@ func (s *socket) trim(bytes int) {
 	s.outbox.trim(bytes)
 }
 
-// unread returns the memory that the unsent events of a socket take, in bytes.
-func (s *socket) unread() int {
+// unread returns the memory that the unsent events of a socket take, in bytes. The second result is
+// false if another node reads the socket.
+func (s *socket) unread() (bytes int, mayEnd bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outbox.unsent.bytes + s.outbox.unsent.events*entryBytes
+	if !s.hub.isReplicated() || !s.isAttached {
+		return s.outbox.unsent.bytes + s.outbox.unsent.events*entryBytes, true
+	}
+	for _, held := range s.outbox.entries[s.outbox.kept:] {
+		if held.sequence > s.wroteHere {
+			bytes += int(held.event.size) + entryBytes
+		}
+	}
+	return bytes, s.reader != nil
 }

@@ -51,7 +51,7 @@ func (e *Engine) Length() int {
 	return len(e.records)
 }
 
-// Truncate loses all records from the one after a sequence on.
+// Truncate loses all records after a sequence.
 func (e *Engine) Truncate(sequence int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
