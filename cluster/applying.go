@@ -290,7 +290,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	n.applied.move(sequence)
 	n.noteLog()
 	if isNew {
-		lost, back := n.health.note(&record, n.replica.Nodes)
+		lost, back := n.health.note(&record, n.replica.Nodes, n.options.Times.Alive)
 		if life != 0 { // otherwise this is long ago
 			n.logPeers(record.Node, lost, back)
 		}

@@ -25,22 +25,37 @@ type health struct {
 
 // peer is one node. This node is among its own peers.
 type peer struct {
-	beats  uint64         // how often the state counts that it has said that it lives
-	isLost bool           // the state says so
-	missed map[string]int // how often each other node has said so since
+	beats  uint64            // how often the state counts that it has said that it lives
+	isLost bool              // the state says so
+	missed map[string]missed // by each other node since
+}
+
+// missed is how often a node has said that it lives since another has.
+type missed struct {
+	beats int
+	at    time.Time // of the last
+}
+
+// miss counts a sign of life of another node. After a stall of the log some come together, and
+// count as one.
+func (p *peer) miss(by string, alive time.Duration) {
+	m := p.missed[by]
+	if now := time.Now(); now.Sub(m.at) >= alive/2 {
+		p.missed[by] = missed{m.beats + 1, now}
+	}
 }
 
 // missedBeats returns how often another node has said that it lives since this one did.
 func (p *peer) missedBeats() (most int) {
-	for _, count := range p.missed {
-		most = max(most, count)
+	for _, m := range p.missed {
+		most = max(most, m.beats)
 	}
 	return most
 }
 
 // note notes what a record has changed. It returns the nodes that the record has made lost, and
 // those that were lost and are back. Most records change nothing about nodes.
-func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) (lost, back []string) {
+func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo, alive time.Duration) (lost, back []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.heard = time.Now()
@@ -54,14 +69,14 @@ func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo) (
 	for _, n := range all {
 		p := h.peers[n.Name]
 		if p == nil {
-			p = &peer{missed: make(map[string]int)}
+			p = &peer{missed: make(map[string]missed)}
 			h.peers[n.Name] = p
 		}
 		switch {
 		case n.Name == record.Node && n.Beats > p.beats:
 			clear(p.missed)
 		case n.Name != record.Node && saysThatItLives(record):
-			p.missed[record.Node]++
+			p.miss(record.Node, alive)
 		}
 		switch {
 		case n.IsLost && !p.isLost:
