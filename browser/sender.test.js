@@ -1,7 +1,7 @@
 // Tests in which order, with which headers and how often the client sends.
 
 import assert from "node:assert/strict";
-import test, { describe } from "node:test";
+import test, { after, before, describe, mock } from "node:test";
 
 import { accept, refuse, startServer, until } from "./fake-server.js";
 import { io } from "./src/client.js";
@@ -250,6 +250,10 @@ test("a heartbeat that is lost with its session is not the sign of the next sess
 });
 
 describe("POSTs that fail", { concurrency: true }, () => {
+  // Chance could let a client wait for 20 s until it tries again.
+  before(() => mock.method(Math, "random", () => 0.5));
+  after(() => mock.restoreAll());
+
   // The stream works, and something refuses each POST: the browser (CORS, a policy, an extension), or a
   // proxy.
   for (const [what, fail, says] of [
