@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -100,7 +101,7 @@ func FuzzAStreamHasTheSameBytesWhateverTheConnectionTakes(f *testing.F) {
 		connection := &part{cuts: cuts[:min(len(cuts), 200)]}
 		l.park(connection, http.Header{})
 		s.mu.Lock()
-		st.end(false, goodbye, lastWordTime)
+		st.end(false, goodbye, time.Minute)
 		s.mu.Unlock()
 		h.Flush()
 		for steps := 0; !l.isClosed; steps++ {
