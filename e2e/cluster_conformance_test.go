@@ -13,7 +13,6 @@ var builtConformance = binary{folder: "..", program: "./cmd/signaling-conformanc
 // Each rule of the protocol holds for several nodes, too, although each request of a client
 // reaches another one of them.
 func TestSeveralNodesKeepEachRuleOfTheProtocol(t *testing.T) {
-	t.Parallel()
 	tool, err := builtConformance.build()
 	require.NoError(t, err, "building the tool")
 	f := startFleet(t, nil, append(noLimits, "HEARTBEAT_INTERVAL=2s", "AWAY_AFTER=1s", "RESUME_WINDOW=6s")...)

@@ -23,7 +23,6 @@ import (
 // Whatever answer of the engine is lost while a snapshot is put, there is a snapshot that is
 // whole: the new snapshot or its predecessor.
 func TestASnapshotIsWholeWhateverAnswerIsLost(t *testing.T) {
-	t.Parallel()
 	address := startNATS(t)
 	direct := newEngine(t, address)
 	dice := rand.NewChaCha8([32]byte{1})
@@ -50,7 +49,6 @@ func TestASnapshotIsWholeWhateverAnswerIsLost(t *testing.T) {
 
 // A node can start even if the engine has lost a part of the newest snapshot.
 func TestTheSnapshotBeforeIsTakenIfTheNewestIsNotWhole(t *testing.T) {
-	t.Parallel()
 	address := startNATS(t)
 	engine := newEngine(t, address)
 	for sequence := range uint64(4) {

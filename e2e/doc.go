@@ -49,7 +49,7 @@
 //	REQUIRE_PROXIES=1   fail instead of skip if a proxy is not installed
 //	REQUIRE_NODE=1      fail instead of skip if there is no npm
 //	REQUIRE_NETNS=1     fail instead of skip if no network namespace can be made
-//	ALL_FAULTS=1        run each row of the tables of faults instead of a third
+//	ALL_FAULTS=1        run each row of the tables of faults, and each browser, instead of a third
 //	SHOTS_DIR=folder    take screenshots of the pages into that folder
 //	FAULTS_SEED, FAULTS_CLIENTS, FAULTS_FOR
 //	                    repeat, enlarge or lengthen the storm; FAULTS_SEED also repeats the

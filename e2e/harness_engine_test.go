@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"runtime"
@@ -102,7 +103,7 @@ func requireBrowser(t *testing.T, err error) {
 // use a browser, or attack, and those that install or compile a lot. Pages and attacks
 // measure times, and have time-outs. If far more of them ran than there are processors,
 // both would be wrong.
-var turns, builds = make(chan struct{}, 4), make(chan struct{}, 2)
+var turns, builds = make(chan struct{}, 3), make(chan struct{}, 2)
 
 // takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
 // beside only a few of its kind.
@@ -121,10 +122,16 @@ func takesTurnsWith(t *testing.T, others chan struct{}) {
 // a browser, so without ALL_FAULTS only each third is: see make faults.
 func isChosen(row int) bool { return row%3 == 0 || os.Getenv("ALL_FAULTS") == "1" }
 
-// inEachBrowser runs a test in every browser. The test takes turns.
+// inEachBrowser runs a test in Chromium, and each third test in all browsers: see make faults. The
+// test takes turns.
 func inEachBrowser(t *testing.T, test func(t *testing.T, e engine)) {
 	t.Parallel()
-	for _, e := range engines {
+	name := fnv.New32a()
+	name.Write([]byte(t.Name()))
+	for i, e := range engines {
+		if i > 0 && !isChosen(int(name.Sum32()%3)) {
+			continue
+		}
 		t.Run(e.name(), func(t *testing.T) {
 			takesTurns(t)
 			test(t, e)

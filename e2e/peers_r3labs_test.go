@@ -14,7 +14,6 @@ import (
 )
 
 func TestAnIndependentSSEClientReadsTheStream(t *testing.T) {
-	t.Parallel()
 	url := startServer(t)
 	network := startProxy(t, url)
 	client := readWithR3labs(t, network.url)

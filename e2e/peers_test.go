@@ -7,7 +7,6 @@ import (
 )
 
 func TestTwoPionPeersMeetThroughTheServer(t *testing.T) {
-	t.Parallel()
 	url := startServer(t)
 	ada := newPeer(t, url, "pions", "Ada", (*peer).echo)
 	bob := newPeer(t, url, "pions", "Bob", (*peer).echo)
@@ -22,7 +21,6 @@ func TestTwoPionPeersMeetThroughTheServer(t *testing.T) {
 // candidates. The callee drops its stream before it answers, so it misses the caller's
 // candidates. Each comes back when everything has been sent.
 func TestPeersMeetAlthoughTheirStreamsAreCutDuringTheNegotiation(t *testing.T) {
-	t.Parallel()
 	url := startServer(t)
 	cutBefore := func(kind string) func(*peer) {
 		return func(p *peer) {
