@@ -63,7 +63,6 @@ func throughRelay(servers []webrtc.ICEServer) func(*peer) {
 }
 
 func TestACallIsRelayedByTheCredentialsThatTheServerHandsOut(t *testing.T) {
-	t.Parallel()
 	url := startServer(t, "TURN_URLS="+startTURN(t), "TURN_SECRET="+turnSecret)
 	relayed := func(p *peer) { throughRelay(p.signaling.iceServers())(p) }
 	ada := newPeer(t, url, "relayed", "Ada", relayed)
@@ -77,7 +76,6 @@ func TestACallIsRelayedByTheCredentialsThatTheServerHandsOut(t *testing.T) {
 }
 
 func TestCredentialsThatHaveRunOutAreRefused(t *testing.T) {
-	t.Parallel()
 	turn := []string{"TURN_URLS=" + startTURN(t), "TURN_SECRET=" + turnSecret}
 	session := connect(t, startServer(t, append(turn, "TURN_TTL=1h")...))
 	brief := connect(t, startServer(t, append(turn, "TURN_TTL=1s")...))
