@@ -75,7 +75,7 @@ func (h *health) note(record *machine.Record, nodes func() []machine.NodeInfo, a
 		switch {
 		case n.Name == record.Node && n.Beats > p.beats:
 			clear(p.missed)
-		case n.Name != record.Node && saysThatItLives(record):
+		case n.Name != record.Node && signOfLife(record) != nil:
 			p.miss(record.Node, alive)
 		}
 		switch {
@@ -116,8 +116,6 @@ func saysOfNodes(record *machine.Record) bool {
 	}
 	return false
 }
-
-func saysThatItLives(record *machine.Record) bool { return signOfLife(record) != nil }
 
 // signOfLife returns the command by which a record says that its node lives, or nil.
 func signOfLife(record *machine.Record) *machine.NodeCommand {

@@ -107,9 +107,9 @@ type Result struct {
 // Apply applies a record, and calls done with the place and the result of each command, unless
 // the record was applied before. It reports whether it was new.
 //
-// A record of a node that did not know yet that it was lost, or forgotten, comes late: clients may have repeated
-// at other nodes what they asked for there. So its commands change nothing, and their error is
-// ErrNotReady. But what it says about nodes holds.
+// A record of a node that did not know yet that it was lost, or forgotten, comes late: clients
+// may have repeated at other nodes what they asked for there. So its commands change nothing, and
+// their error is ErrNotReady. But what it says about nodes holds.
 func (r *Replica) Apply(rec *Record, done func(place int, result Result)) (isNew bool) {
 	if r.log == 0 {
 		r.log, r.began = max(1, binary.BigEndian.Uint64(rec.Seed[:])), rec.At.UTC()
