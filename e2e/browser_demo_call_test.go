@@ -116,8 +116,11 @@ func TestTheDemoChoosesCameraAndMicrophone(t *testing.T) {
 	ada.click("#settings")
 	ada.reads("Browsers name your devices only after you have allowed this page to use them.")
 	require.True(t, evaluate[bool](ada.tab, `document.querySelector("#choose-camera").disabled`))
+	const top = `document.querySelector("#settings-dialog").getBoundingClientRect().top`
+	before := evaluate[float64](ada.tab, top)
 	ada.click("#try")
 	ada.until("showing itself", `document.querySelector("#preview").videoWidth === 320`)
+	require.Equal(t, before, evaluate[float64](ada.tab, top), "a button that moves makes clicks miss it")
 	require.Equal(t, []string{"Camera at the front", "Camera at the back"}, evaluate[[]string](ada.tab, `[...document.querySelector("#choose-camera").options].map((option) => option.text)`))
 	ada.until("hearing itself", `document.querySelector("#level").value > 0.05`)
 	choose("#choose-camera", "back")

@@ -281,6 +281,7 @@ func TestTheDemoGoesOnWithoutConveniences(t *testing.T) {
 			ada.click("#settings")
 			ada.until("showing its settings", `document.querySelector("#settings-dialog").open`)
 			ada.click("#settings-close")
+			ada.until("without its settings", `!document.querySelector("#settings-dialog").open`)
 			ada.click("#full")
 			ada.until("filling the window", `Math.round(document.querySelector("#stage").getBoundingClientRect().height) === innerHeight`)
 			ada.press("\x1b")

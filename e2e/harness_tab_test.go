@@ -188,8 +188,16 @@ func (p *tab) goBack() {
 	p.attempt("going back", p.page.back)
 }
 
+// click clicks on an element that has come to rest: a click aims before it arrives.
 func (p *tab) click(selector string) {
 	p.t.Helper()
+	place := `JSON.stringify(document.querySelector(` + inJSON(selector) + `)?.getBoundingClientRect())`
+	p.until("resting "+selector, `{
+		const before = `+place+`;
+		if (!before) return false;
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		return before === `+place+`;
+	}`)
 	p.attempt("clicking on "+selector, func(ctx context.Context) error { return p.page.click(ctx, selector) })
 }
 
