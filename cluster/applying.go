@@ -259,7 +259,8 @@ const otherVersion = "was written by another version of this server, which this 
 
 // apply applies one record.
 func (n *Node) apply(sequence uint64, text []byte) error {
-	record, err := machine.ReadRecord(text)
+	record := &n.record
+	err := record.Read(text)
 	switch {
 	case errors.Is(err, machine.ErrVersion):
 		return fmt.Errorf("record %d %s", sequence, otherVersion)
@@ -274,7 +275,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	if log := n.replica.Log(); log != 0 && record.Log != 0 && record.Log != log {
 		return n.meetStranger(sequence)
 	}
-	if n.hasOtherSettings(&record) {
+	if n.hasOtherSettings(record) {
 		return fmt.Errorf("the limits or times of this node are not those of node %q, so their states would differ: give all nodes the same settings", record.Node)
 	}
 	var waiters []*waiter
@@ -282,7 +283,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 		waiters = n.proposals.applied(record.Number)
 	}
 	n.decides = isMine
-	isNew := n.replica.Apply(&record, func(place int, result machine.Result) {
+	isNew := n.replica.Apply(record, func(place int, result machine.Result) {
 		if waiters != nil && waiters[place] != nil {
 			waiters[place].end(result, nil)
 		}
@@ -290,7 +291,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	n.applied.move(sequence)
 	n.noteLog()
 	if isNew {
-		lost, back := n.health.note(&record, n.replica.Nodes, n.options.Times.Alive)
+		lost, back := n.health.note(record, n.replica.Nodes, n.options.Times.Alive)
 		if life != 0 { // otherwise this is long ago
 			n.logPeers(record.Node, lost, back)
 		}

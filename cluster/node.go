@@ -91,8 +91,9 @@ type Node struct {
 	out      atomic.Pointer[string]        // why it does not serve; "" if it only joins the others
 	snapshot atomic.Pointer[takenSnapshot] // the newest that this node has taken; nil: none
 
-	identity string // of the log that this node applies; guarded by applied.turn
-	decides  bool   // the record that is being applied is this node's; guarded by applied.turn
+	identity string         // of the log that this node applies; guarded by applied.turn
+	record   machine.Record // that is being applied; guarded by applied.turn
+	decides  bool           // the record that is being applied is this node's; guarded by applied.turn
 }
 
 // New returns a node that applies the log to a replica. The parts of the replica's machine may

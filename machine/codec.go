@@ -3,6 +3,7 @@ package machine
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"signaling-server/internal/wire"
 	"signaling-server/rooms"
@@ -28,15 +29,36 @@ func (p *Post) Append(b []byte) []byte {
 
 // ReadPost reads a POST. It refers to the bytes that are read. If they are malformed, the
 // reader has an error.
-func ReadPost(r *wire.Reader) Post {
+func ReadPost(r *wire.Reader) Post { return *new(scratch).readPost(r) }
+
+// scratch is memory for the POSTs of a record. Those of the next record use it again.
+type scratch struct {
+	posts  []Post
+	events []Outcome
+	acts   []Act
+}
+
+// reset lets the memory be used again. It keeps nothing of what was read.
+func (s *scratch) reset() {
+	clear(s.posts)
+	clear(s.acts)
+	s.posts, s.events, s.acts = s.posts[:0], s.events[:0], s.acts[:0]
+}
+
+// readPost is ReadPost. If a slice grows, what was read before keeps the memory that it has.
+func (s *scratch) readPost(r *wire.Reader) *Post {
 	p := Post{SocketID: r.Text(), Key: readKey(r), Confirmed: r.Uvarint()}
-	p.Events = readOutcomes(r)
+	events, acts := len(s.events), len(s.acts)
+	s.events = readOutcomes(r, s.events)
+	p.Events = slices.Clip(s.events[events:])
 	for _, outcome := range p.Events {
 		if outcome == Accepted && r.Err() == nil {
-			p.Acts = append(p.Acts, readAct(r))
+			s.acts = append(s.acts, readAct(r))
 		}
 	}
-	return p
+	p.Acts = slices.Clip(s.acts[acts:])
+	s.posts = append(s.posts, p)
+	return &s.posts[len(s.posts)-1]
 }
 
 func appendKey(b []byte, k Key) []byte {
@@ -45,15 +67,16 @@ func appendKey(b []byte, k Key) []byte {
 
 func readKey(r *wire.Reader) Key { return Key{r.Uvarint(), r.Uvarint()} }
 
-func readOutcomes(r *wire.Reader) []Outcome {
-	each := []Outcome(r.Text())
-	for _, outcome := range each {
-		if outcome >= outcomes {
+// readOutcomes reads outcomes, and appends them to others.
+func readOutcomes(r *wire.Reader, to []Outcome) []Outcome {
+	for _, outcome := range r.Bytes() {
+		if Outcome(outcome) >= outcomes {
 			r.Fail(errMalformed)
-			return nil
+			break
 		}
+		to = append(to, Outcome(outcome))
 	}
-	return each
+	return to
 }
 
 func (a *Act) append(b []byte) []byte {

@@ -51,6 +51,8 @@ type Record struct {
 	Elapsed  time.Duration
 	Seed     [16]byte // random; the IDs of chat messages are made of it
 	Commands []Command
+
+	scratch scratch // what the commands refer to
 }
 
 // formatVersion is the first byte of a record and of a snapshot. It changes when a node of
@@ -97,35 +99,45 @@ func (rec *Record) AppendWith(b []byte, commands [][]byte) []byte {
 // ReadRecord reads a record. It refers to the bytes that are read. The error is ErrVersion if
 // another version has written it.
 func ReadRecord(b []byte) (rec Record, err error) {
+	err = rec.Read(b)
+	return rec, err
+}
+
+// Read is [ReadRecord] for a record whose memory is used again: its former commands are not
+// valid any more.
+func (rec *Record) Read(b []byte) error {
 	if len(b) == 0 || b[0] != formatVersion {
-		return rec, ErrVersion
+		return ErrVersion
 	}
 	r := wire.NewReader(b[1:])
-	rec = Record{Node: r.Text(), Life: r.Uvarint(), Log: r.Uvarint(), Number: r.Uvarint(), Losses: r.Uvarint(), At: r.Time()}
+	clear(rec.Commands)
+	rec.scratch.reset()
+	*rec = Record{
+		Node: r.Text(), Life: r.Uvarint(), Log: r.Uvarint(), Number: r.Uvarint(), Losses: r.Uvarint(), At: r.Time(),
+		Commands: rec.Commands[:0], scratch: rec.scratch,
+	}
 	elapsed := r.Uvarint()
 	if elapsed > math.MaxInt64 {
-		return rec, errMalformed
+		return errMalformed
 	}
 	rec.Elapsed = time.Duration(elapsed)
 	for i := range rec.Seed {
 		rec.Seed[i] = r.Byte()
 	}
-	count := r.Count()
-	for range count {
-		c := readCommand(r)
+	for range r.Count() {
+		c := rec.readCommand(r)
 		if r.Err() != nil {
 			break
 		}
 		rec.Commands = append(rec.Commands, c)
 	}
-	return rec, r.End()
+	return r.End()
 }
 
-func readCommand(r *wire.Reader) (c Command) {
+func (rec *Record) readCommand(r *wire.Reader) (c Command) {
 	switch r.Byte() {
 	case postCommand:
-		post := ReadPost(r)
-		c.Post = &post
+		c.Post = rec.scratch.readPost(r)
 	case operationCommand:
 		operation := ReadOperation(r)
 		c.Operation = &operation

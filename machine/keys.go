@@ -50,15 +50,17 @@ func (k Key) IsZero() bool { return k == Key{} }
 // Any goroutine may call the methods.
 type Keys struct {
 	mu          sync.Mutex // guards what follows; held while a POST is applied, so that a repeat waits for the first
+	names       []uint64   // of the posts, apart from them: each new POST is compared with all of these
 	posts       []keyedPost
+	oldest      int  // its place: newer posts follow, and go on at the first place
 	size        int  // bytes that the posts take
 	charged     int  // bytes of them that the budget counts
 	isForgotten bool // the socket has ended: nothing is charged for it any more
 }
 
-// keyedPost is the first POST with a key. The oldest comes first.
+// keyedPost is the first POST with a key, without the key's name.
 type keyedPost struct {
-	Key
+	content  uint64   // of the key
 	outcomes Outcomes // "": applying the POST ended in a panic
 }
 
@@ -84,31 +86,31 @@ func (k *Keys) once(key Key, to account, apply func() Outcomes) (outcomes Outcom
 	if outcomes, isRepeat, err := k.find(key); isRepeat {
 		return outcomes, true, err
 	}
-	defer func() { k.remember(keyedPost{key, outcomes}, to) }()
+	defer func() { k.remember(key.Name, keyedPost{key.Content, outcomes}, to) }()
 	return apply(), false, nil
 }
 
 func (k *Keys) find(key Key) (outcomes Outcomes, isRepeat bool, err error) {
-	for i := range k.posts {
-		switch first := &k.posts[i]; {
-		case first.Name != key.Name:
-		case first.Content != key.Content:
-			return "", true, ErrKeyReused
-		default:
-			return first.outcomes, true, nil
-		}
+	place := slices.Index(k.names, key.Name)
+	switch {
+	case place < 0:
+		return "", false, nil
+	case k.posts[place].content != key.Content:
+		return "", true, ErrKeyReused
 	}
-	return "", false, nil
+	return k.posts[place].outcomes, true, nil
 }
 
-// remember adds a POST, and forgets the oldest if there are too many.
-func (k *Keys) remember(post keyedPost, to account) {
-	if len(k.posts) == maxKeys {
-		k.size -= k.posts[0].size()
-		k.posts = slices.Delete(k.posts, 0, 1)
-	}
-	k.posts = append(k.posts, post)
+// remember adds a POST. If there are too many, it takes the place of the oldest.
+func (k *Keys) remember(name uint64, post keyedPost, to account) {
 	k.size += post.size()
+	if len(k.posts) < maxKeys {
+		k.names, k.posts = append(k.names, name), append(k.posts, post)
+	} else {
+		k.size -= k.posts[k.oldest].size()
+		k.names[k.oldest], k.posts[k.oldest] = name, post
+		k.oldest = (k.oldest + 1) % maxKeys
+	}
 	if !k.isForgotten {
 		to.charge(k.size - k.charged)
 		k.charged = k.size
@@ -137,8 +139,10 @@ func (k *Keys) AppendBinary(b []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	b = binary.AppendUvarint(b, uint64(len(k.posts)))
-	for _, p := range k.posts {
-		b = wire.AppendText(appendKey(b, p.Key), string(p.outcomes))
+	for i := range k.posts {
+		place := (k.oldest + i) % len(k.posts)
+		post := k.posts[place]
+		b = wire.AppendText(appendKey(b, Key{k.names[place], post.content}), string(post.outcomes))
 	}
 	return b, nil
 }
@@ -151,21 +155,23 @@ func (k *Keys) UnmarshalBinary(b []byte) error {
 	if count > maxKeys {
 		r.Fail(errMalformed)
 	}
+	var names []uint64
 	var posts []keyedPost
 	size := 0
 	for range count {
-		p := keyedPost{readKey(r), newOutcomes(readOutcomes(r))}
+		key := readKey(r)
+		post := keyedPost{key.Content, newOutcomes(readOutcomes(r, nil))}
 		if r.Err() != nil {
 			break
 		}
-		posts = append(posts, p)
-		size += p.size()
+		names, posts = append(names, key.Name), append(posts, post)
+		size += post.size()
 	}
 	if err := r.End(); err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.posts, k.size = posts, size
+	k.names, k.posts, k.oldest, k.size = names, posts, 0, size
 	return nil
 }

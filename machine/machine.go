@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"signaling-server/internal/budget"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -25,16 +27,20 @@ type Machine struct {
 // key, Post changes nothing and returns the outcomes of that one: see [Keys.Recall]. The error
 // is ErrKeyReused.
 func (m *Machine) Post(p *Post) (outcomes Outcomes, isRepeat bool, err error) {
-	m.Hub.Posted(p.SocketID, p.Confirmed)
+	r, lives := m.Hub.Ref(p.SocketID)
+	if !lives {
+		return newOutcomes(slices.Repeat([]Outcome{Gone}, len(p.Events))), false, nil
+	}
+	r.Posted(p.Confirmed)
 	disconnects := false
 	apply := func() (outcomes Outcomes) {
-		outcomes, disconnects = m.apply(p)
+		outcomes, disconnects = m.apply(r, p)
 		return outcomes
 	}
-	if r, lives := m.keyed(p); lives {
-		outcomes, isRepeat, err = m.Keys(r).once(p.Key, account{m.Budget, r.Network()}, apply)
-	} else {
+	if p.Key.IsZero() {
 		outcomes = apply()
+	} else {
+		outcomes, isRepeat, err = m.Keys(r).once(p.Key, account{m.Budget, r.Network()}, apply)
 	}
 	if disconnects {
 		m.Hub.End(p.SocketID, sse.ClientDisconnect) // not earlier: it takes the lock of the keys
@@ -46,17 +52,9 @@ func (m *Machine) Post(p *Post) (outcomes Outcomes, isRepeat bool, err error) {
 // has ended.
 func (m *Machine) Forget(r sse.Ref) { m.Keys(r).forget(account{m.Budget, r.Network()}) }
 
-// keyed returns the socket of a POST, if the POST has a key and the socket lives.
-func (m *Machine) keyed(p *Post) (r sse.Ref, lives bool) {
-	if p.Key.IsZero() {
-		return sse.Ref{}, false
-	}
-	return m.Hub.Ref(p.SocketID)
-}
-
 // apply applies the events of a POST. If one of them disconnects, all later ones find that
 // the socket is gone, and the caller must end it.
-func (m *Machine) apply(p *Post) (outcomes Outcomes, disconnects bool) {
+func (m *Machine) apply(r sse.Ref, p *Post) (outcomes Outcomes, disconnects bool) {
 	var few [64]Outcome
 	each := few[:0]
 	next := 0
@@ -67,7 +65,7 @@ func (m *Machine) apply(p *Post) (outcomes Outcomes, disconnects bool) {
 			next++
 		}
 		switch {
-		case disconnects || !m.lives(p.SocketID):
+		case disconnects || !r.Lives():
 			outcome = Gone
 		case act == nil: // refused before
 		case act.Kind == Disconnect:
@@ -78,11 +76,6 @@ func (m *Machine) apply(p *Post) (outcomes Outcomes, disconnects bool) {
 		each = append(each, outcome)
 	}
 	return newOutcomes(each), disconnects
-}
-
-func (m *Machine) lives(socketID string) bool {
-	_, lives := m.Hub.IsAway(socketID)
-	return lives
 }
 
 // perform does what an event asks for, on behalf of the socket that posted it.

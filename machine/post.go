@@ -60,7 +60,7 @@ type Post struct {
 	SocketID string
 	Key      Key // the zero Key: the POST has none
 	// Confirmed is the sequence up to which the client says that everything has arrived: see
-	// [sse.Hub.Posted]. It holds whatever becomes of the events.
+	// [sse.Ref.Posted]. It holds whatever becomes of the events.
 	Confirmed uint64
 	// Events has an outcome for each event: Accepted if it is the next one of Acts, or why
 	// the node that took the request refused it.

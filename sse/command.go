@@ -39,7 +39,7 @@ const (
 )
 
 // Command is a change to one socket that does not come from another socket. With the calls
-// of [Hub.DeliverMessage], [Hub.Send], [Hub.Admit], [Hub.Tell], [Hub.Pong] and [Hub.Posted],
+// of [Hub.DeliverMessage], [Hub.Send], [Hub.Admit], [Hub.Tell], [Hub.Pong] and [Ref.Posted],
 // commands are all that changes the state of a hub. If two hubs with equal options get the same commands
 // and calls in the same order, their states are equal: see [Hub.AppendSnapshot].
 type Command struct {

@@ -25,18 +25,16 @@ func (h *Hub) Heartbeat(socketID string) error {
 	return nil
 }
 
-// Posted notes that a socket's client has posted, which is a sign of life, and that everything
+// Posted notes that the socket's client has posted, which is a sign of life, and that everything
 // up to a sequence has arrived, so that it need not be kept for a resume. It confirms nothing if
 // the present stream or poll has not reached that sequence, or if a later one is confirmed
 // already. It does nothing if the socket has ended.
-func (h *Hub) Posted(socketID string, confirmed uint64) {
-	if confirmed == 0 && !h.isReplicated() {
+func (r Ref) Posted(confirmed uint64) {
+	if confirmed == 0 && !r.socket.hub.isReplicated() {
 		return // Authenticate has noted the sign of life
 	}
-	if s := h.socket(socketID); s != nil {
-		s.hear()
-		s.confirmMore(confirmed)
-	}
+	r.socket.hear()
+	r.socket.confirmMore(confirmed)
 }
 
 // tell tells the other nodes what Posted notes.

@@ -111,7 +111,9 @@ func TestWhatAClientConfirmsCountsAtOnce(t *testing.T) {
 		socketID, before := c.socketID(), *c.position()
 		deliver(t, hub, socketID, 1, 3)
 		synctest.Wait()
-		hub.Posted(socketID, 3)
+		ref, lives := hub.Ref(socketID)
+		require.True(t, lives)
+		ref.Posted(3)
 		before.Sequence = 2
 		late := connect(t, hub, &before)
 		synctest.Wait()

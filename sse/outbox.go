@@ -101,7 +101,10 @@ func (o *outbox) isFull(size int) bool {
 	if o.unsent.events == 0 {
 		return false
 	}
-	return o.unsent.events >= o.limits.UnsentEvents || o.waitingBytes()+size > o.limits.UnsentBytes
+	if o.unsent.events >= o.limits.UnsentEvents {
+		return true
+	}
+	return o.unsent.bytes+size > o.limits.UnsentBytes && o.waitingBytes()+size > o.limits.UnsentBytes
 }
 
 // waitingBytes returns the bytes of the unsent events, except the next to be written.

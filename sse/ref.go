@@ -40,7 +40,7 @@ func (r Ref) Confirms(id EventID) uint64 {
 	return id.Sequence
 }
 
-// Tell is [Hub.Posted] for a request that leads to no POST that is applied. If there are several
+// Tell is [Ref.Posted] for a request that leads to no POST that is applied. If there are several
 // nodes, it tells them.
 func (r Ref) Tell(confirmed uint64) {
 	if r.socket.hub.isReplicated() {

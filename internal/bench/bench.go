@@ -105,7 +105,6 @@ func (b *bench) measure(ctx context.Context, isFloor bool, e experiment) (o outc
 // generate runs the generator, which start starts.
 func (b *bench) generate(ctx context.Context, start func(*exec.Cmd) error, flags []string) (o outcome, err error) {
 	generator := exec.CommandContext(ctx, b.generator, append(flags, "-json")...)
-	generator.Env = append(os.Environ(), "SSL_CERT_FILE="+b.certificate)
 	var output, problems strings.Builder
 	generator.Stdout, generator.Stderr = &output, &problems
 	if err := start(generator); err != nil {

@@ -45,6 +45,9 @@ var clusterFigures = []clusterFigure{
 	{"three flat out", "the same, three nodes share the clients, together", "µs", ""},
 	{"engine flat out", "the same, their NATS servers together", "µs", ""},
 	{"formula flat out", "3 × (serve + apply) ÷ (serve + 3 × apply), flat out", "", "≥ 2.6"},
+	{"one over TLS", "over TLS and HTTP/2 flat out, one of three nodes serves all: serve + apply", "µs", ""},
+	{"apply over TLS", "the same, a node that serves nobody: apply", "µs", "≤ 3"},
+	{"formula over TLS", "3 × (serve + apply) ÷ (serve + 3 × apply), over TLS flat out", "", "≥ 2.6"},
 	{"resume", "a node is killed: p99 until its clients are resumed", "ms", "≤ 3000"},
 	{"resume late", "the same, clients wait 2 s as EventSource does", "ms", ""},
 	{"join", "a node joins 20,000 sockets at 1,000 events/s: until it is ready", "s", "≤ 10"},
@@ -52,11 +55,18 @@ var clusterFigures = []clusterFigure{
 	{"wrong", "lost, doubled or reordered events and lost sockets, in all runs", "", "0"},
 }
 
+// flatOutFlags let each client send its next event when the last has arrived. POSTs to one node alone
+// have keys as well: they cost something.
+var flatOutFlags = []string{"-settle=500ms", "-duration=8s", "-resume"}
+
 // measureCluster measures one node alone, and nodes that share a log. Their processes and the
 // generator share all cores, because there are more of them than cores.
 func (b *bench) measureCluster(ctx context.Context) error {
 	for round := range b.runs {
 		if err := b.compareNodes(ctx); err != nil {
+			return err
+		}
+		if err := b.serveOverTLS(ctx); err != nil {
 			return err
 		}
 		fmt.Fprintf(b.progress, "%s  round %d of %d  %s\n", time.Now().Format(time.TimeOnly), round+1, b.runs, clusterName)
@@ -87,8 +97,7 @@ func (b *bench) compareNodes(ctx context.Context) error {
 		return err
 	}
 	defer f.stop()
-	// POSTs to one node alone have keys as well: they cost something.
-	flags := []string{"-settle=500ms", "-duration=8s", "-resume"}
+	flags := flatOutFlags
 	toAlone := slices.Concat(flags, []string{"-url=" + alone.url, "-pid=" + alone.pid()})
 	toOne := slices.Concat(flags, f.processes(), f.addresses(1))
 	toAll := slices.Concat(flags, f.processes(), f.addresses(3))
@@ -108,13 +117,10 @@ func (b *bench) compareNodes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		serves, applies := one.Sending.Processes[0].MicrosecondsEach, one.Sending.Processes[2].MicrosecondsEach
+		serves := b.noteCosts(load.name, one)
 		b.note("alone "+load.name, single.Sending.ServerMicrosecondsEach)
-		b.note("one "+load.name, serves)
-		b.note("apply "+load.name, applies)
 		b.note("three "+load.name, all.Sending.ServerMicrosecondsEach)
 		b.note("engine "+load.name, all.engine())
-		b.note("formula "+load.name, 3*serves/(serves+2*applies))
 		if load.name == "steady" {
 			b.note("alone p50", single.Sending.LatencyMilliseconds.P50)
 			b.note("three p50", all.Sending.LatencyMilliseconds.P50)
@@ -125,6 +131,33 @@ func (b *bench) compareNodes(ctx context.Context) error {
 			b.note("carry", 3*serves/busy.Sending.ServerMicrosecondsEach)
 		}
 	}
+	return nil
+}
+
+// noteCosts notes what the first of three nodes spent, which served all clients, and what
+// the others spent. It returns the former, in µs for each event.
+func (b *bench) noteCosts(name string, o outcome) (serves float64) {
+	costs := o.Sending.Processes
+	serves, applies := costs[0].MicrosecondsEach, (costs[1].MicrosecondsEach+costs[2].MicrosecondsEach)/2
+	b.note("one "+name, serves)
+	b.note("apply "+name, applies)
+	b.note("formula "+name, 3*serves/(serves+2*applies))
+	return serves
+}
+
+// serveOverTLS lets one of three nodes serve all clients as browsers reach it.
+func (b *bench) serveOverTLS(ctx context.Context) error {
+	f, err := b.startFleet(ctx, 3, "TLS_CERT="+b.certificate, "TLS_KEY="+b.key)
+	if err != nil {
+		return err
+	}
+	defer f.stop()
+	o, err := b.generate(ctx, (*exec.Cmd).Start, slices.Concat(flatOutFlags, f.processes(), f.addresses(1)))
+	if err != nil {
+		return err
+	}
+	b.noteCosts("over TLS", o)
+	b.note("wrong", o.wrong())
 	return nil
 }
 

@@ -16,15 +16,16 @@ import (
 
 // fleet is three NATS servers, and nodes that are one server through them.
 type fleet struct {
-	folder string
-	engine []*exec.Cmd
-	urls   []string // of the engine
-	nodes  []*server
+	folder   string
+	settings []string // of each node
+	engine   []*exec.Cmd
+	urls     []string // of the engine
+	nodes    []*server
 }
 
-// startFleet starts the engine and as many nodes. The caller stops the fleet.
-func (b *bench) startFleet(ctx context.Context, nodes int) (f *fleet, err error) {
-	f = new(fleet)
+// startFleet starts the engine and as many nodes, with some settings. The caller stops the fleet.
+func (b *bench) startFleet(ctx context.Context, nodes int, settings ...string) (f *fleet, err error) {
+	f = &fleet{settings: settings}
 	defer func() {
 		if err != nil {
 			f.stop()
@@ -81,7 +82,8 @@ func (b *bench) startEngine(ctx context.Context, f *fleet) error {
 
 // startNode starts one more node, which is not ready yet.
 func (b *bench) startNode(ctx context.Context, f *fleet) (*server, error) {
-	n, err := b.startAlone(ctx, "CLUSTER_URL="+strings.Join(f.urls, ","), fmt.Sprintf("NODE_NAME=node-%d", len(f.nodes)+1))
+	own := []string{"CLUSTER_URL=" + strings.Join(f.urls, ","), fmt.Sprintf("NODE_NAME=node-%d", len(f.nodes)+1)}
+	n, err := b.startAlone(ctx, slices.Concat(f.settings, own)...)
 	if err == nil {
 		f.nodes = append(f.nodes, n)
 	}
@@ -95,6 +97,9 @@ func (b *bench) startAlone(ctx context.Context, settings ...string) (*server, er
 		return nil, err
 	}
 	s := &server{command: exec.CommandContext(ctx, b.server), url: "http://127.0.0.1:" + port}
+	if slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "TLS_CERT=") }) {
+		s.url = "https://127.0.0.1:" + port
+	}
 	s.command.Env = slices.Concat(os.Environ(), unlimited, []string{"PORT=" + port, "HEARTBEAT_INTERVAL=10s"}, settings)
 	s.command.Stderr = b.progress
 	return s, s.command.Start()

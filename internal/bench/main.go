@@ -120,6 +120,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if b.certificate, b.key, err = newCertificate(folder); err != nil {
 		return err
 	}
+	if err := os.Setenv("SSL_CERT_FILE", b.certificate); err != nil { // the generator trusts it, and so does this process
+		return err
+	}
 	if len(b.chosen) > 0 {
 		if err := b.measureAll(ctx); err != nil {
 			return err
