@@ -106,7 +106,9 @@ func newMachine(t *rapid.T, nodes int, deeds tally) *machine {
 		{HeartbeatInterval: 3 * time.Second, ResumeWindow: 20 * time.Second, AwayAfter: 1 * time.Second},
 		{HeartbeatInterval: 20 * time.Second, ResumeWindow: 5 * time.Second, AwayAfter: 6 * time.Second},
 	}[rapid.IntRange(0, 2).Draw(t, "durations")]
-	options.WriteTimeout = 8 * time.Second
+	// Waits last whole milliseconds. So no client comes back in the moment in which the server forgets
+	// what it has written.
+	options.WriteTimeout = 8*time.Second + 250*time.Microsecond
 	options.Outbox = sse.DefaultOptions().Outbox
 	if rapid.Bool().Draw(t, "small outboxes") {
 		options.Outbox.UnsentEvents, options.Outbox.RetainedEvents = smallOutbox, 4
