@@ -37,6 +37,7 @@ func pairs(b *testing.B, count int) (*machine.Replica, *recorder) {
 type recorder struct {
 	b        *testing.B
 	replica  *machine.Replica
+	read     machine.Record
 	number   uint64
 	commands []machine.Command
 }
@@ -60,9 +61,8 @@ func (o *recorder) record() []byte {
 func (o *recorder) apply() { o.applyBytes(o.record()) }
 
 func (o *recorder) applyBytes(text []byte) {
-	rec, err := machine.ReadRecord(text)
-	require.NoError(o.b, err)
-	require.True(o.b, o.replica.Apply(&rec, func(_ int, result machine.Result) {
+	require.NoError(o.b, o.read.Read(text))
+	require.True(o.b, o.replica.Apply(&o.read, func(_ int, result machine.Result) {
 		if result.Err != nil || len(result.Outcomes) > 0 && []machine.Outcome(result.Outcomes)[0] != machine.Accepted {
 			o.b.Fatal("the command was refused: ", result)
 		}

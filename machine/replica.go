@@ -7,10 +7,12 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"signaling-server/internal/wire"
+	"signaling-server/rooms"
 	"signaling-server/sse"
 )
 
@@ -45,8 +47,6 @@ type Replica struct {
 	at   time.Time
 	seed [16]byte
 	ids  uint64 // how many IDs were made
-
-	roomsBytes int // how much room the next snapshot is given for the rooms
 }
 
 // node is what the state knows of a node.
@@ -225,7 +225,7 @@ func (r *Replica) Nodes() []NodeInfo {
 type Snapshot struct {
 	clock []byte // and the nodes
 	hub   *sse.Snapshot
-	rooms []byte
+	rooms *rooms.Snapshot
 }
 
 // Snapshot returns the state. Nothing may be applied meanwhile.
@@ -246,17 +246,20 @@ func (r *Replica) Snapshot() *Snapshot {
 		b = wire.AppendBool(b, n.isLost)
 		b = binary.AppendVarint(b, int64(n.lostAt))
 	}
-	rooms := r.Rooms.AppendSnapshot(make([]byte, 0, r.roomsBytes))
-	r.roomsBytes = len(rooms) * 9 / 8
-	return &Snapshot{b, r.Hub.Snapshot(), rooms}
+	s := &Snapshot{clock: b}
+	var atOnce sync.WaitGroup // nothing is applied meanwhile, so two processors are better than one
+	atOnce.Go(func() { s.rooms = r.Rooms.Snapshot() })
+	s.hub = r.Hub.Snapshot()
+	atOnce.Wait()
+	return s
 }
 
-// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Any goroutine may
-// call it, whatever is applied meanwhile.
+// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Only one goroutine
+// may call it, whatever is applied meanwhile.
 func (s *Snapshot) Append(b []byte) []byte {
 	b = append(b, s.clock...)
 	b = wire.AppendText(b, s.hub.Append(nil))
-	return wire.AppendText(b, s.rooms)
+	return wire.AppendText(b, s.rooms.Append(nil))
 }
 
 // AppendSnapshot appends a [Replica.Snapshot] to b.
@@ -286,11 +289,11 @@ func (r *Replica) Restore(snapshot []byte) error {
 		name := from.Text()
 		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool(), time.Duration(from.Varint())}
 	}
-	hub, rooms := from.Bytes(), from.Bytes()
+	sockets, rooms := from.Bytes(), from.Bytes()
 	if err := from.End(); err != nil {
 		return err
 	}
-	if err := r.Hub.Restore(hub); err != nil {
+	if err := r.Hub.Restore(sockets); err != nil {
 		return err
 	}
 	return r.Rooms.Restore(rooms)

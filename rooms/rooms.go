@@ -43,7 +43,8 @@ type Rooms struct {
 	options Options
 	logger  *slog.Logger
 
-	stays atomic.Uint64 // how many stays there ever were
+	stays         atomic.Uint64 // how many stays there ever were
+	snapshotBytes atomic.Int64  // how much room the next snapshot is given
 
 	mu      sync.RWMutex         // guards what follows; held for look-ups only
 	rooms   map[string]*room     // by room ID

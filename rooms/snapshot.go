@@ -15,19 +15,50 @@ import (
 // A snapshot holds all that later operations depend on, and all that operators see. The
 // rest follows from it: the rosters, the seats, and how many rooms a network has made.
 
-// AppendSnapshot appends the state of the register. Registers in the same state append the
-// same bytes. No operation may change the register meanwhile.
-func (rs *Rooms) AppendSnapshot(b []byte) []byte {
-	b = binary.AppendUvarint(b, rs.created)
-	b = binary.AppendUvarint(b, rs.stays.Load())
+// Snapshot is the state of the register at one moment.
+type Snapshot struct {
+	counts []byte // of what was ever made
+	rooms  []roomSnapshot
+	bytes  []byte // of all rooms
+}
+
+type roomSnapshot struct {
+	id    string
+	bytes []byte
+}
+
+// Snapshot returns the state of the register. No operation may change the register meanwhile. It
+// takes little time: the order of the rooms is left to [Snapshot.Append].
+func (rs *Rooms) Snapshot() *Snapshot {
 	all := rs.list()
-	slices.SortFunc(all, func(one, other *room) int { return cmp.Compare(one.id, other.id) })
-	b = binary.AppendUvarint(b, uint64(len(all)))
+	s := &Snapshot{
+		counts: binary.AppendUvarint(binary.AppendUvarint(nil, rs.created), rs.stays.Load()),
+		rooms:  make([]roomSnapshot, 0, len(all)),
+		bytes:  make([]byte, 0, rs.snapshotBytes.Load()),
+	}
 	for _, r := range all {
-		b = r.appendTo(b)
+		start := len(s.bytes)
+		s.bytes = r.appendTo(s.bytes)
+		s.rooms = append(s.rooms, roomSnapshot{r.id, s.bytes[start:]})
+	}
+	rs.snapshotBytes.Store(int64(len(s.bytes)) * 9 / 8)
+	return s
+}
+
+// Append appends the snapshot to b. Registers in the same state append the same bytes. Only one
+// goroutine may call it, whatever changes meanwhile.
+func (s *Snapshot) Append(b []byte) []byte {
+	slices.SortFunc(s.rooms, func(one, other roomSnapshot) int { return cmp.Compare(one.id, other.id) })
+	b = append(b, s.counts...)
+	b = binary.AppendUvarint(b, uint64(len(s.rooms)))
+	for _, r := range s.rooms {
+		b = append(b, r.bytes...)
 	}
 	return b
 }
+
+// AppendSnapshot appends a [Rooms.Snapshot] to b.
+func (rs *Rooms) AppendSnapshot(b []byte) []byte { return rs.Snapshot().Append(b) }
 
 func (r *room) appendTo(b []byte) []byte {
 	b = wire.AppendText(b, r.id)

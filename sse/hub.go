@@ -154,8 +154,7 @@ type Hub struct {
 
 	heartbeat atomic.Pointer[sharedHeartbeat] // nil: there was none yet
 
-	// owned by the caller of Snapshot: how much room the next snapshot is given
-	snapshotBytes, snapshotEvents int
+	snapshotSize snapshotSize // owned by the caller of Snapshot
 
 	// owned by the goroutine of Run
 	trimmed  time.Time // when a command to trim all outboxes was last proposed

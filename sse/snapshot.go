@@ -15,38 +15,77 @@ import (
 // Snapshot is the state of all sockets at one moment.
 type Snapshot struct {
 	opened  uint64
-	events  eventTable
-	count   int    // of the sockets
-	sockets []byte // in bytes
+	sockets []socketSnapshot // in no order
+	bytes   []byte           // of all sockets
+	entries []entry          // of all outboxes
+	own     []byte           // of a socket that is added
+}
+
+// socketSnapshot is the state of one socket: bytes, the entries of its outbox, and more bytes.
+type socketSnapshot struct {
+	id      string
+	before  []byte
+	entries []entry
+	after   []byte
 }
 
 // Snapshot returns the state of all sockets. Only one goroutine may call it, after
-// [Hub.Settle], and no other may change the state meanwhile. It takes little time: the texts of
-// events are left to [Snapshot.Append].
+// [Hub.Settle], and no other may change the state meanwhile. It takes little time: the order of
+// the sockets and the texts of events are left to [Snapshot.Append].
 //
 // Not in the snapshot is what this process alone knows: its readers, and its clock.
 func (h *Hub) Snapshot() *Snapshot {
-	sockets := h.snapshot(nil)
-	slices.SortFunc(sockets, func(a, b *socket) int { return strings.Compare(a.id, b.id) })
-	s := &Snapshot{opened: h.opened, count: len(sockets), sockets: make([]byte, 0, h.snapshotBytes)}
-	s.events.places = make(map[*event]uint64, h.snapshotEvents)
-	for _, one := range sockets {
-		s.sockets = one.appendSnapshot(s.sockets, &s.events)
+	sockets := h.snapshot(make([]*socket, 0, h.snapshotSize.sockets))
+	s := &Snapshot{
+		opened:  h.opened,
+		sockets: make([]socketSnapshot, 0, len(sockets)),
+		bytes:   make([]byte, 0, h.snapshotSize.bytes),
+		entries: make([]entry, 0, h.snapshotSize.entries),
 	}
-	h.snapshotBytes, h.snapshotEvents = len(s.sockets)*9/8, len(s.events.list)*9/8
+	for _, one := range sockets {
+		s.add(one)
+	}
+	h.snapshotSize = snapshotSize{len(sockets) * 9 / 8, len(s.bytes) * 9 / 8, len(s.entries) * 9 / 8}
 	return s
 }
 
-// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Any goroutine may
-// call it, whatever changes meanwhile.
+// snapshotSize is how much room the next snapshot is given.
+type snapshotSize struct{ sockets, bytes, entries int }
+
+func (s *Snapshot) add(one *socket) {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	one.outbox.expire(one.hub.options.Elapsed() - one.hub.retention)
+	start, first := len(s.bytes), len(s.entries)
+	s.bytes = one.outbox.appendSnapshot(one.appendSnapshot(s.bytes))
+	middle := len(s.bytes)
+	s.entries = append(s.entries, one.outbox.entries...)
+	s.own = one.appendState(s.own[:0])
+	s.bytes = wire.AppendText(s.bytes, s.own)
+	s.sockets = append(s.sockets, socketSnapshot{one.id, s.bytes[start:middle], s.entries[first:], s.bytes[middle:]})
+}
+
+// Append appends the snapshot to b. Snapshots of equal states have equal bytes. Only one
+// goroutine may call it, whatever changes meanwhile.
 func (s *Snapshot) Append(b []byte) []byte {
+	slices.SortFunc(s.sockets, func(a, b socketSnapshot) int { return strings.Compare(a.id, b.id) })
+	events := s.events()
 	b = binary.AppendUvarint(b, s.opened)
-	b = binary.AppendUvarint(b, uint64(len(s.events.list)))
-	for _, e := range s.events.list {
+	b = binary.AppendUvarint(b, uint64(len(events.list)))
+	for _, e := range events.list {
 		b = e.appendSnapshot(b)
 	}
-	b = binary.AppendUvarint(b, uint64(s.count))
-	return append(b, s.sockets...)
+	b = binary.AppendUvarint(b, uint64(len(s.sockets)))
+	for _, one := range s.sockets {
+		b = append(b, one.before...)
+		for _, held := range one.entries {
+			b = binary.AppendUvarint(b, events.places[held.event])
+			b = binary.AppendUvarint(b, held.sequence)
+			b = binary.AppendVarint(b, int64(held.at))
+		}
+		b = append(b, one.after...)
+	}
+	return b
 }
 
 // AppendSnapshot appends a [Hub.Snapshot] to b.
@@ -58,15 +97,18 @@ type eventTable struct {
 	places map[*event]uint64 // in the list
 }
 
-// place returns the place of an event in the table, and adds the event if it is new.
-func (t *eventTable) place(e *event) uint64 {
-	at, isKnown := t.places[e]
-	if !isKnown {
-		at = uint64(len(t.list))
-		t.places[e] = at
-		t.list = append(t.list, e)
+// events returns the events of all sockets, in the order of the sockets.
+func (s *Snapshot) events() eventTable {
+	t := eventTable{places: make(map[*event]uint64, len(s.entries))}
+	for _, one := range s.sockets {
+		for _, held := range one.entries {
+			if _, isKnown := t.places[held.event]; !isKnown {
+				t.places[held.event] = uint64(len(t.list))
+				t.list = append(t.list, held.event)
+			}
+		}
 	}
-	return at
+	return t
 }
 
 func (e *event) appendSnapshot(b []byte) []byte {
@@ -86,9 +128,9 @@ func (e *event) appendSnapshot(b []byte) []byte {
 	return wire.AppendText(b, text.Bytes())
 }
 
-func (s *socket) appendSnapshot(b []byte, events *eventTable) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// appendSnapshot appends what a snapshot holds of the socket, without its outbox and its state. The
+// socket's lock must be held.
+func (s *socket) appendSnapshot(b []byte) []byte {
 	b = wire.AppendText(b, s.id)
 	b = wire.AppendTime(b, s.connectedAt)
 	b = wire.AppendPrefix(b, s.origin.network)
@@ -102,24 +144,21 @@ func (s *socket) appendSnapshot(b []byte, events *eventTable) []byte {
 	b = wire.AppendBool(b, s.away)
 	b = wire.AppendBool(b, s.stalled)
 	b = wire.AppendBool(b, s.unnoticed)
-	b = wire.AppendBool(b, s.heard.Load() != 0)
-	s.outbox.expire(s.hub.options.Elapsed() - s.hub.retention)
-	b = s.outbox.appendSnapshot(b, events)
-	var own []byte
-	if state, isKept := s.state.(encoding.BinaryAppender); isKept {
-		own, _ = state.AppendBinary(nil) // it has no error to return
-	}
-	return wire.AppendText(b, own)
+	return wire.AppendBool(b, s.heard.Load() != 0)
 }
 
-func (o *outbox) appendSnapshot(b []byte, events *eventTable) []byte {
-	for _, sequence := range []uint64{o.last, o.written, o.confirmed, o.claimed, o.forgotten, o.handed, uint64(o.kept), uint64(len(o.entries))} {
-		b = binary.AppendUvarint(b, sequence)
+// appendState appends the state that the maker of the hub has given the socket.
+func (s *socket) appendState(b []byte) []byte {
+	if state, isKept := s.state.(encoding.BinaryAppender); isKept {
+		b, _ = state.AppendBinary(b) // it has no error to return
 	}
-	for _, held := range o.entries {
-		b = binary.AppendUvarint(b, events.place(held.event))
-		b = binary.AppendUvarint(b, held.sequence)
-		b = binary.AppendVarint(b, int64(held.at))
+	return b
+}
+
+// appendSnapshot appends the state of the outbox. Its entries must follow.
+func (o *outbox) appendSnapshot(b []byte) []byte {
+	for _, number := range []uint64{o.last, o.written, o.confirmed, o.claimed, o.forgotten, o.handed, uint64(o.kept), uint64(len(o.entries))} {
+		b = binary.AppendUvarint(b, number)
 	}
 	return b
 }
