@@ -12,6 +12,7 @@ import (
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/operators"
 	"signaling-server/httpapi/origins"
 	"signaling-server/iceservers"
 	"signaling-server/internal/budget"
@@ -54,9 +55,11 @@ type Options struct {
 	// ICEServers are the STUN and TURN servers of GET /ice-servers.
 	ICEServers iceservers.Provider
 
-	// AdminToken is the secret that an operator sends. If it is empty, nobody is an
-	// operator in the environment [Production]. In any other, everybody is an operator.
+	// AdminToken is the secret of the operator that may do everything. Operators are others, and
+	// what they may do. If there are none, nobody is an operator in the environment
+	// [Production]. In any other, everybody is an operator.
 	AdminToken string
+	Operators  []operators.Operator
 
 	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.
 	Metrics *Metrics
@@ -95,7 +98,7 @@ type API struct {
 	maxBody     int64
 	maxBatch    int
 	maxHeader   int // 0: no bound
-	operators   operators
+	gate        gate
 	iceServers  iceservers.Provider
 	environment string
 	port        int
@@ -115,7 +118,6 @@ type API struct {
 
 // New makes an API. The error is about the files in Pages or Client, or about CORSOrigins.
 func New(o Options) (*API, error) {
-	isProduction := o.Environment == Production
 	pages, err := newPages(o.Pages, o.Client, o.StrictTransport)
 	if err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func New(o Options) (*API, error) {
 		maxBody:     int64(max(o.MaxBody, minMaxBody)),
 		maxBatch:    max(o.MaxBatch, minMaxBatch),
 		maxHeader:   o.MaxHeader,
-		operators:   newOperators(o.AdminToken, isProduction),
+		gate:        newGate(o),
 		iceServers:  o.ICEServers,
 		environment: o.Environment,
 		port:        o.Port,

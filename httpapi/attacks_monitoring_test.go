@@ -69,7 +69,7 @@ func TestAttackReadingTheMonitoringFromAnotherPage(t *testing.T) {
 			}
 		}
 	}
-	r := operation{http.MethodGet, "/rooms"}.request(t, s)
+	r := operation{method: http.MethodGet, path: "/rooms"}.request(t, s)
 	r.Host = "evil.example"
 	_, problem := s.do(t, r)
 	require.Equal(t, "/problems/origin-not-allowed", problem["type"])
@@ -81,7 +81,7 @@ func TestAttackReadingTheMonitoringFromAnotherPage(t *testing.T) {
 func TestAPageOfAnotherOriginReadsTheMonitoringWithTheToken(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, withAdminToken, func(u *setup) { u.API.CORSOrigins = []string{"https://ops.example.com"} })
 	for origin, allowed := range map[string]string{"https://ops.example.com": "https://ops.example.com", "https://evil.example": ""} {
-		r := operation{http.MethodGet, "/connections"}.request(t, s)
+		r := operation{method: http.MethodGet, path: "/connections"}.request(t, s)
 		r.Host = "signaling.example.com"
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Sec-Fetch-Site", "cross-site")

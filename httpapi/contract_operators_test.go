@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi/operators"
 	"signaling-server/sse"
 )
 
@@ -15,8 +16,19 @@ const adminToken = "the operators' own token"
 // withAdminToken sets ADMIN_TOKEN for a test's server.
 func withAdminToken(u *setup) { u.API.AdminToken = adminToken }
 
+// withOperators sets OPERATOR_TOKENS for a test's server.
+func withOperators(t *testing.T, lines string) func(u *setup) {
+	t.Helper()
+	all, err := operators.Parse(lines)
+	require.NoError(t, err)
+	return func(u *setup) { u.API.Operators = all }
+}
+
 // operation is an operation that only operators may use.
-type operation struct{ method, path string }
+type operation struct {
+	method, path string
+	scope        operators.Scope
+}
 
 // request makes a correct request for an operation, except that it has no token.
 func (o operation) request(t *testing.T, s *server) *http.Request {
@@ -34,17 +46,17 @@ func (o operation) request(t *testing.T, s *server) *http.Request {
 }
 
 var operations = []operation{
-	{http.MethodGet, "/rooms"},
-	{http.MethodGet, "/rooms/standup"},
-	{http.MethodDelete, "/rooms/standup"},
-	{http.MethodPost, "/rooms/standup/lock"},
-	{http.MethodDelete, "/rooms/standup/lock"},
-	{http.MethodPost, "/rooms/standup/events"},
-	{http.MethodGet, "/connections"},
-	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw"},
-	{http.MethodGet, "/stats"},
-	{http.MethodGet, "/cluster"},
-	{http.MethodGet, "/metrics"},
+	{http.MethodGet, "/rooms", operators.Read},
+	{http.MethodGet, "/rooms/standup", operators.Read},
+	{http.MethodDelete, "/rooms/standup", operators.Rooms},
+	{http.MethodPost, "/rooms/standup/lock", operators.Rooms},
+	{http.MethodDelete, "/rooms/standup/lock", operators.Rooms},
+	{http.MethodPost, "/rooms/standup/events", operators.Send},
+	{http.MethodGet, "/connections", operators.Read},
+	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw", operators.Sockets},
+	{http.MethodGet, "/stats", operators.Read},
+	{http.MethodGet, "/cluster", operators.Read},
+	{http.MethodGet, "/metrics", operators.Read},
 }
 
 // operate sends an operator's request, and requires a status.
@@ -131,6 +143,17 @@ func strangersAreNotOperators(t *testing.T, w *witness) {
 		status, _ := closed.do(t, o.request(t, closed))
 		require.Equal(t, http.StatusForbidden, status)
 	}
+	for _, scope := range operators.Scopes() {
+		token, line, err := operators.Issue("billing", []string{string(scope)})
+		require.NoError(t, err)
+		scoped := w.newServer(t, sse.Options{}, 100, withAdminToken, withOperators(t, line))
+		scoped.join(t, "standup", "Ada")
+		for _, o := range operations {
+			status := scoped.tryToken(t, o, token)
+			require.Equal(t, o.scope != scope, status == http.StatusForbidden, "%v with the scope %s: %d", o, scope, status)
+			require.NotEqual(t, http.StatusUnauthorized, status)
+		}
+	}
 	for _, o := range operations {
 		for guarded.tryToken(t, o, "wrong") != http.StatusTooManyRequests {
 		}
@@ -142,6 +165,8 @@ func (s *server) tryToken(t *testing.T, o operation, token string) (status int) 
 	t.Helper()
 	r := o.request(t, s)
 	r.Header.Set("Authorization", "Bearer "+token)
-	status, _ = s.do(t, r)
-	return status
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
 }

@@ -154,7 +154,7 @@ func TestMetricsIdentifyNobody(t *testing.T) {
 	require.ElementsMatch(t, []string{"client disconnect", "transport close", "slow consumer", "kicked"}, labels["reason"])
 	require.Len(t, labels["why"], len(conns.Reasons()))
 	require.Len(t, labels["type"], 12)
-	require.Len(t, labels["problem"], 22)
+	require.Len(t, labels["problem"], 23)
 	require.Contains(t, labels["limit"], "posts per address")
 	for _, family := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes"} {
 		require.Contains(t, m.families, family)

@@ -1,86 +1,107 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"net/http"
 	"os"
 
+	"signaling-server/httpapi/operators"
 	"signaling-server/httpapi/problem"
 )
 
-// operators decides which requests come from an operator: those that bear the token
-// of operators. If the server has no token, everybody is an operator in development,
-// and nobody in production.
-type operators struct {
-	hasToken bool
-	digest   [sha256.Size]byte // of the token; the token itself is not kept
-	open     bool              // there is no token, and everybody is an operator
-	machine  string            // the name of this machine; empty: unknown
+// gate decides which requests come from an operator: those that bear the token of one. If
+// the server has no such token, everybody is an operator in development, and nobody in
+// production.
+type gate struct {
+	operators operators.List
+	open      bool   // there is no token, and everybody is an operator
+	machine   string // the name of this machine; empty: unknown
 }
 
-func newOperators(token string, isProduction bool) operators {
+func newGate(o Options) gate {
 	machine, _ := os.Hostname() // without it, the server has only the name localhost, and IP addresses
-	return operators{token != "", sha256.Sum256([]byte(token)), !isProduction, machine}
+	return gate{operators.NewList(o.AdminToken, o.Operators), o.Environment != Production, machine}
 }
 
-// forOperators wraps a handler that is only for operators. Reading counts against the
-// limit of monitoring. Changing does not: an operator may have much to clear up.
-func (a *API) forOperators(h handler) handler {
+// forOperators wraps a handler that is only for operators who have a scope. Reading counts
+// against the limit of monitoring. Changing does not: an operator may have much to clear up.
+func (a *API) forOperators(scope operators.Scope, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, p params) error {
-		if err := a.checkOperator(w, r); err != nil {
+		operator, err := a.checkOperator(w, r)
+		if err != nil {
 			return err
 		}
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if !operator.May(scope) {
+			a.audit(withOperator(r, operator), "was refused what needs another scope", "scope", scope)
+			return problem.InsufficientScope.With("The token of the operator “" + operator.Name + "” does not have the scope “" + string(scope) + "”, which this needs.")
+		}
+		if scope == operators.Read {
 			if err := a.limits.Network(a.networkOf(r)).Monitor(1); err != nil {
 				return err
 			}
 		}
-		return h(w, r, p)
+		return h(w, withOperator(r, operator), p)
 	}
 }
 
-// checkOperator returns a problem if a request does not come from an operator.
-func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) error {
+// checkOperator returns the operator that a request comes from, or a problem.
+func (a *API) checkOperator(w http.ResponseWriter, r *http.Request) (operator operators.Operator, err error) {
 	switch {
-	case a.operators.hasToken:
-		isRight := a.operators.know(r)
+	case !a.gate.operators.IsEmpty():
+		operator, isKnown := a.gate.operators.Find(bearerText(r))
 		if bearerText(r) != "" { // a request without a token is not a guess
-			if err := a.limits.Network(a.networkOf(r)).Guess(isRight); err != nil {
-				return err
+			if err := a.limits.Network(a.networkOf(r)).Guess(isKnown); err != nil {
+				return operator, err
 			}
 		}
-		if !isRight {
-			return problem.UnknownOperator.With("Send the header “Authorization: Bearer <token>”, with the value of ADMIN_TOKEN.")
+		if !isKnown {
+			return operator, problem.UnknownOperator.With("Send the header “Authorization: Bearer <token>”, with the value of ADMIN_TOKEN or the token of another operator.")
 		}
-		return nil
-	case a.operators.open:
-		err := a.operators.checkPage(r)
+		return operator, nil
+	case a.gate.open:
+		err := a.gate.checkPage(r)
 		if err != nil {
 			forbidReading(w)
 		}
-		return err
+		return operators.Operator{Name: anybody}, err
 	}
-	return problem.OperatorsOnly.With("This server has no token for operators. If you run it, set ADMIN_TOKEN, and send it as “Authorization: Bearer <token>”.")
+	return operator, problem.OperatorsOnly.With("This server has no token for operators. If you run it, set ADMIN_TOKEN, and send it as “Authorization: Bearer <token>”.")
+}
+
+// anybody is the name of operators in the log if the server knows none.
+const anybody = "anybody"
+
+type operatorKey struct{}
+
+func withOperator(r *http.Request, o operators.Operator) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), operatorKey{}, o.Name))
+}
+
+// operatorOf returns the name of the operator that a request comes from.
+func operatorOf(r *http.Request) string {
+	name, _ := r.Context().Value(operatorKey{}).(string)
+	return name
+}
+
+// AuditPrefix begins the message of each log line about what an operator did. Those
+// lines must be logged even in a flood.
+const AuditPrefix = "operator "
+
+// audit logs what the operator of a request did: whatever an operator changes is logged.
+func (a *API) audit(r *http.Request, what string, attributes ...any) {
+	a.logger.Info(AuditPrefix+what, append([]any{"operator", operatorOf(r), "ip", a.clientOf(r).IP}, attributes...)...)
 }
 
 // checkPage protects a server without a token from pages of other origins: a browser on
 // the operator's machine could reach the server for any page. A page may also make its
 // own host name lead to this machine (DNS rebinding). To the browser, the server then has
 // the page's own origin. So checkPage accepts only a Host that no such page can have.
-func (o operators) checkPage(r *http.Request) error {
+func (g gate) checkPage(r *http.Request) error {
 	switch {
 	case isForPage(r):
 		return problem.OriginNotAllowed.With("A page of another origin may do this only with the token of an operator. Set ADMIN_TOKEN.")
-	case !o.isOwnName(r.Host):
+	case !g.isOwnName(r.Host):
 		return problem.OriginNotAllowed.With("Without ADMIN_TOKEN this works only if you address the server as localhost, by an IP address, or by the name of its machine. Set ADMIN_TOKEN.")
 	}
 	return nil
-}
-
-// know reports whether a request bears the token. It compares hashes, in constant
-// time: otherwise an attacker could find out the token piece by piece.
-func (o operators) know(r *http.Request) bool {
-	digest := sha256.Sum256([]byte(bearerText(r)))
-	return subtle.ConstantTimeCompare(digest[:], o.digest[:]) == 1
 }

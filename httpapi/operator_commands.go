@@ -11,12 +11,6 @@ import (
 	"signaling-server/machine"
 )
 
-// Whatever an operator changes is logged.
-
-// AuditPrefix begins the message of each log line about what an operator did. Those
-// lines must be logged even in a flood.
-const AuditPrefix = "operator "
-
 // maxReason is how many characters an operator's reason may have.
 const maxReason = 256
 
@@ -41,7 +35,7 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 	if outcome != machine.Accepted {
 		return problem.NotFound.With("There is no socket with this ID.")
 	}
-	a.logger.Info(AuditPrefix+"kicked a socket", "socketId", socketID, "reason", why)
+	a.audit(r, "kicked a socket", "socketId", socketID, "reason", why)
 	writeNoContent(w)
 	return nil
 }
@@ -92,7 +86,7 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machin
 	if outcome != machine.Accepted {
 		return outcome.Err()
 	}
-	a.logger.Info(AuditPrefix+what, "roomId", roomID)
+	a.audit(r, what, "roomId", roomID)
 	answer(w)
 	return nil
 }

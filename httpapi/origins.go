@@ -99,7 +99,7 @@ func forbidReading(w http.ResponseWriter) {
 // isOwnName reports whether a request's Host is a name that an attacker's page cannot
 // have: an IP address, localhost, or the name of this machine. An empty Host is safe
 // too: it comes from HTTP/1.0, and browsers always send a Host.
-func (o operators) isOwnName(host string) bool {
+func (g gate) isOwnName(host string) bool {
 	name := host
 	if withoutPort, _, err := net.SplitHostPort(host); err == nil {
 		name = withoutPort
@@ -108,7 +108,7 @@ func (o operators) isOwnName(host string) bool {
 		return true
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	machine := strings.ToLower(o.machine)
+	machine := strings.ToLower(g.machine)
 	switch {
 	case name == "", name == "localhost", strings.HasSuffix(name, ".localhost"):
 		return true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 
+	"signaling-server/httpapi/operators"
 	"signaling-server/httpapi/problem"
 )
 
@@ -38,16 +39,16 @@ func (a *API) operations() []route {
 		{http.MethodGet, "/events/poll", a.pollEvents},
 		{http.MethodGet, "/ice-servers", a.getICEServers},
 		{http.MethodGet, "/health", a.getHealth},
-		{http.MethodGet, "/rooms", a.forOperators(a.listRooms)},
-		{http.MethodGet, "/rooms/:roomId", a.forOperators(a.getRoom)},
-		{http.MethodDelete, "/rooms/:roomId", a.forOperators(a.closeRoom)},
-		{http.MethodPost, "/rooms/:roomId/lock", a.forOperators(a.lockRoom)},
-		{http.MethodDelete, "/rooms/:roomId/lock", a.forOperators(a.unlockRoom)},
-		{http.MethodPost, "/rooms/:roomId/events", a.forOperators(a.announce)},
-		{http.MethodGet, "/connections", a.forOperators(a.listConnections)},
-		{http.MethodDelete, "/connections/:socketId", a.forOperators(a.kickSocket)},
-		{http.MethodGet, "/stats", a.forOperators(a.getStats)},
-		{http.MethodGet, "/cluster", a.forOperators(a.getCluster)},
+		{http.MethodGet, "/rooms", a.forOperators(operators.Read, a.listRooms)},
+		{http.MethodGet, "/rooms/:roomId", a.forOperators(operators.Read, a.getRoom)},
+		{http.MethodDelete, "/rooms/:roomId", a.forOperators(operators.Rooms, a.closeRoom)},
+		{http.MethodPost, "/rooms/:roomId/lock", a.forOperators(operators.Rooms, a.lockRoom)},
+		{http.MethodDelete, "/rooms/:roomId/lock", a.forOperators(operators.Rooms, a.unlockRoom)},
+		{http.MethodPost, "/rooms/:roomId/events", a.forOperators(operators.Send, a.announce)},
+		{http.MethodGet, "/connections", a.forOperators(operators.Read, a.listConnections)},
+		{http.MethodDelete, "/connections/:socketId", a.forOperators(operators.Sockets, a.kickSocket)},
+		{http.MethodGet, "/stats", a.forOperators(operators.Read, a.getStats)},
+		{http.MethodGet, "/cluster", a.forOperators(operators.Read, a.getCluster)},
 		{http.MethodGet, "/livez", a.getLiveness},
 		{http.MethodGet, "/readyz", a.getReadiness},
 		{http.MethodGet, "/doctor.json", a.getDoctor},
@@ -60,7 +61,7 @@ func (a *API) operations() []route {
 // each would be a method of every generated client.
 func (a *API) files() []route {
 	return []route{
-		{http.MethodGet, "/metrics", a.forOperators(a.getMetrics)},
+		{http.MethodGet, "/metrics", a.forOperators(operators.Read, a.getMetrics)},
 		{http.MethodGet, "/openapi.yaml", a.getOpenAPIYAML},
 		{http.MethodGet, "/openapi.json", a.getOpenAPIJSON},
 		{http.MethodGet, "/openapi-3.2.yaml", a.getOpenAPI32YAML},

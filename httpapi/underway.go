@@ -83,13 +83,15 @@ func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
 	case "/livez", "/readyz", "/health", "/metrics":
 		return true
 	}
-	if !a.operators.hasToken || bearerText(r) == "" {
+	if a.gate.operators.IsEmpty() || bearerText(r) == "" {
 		return false
 	}
-	if _, isSession := bearer(r); isSession && !a.operators.know(r) {
-		return false // a session token is not a guess at the operators' token
+	_, isSession := bearer(r)
+	if _, isKnown := a.gate.operators.Find(bearerText(r)); isSession && !isKnown {
+		return false // a session token is not a guess at an operator's token
 	}
-	return a.checkOperator(w, r) == nil
+	_, err := a.checkOperator(w, r)
+	return err == nil
 }
 
 // refuseRequest answers a request that was not admitted.

@@ -9,6 +9,7 @@ import (
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/operators"
 	"signaling-server/iceservers"
 	"signaling-server/internal/budget"
 	"signaling-server/limits"
@@ -40,9 +41,10 @@ type Options struct {
 	// EnforceExpiry takes members out of their rooms when their access tokens expire. If
 	// false, they may stay.
 	EnforceExpiry bool
-	// AdminToken is the token that operators authenticate with. Empty: in production
-	// nobody is an operator, elsewhere everybody is.
+	// AdminToken is the token of the operator that may do everything, and Operators are others.
+	// If there are none: in production nobody is an operator, elsewhere everybody is.
 	AdminToken string
+	Operators  []operators.Operator
 
 	// Cluster makes the server one of several nodes. Nil: it is alone.
 	Cluster *cluster.Options
@@ -211,6 +213,7 @@ func (o Options) parts() Parts {
 			MaxHeader:       o.MaxHeader,
 			ICEServers:      o.ICEServers,
 			AdminToken:      o.AdminToken,
+			Operators:       o.Operators,
 			CORSOrigins:     o.CORSOrigins,
 			StrictTransport: max(0, o.StrictTransport),
 			Environment:     o.Environment,

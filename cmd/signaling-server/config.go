@@ -49,7 +49,8 @@ type config struct {
 	AccessAudiences     []string `env:"ACCESS_AUDIENCE" validate:"excluded_without_all=AccessSecret AccessPublicKey AccessJWKSURL,dive,required" allowed:"a comma-separated list such as https://signaling.example.com, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL" help:"Audiences of access tokens: their claim aud must contain one of them. Empty: aud is not checked."`
 	AccessIssuers       []string `env:"ACCESS_ISSUER" validate:"excluded_without_all=AccessSecret AccessPublicKey AccessJWKSURL,dive,required" allowed:"a comma-separated list such as https://issuer.example.com/, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL" help:"Issuers of access tokens: their claim iss must be one of them, to the letter. Empty: iss is not checked."`
 	AccessEnforceExpiry bool     `env:"ACCESS_ENFORCE_EXPIRY" envDefault:"false" validate:"excluded_without_all=AccessSecret AccessPublicKey AccessJWKSURL" allowed:"true, together with ACCESS_SECRET, ACCESS_PUBLIC_KEY or ACCESS_JWKS_URL, or false" help:"Take members out of their room when their access token expires. If false, they may stay."`
-	AdminToken          string   `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"Token that operators authenticate with. Empty: monitoring is disabled in production, and open elsewhere."`
+	AdminToken          string   `env:"ADMIN_TOKEN" secret:"true" validate:"omitempty,min=16,printascii,excludes= " allowed:"16 visible ASCII characters or more" help:"Token of the operator that may do everything. Empty, and without OPERATOR_TOKENS: monitoring is disabled in production, and open elsewhere."`
+	OperatorTokens      string   `env:"OPERATOR_TOKENS" secret:"true" allowed:"lines as signaling-server operator-token prints them, also separated by semicolons, or the path of a file with them" help:"Names, scopes and hashed tokens of further operators. Empty: none."`
 
 	ICEServers string        `env:"ICE_SERVERS" secret:"true" allowed:"a JSON array of RTCIceServers, such as [{\"urls\": \"stun:stun.example.com\"}], or the JSON that Twilio, Cloudflare or Xirsys answers" help:"STUN and TURN servers that every client receives. Empty: none."`
 	TURNURLs   []string      `env:"TURN_URLS" validate:"required_with=TURNSecret" allowed:"a comma-separated list such as turn:turn.example.com,turns:turn.example.com:443?transport=tcp, together with TURN_SECRET" help:"TURN servers for which each client receives credentials that expire. Empty: none."`
@@ -203,6 +204,9 @@ func printUsage(w io.Writer) {
 Usage:
   signaling-server               start the server
   signaling-server healthcheck   exit with 0 if the server on this machine is alive
+  signaling-server token         print an access token, signed with ACCESS_SECRET
+  signaling-server operator-token NAME SCOPES
+                                 print a token for an operator with the scopes read, send, rooms or sockets
   signaling-server -version      print the version, and the revision it was built from
   signaling-server -h            print this text
 

@@ -15,6 +15,7 @@ import (
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
+	"signaling-server/httpapi/operators"
 	"signaling-server/httpapi/origins"
 	"signaling-server/iceservers"
 	"signaling-server/server"
@@ -42,6 +43,9 @@ func newOptions(c config, logger *slog.Logger) (o server.Options, err error) {
 		return o, err
 	}
 	if o.TrustedProxies, err = c.trustedProxies(); err != nil {
+		return o, err
+	}
+	if o.Operators, err = c.operators(); err != nil {
 		return o, err
 	}
 	c.warnOfEdges(logger)
@@ -110,6 +114,26 @@ func (c config) accessKeys() (keys access.Keys, areAny bool, err error) {
 		}
 	}
 	return keys, c.AccessSecret != "" || c.AccessPublicKey != "" || c.AccessJWKSURL != "", nil
+}
+
+// operators returns the operators that OPERATOR_TOKENS names.
+func (c config) operators() ([]operators.Operator, error) {
+	text := c.OperatorTokens
+	if text != "" && !strings.Contains(text, " ") { // a line has spaces, and this is a path
+		content, err := os.ReadFile(text)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("OPERATOR_TOKENS cannot be used: %w", withUser(err))
+		case err != nil: // the text may be a token, so it is not repeated
+			return nil, errors.New("OPERATOR_TOKENS is neither what “signaling-server operator-token” prints nor the path of a file with it")
+		}
+		text = string(content)
+	}
+	all, err := operators.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("OPERATOR_TOKENS cannot be used: %w", err)
+	}
+	return all, nil
 }
 
 // readPEM returns a text in PEM, or the content of the file that the text names. A file

@@ -49,6 +49,8 @@ func dispatch(p process) error {
 		build, _ := debug.ReadBuildInfo()
 		fmt.Fprintln(p.stdout, versionText(build))
 		return nil
+	case "operator-token":
+		return issueOperatorToken(p.args[1:], p.stdout)
 	}
 	c, err := loadConfig(p.environment)
 	if err != nil {
@@ -61,6 +63,8 @@ func dispatch(p process) error {
 		return serve(c, logger, p.signals)
 	case command == "healthcheck":
 		return healthcheck(c)
+	case command == "token":
+		return issueAccessToken(c, p.args[1:], p.stdout)
 	default:
 		return fmt.Errorf("%q is not a command: -h lists the commands", command)
 	}

@@ -16,6 +16,8 @@ var (
 		"A browser sent this request for a page of another origin. The operator of the server does not allow that origin (CORS_ORIGIN). The request did nothing."}
 	OperatorsOnly = Type{"operators-only", http.StatusForbidden, "This is for the operators of the server",
 		"Only an operator may see or change what happens in the server. This server runs in production without a token for operators. If you run it, set ADMIN_TOKEN to a secret of at least 16 characters, and send it as “Authorization: Bearer <token>”."}
+	InsufficientScope = Type{"insufficient-scope", http.StatusForbidden, "The token does not allow this",
+		"The request bears the token of an operator, and that operator may not do this: the detail names the scope that is missing. OPERATOR_TOKENS gives scopes to operators. The token in ADMIN_TOKEN may do everything."}
 	TargetNotFound = Type{"target-not-found", http.StatusNotFound, "The target is not in your room",
 		"A member can signal only to other sockets in its own room. The target is not the socket ID of another member: it may have left, it may be in another room, it may be your own, or it never existed. Watch “user-disconnected” to know when a peer is gone."}
 	NotFound = Type{"not-found", http.StatusNotFound, "There is nothing here",
@@ -52,7 +54,7 @@ var (
 
 // Types lists the whole table.
 var Types = []Type{
-	MalformedJSON, UnknownSession, UnknownOperator, AccessDenied, OriginNotAllowed, OperatorsOnly, TargetNotFound,
+	MalformedJSON, UnknownSession, UnknownOperator, AccessDenied, OriginNotAllowed, OperatorsOnly, InsufficientScope, TargetNotFound,
 	NotFound, MethodNotAllowed, NotInRoom, RoomFull, RoomLocked, PayloadTooLarge, UnsupportedMediaType,
 	ValidationFailed, RateLimited, TargetOverflow, HeaderTooLarge, ShuttingDown, AtCapacity, NotReady, OutcomeUnknown,
 }
