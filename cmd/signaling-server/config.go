@@ -204,11 +204,12 @@ func printUsage(w io.Writer) {
 Usage:
   signaling-server               start the server
   signaling-server healthcheck   exit with 0 if the server on this machine is alive
-  signaling-server token         print an access token, signed with ACCESS_SECRET
-  signaling-server operator-token NAME SCOPES
-                                 print a token for an operator with the scopes read, send, rooms or sockets
   signaling-server -version      print the version, and the revision it was built from
   signaling-server -h            print this text
+
+Tokens:
+  signaling-server token -h                     how to make an access token, signed with ACCESS_SECRET
+  signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms or sockets
 
 Environment variables:
 `)
