@@ -43,6 +43,7 @@ func sendExample(t *testing.T, w *witness, method, path string, operation *opena
 	}
 	body, err := json.Marshal(withTarget(example, bob.socketID))
 	require.NoError(t, err)
+	path = strings.ReplaceAll(path, "pNoFD-ZNEvcDre67DdcBpw", bob.socketID) // bob's socket in the examples
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(string(body)))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")

@@ -54,6 +54,7 @@ var operations = []operation{
 	{http.MethodPost, "/rooms/standup/events", operators.Send},
 	{http.MethodGet, "/connections", operators.Read},
 	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw", operators.Sockets},
+	{http.MethodPost, "/connections/pNoFD-ZNEvcDre67DdcBpw/events", operators.Send},
 	{http.MethodGet, "/stats", operators.Read},
 	{http.MethodGet, "/cluster", operators.Read},
 	{http.MethodGet, "/metrics", operators.Read},
@@ -81,6 +82,9 @@ func operatorsOperate(t *testing.T, w *witness) {
 	s.operate(t, http.StatusAccepted, http.MethodPost, "/rooms/standup/events", `{"type":"announcement","data":{"text":"soon"}}`)
 	a.next("announcement")
 	b.next("announcement")
+	s.operate(t, http.StatusAccepted, http.MethodPost, "/connections/"+b.socketID+"/events", `{"type":"announcement","data":"for Bob"}`)
+	require.Equal(t, "for Bob", b.next("announcement").json["data"])
+	s.operate(t, http.StatusConflict, http.MethodPost, "/connections/"+s.connect(t).socketID+"/events", `{"type":"announcement","data":1}`)
 	s.operate(t, http.StatusNoContent, http.MethodPost, "/rooms/standup/lock", "")
 	require.Equal(t, true, s.operate(t, http.StatusOK, http.MethodGet, "/rooms/standup", "")["locked"])
 	s.operate(t, http.StatusOK, http.MethodGet, "/rooms", "")
@@ -114,6 +118,7 @@ func operatorsOperate(t *testing.T, w *witness) {
 		"":                                       http.StatusUnsupportedMediaType,
 	} {
 		s.operate(t, status, http.MethodPost, "/rooms/standup/events", body)
+		s.operate(t, status, http.MethodPost, "/connections/"+a.socketID+"/events", body)
 	}
 
 	stopping := w.newServer(t, sse.Options{}, 100, withAdminToken)
@@ -121,6 +126,7 @@ func operatorsOperate(t *testing.T, w *witness) {
 	require.NoError(t, stopping.hub.Drain(t.Context()))
 	d.next("server-shutdown")
 	stopping.operate(t, http.StatusServiceUnavailable, http.MethodPost, "/rooms/standup/events", `{"type":"announcement","data":1}`)
+	stopping.operate(t, http.StatusServiceUnavailable, http.MethodPost, "/connections/"+d.socketID+"/events", `{"type":"announcement","data":1}`)
 }
 
 // lastLeft returns the reason why a peer is out of its room. It skips the events before

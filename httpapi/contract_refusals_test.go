@@ -201,6 +201,7 @@ func requestsAtOnceAreLimited(t *testing.T, w *witness) {
 	p.promise()
 	bodies := map[string]string{
 		"/events": `{"type":"ping"}`, "/events/batch": `{"events":[{"type":"ping"}]}`, "/rooms/{roomId}/events": `{"type":"announcement","data":1}`,
+		"/connections/{socketId}/events": `{"type":"announcement","data":1}`,
 	}
 	for template, item := range w.document.Paths.Map() {
 		for method, operation := range item.Operations() {
@@ -359,6 +360,7 @@ func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 		require.Equal(t, status, post("/events", ping))
 		require.Equal(t, status, post("/events/batch", `{"events":[`+ping+`]}`))
 		require.Equal(t, status, post("/rooms/room/events", `{"type":"announcement","data":1}`))
+		require.Equal(t, status, post("/connections/"+p.socketID+"/events", `{"type":"announcement","data":1}`))
 		for path, method := range map[string]string{
 			"/events": http.MethodGet, "/events/stream": http.MethodPost, "/events/poll": http.MethodGet,
 			"/rooms/room": http.MethodDelete, "/connections/" + p.socketID: http.MethodDelete,

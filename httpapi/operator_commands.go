@@ -11,6 +11,8 @@ import (
 	"signaling-server/machine"
 )
 
+var noSocket = problem.NotFound.With("There is no socket with this ID.")
+
 // maxReason is how many characters an operator's reason may have.
 const maxReason = 256
 
@@ -33,7 +35,7 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 		return err
 	}
 	if outcome != machine.Accepted {
-		return problem.NotFound.With("There is no socket with this ID.")
+		return noSocket
 	}
 	a.audit(r, "kicked a socket", "socketId", socketID, "reason", why)
 	writeNoContent(w)
@@ -59,16 +61,50 @@ func (a *API) unlockRoom(w http.ResponseWriter, r *http.Request, p params) error
 func (a *API) announce(w http.ResponseWriter, r *http.Request, p params) error {
 	in := a.newIntake(r)
 	defer in.release()
-	body, err := a.readJSON(w, r, in)
+	data, err := a.readAnnouncement(w, r, in)
 	if err != nil {
 		return err
+	}
+	return a.operate(w, r, p, machine.Operation{Kind: machine.Announce, Data: data}, "announced something to a room", writeAccepted)
+}
+
+// announceTo sends an announcement to one member of a room (POST /connections/{socketId}/events).
+func (a *API) announceTo(w http.ResponseWriter, r *http.Request, p params) error {
+	in := a.newIntake(r)
+	defer in.release()
+	data, err := a.readAnnouncement(w, r, in)
+	if err != nil {
+		return err
+	}
+	socketID := p.ByName("socketId")
+	outcome, err := a.state.Operate(r.Context(), machine.Operation{Kind: machine.AnnounceTo, ID: socketID, Data: data})
+	a.hub.Flush()
+	switch {
+	case err != nil:
+		return err
+	case outcome == machine.Gone:
+		return noSocket
+	case outcome == machine.NotInRoom:
+		return problem.NotInRoom.With("The socket is in no room, and announcements are for members of rooms.")
+	case outcome != machine.Accepted:
+		return outcome.Err()
+	}
+	a.audit(r, "announced something to a socket", "socketId", socketID)
+	writeAccepted(w)
+	return nil
+}
+
+// readAnnouncement returns what the announcement in a body says.
+func (a *API) readAnnouncement(w http.ResponseWriter, r *http.Request, in *intake) ([]byte, error) {
+	body, err := a.readJSON(w, r, in)
+	if err != nil {
+		return nil, err
 	}
 	_, event, err := decode.OperatorEvents.Decode(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	announcement := machine.Operation{Kind: machine.Announce, Data: event.(*decode.Announcement).Data}
-	return a.operate(w, r, p, announcement, "announced something to a room", writeAccepted)
+	return event.(*decode.Announcement).Data, nil
 }
 
 // operate applies an operation to the room that a request names, logs it, and answers.

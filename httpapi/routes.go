@@ -47,6 +47,7 @@ func (a *API) operations() []route {
 		{http.MethodPost, "/rooms/:roomId/events", a.forOperators(operators.Send, a.announce)},
 		{http.MethodGet, "/connections", a.forOperators(operators.Read, a.listConnections)},
 		{http.MethodDelete, "/connections/:socketId", a.forOperators(operators.Sockets, a.kickSocket)},
+		{http.MethodPost, "/connections/:socketId/events", a.forOperators(operators.Send, a.announceTo)},
 		{http.MethodGet, "/stats", a.forOperators(operators.Read, a.getStats)},
 		{http.MethodGet, "/cluster", a.forOperators(operators.Read, a.getCluster)},
 		{http.MethodGet, "/livez", a.getLiveness},
@@ -120,7 +121,7 @@ func (a *API) newRouter() http.Handler {
 // hasBody reports whether the requests of a route have a body.
 func hasBody(r route) bool {
 	switch r.path {
-	case "/events", "/events/batch", "/rooms/:roomId/events":
+	case "/events", "/events/batch", "/rooms/:roomId/events", "/connections/:socketId/events":
 		return r.method == http.MethodPost
 	}
 	return false

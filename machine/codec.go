@@ -146,7 +146,7 @@ func (o Operation) Append(b []byte) []byte {
 	switch o.Kind {
 	case Kick:
 		return wire.AppendText(b, o.Reason)
-	case Announce:
+	case Announce, AnnounceTo:
 		return wire.AppendText(b, o.Data)
 	}
 	return b
@@ -159,7 +159,7 @@ func ReadOperation(r *wire.Reader) Operation {
 	switch o.Kind {
 	case Kick:
 		o.Reason = r.Text()
-	case Announce:
+	case Announce, AnnounceTo:
 		o.Data = r.Bytes()
 	case Close, Lock, Unlock:
 	default:

@@ -47,6 +47,7 @@ var operations = []machine.Operation{
 	{Kind: machine.Lock, ID: "room"},
 	{Kind: machine.Unlock, ID: ""},
 	{Kind: machine.Announce, ID: "room", Data: []byte(`{"x":1}`)},
+	{Kind: machine.AnnounceTo, ID: "socket", Data: []byte(`{"x":1}`)},
 }
 
 func drawPost(rt *rapid.T) machine.Post {

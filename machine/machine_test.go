@@ -125,9 +125,13 @@ func TestEveryOperationIsApplied(t *testing.T) {
 	for kind := machine.Close; kind <= machine.Announce; kind++ {
 		require.Equal(t, machine.NoRoom, s.Operate(machine.Operation{Kind: kind, ID: "room"}))
 	}
+	require.Equal(t, machine.NotInRoom, s.Operate(machine.Operation{Kind: machine.AnnounceTo, ID: a.id, Data: []byte(`1`)}))
+	require.Equal(t, machine.Gone, s.Operate(machine.Operation{Kind: machine.AnnounceTo, ID: "nobody", Data: []byte(`1`)}))
 	a.join("room")
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Announce, ID: "room", Data: []byte(`{"x":1}`)}))
 	require.Equal(t, map[string]any{"x": 1.0}, a.receives("announcement")[0]["data"])
+	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.AnnounceTo, ID: a.id, Data: []byte(`2`)}))
+	require.Equal(t, 2.0, a.receives("announcement")[0]["data"])
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Close, ID: "room"}))
 	require.Equal(t, "room closed", a.receives("room-left")[0]["reason"])
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Kick, ID: a.id, Reason: "enough"}))

@@ -5,24 +5,25 @@ type OperationKind byte
 
 // The kinds of operations. They are stored, so a number never gets another meaning.
 const (
-	Kick     OperationKind = iota + 1 // end a socket
-	Close                             // remove all members from a room
-	Lock                              // let nobody else join a room
-	Unlock                            // open a room again
-	Announce                          // send something to all members of a room
+	Kick       OperationKind = iota + 1 // end a socket
+	Close                               // remove all members from a room
+	Lock                                // let nobody else join a room
+	Unlock                              // open a room again
+	Announce                            // send something to all members of a room
+	AnnounceTo                          // send something to one member of a room
 )
 
 // Operation is what an operator asks for. What it holds must not change while it is applied,
 // and is not kept.
 type Operation struct {
 	Kind   OperationKind
-	ID     string // of the socket to kick, or of the room
+	ID     string // of the socket, for Kick and AnnounceTo, or of the room
 	Reason string // of Kick: what the client reads; it may be empty
-	Data   []byte // of Announce: compact JSON
+	Data   []byte // of Announce and AnnounceTo: compact JSON
 }
 
-// Operate applies what an operator asks for. The outcome is Gone if there is no socket to
-// kick, NoRoom if there is no room, or Draining.
+// Operate applies what an operator asks for. The outcome is Gone if there is no such socket,
+// NotInRoom if it is in no room, NoRoom if there is no room, or Draining.
 func (m *Machine) Operate(o Operation) Outcome {
 	switch o.Kind {
 	case Kick:
@@ -38,6 +39,11 @@ func (m *Machine) Operate(o Operation) Outcome {
 		return OutcomeOf(m.Rooms.SetLocked(o.ID, false))
 	case Announce:
 		return OutcomeOf(m.Rooms.Announce(o.ID, o.Data))
+	case AnnounceTo:
+		if _, lives := m.Hub.Ref(o.ID); !lives {
+			return Gone
+		}
+		return OutcomeOf(m.Rooms.AnnounceTo(o.ID, o.Data))
 	}
 	return Failed
 }

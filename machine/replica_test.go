@@ -96,9 +96,11 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 		}
 		c.Post = &post
 	case "operation":
-		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 5).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
+		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 6).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
 		if o.Kind == machine.Kick {
 			o = machine.Operation{Kind: machine.Kick, ID: id, Reason: "because"}
+		} else if o.Kind == machine.AnnounceTo {
+			o.ID = id
 		} else if o.Kind != machine.Announce {
 			o.Data = nil
 		}

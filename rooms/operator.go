@@ -1,6 +1,9 @@
 package rooms
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Announce sends an operator's announcement to all members of a room. The data is any
 // compact JSON, and is copied. The error is ErrNoRoom or ErrDraining.
@@ -14,8 +17,22 @@ func (rs *Rooms) Announce(roomID string, data json.RawMessage) error {
 	if len(r.members) == 0 {
 		return ErrNoRoom
 	}
-	e := Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(rs.now())})}
-	return rs.courier.Tell(r.all(), e)
+	return rs.courier.Tell(r.all(), rs.announcement(r, data))
+}
+
+// AnnounceTo sends an operator's announcement to one member of a room. The data is as for
+// [Rooms.Announce]. The error is ErrNotInRoom or ErrDraining.
+func (rs *Rooms) AnnounceTo(socketID string, data json.RawMessage) error {
+	s, err := rs.lockOccupiedSeat(socketID)
+	if err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return rs.courier.Tell(slices.Values([]string{socketID}), rs.announcement(s.room, data))
+}
+
+func (rs *Rooms) announcement(r *room, data json.RawMessage) Event {
+	return Event{Kind: "announcement", Data: encode(announcement{"announcement", r.id, data, timestamp(rs.now())})}
 }
 
 // SetLocked locks a room or unlocks it. A locked room admits no new members. Its
