@@ -21,6 +21,7 @@ type claims struct {
 	IssuedAt   numericDate    `json:"iat"`
 	MaxMembers memberLimit    `json:"max"`
 	Can        Capabilities   `json:"can"`
+	ID         jsontext.Value `json:"jti"` // of any type: old tokens may have anything
 	Audience   jsontext.Value `json:"aud"` // of any type, unless the verifier demands an audience
 	Issuer     jsontext.Value `json:"iss"` // likewise
 }
@@ -142,6 +143,18 @@ func (l *memberLimit) UnmarshalJSON(text []byte) error {
 	}
 	*l = memberLimit(limit)
 	return nil
+}
+
+// maxID is how many bytes an ID of a token may have.
+const maxID = 256
+
+// id returns “jti” if it is text that is not too long, else "".
+func (c claims) id() string {
+	var text string
+	if json.Unmarshal(c.ID, &text) != nil || len(text) > maxID {
+		return ""
+	}
+	return text
 }
 
 // roomPattern is a room's ID, or the beginning of room IDs followed by a “*”.

@@ -16,6 +16,9 @@ type Grant struct {
 	MaxMembers int
 	// Can is what the user may do.
 	Can Capabilities
+	// ID is the token's own ID (“jti”; RFC 7519, 4.1.7), or "" if it has none of 256 bytes at
+	// most.
+	ID string
 }
 
 // Capabilities is a set of things that a member of a room may do. Every member may be

@@ -112,7 +112,7 @@ func (v *Verifier) Verify(token, roomID, userID string) (Grant, error) {
 	if denial := v.deny(said, roomID, userID); denial != nil {
 		return Grant{}, denial
 	}
-	return Grant{said.ExpiresAt.Time, int(said.MaxMembers), said.Can}, nil
+	return Grant{said.ExpiresAt.Time, int(said.MaxMembers), said.Can, said.id()}, nil
 }
 
 // open returns the payload of a token if its signature is valid. Until then nothing

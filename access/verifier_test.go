@@ -25,6 +25,11 @@ func TestATokenGrantsWhatItSays(t *testing.T) {
 		`,"can":["chat","observe","signal"]`:  {Can: Signal | Chat | Observe},
 		`,"aud":"us","iss":"them","x":[{}]`:   {Can: Signal | Chat},
 		`,"SUB":"Eve","Room":"*","CAN":["x"]`: {Can: Signal | Chat},
+		`,"jti":"é7"`:                         {Can: Signal | Chat, ID: "é7"},
+		`,"jti":7`:                            {Can: Signal | Chat},
+		`,"jti":null`:                         {Can: Signal | Chat},
+		`,"jti":"` + strings.Repeat("7", 256) + `"`: {Can: Signal | Chat, ID: strings.Repeat("7", 256)},
+		`,"jti":"` + strings.Repeat("7", 257) + `"`: {Can: Signal | Chat},
 	} {
 		payload := saying(more)
 		granted, err := v.Verify(signedBySecret(t, payload), room, user)

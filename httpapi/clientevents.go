@@ -70,6 +70,7 @@ func (a *API) permit(socket sse.Ref, e *decode.JoinRoom) (rooms.Permit, error) {
 		NoChat:     !grant.Can.Has(access.Chat),
 		MaxMembers: grant.MaxMembers,
 		Expires:    grant.ExpiresAt,
+		ID:         grant.ID,
 		Network:    socket.Network(),
 	}, nil
 }

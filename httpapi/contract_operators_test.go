@@ -55,6 +55,9 @@ var operations = []operation{
 	{http.MethodGet, "/connections", operators.Read},
 	{http.MethodDelete, "/connections/pNoFD-ZNEvcDre67DdcBpw", operators.Sockets},
 	{http.MethodPost, "/connections/pNoFD-ZNEvcDre67DdcBpw/events", operators.Send},
+	{http.MethodGet, "/revocations", operators.Read},
+	{http.MethodPut, "/revocations/users/mallory", operators.Revoke},
+	{http.MethodDelete, "/revocations/users/mallory", operators.Revoke},
 	{http.MethodGet, "/stats", operators.Read},
 	{http.MethodGet, "/cluster", operators.Read},
 	{http.MethodGet, "/metrics", operators.Read},
@@ -101,11 +104,45 @@ func operatorsOperate(t *testing.T, w *witness) {
 	require.Equal(t, "kicked", a.next("user-disconnected").json["reason"])
 	s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/connections/"+b.socketID+"?reason=a%0Ab", "")
 
+	dan := s.join(t, "standup", "Dan")
+	a.next("user-connected")
+	s.operate(t, http.StatusNoContent, http.MethodPut, "/revocations/users/Dan?seconds=60", "")
+	bye = dan.next("disconnected")
+	require.Equal(t, "kicked", bye.json["reason"])
+	require.Equal(t, "Your access was revoked.", bye.json["detail"])
+	dan.ended()
+	require.Equal(t, "kicked", a.next("user-disconnected").json["reason"])
+	s.connect(t).refuse(http.StatusForbidden, "access-denied", `{"type":"join-room","roomId":"standup","userId":"Dan"}`)
+	listed := s.operate(t, http.StatusOK, http.MethodGet, "/revocations", "")
+	require.Equal(t, 1.0, listed["totalRevocations"])
+	s.operate(t, http.StatusNoContent, http.MethodPut, "/revocations/tokens/-?id=..%2F1", "")
+	listed = s.operate(t, http.StatusOK, http.MethodGet, "/revocations?limit=1", "")
+	require.Equal(t, 2.0, listed["totalRevocations"])
+	require.Equal(t, "../1", listed["revocations"].([]any)[0].(map[string]any)["id"], "tokens come before users")
+	s.operate(t, http.StatusUnprocessableEntity, http.MethodGet, "/revocations?limit=0", "")
+	for path, status := range map[string]int{
+		"/revocations/users/Dan?seconds=0":               http.StatusUnprocessableEntity,
+		"/revocations/users/Dan?seconds=31622401":        http.StatusUnprocessableEntity,
+		"/revocations/users/Dan?seconds=soon":            http.StatusUnprocessableEntity,
+		"/revocations/users/" + strings.Repeat("x", 257): http.StatusUnprocessableEntity,
+		"/revocations/users/-?id=":                       http.StatusUnprocessableEntity,
+		"/revocations/rooms/standup":                     http.StatusNotFound,
+	} {
+		s.operate(t, status, http.MethodPut, path, "")
+	}
+	s.operate(t, http.StatusUnprocessableEntity, http.MethodDelete, "/revocations/users/"+strings.Repeat("x", 257), "")
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/revocations/users/Dan", "")
+	s.operate(t, http.StatusNotFound, http.MethodDelete, "/revocations/users/Dan", "")
+	s.operate(t, http.StatusNoContent, http.MethodDelete, "/revocations/tokens/-?id=..%2F1", "")
+	s.join(t, "standup", "Dan").send(`{"type":"disconnect"}`)
+	a.next("user-connected")
+	a.next("user-disconnected")
+
 	s.operate(t, http.StatusNoContent, http.MethodDelete, "/rooms/standup", "")
 	require.Equal(t, "room closed", a.next("room-left").json["reason"])
 	require.Equal(t, "room closed", s.lastLeft(b))
 	for _, o := range operations {
-		if strings.HasPrefix(o.path, "/rooms/") || strings.HasPrefix(o.path, "/connections/") {
+		if strings.HasPrefix(o.path, "/rooms/") || strings.HasPrefix(o.path, "/connections/") || o.scope == operators.Revoke && o.method == http.MethodDelete {
 			require.Equal(t, http.StatusNotFound, s.tryToken(t, o, adminToken))
 		}
 	}

@@ -109,7 +109,7 @@ func methods(t *testing.T, w *witness) {
 		for _, operation := range item.Operations() {
 			path = withExamples(path, operation.Parameters)
 		}
-		s.ask(t, http.StatusMethodNotAllowed, http.MethodPut, path, nil)
+		s.ask(t, http.StatusMethodNotAllowed, http.MethodPatch, path, nil)
 		s.ask(t, http.StatusOK, http.MethodOptions, path, nil)
 		if item.Get == nil || isReading(item.Get) {
 			s.ask(t, http.StatusMethodNotAllowed, http.MethodHead, path, nil)

@@ -368,6 +368,8 @@ func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 			header := s.ask(t, status, method, path, nil)
 			require.Contains(t, []string{"1", "2"}, header.Get("Retry-After"), path)
 		}
+		s.ask(t, status, http.MethodPut, "/revocations/users/Ada", nil)
+		s.ask(t, status, http.MethodDelete, "/revocations/users/Ada", nil)
 		s.ask(t, status, http.MethodPost, "/rooms/room/lock", nil)
 		s.ask(t, status, http.MethodDelete, "/rooms/room/lock", nil)
 		if status == http.StatusServiceUnavailable {

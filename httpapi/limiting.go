@@ -25,11 +25,12 @@ const (
 	memoryForClients  limits.Name = "memory"
 	requestMemory     limits.Name = "request memory"
 	tcpConnections    limits.Name = "TCP connections"
+	revocations       limits.Name = "revocations"
 )
 
 // limitNames are the names of all limits.
 func limitNames() []limits.Name {
-	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, headerSize, memoryForClients, requestMemory, tcpConnections)
+	return append(limits.Names(), connections, socketsPerAddress, membersPerRoom, rosterSize, roomsInAll, roomsPerAddress, outboxSize, bodySize, headerSize, memoryForClients, requestMemory, tcpConnections, revocations)
 }
 
 // exceededSentences tell a client which limit it has reached.

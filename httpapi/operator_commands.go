@@ -134,17 +134,20 @@ const inQuery = "-"
 // "-" in its place, as the parameter id. Not each path arrives as it was written. To a
 // browser "." and ".." are steps in a path, also if they are escaped (URL Standard, 4.4),
 // and some proxies refuse or unescape %2F.
-func roomOf(r *http.Request, p params) (string, error) {
-	roomID := p.ByName("roomId")
-	if roomID != inQuery {
-		return roomID, nil
+func roomOf(r *http.Request, p params) (string, error) { return idOf(r, p, "roomId") }
+
+// idOf is roomOf for any ID, by the name of its parameter.
+func idOf(r *http.Request, p params, name string) (string, error) {
+	id := p.ByName(name)
+	if id != inQuery {
+		return id, nil
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil { // what cannot be read may be the ID, so it is not the room "-" that is meant
-		return "", problem.NotFound.With("The query cannot be read: percent-encode the room's ID.")
+	if err != nil { // what cannot be read may be the ID, so it is not the ID "-" that is meant
+		return "", problem.NotFound.With("The query cannot be read: percent-encode the ID.")
 	}
 	if query.Has("id") {
 		return query.Get("id"), nil
 	}
-	return roomID, nil
+	return id, nil
 }

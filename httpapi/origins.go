@@ -29,7 +29,7 @@ func isPreflight(r *http.Request) bool {
 func newCrossOrigin(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins:      origins,
-		AllowedMethods:      []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowedMethods:      []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
 		AllowedHeaders:      []string{"*"}, // the answer to a preflight repeats what the browser asks for
 		AllowCredentials:    !slices.Contains(origins, "*") && !slices.Contains(origins, "null"),
 		AllowPrivateNetwork: true, // a page of the internet may use a server in a private network

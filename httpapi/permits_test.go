@@ -133,3 +133,22 @@ func TestAnAccessTokenIsSentToNobody(t *testing.T) {
 		require.False(t, strings.Contains(told, "accessToken"))
 	}
 }
+
+// Only the token that is revoked stops working: another token of its user does not.
+func TestARevokedAccessTokenOpensNoRoom(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100, withAccessTokens(t), withAdminToken)
+	lost, own := accessToken(t, "ward-*", "Ada", jwt.MapClaims{"jti": "lost"}), accessToken(t, "ward-*", "Ada", jwt.MapClaims{"jti": "own"})
+	thief, ada := s.connect(t), s.connect(t)
+	thief.send(joinWith(lost, "ward-7", "Ada"))
+	thief.next("room-joined")
+	ada.send(joinWith(own, "ward-8", "Ada"))
+	ada.next("room-joined")
+
+	s.operate(t, http.StatusNoContent, http.MethodPut, "/revocations/tokens/lost", "")
+	require.Equal(t, "kicked", thief.next("disconnected").json["reason"])
+	thief.ended()
+	refusal := s.connect(t).refuse(http.StatusForbidden, "access-denied", joinWith(lost, "ward-7", "Ada"))
+	require.Contains(t, refusal["detail"], "revoked")
+	ada.send(joinWith(own, "ward-7", "Ada"))
+	ada.next("room-joined")
+}

@@ -47,6 +47,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"rooms":        "GET /rooms",
 			"room":         "GET /rooms/{roomId}",
 			"connections":  "GET /connections",
+			"revocations":  "GET /revocations",
 			"stats":        "GET /stats",
 			"cluster":      "GET /cluster",
 			"metrics":      "GET /metrics",

@@ -121,6 +121,7 @@ func appendJoin(b []byte, j *rooms.JoinRequest) []byte {
 	b = wire.AppendBool(b, j.Permit.NoChat)
 	b = binary.AppendVarint(b, int64(j.Permit.MaxMembers))
 	b = wire.AppendTime(b, j.Permit.Expires)
+	b = wire.AppendText(b, j.Permit.ID)
 	return wire.AppendPrefix(b, j.Permit.Network)
 }
 
@@ -135,6 +136,7 @@ func readJoin(r *wire.Reader) *rooms.JoinRequest {
 			NoChat:     r.Bool(),
 			MaxMembers: int(r.Varint()),
 			Expires:    r.Time(),
+			ID:         r.Text(),
 			Network:    r.Prefix(),
 		},
 	}
@@ -148,6 +150,10 @@ func (o Operation) Append(b []byte) []byte {
 		return wire.AppendText(b, o.Reason)
 	case Announce, AnnounceTo:
 		return wire.AppendText(b, o.Data)
+	case Revoke:
+		return wire.AppendTime(o.Revoked.Append(b), o.Until)
+	case Allow:
+		return o.Revoked.Append(b)
 	}
 	return b
 }
@@ -161,6 +167,10 @@ func ReadOperation(r *wire.Reader) Operation {
 		o.Reason = r.Text()
 	case Announce, AnnounceTo:
 		o.Data = r.Bytes()
+	case Revoke:
+		o.Revoked, o.Until = rooms.ReadRevoked(r), r.Time()
+	case Allow:
+		o.Revoked = rooms.ReadRevoked(r)
 	case Close, Lock, Unlock:
 	default:
 		r.Fail(errMalformed)

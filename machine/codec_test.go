@@ -21,7 +21,7 @@ import (
 // acts holds an act of each kind, with each of its fields.
 var acts = []machine.Act{
 	{Kind: machine.JoinRoom, Join: &rooms.JoinRequest{RoomID: "room", UserID: "é", Metadata: []byte(`{"x":1}`), RequestID: "1", Permit: rooms.Permit{
-		NoSignals: true, NoChat: true, MaxMembers: 7, Expires: time.Unix(1e9, 1).UTC(), Network: netip.MustParsePrefix("2001:db8::/64"),
+		NoSignals: true, NoChat: true, MaxMembers: 7, Expires: time.Unix(1e9, 1).UTC(), ID: "permit", Network: netip.MustParsePrefix("2001:db8::/64"),
 	}}},
 	{Kind: machine.JoinRoom, Join: &rooms.JoinRequest{RoomID: "room", UserID: "user", Permit: rooms.Permit{MaxMembers: math.MaxInt}}},
 	{Kind: machine.LeaveRoom, RequestID: "2"},
@@ -48,6 +48,8 @@ var operations = []machine.Operation{
 	{Kind: machine.Unlock, ID: ""},
 	{Kind: machine.Announce, ID: "room", Data: []byte(`{"x":1}`)},
 	{Kind: machine.AnnounceTo, ID: "socket", Data: []byte(`{"x":1}`)},
+	{Kind: machine.Revoke, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "user"}, Until: time.Unix(1e9, 1).UTC()},
+	{Kind: machine.Allow, Revoked: rooms.Revoked{Subject: rooms.OfPermit, ID: "permit"}},
 }
 
 func drawPost(rt *rapid.T) machine.Post {

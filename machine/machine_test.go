@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,6 +133,9 @@ func TestEveryOperationIsApplied(t *testing.T) {
 	require.Equal(t, map[string]any{"x": 1.0}, a.receives("announcement")[0]["data"])
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.AnnounceTo, ID: a.id, Data: []byte(`2`)}))
 	require.Equal(t, 2.0, a.receives("announcement")[0]["data"])
+	require.Equal(t, machine.NotRevoked, s.Operate(machine.Operation{Kind: machine.Allow, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "Cyd"}}))
+	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Revoke, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "Cyd"}, Until: time.Now().Add(time.Hour)}))
+	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Allow, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "Cyd"}}))
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Close, ID: "room"}))
 	require.Equal(t, "room closed", a.receives("room-left")[0]["reason"])
 	require.Equal(t, machine.Accepted, s.Operate(machine.Operation{Kind: machine.Kick, ID: a.id, Reason: "enough"}))

@@ -39,6 +39,9 @@ const (
 	NoRoom
 	AtCapacity
 	TooManySockets
+	Revoked
+	NotRevoked
+	TooManyRevocations
 
 	outcomes // how many there are
 )
@@ -50,6 +53,9 @@ var (
 	ErrDenied      = errors.New("machine: the access token is missing or wrong")
 	ErrRateLimited = errors.New("machine: the client sends too much")
 	ErrFailed      = errors.New("machine: the server failed")
+
+	// ErrNotRevoked: there is no revocation to end.
+	ErrNotRevoked = errors.New("machine: it is not revoked")
 )
 
 // errorsOf holds the errors of each outcome. The first stands for the others.
@@ -73,6 +79,9 @@ var errorsOf = [outcomes][]error{
 	NoRoom:                {rooms.ErrNoRoom},
 	AtCapacity:            {sse.ErrAtCapacity},
 	TooManySockets:        {sse.ErrTooMany},
+	Revoked:               {rooms.ErrRevoked},
+	NotRevoked:            {ErrNotRevoked},
+	TooManyRevocations:    {rooms.ErrTooManyRevocations},
 }
 
 // OutcomeOf returns the outcome of an operation of package sse or package rooms that

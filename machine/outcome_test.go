@@ -32,6 +32,8 @@ var knownErrors = map[string]error{
 	"rooms.ErrTooManyRoomsOfNetwork": rooms.ErrTooManyRoomsOfNetwork,
 	"rooms.ErrNotPermitted":          rooms.ErrNotPermitted,
 	"rooms.ErrNoRoom":                rooms.ErrNoRoom,
+	"rooms.ErrRevoked":               rooms.ErrRevoked,
+	"rooms.ErrTooManyRevocations":    rooms.ErrTooManyRevocations,
 	"sse.ErrGone":                    sse.ErrGone,
 	"sse.ErrOverflow":                sse.ErrOverflow,
 	"sse.ErrDraining":                sse.ErrDraining,

@@ -96,13 +96,19 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 		}
 		c.Post = &post
 	case "operation":
-		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 6).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
+		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 8).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
 		if o.Kind == machine.Kick {
 			o = machine.Operation{Kind: machine.Kick, ID: id, Reason: "because"}
 		} else if o.Kind == machine.AnnounceTo {
 			o.ID = id
 		} else if o.Kind != machine.Announce {
 			o.Data = nil
+		}
+		if o.Kind == machine.Revoke || o.Kind == machine.Allow {
+			o = machine.Operation{Kind: o.Kind, Revoked: drawRevoked(t)}
+		}
+		if o.Kind == machine.Revoke {
+			o.Until = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "until"), 0).UTC()
 		}
 		c.Operation = &o
 	case "expired":
@@ -137,6 +143,9 @@ func drawAct(t *rapid.T) machine.Act {
 	switch kind := rapid.SampledFrom([]machine.Kind{1, 1, 1, 2, 3, 3, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 11, 12}).Draw(t, "act"); kind {
 	case machine.JoinRoom:
 		permit := rooms.Permit{Network: rapid.SampledFrom(replicaNetworks).Draw(t, "network"), NoChat: rapid.IntRange(0, 5).Draw(t, "chat") == 0}
+		if rapid.Bool().Draw(t, "has an ID") {
+			permit.ID = "p"
+		}
 		if rapid.Bool().Draw(t, "expires") {
 			permit.Expires = time.Unix(1_767_225_600+int64(rapid.IntRange(0, 600).Draw(t, "when")), 0).UTC()
 		}
@@ -326,4 +335,9 @@ func TestARecordOfANodeThatDoesNotKnowItsLossChangesNothing(t *testing.T) {
 	number++
 	told = apply(r, machine.Record{Node: "n2", Life: 2, Number: 1, Losses: 2, Commands: []machine.Command{open("b")}})
 	require.Contains(t, told[0], "<nil>", "a node that has started again knows the log")
+}
+
+// drawRevoked draws a user or a permit that drawAct may draw too.
+func drawRevoked(t *rapid.T) rooms.Revoked {
+	return rapid.SampledFrom([]rooms.Revoked{{Subject: rooms.OfUser, ID: "u"}, {Subject: rooms.OfPermit, ID: "p"}}).Draw(t, "revoked")
 }

@@ -25,7 +25,7 @@ type JoinRequest struct {
 // room-joined again. The others receive nothing. So a client can repeat a join whose
 // answer was lost, and renew its permit.
 //
-// If the error is ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
+// If the error is ErrRevoked, ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
 // ErrTooManyRoomsOfNetwork or ErrOverflow, the socket stays where it was. Any other error
 // is the courier's: room-joined cannot be delivered to the joiner, which is then in
 // neither room.
@@ -33,6 +33,9 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 	s := rs.lockSeat(socketID)
 	defer rs.unlockSeat(socketID, s)
 
+	if err := rs.mayJoin(request); err != nil {
+		return err
+	}
 	if s.isAlreadyIn(request) {
 		return s.joinAgain(request)
 	}
@@ -51,7 +54,11 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 	rs.leave(s, left)
 
 	r.mu.Lock()
-	err = r.admit(m, connected, request.RequestID)
+	if err = rs.mayJoin(request); err == nil {
+		err = r.admit(m, connected, request.RequestID)
+	} else { // Revoke came meanwhile, and does not find this member
+		r.reserved.giveBack(m)
+	}
 	rs.unlockRoom(r)
 	if err != nil {
 		return err

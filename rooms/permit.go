@@ -15,6 +15,7 @@ type Permit struct {
 	NoChat     bool      // the member may send neither chat messages nor typing events
 	MaxMembers int       // the join fails if the room would then have more members; 0: there is only the server's own limit
 	Expires    time.Time // when the permit runs out; zero: never. See [Rooms.Run]
+	ID         string    // by which the permit may be revoked; empty: it has none. See [Rooms.Revoke]
 
 	// Network is the network that the member comes from. Rooms that the member makes
 	// count against this network.

@@ -74,7 +74,7 @@ func (rs *Rooms) newMember(socketID, userID string, metadata json.RawMessage, pe
 	m := &member{socketID: socketID, userID: userID, permit: permit, joinedAt: joinedAt}
 	m.entry, m.metadata = newEntry(userID, socketID, metadata)
 	if charge := rs.options.Charge; charge != nil {
-		size := len(m.entry) + memberBytes
+		size := len(m.entry) + len(permit.ID) + memberBytes
 		charge(size)
 		runtime.AddCleanup(m, charge, -size)
 	}

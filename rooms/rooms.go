@@ -31,6 +31,10 @@ var (
 	ErrTooManyRoomsOfNetwork = errors.New("there are too many rooms of one network")
 	// ErrNotPermitted: the member's permit does not allow the operation.
 	ErrNotPermitted = errors.New("the member's permit does not allow this")
+	// ErrRevoked: the user or the permit is revoked.
+	ErrRevoked = errors.New("the user or the permit is revoked")
+	// ErrTooManyRevocations: there are as many revocations as there may be.
+	ErrTooManyRevocations = errors.New("there are too many revocations")
 	// ErrNoRoom: no room has this ID.
 	ErrNoRoom = errors.New("no room has this ID")
 )
@@ -45,6 +49,7 @@ type Rooms struct {
 
 	stays         atomic.Uint64 // how many stays there ever were
 	snapshotBytes atomic.Int64  // how much room the next snapshot is given
+	revoked       revocations
 
 	mu      sync.RWMutex         // guards what follows; held for look-ups only
 	rooms   map[string]*room     // by room ID

@@ -17,9 +17,9 @@ import (
 
 // Snapshot is the state of the register at one moment.
 type Snapshot struct {
-	counts []byte // of what was ever made
-	rooms  []roomSnapshot
-	bytes  []byte // of all rooms
+	first []byte // how much was ever made, and what is revoked
+	rooms []roomSnapshot
+	bytes []byte // of all rooms
 }
 
 type roomSnapshot struct {
@@ -32,9 +32,9 @@ type roomSnapshot struct {
 func (rs *Rooms) Snapshot() *Snapshot {
 	all := rs.list()
 	s := &Snapshot{
-		counts: binary.AppendUvarint(binary.AppendUvarint(nil, rs.created), rs.stays.Load()),
-		rooms:  make([]roomSnapshot, 0, len(all)),
-		bytes:  make([]byte, 0, rs.snapshotBytes.Load()),
+		first: rs.revoked.appendTo(binary.AppendUvarint(binary.AppendUvarint(nil, rs.created), rs.stays.Load())),
+		rooms: make([]roomSnapshot, 0, len(all)),
+		bytes: make([]byte, 0, rs.snapshotBytes.Load()),
 	}
 	for _, r := range all {
 		start := len(s.bytes)
@@ -49,7 +49,7 @@ func (rs *Rooms) Snapshot() *Snapshot {
 // goroutine may call it, whatever changes meanwhile.
 func (s *Snapshot) Append(b []byte) []byte {
 	slices.SortFunc(s.rooms, func(one, other roomSnapshot) int { return cmp.Compare(one.id, other.id) })
-	b = append(b, s.counts...)
+	b = append(b, s.first...)
 	b = binary.AppendUvarint(b, uint64(len(s.rooms)))
 	for _, r := range s.rooms {
 		b = append(b, r.bytes...)
@@ -88,6 +88,7 @@ func (p Permit) appendTo(b []byte) []byte {
 	b = wire.AppendBool(b, p.NoChat)
 	b = binary.AppendVarint(b, int64(p.MaxMembers))
 	b = wire.AppendTime(b, p.Expires)
+	b = wire.AppendText(b, p.ID)
 	return wire.AppendPrefix(b, p.Network)
 }
 
@@ -103,6 +104,7 @@ func (rs *Rooms) Restore(snapshot []byte) error {
 	r := wire.NewReader(snapshot)
 	rs.created = r.Uvarint()
 	rs.stays.Store(r.Uvarint())
+	rs.revoked.restore(r)
 	before := ""
 	for i := range r.Count() {
 		room := rs.readRoom(r)
@@ -169,6 +171,6 @@ func readPermit(from *wire.Reader) Permit {
 	if most < math.MinInt || most > math.MaxInt {
 		from.Fail(errNoState)
 	}
-	p.MaxMembers, p.Expires, p.Network = int(most), from.Time(), from.Prefix()
+	p.MaxMembers, p.Expires, p.ID, p.Network = int(most), from.Time(), from.Text(), from.Prefix()
 	return p
 }

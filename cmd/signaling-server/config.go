@@ -209,7 +209,7 @@ Usage:
 
 Tokens:
   signaling-server token -h                     how to make an access token, signed with ACCESS_SECRET
-  signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms or sockets
+  signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms, sockets or revoke
 
 Environment variables:
 `)

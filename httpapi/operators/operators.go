@@ -22,10 +22,11 @@ const (
 	Send    Scope = "send"    // send something to a room or to a socket
 	Rooms   Scope = "rooms"   // close, lock and unlock rooms
 	Sockets Scope = "sockets" // end sockets
+	Revoke  Scope = "revoke"  // keep users and access tokens out
 )
 
 // Scopes lists all scopes.
-func Scopes() []Scope { return []Scope{Read, Send, Rooms, Sockets} }
+func Scopes() []Scope { return []Scope{Read, Send, Rooms, Sockets, Revoke} }
 
 // Admin is the name of the operator whose token is ADMIN_TOKEN. It may do everything.
 const Admin = "admin"
@@ -131,4 +132,4 @@ func parseLine(line string) (o Operator, err error) {
 	return o, nil
 }
 
-const scopesText = "the scopes are read, send, rooms and sockets"
+const scopesText = "the scopes are read, send, rooms, sockets and revoke"
