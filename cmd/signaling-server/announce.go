@@ -16,8 +16,12 @@ import (
 // proxy knows them.
 func announce(c config, logger *slog.Logger) {
 	base := c.base()
-	logger.Info("signaling server is ready", "address", base, "version", signalingserver.Version, "environment", c.Environment)
-	if c.Environment == httpapi.Production && c.AdminToken == "" {
+	what := "signaling server is ready"
+	if len(c.Cluster.URLs) > 0 {
+		what = "signaling server listens, and joins the other nodes" // it says later that it serves
+	}
+	logger.Info(what, "address", base, "version", signalingserver.Version, "environment", c.Environment)
+	if c.Environment == httpapi.Production && c.AdminToken == "" && c.OperatorTokens == "" {
 		logger.Warn("monitoring is disabled: set ADMIN_TOKEN to enable it")
 	}
 	if slices.ContainsFunc(c.TrustedProxies, func(network string) bool { return strings.HasSuffix(network, "/0") }) {
