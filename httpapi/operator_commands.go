@@ -107,13 +107,18 @@ func (a *API) readAnnouncement(w http.ResponseWriter, r *http.Request, in *intak
 	return event.(*decode.Announcement).Data, nil
 }
 
-// operate applies an operation to the room that a request names, logs it, and answers.
+// operate carries out an operation on the room that a request names.
 func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machine.Operation, what string, answer func(http.ResponseWriter)) error {
 	roomID, err := roomOf(r, p)
 	if err != nil {
 		return err
 	}
 	o.ID = roomID
+	return a.carryOut(w, r, o, answer, what, "roomId", roomID)
+}
+
+// carryOut applies an operation, logs what it did to what, and answers.
+func (a *API) carryOut(w http.ResponseWriter, r *http.Request, o machine.Operation, answer func(http.ResponseWriter), what string, attributes ...any) error {
 	outcome, err := a.state.Operate(r.Context(), o)
 	a.hub.Flush()
 	if err != nil {
@@ -122,7 +127,7 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machin
 	if outcome != machine.Accepted {
 		return outcome.Err()
 	}
-	a.audit(r, what, "roomId", roomID)
+	a.audit(r, what, attributes...)
 	answer(w)
 	return nil
 }

@@ -51,17 +51,7 @@ func (a *API) allow(w http.ResponseWriter, r *http.Request, p params) error {
 }
 
 func (a *API) changeRevocation(w http.ResponseWriter, r *http.Request, o machine.Operation, what string) error {
-	outcome, err := a.state.Operate(r.Context(), o)
-	a.hub.Flush()
-	if err != nil {
-		return err
-	}
-	if outcome != machine.Accepted {
-		return outcome.Err()
-	}
-	a.audit(r, what, "subject", subjectNames[o.Revoked.Subject], "id", o.Revoked.ID)
-	writeNoContent(w)
-	return nil
+	return a.carryOut(w, r, o, writeNoContent, what, "subject", subjectNames[o.Revoked.Subject], "id", o.Revoked.ID)
 }
 
 // revokedOf returns what a request names. As with rooms, “-” stands for an ID in the query.
