@@ -225,7 +225,8 @@ func (s *striker) loseMajority() {
 }
 
 // replaceNodes stops one node after the other in order, and starts it anew, as an operator
-// does for a new version. The clients' network does not fail meanwhile: nobody may be away.
+// does for a new version. The clients' network does not fail meanwhile: nobody may be away, unless
+// the clients of a long run take all of the machine.
 func (s *striker) replaceNodes() {
 	s.network.isCalm.Store(true)
 	defer s.network.isCalm.Store(false)
@@ -243,8 +244,10 @@ func (s *striker) replaceNodes() {
 		}
 		s.record.note("%s serves again", node.Name)
 	}
-	if n := s.record.figures.away.Load() - away; n > 0 {
-		s.t.Errorf("user-away came %d times while nodes were replaced", n)
+	away = s.record.figures.away.Load() - away
+	s.record.note("user-away came %d times while nodes were replaced", away)
+	if s.goal == 0 {
+		assert.Zero(s.t, away, "members that were away while nodes were replaced")
 	}
 }
 
