@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -395,7 +396,8 @@ func (p *tab) enterToken(text string) {
 func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	takesTurns(t)
 	const token = "no-operator-but-me"
-	url := startServer(t, "ADMIN_TOKEN="+token)
+	const sends = "a token that only sends"
+	url := startServer(t, "ADMIN_TOKEN="+token, fmt.Sprintf("OPERATOR_TOKENS=billing send sha256:%x", sha256.Sum256([]byte(sends))))
 	ada := connect(t, url)
 	ada.join("guarded", "Ada")
 
@@ -405,6 +407,9 @@ func TestTheDashboardAsksForTheTokenOfOperators(t *testing.T) {
 	p.isAccessible("the form for the token")
 	p.enterToken("not the token")
 	p.shows("gate-problem", "That is not the token.")
+	p.gate()
+	p.enterToken(sends)
+	p.until("told what the token lacks", `document.querySelector("#gate-problem").textContent.includes("does not have the scope “read”")`)
 	p.gate()
 	p.enterToken(token)
 	p.shows("figure-connections", "1")

@@ -28,16 +28,19 @@ function keep(text) {
 export function showGate({ status, message, retryAfter }) {
   const wasShut = "gated" in document.body.dataset;
   const tried = token();
+  const lacksScope = status === 403 && Boolean(tried);
   document.body.dataset.gated = "";
   byId("gate").hidden = false;
   byId("forget").hidden = true;
-  byId("gate-form").hidden = status === 403;
-  byId("gate-text").textContent = status === 403 ? message : "Enter the server’s ADMIN_TOKEN to see what the server is doing.";
+  byId("gate-form").hidden = status === 403 && !tried;
+  byId("gate-text").textContent = status === 403 && !tried ? message
+    : "Enter the server’s ADMIN_TOKEN, or a token with the scope “read”, to see what the server is doing.";
   byId("gate-problem").textContent =
     status === 429 ? `${message} Try again in ${Math.ceil(retryAfter / 1000)} s.`
+    : lacksScope ? message
     : status === 401 && tried ? "That is not the token." : "";
-  if (status === 401) keep("");
-  byId("gate-token").toggleAttribute("aria-invalid", status === 401 && Boolean(tried));
+  if (status === 401 || lacksScope) keep("");
+  byId("gate-token").toggleAttribute("aria-invalid", lacksScope || status === 401 && Boolean(tried));
   if (!wasShut || tried) byId("gate-token").focus();
 }
 
