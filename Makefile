@@ -2,6 +2,7 @@
 # make test             everything that CI runs; installs browsers and proxies if apt can
 # make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
 # make client           build the browser client, after its sources have changed
+# make manifests        checks what deploy has for Docker Compose, Kubernetes and systemd
 # make bench            the figures of docs/performance.md
 # make release          the binaries of a release, with checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
@@ -24,12 +25,13 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
 
 # Downloads wait for the network, so they run beside what computes.
 test:
 	$(MAKE) -j2 check installs
 	$(MAKE) fuzz
+	$(MAKE) manifests
 	$(MAKE) e2e
 	@echo "All tests passed."
 
@@ -113,6 +115,11 @@ endif
 # On two cores that do other work as well, the tests may take twice as long.
 e2e: installs
 	cd e2e && $(GO) test $(RACE) -vet=off -timeout 30m $(ONLY) ./...
+
+# Go would take a result from its cache although a file outside the module has changed.
+# The types of Kubernetes take long to compile: neither the race detector nor vet repeats that.
+manifests:
+	cd deploy/check && $(GO) test -vet=off -count=1 .
 
 # Runs each row of the tables of what a browser may lack, and each test in each browser. The other
 # targets run a third.
