@@ -3,6 +3,7 @@
 # make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
 # make client           build the browser client, after its sources have changed
 # make manifests        checks what deploy has for Docker Compose, Kubernetes and systemd
+# make chart            checks the Helm chart, by Helm
 # make bench            the figures of docs/performance.md
 # make release          the binaries of a release, with checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
@@ -25,7 +26,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests chart faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -120,6 +121,10 @@ e2e: installs
 # The types of Kubernetes take long to compile: neither the race detector nor vet repeats that.
 manifests:
 	cd deploy/check && $(GO) test -vet=off -count=1 .
+
+# Not a part of the tests: Helm takes as long to compile as all of manifests.
+chart:
+	cd deploy/check && $(GO) test -vet=off -count=1 ./helm
 
 # Runs each row of the tables of what a browser may lack, and each test in each browser. The other
 # targets run a third.

@@ -1,0 +1,111 @@
+package helm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"sigs.k8s.io/yaml"
+
+	"signaling-server/deploy/check/manifests"
+)
+
+// render returns what the chart makes of an operator's values. Helm sorts and installs
+// that, but changes nothing in it.
+func render(t *testing.T, values string) (manifests.Objects, error) {
+	t.Helper()
+	chart, err := loader.LoadDir("../../helm")
+	require.NoError(t, err)
+	require.NoError(t, chart.Validate())
+	set := map[string]any{}
+	require.NoError(t, yaml.UnmarshalStrict([]byte(values), &set))
+	release := chartutil.ReleaseOptions{Name: "signaling", Namespace: "signaling"}
+	all, err := chartutil.ToRenderValues(chart, set, release, chartutil.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := engine.Engine{Strict: true}.Render(chart, all)
+	if err != nil {
+		return nil, err
+	}
+	objects := manifests.Objects{}
+	for name, text := range rendered {
+		for _, manifest := range strings.SplitAfter(text, "\n---\n") {
+			require.NoError(t, objects.Decode([]byte(manifest)), name)
+		}
+	}
+	return objects, nil
+}
+
+func inYAML(t *testing.T, objects manifests.Objects) string {
+	t.Helper()
+	text, err := yaml.Marshal(objects)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestTheChartRendersWhatKustomizeBuilds(t *testing.T) {
+	for values, built := range map[string][]string{
+		"{}":                        {"alone"},
+		"cluster: {enabled: true}":  {"cluster"},
+		"gateway: {enabled: true}":  {"alone", "gateway"},
+		"ingress: {enabled: false}": {"base"},
+		"{cluster: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "autoscaling"},
+	} {
+		t.Run(strings.Join(built, " "), func(t *testing.T) {
+			want, err := manifests.Kustomize("../../kubernetes", built[0], built[1:]...)
+			require.NoError(t, err)
+			rendered, err := render(t, values)
+			require.NoError(t, err)
+			require.Equal(t, inYAML(t, want), inYAML(t, rendered))
+		})
+	}
+}
+
+func TestTheValuesOfAnOperatorAreUsed(t *testing.T) {
+	plain, err := render(t, "{}")
+	require.NoError(t, err)
+	rendered, err := render(t, `
+image: registry.example.org/other:2
+secret: other-secret
+settings: {LOG_LEVEL: warn, MAX_ROOMS: '7'}
+gracePeriodSeconds: 90
+host: other.example.org
+tls: other-tls
+ingress: {className: other-class}
+gateway: {enabled: true, className: other-gateway}
+allowedNamespaces: [other-namespace]
+cluster: {enabled: true, nodes: 5, storage: 20Gi}
+`)
+	require.NoError(t, err)
+	require.Greater(t, len(rendered), len(plain))
+	all := inYAML(t, rendered)
+	for _, value := range []string{
+		"image: registry.example.org/other:2", "name: other-secret", "name: MAX_ROOMS\n            value: \"7\"",
+		"terminationGracePeriodSeconds: 90", "host: other.example.org", "secretName: other-tls", "ingressClassName: other-class",
+		"gatewayClassName: other-gateway", "- other-namespace", "replicas: 5", "storage: 20Gi",
+	} {
+		require.Contains(t, all, value)
+	}
+	require.NotContains(t, all, "example.com/signaling-server")
+	require.NotContains(t, all, "signaling.example.com")
+}
+
+// An operator learns of a slip before anything is installed.
+func TestWrongValuesAreRefused(t *testing.T) {
+	for values, message := range map[string]string{
+		"cors: https://app.example.com":       "cors",
+		"settings: {cors_origin: '*'}":        "cors_origin",
+		"settings: {TRUSTED_PROXIES: [a, b]}": "TRUSTED_PROXIES",
+		"settings: {OUTBOX_BYTES: 8388608}":   "OUTBOX_BYTES", // would become 8.388608e+06
+		"cluster: {enabled: yes please}":      "enabled",
+		"cluster: {replicas: 3}":              "replicas",
+		"autoscaling: {enabled: true}":        "autoscaling needs cluster.enabled",
+	} {
+		_, err := render(t, values)
+		require.ErrorContains(t, err, message, values)
+	}
+}
