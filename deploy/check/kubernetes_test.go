@@ -32,7 +32,7 @@ import (
 )
 
 // ways are all that an operator may choose: a kustomization, and components added to it.
-var ways = [][]string{{"alone"}, {"alone", "gateway"}, {"cluster"}, {"cluster", "gateway", "autoscaling"}}
+var ways = [][]string{{"alone", "ingress-nginx"}, {"alone", "ingress-nginx", "gateway"}, {"cluster", "ingress-nginx"}, {"cluster", "gateway", "autoscaling"}}
 
 // forEachWay runs a test for what each way builds.
 func forEachWay(t *testing.T, test func(t *testing.T, objects manifests.Objects)) {
@@ -203,7 +203,7 @@ func settingsOf(t *testing.T, pod core.PodSpec) map[string]string {
 func TestTheServerStartsAsItsPodSays(t *testing.T) {
 	for way, ready := range map[string]int{"alone": 200, "cluster": 503} {
 		t.Run(way, func(t *testing.T) {
-			pod := pods(built(t, way))["signaling"].Spec
+			pod := pods(built(t, way, "ingress-nginx"))["signaling"].Spec
 			container := pod.Containers[0]
 			server := start(t, settingsOf(t, pod))
 			for probe, want := range map[*core.Probe]int{container.StartupProbe: 200, container.LivenessProbe: 200, container.ReadinessProbe: ready} {
@@ -236,15 +236,15 @@ func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 // Two servers that know nothing of each other never run side by side, and nodes of a
 // cluster replace each other one by one, with a pause in which no room sees anybody away.
 func TestAnUpdateKeepsRoomsTogether(t *testing.T) {
-	alone := get[*apps.Deployment](t, built(t, "alone"), "Deployment", "signaling").Spec
+	alone := get[*apps.Deployment](t, built(t, "alone", "ingress-nginx"), "Deployment", "signaling").Spec
 	require.Equal(t, int32(1), *alone.Replicas)
 	require.Equal(t, apps.RecreateDeploymentStrategyType, alone.Strategy.Type)
 
-	node := get[*apps.Deployment](t, built(t, "cluster"), "Deployment", "signaling").Spec
+	node := get[*apps.Deployment](t, built(t, "cluster", "ingress-nginx"), "Deployment", "signaling").Spec
 	require.GreaterOrEqual(t, *node.Replicas, int32(2))
 	require.Equal(t, int32(0), node.Strategy.RollingUpdate.MaxUnavailable.IntVal)
 	require.Greater(t, seconds(int64(node.MinReadySeconds)), duration(t, settingsOf(t, node.Template.Spec), "AWAY_AFTER"))
-	budget := get[*policy.PodDisruptionBudget](t, built(t, "cluster"), "PodDisruptionBudget", "signaling").Spec
+	budget := get[*policy.PodDisruptionBudget](t, built(t, "cluster", "ingress-nginx"), "PodDisruptionBudget", "signaling").Spec
 	require.Equal(t, int32(1), budget.MaxUnavailable.IntVal)
 }
 
@@ -253,7 +253,7 @@ const longestPoll = time.Minute
 
 // Neither an idle stream nor a poll that waits is cut, and no client names itself.
 func TestTheProxiesOfKubernetesFitTheServer(t *testing.T) {
-	objects := built(t, "alone", "gateway")
+	objects := built(t, "alone", "ingress-nginx", "gateway")
 	ingress := get[*networking.Ingress](t, objects, "Ingress", "signaling")
 	silence := max(longestPoll, duration(t, nil, "HEARTBEAT_INTERVAL"))
 	for _, name := range []string{"proxy-read-timeout", "proxy-send-timeout"} {
@@ -273,7 +273,7 @@ func TestTheProxiesOfKubernetesFitTheServer(t *testing.T) {
 // The autoscaler asks for a metric that the server has, and gives a cluster enough nodes
 // for all sockets that it takes.
 func TestTheAutoscalerAsksForAMetricOfTheServer(t *testing.T) {
-	objects := built(t, "cluster", "autoscaling")
+	objects := built(t, "cluster", "gateway", "autoscaling")
 	require.Nil(t, get[*apps.Deployment](t, objects, "Deployment", "signaling").Spec.Replicas, "an update would undo what the autoscaler did")
 	scaler := get[*autoscaling.HorizontalPodAutoscaler](t, objects, "HorizontalPodAutoscaler", "signaling").Spec
 	metric := scaler.Metrics[0].External
@@ -291,7 +291,7 @@ func TestTheAutoscalerAsksForAMetricOfTheServer(t *testing.T) {
 
 // The log needs JetStream at as many NATS servers as there are replicas.
 func TestTheNATSServersOfKubernetesKeepTheLog(t *testing.T) {
-	objects := built(t, "cluster")
+	objects := built(t, "cluster", "ingress-nginx")
 	set := get[*apps.StatefulSet](t, objects, "StatefulSet", "nats")
 	pod := set.Spec.Template.Spec
 	var hosts []string

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -151,11 +152,12 @@ func start(t *testing.T, settings map[string]string) running {
 	})
 	for lines.Scan() {
 		read = append(read, lines.Text())
-		var line struct{ Level, Msg, Address string }
+		var line struct{ Address string } // of the server, in the first line that has it
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &line), lines.Text())
-		if line.Msg == "signaling server is ready" {
-			_, port, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(line.Address, "https://"), "http://"), ":")
-			return running{"http://127.0.0.1:" + port}
+		if line.Address != "" {
+			own, err := url.Parse(line.Address)
+			require.NoError(t, err)
+			return running{"http://127.0.0.1:" + own.Port()}
 		}
 	}
 	require.NoError(t, errors.Join(lines.Err(), errors.New("the server does not start")), strings.Join(read, "\n"))

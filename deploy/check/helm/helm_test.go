@@ -1,6 +1,8 @@
 package helm_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -8,6 +10,9 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/strvals"
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"signaling-server/deploy/check/manifests"
@@ -49,11 +54,11 @@ func inYAML(t *testing.T, objects manifests.Objects) string {
 
 func TestTheChartRendersWhatKustomizeBuilds(t *testing.T) {
 	for values, built := range map[string][]string{
-		"{}":                        {"alone"},
-		"cluster: {enabled: true}":  {"cluster"},
-		"gateway: {enabled: true}":  {"alone", "gateway"},
-		"ingress: {enabled: false}": {"base"},
-		"{cluster: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "autoscaling"},
+		"{}":                        {"alone", "ingress-nginx"},
+		"cluster: {enabled: true}":  {"cluster", "ingress-nginx"},
+		"gateway: {enabled: true}":  {"alone", "ingress-nginx", "gateway"},
+		"ingress: {enabled: false}": {"alone"},
+		"{cluster: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "ingress-nginx", "autoscaling"},
 	} {
 		t.Run(strings.Join(built, " "), func(t *testing.T) {
 			want, err := manifests.Kustomize("../../kubernetes", built[0], built[1:]...)
@@ -92,6 +97,29 @@ cluster: {enabled: true, nodes: 5, storage: 20Gi}
 	}
 	require.NotContains(t, all, "example.com/signaling-server")
 	require.NotContains(t, all, "signaling.example.com")
+}
+
+// The documents set values that the chart has, and the namespace that their other commands use.
+func TestTheCommandOfTheDocumentsInstalls(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/deployment.md")
+	require.NoError(t, err)
+	command := regexp.MustCompile("(?s)<!-- test:helm -->\\s*```sh\n(helm install signaling deploy/helm --namespace signaling .*?)```").FindSubmatch(page)
+	require.NotNil(t, command)
+	set := map[string]any{}
+	for _, value := range regexp.MustCompile(`--set (\S+)`).FindAllSubmatch(command[1], -1) {
+		require.NoError(t, strvals.ParseInto(string(value[1]), set))
+	}
+	values, err := yaml.Marshal(set)
+	require.NoError(t, err)
+	rendered, err := render(t, string(values))
+	require.NoError(t, err)
+	deployment, err := manifests.Get[*apps.Deployment](rendered, "Deployment", "signaling")
+	require.NoError(t, err)
+	container := deployment.Spec.Template.Spec.Containers[0]
+	require.Equal(t, "registry.example.org/signaling-server:1", container.Image)
+	require.Contains(t, container.Env, core.EnvVar{Name: "CORS_ORIGIN", Value: "https://app.example.org"})
+	require.Contains(t, container.Env, core.EnvVar{Name: "SHUTDOWN_TIMEOUT", Value: "10s"}, "what is not set keeps its value")
+	require.Contains(t, rendered, "StatefulSet nats")
 }
 
 // An operator learns of a slip before anything is installed.

@@ -82,9 +82,18 @@ func Get[T meta.Object](o Objects, kind, name string) (T, error) {
 	return object, nil
 }
 
-// Kustomize builds a kustomization of the folder deploy/kubernetes. The components are
-// added to it, as an operator would by an edit.
+// Kustomize builds a kustomization of the folder deploy/kubernetes, with components of it.
 func Kustomize(folder, name string, components ...string) (Objects, error) {
+	text := "resources: [../" + name + "]\n"
+	if len(components) > 0 {
+		text += "components: [../" + strings.Join(components, ", ../") + "]\n"
+	}
+	return Kustomization(folder, "", text)
+}
+
+// Kustomization builds the kustomization of an operator. It is in a folder of its own, and
+// the content of deploy/kubernetes is below the path at, seen from the parent.
+func Kustomization(folder, at, text string) (Objects, error) {
 	files := filesys.MakeFsInMemory()
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -92,19 +101,15 @@ func Kustomize(folder, name string, components ...string) (Objects, error) {
 		}
 		content, err := os.ReadFile(path)
 		inside, outside := filepath.Rel(folder, path)
-		return errors.Join(err, outside, files.WriteFile("/"+filepath.ToSlash(inside), content))
+		return errors.Join(err, outside, files.WriteFile(at+"/"+filepath.ToSlash(inside), content))
 	})
 	if err != nil {
 		return nil, err
 	}
-	edited := "resources: [../" + name + "]\n"
-	if len(components) > 0 {
-		edited += "components: [../" + strings.Join(components, ", ../") + "]\n"
-	}
-	if err := files.WriteFile("/edited/kustomization.yaml", []byte(edited)); err != nil {
+	if err := files.WriteFile("/operators/kustomization.yaml", []byte(text)); err != nil {
 		return nil, err
 	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/edited")
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/operators")
 	if err != nil {
 		return nil, err
 	}

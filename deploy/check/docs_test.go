@@ -1,0 +1,112 @@
+package check
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/stretchr/testify/require"
+	apps "k8s.io/api/apps/v1"
+	networking "k8s.io/api/networking/v1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"signaling-server/deploy/check/manifests"
+)
+
+// block returns the only block of code that docs/deployment.md marks with a name.
+func block(t *testing.T, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs/deployment.md"))
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)<!-- test:"+name+" -->\\s*```\\w+\n(.*?)```").FindAllSubmatch(page, -1)
+	require.Len(t, blocks, 1, name)
+	return string(blocks[0][1])
+}
+
+// obey runs a block in a copy of deploy. The programs that would change the machine only
+// write down how they were called. A path that begins with / is in the copy, too.
+func obey(t *testing.T, name string, programs ...string) (copied, calls string) {
+	t.Helper()
+	copied = t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(copied, "deploy"), os.DirFS("..")))
+	for _, folder := range []string{"bin", "usr/local/bin", "etc/systemd/system"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(copied, folder), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(copied, "signaling-server-linux-amd64"), nil, 0o644))
+	noted := filepath.Join(copied, "calls")
+	for _, program := range programs {
+		script := "#!/bin/sh\necho " + program + " \"$@\" >>" + noted + "\n"
+		require.NoError(t, os.WriteFile(filepath.Join(copied, "bin", program), []byte(script), 0o755))
+	}
+	text := regexp.MustCompile(` /(usr|etc)/`).ReplaceAllString(block(t, name), " "+copied+"/$1/")
+	shell := exec.Command("sh", "-e", "-c", text)
+	shell.Dir = copied
+	shell.Env = []string{"PATH=" + filepath.Join(copied, "bin") + ":" + os.Getenv("PATH")}
+	output, err := shell.CombinedOutput()
+	require.NoError(t, err, string(output))
+	written, err := os.ReadFile(noted)
+	require.NoError(t, err)
+	return copied, string(written)
+}
+
+func TestOneMachineIsSetUpAsTheDocumentsSay(t *testing.T) {
+	copied, calls := obey(t, "compose", "docker", "editor")
+	require.Equal(t, "editor .env\ndocker compose up --build --detach --wait\n", calls)
+	folder := filepath.Join(copied, "deploy/compose")
+	options, err := cli.NewProjectOptions([]string{filepath.Join(folder, "compose.yaml")}, cli.WithWorkingDirectory(folder), cli.WithEnvFiles(), cli.WithDotEnv, cli.WithDefaultProfiles())
+	require.NoError(t, err)
+	p, err := options.LoadProject(t.Context())
+	require.NoError(t, err)
+	start(t, settingsIn(t, p.Services["signaling"]))
+}
+
+func TestTheServiceIsSetUpAsTheDocumentsSay(t *testing.T) {
+	copied, calls := obey(t, "systemd", "editor", "systemctl")
+	require.Regexp(t, "enable --now signaling-server\n$", calls)
+	settings, err := os.ReadFile(filepath.Join(copied, "etc/signaling-server.env"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^ADMIN_TOKEN=[0-9a-f]{64}$`, string(settings))
+	info, err := os.Stat(filepath.Join(copied, "etc/signaling-server.env"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	_, value := unit(t)
+	require.FileExists(t, filepath.Join(copied, value("ExecStart")))
+	require.FileExists(t, filepath.Join(copied, "etc/systemd/system/signaling-server.service"))
+}
+
+// An operator changes nothing in deploy: a folder beside the clone has what differs.
+func TestAnOperatorsKustomizationIsBuilt(t *testing.T) {
+	_, calls := obey(t, "kubernetes", "docker", "kubectl")
+	mine := block(t, "kustomization")
+	image := "registry.example.org/signaling-server:1"
+	require.Contains(t, calls, "docker push "+image+"\n")
+	withIngress, err := manifests.Kustomization("../kubernetes", "/signaling-server/deploy/kubernetes", mine)
+	require.NoError(t, err)
+	deployment := get[*apps.Deployment](t, withIngress, "Deployment", "signaling")
+	pod := deployment.Spec.Template.Spec
+	require.Equal(t, image, pod.Containers[0].Image)
+	settings := settingsOf(t, pod)
+	require.Equal(t, "https://app.example.org", settings["CORS_ORIGIN"])
+	require.Equal(t, "10.244.0.0/16", settings["TRUSTED_PROXIES"])
+	start(t, settings)
+	ingress := get[*networking.Ingress](t, withIngress, "Ingress", "signaling").Spec
+	require.Equal(t, []string{"signaling.example.org", "signaling.example.org"}, []string{ingress.Rules[0].Host, ingress.TLS[0].Hosts[0]})
+	require.Contains(t, calls, "create secret generic "+pod.Containers[0].EnvFrom[0].SecretRef.Name+" --from-literal=ADMIN_TOKEN=")
+	require.Contains(t, calls, "create secret tls "+ingress.TLS[0].SecretName+" ")
+
+	lines := strings.SplitAfter(strings.TrimSuffix(mine, "\n"), "\n")
+	mine = strings.ReplaceAll(strings.Join(lines[:len(lines)-4], ""), "/ingress-nginx", "/gateway") + block(t, "kustomization-gateway")
+	withGateway, err := manifests.Kustomization("../kubernetes", "/signaling-server/deploy/kubernetes", mine)
+	require.NoError(t, err)
+	require.NotContains(t, withGateway, "Ingress signaling")
+	for _, route := range []string{"signaling", "signaling-to-https"} {
+		require.Equal(t, []gateway.Hostname{"signaling.example.org"}, get[*gateway.HTTPRoute](t, withGateway, "HTTPRoute", route).Spec.Hostnames)
+	}
+	for _, listener := range get[*gateway.Gateway](t, withGateway, "Gateway", "signaling").Spec.Listeners {
+		require.Equal(t, gateway.Hostname("signaling.example.org"), *listener.Hostname)
+	}
+}
