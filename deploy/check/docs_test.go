@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,20 @@ func TestOneMachineIsSetUpAsTheDocumentsSay(t *testing.T) {
 	p, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
 	start(t, settingsIn(t, p.Services["signaling"]))
+}
+
+func TestNodesOfOneMachineAreReplacedOneByOne(t *testing.T) {
+	_, calls := obey(t, "compose-update", "git", "docker", "sleep")
+	p, err := project(t, filledIn(t, "cluster"))
+	require.NoError(t, err)
+	var replaced []string
+	pause, err := time.ParseDuration(regexp.MustCompile(`(?m)^sleep (\d+)`).FindStringSubmatch(calls)[1] + "s")
+	require.NoError(t, err)
+	for _, match := range regexp.MustCompile(`(?m)^docker compose up .*--no-deps --wait (\S+)\nsleep `).FindAllStringSubmatch(calls, -1) {
+		require.Greater(t, pause, duration(t, settingsIn(t, p.Services[match[1]]), "AWAY_AFTER"))
+		replaced = append(replaced, match[1])
+	}
+	require.Equal(t, []string{"node-1", "node-2", "node-3"}, replaced)
 }
 
 func TestTheServiceIsSetUpAsTheDocumentsSay(t *testing.T) {
