@@ -24,6 +24,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"signaling-server/internal/version"
 )
 
 func main() {
@@ -38,6 +40,7 @@ type settings struct {
 	junit      string
 	chosen     *regexp.Regexp
 	list       bool
+	version    bool
 	parallel   int
 	timeout    time.Duration
 	adminToken string
@@ -51,6 +54,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.junit, "junit", "", "also write the report to this `file`, as JUnit XML")
 	run := flags.String("run", "", "try only the rules whose IDs match this regular `expression`")
 	flags.BoolVar(&s.list, "list", false, "list the rules and exit")
+	flags.BoolVar(&s.version, "version", false, "print the version, the commit and the Go of this command, and exit")
 	flags.IntVar(&s.parallel, "parallel", 8, "try this many `rules` at once")
 	flags.DurationVar(&s.timeout, "timeout", time.Minute, "how `long` one rule may take")
 	flags.StringVar(&s.adminToken, "admin-token", "", "the operators' `token`, which the rules of monitoring need in production; default ADMIN_TOKEN")
@@ -77,6 +81,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, err)
 		}
 		return 2
+	}
+	if s.version {
+		fmt.Fprintln(stdout, version.Text("signaling-conformance"))
+		return 0
 	}
 	var chosen []rule
 	for _, r := range allRules() {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"signaling-server/httpapi/httpapitest"
+	"signaling-server/internal/version"
 	"signaling-server/server"
 	"signaling-server/sse"
 )
@@ -123,6 +124,12 @@ func TestTheUsageDoesNotShowTheOperatorsToken(t *testing.T) {
 	s, err := parse(nil, &stderr)
 	require.NoError(t, err)
 	require.Equal(t, token, s.adminToken)
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"-version"}, &stdout, &stderr), stderr.String())
+	require.Equal(t, version.Text("signaling-conformance")+"\n", stdout.String())
 }
 
 func TestEachRuleHasAnIDOfItsOwn(t *testing.T) {

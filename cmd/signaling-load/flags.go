@@ -49,8 +49,9 @@ type settings struct {
 	adminToken   string
 	accessSecret string
 
-	json   bool
-	report string
+	json    bool
+	report  string
+	version bool // print it and exit
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -94,6 +95,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 
 	flags.BoolVar(&s.json, "json", false, "print the result as JSON")
 	flags.StringVar(&s.report, "report", "", "write a page with plots to this `file`")
+	flags.BoolVar(&s.version, "version", false, "print the version, the commit and the Go of this command, and exit")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, "signaling-load measures a server of the signaling protocol under load.\n\n")
 		flags.PrintDefaults()

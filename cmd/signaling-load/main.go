@@ -23,6 +23,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"signaling-server/internal/version"
 )
 
 func main() {
@@ -39,6 +41,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, err)
 		}
 		return 2
+	}
+	if s.version {
+		fmt.Fprintln(stdout, version.Text("signaling-load"))
+		return 0
 	}
 	r, err := newLoad(s).run(ctx, newProgress(stderr))
 	if err != nil {

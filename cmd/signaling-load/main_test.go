@@ -24,6 +24,7 @@ import (
 	"signaling-server/access"
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
+	"signaling-server/internal/version"
 	"signaling-server/server"
 	"signaling-server/sse"
 )
@@ -52,6 +53,12 @@ func try(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	var out, problems bytes.Buffer
 	status = run(t.Context(), args, &out, &problems)
 	return status, out.String(), problems.String()
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	status, stdout, stderr := try(t, "-version")
+	require.Zero(t, status, stderr)
+	require.Equal(t, version.Text("signaling-load")+"\n", stdout)
 }
 
 // brief are flags that make a run short.

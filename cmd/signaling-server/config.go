@@ -204,7 +204,7 @@ func printUsage(w io.Writer) {
 Usage:
   signaling-server               start the server
   signaling-server healthcheck   exit with 0 if the server on this machine is alive
-  signaling-server -version      print the version, and the revision it was built from
+  signaling-server -version      print the version, the commit and Go
   signaling-server -h            print this text
 
 Tokens:

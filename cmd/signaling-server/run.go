@@ -8,12 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"signaling-server/cluster/jetstream"
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/version"
 	"signaling-server/server"
 )
 
@@ -46,8 +46,7 @@ func dispatch(p process) error {
 		printUsage(p.stdout)
 		return nil
 	case "-version", "--version", "version":
-		build, _ := debug.ReadBuildInfo()
-		fmt.Fprintln(p.stdout, versionText(build))
+		fmt.Fprintln(p.stdout, version.Text("signaling-server"))
 		return nil
 	case "operator-token":
 		return issueOperatorToken(p.args[1:], p.stdout)

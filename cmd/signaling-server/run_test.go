@@ -27,6 +27,7 @@ import (
 
 	"signaling-server/access"
 	"signaling-server/internal/ssetest"
+	"signaling-server/internal/version"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -360,6 +361,15 @@ func TestTheVariablesOfTheEarlierServerKeepWorking(t *testing.T) {
 	c, err = loadConfig([]string{"NODE_ENV=production", "ENVIRONMENT=staging"})
 	require.NoError(t, err)
 	require.Equal(t, "staging", c.Environment)
+}
+
+// The version is printed whatever the settings are.
+func TestTheBinaryPrintsItsVersion(t *testing.T) {
+	for _, flag := range []string{"-version", "--version", "version"} {
+		var stdout bytes.Buffer
+		require.Zero(t, run(process{args: []string{flag}, environment: []string{"PORT=wrong"}, stdout: &stdout, stderr: io.Discard}))
+		require.Equal(t, version.Text("signaling-server")+"\n", stdout.String())
+	}
 }
 
 func TestHelpNamesEveryVariableWithItsDefault(t *testing.T) {
