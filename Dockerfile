@@ -8,7 +8,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /signaling-server ./cmd/signaling-server
+# The commit that -version prints: --build-arg COMMIT=$(git rev-parse HEAD).
+ARG COMMIT
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X signaling-server/internal/version.commit=$COMMIT" -o /signaling-server ./cmd/signaling-server
 
 RUN mkdir /acme
 

@@ -5,7 +5,7 @@
 # make manifests        checks what deploy has for Docker Compose, Kubernetes and systemd
 # make chart            checks the Helm chart, by Helm
 # make bench            the figures of docs/performance.md
-# make release          the binaries of a release, with checksums
+# make dist             the binaries of a release, with what is in them, licences and checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
 # make run              the server, on port 3002
 # make cluster          three nodes as one server, behind a proxy on port 3002
@@ -26,7 +26,7 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests chart faults installs browsers proxies client bench release freeze-contract run cluster test-cluster-long
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests chart faults installs browsers proxies client bench dist freeze-contract run cluster test-cluster-long
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -170,19 +170,23 @@ bench:
 	$(GO) test ./rooms ./machine -run '^$$' -bench . -benchtime 500ms
 	$(GO) test ./httpapi ./httpapi/decode -run '^$$' -bench . -count 5
 
-# The same sources and the same Go give the same bytes on every machine. So no tag of the
-# clone counts, and no setting of Go, which an empty GOFLAGS would leave as it is.
-RELEASE   ?= release
+# The same sources, commit and Go give the same bytes on every machine. So neither tags nor
+# the depth of the clone count, and no setting of Go, which an empty GOFLAGS would leave as it is.
+DIST      ?= dist
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+# Empty if this folder is not a clone. For an archive of the sources, write COMMIT=….
+COMMIT    ?= $(shell test -e .git && commit=$$(git rev-parse HEAD) && echo $$commit$$(test -z "$$(git status --porcelain)" || echo -modified))
+LINKING    = -s -w -X signaling-server/internal/version.commit=$(COMMIT)
 
-release:
-	@mkdir -p $(RELEASE) && rm -f $(RELEASE)/signaling-server-* && cp LICENSES.md $(RELEASE)
+dist:
+	@mkdir -p $(DIST) && rm -f $(DIST)/signaling-server-*
 	@for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; architecture=$${platform#*/}; name=signaling-server-$$system-$$architecture; \
 		test $$system != windows || name=$$name.exe; \
-		GOFLAGS=-buildvcs=false CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="-s -w" -o $(RELEASE)/$$name ./cmd/signaling-server || exit 1; \
+		GOFLAGS=-buildvcs=false CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="$(LINKING)" -o $(DIST)/$$name ./cmd/signaling-server || exit 1; \
 	done
-	@cd $(RELEASE) && sha256sum signaling-server-* > SHA256SUMS && cat SHA256SUMS
+	@GOFLAGS=-buildvcs=false $(GO) run -ldflags="$(LINKING)" ./internal/dist $(DIST)
+	@cat $(DIST)/SHA256SUMS
 
 freeze-contract:
 	cp openapi.yaml e2e/testdata/released.yaml
