@@ -24,8 +24,8 @@
 //	          meet through the server
 //	product_  what users get works: the binary by itself, the    Chromium, npm,   60 s
 //	          documents' examples, the npm package, the          root (chroot)
-//	          generated SDKs, the bot, the hooks for React; the
-//	          contract keeps its promise to older clients
+//	          generated SDKs, the bot, the hooks for React; what
+//	          was written for the last release works as before
 //	proxies_  the server keeps its promises through each proxy,  the proxies,     155 s
 //	          and each proxy has the limits that                 coturn, npm
 //	          docs/deployment.md names; its recipes work
