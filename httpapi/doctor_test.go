@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	signalingserver "signaling-server"
 	"signaling-server/sse"
 )
 
@@ -47,7 +48,7 @@ func TestTheDoctorReportsHowARequestArrived(t *testing.T) {
 		"User-Agent":      {"a browser"},
 	})
 	require.Regexp(t, isTime, answer["time"])
-	require.Equal(t, "1.1.0", answer["version"])
+	require.Equal(t, signalingserver.Version, answer["version"])
 	require.Equal(t, "HTTP/1.1", answer["protocol"])
 	require.NotContains(t, answer, "tls")
 	require.Equal(t, "127.0.0.1", answer["remoteAddress"])

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	signalingserver "signaling-server"
 	"signaling-server/sse"
 )
 
@@ -38,7 +39,7 @@ func TestMonitoringAnswersExactlyTheProtocolsJSON(t *testing.T) {
 	require.Equal(t, []string{"endpoints", "environment", "features", "message", "port", "service", "version"}, keys(service))
 	require.Equal(t, "test", service["environment"])
 	require.Equal(t, 3002.0, service["port"])
-	require.Equal(t, "1.1.0", service["version"])
+	require.Equal(t, signalingserver.Version, service["version"])
 
 	_, health := s.get(t, "/health")
 	require.Equal(t, []string{"connections", "environment", "memory", "port", "rooms", "service", "status", "timestamp", "uptime", "version"}, keys(health))
