@@ -179,13 +179,13 @@ COMMIT    ?= $(shell test -e .git && commit=$$(git rev-parse HEAD) && echo $$com
 LINKING    = -s -w -X signaling-server/internal/version.commit=$(COMMIT)
 
 dist:
-	@mkdir -p $(DIST) && rm -f $(DIST)/signaling-server-*
+	@mkdir -p $(DIST) && rm -f $(DIST)/signaling-server-* $(DIST)/SHA256SUMS
 	@for platform in $(PLATFORMS); do \
 		system=$${platform%/*}; architecture=$${platform#*/}; name=signaling-server-$$system-$$architecture; \
 		test $$system != windows || name=$$name.exe; \
-		GOFLAGS=-buildvcs=false CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="$(LINKING)" -o $(DIST)/$$name ./cmd/signaling-server || exit 1; \
+		GOFLAGS=-buildvcs=false GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOOS=$$system GOARCH=$$architecture $(GO) build -trimpath -ldflags="$(LINKING)" -o $(DIST)/$$name ./cmd/signaling-server || exit 1; \
 	done
-	@GOFLAGS=-buildvcs=false $(GO) run -ldflags="$(LINKING)" ./internal/dist $(DIST)
+	@GOFLAGS=-buildvcs=false GOWORK=off $(GO) run -ldflags="$(LINKING)" ./internal/dist $(DIST)
 	@cat $(DIST)/SHA256SUMS
 
 freeze-contract:

@@ -164,6 +164,13 @@ func schema(t *testing.T) *jsonschema.Schema {
 	return compiled
 }
 
+func TestABinaryThatOthersCannotBuildIsRefused(t *testing.T) {
+	build := &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "-trimpath", Value: "true"}, {Key: "GOARCH", Value: "arm64"}}}
+	require.NoError(t, checkSettings(build))
+	build.Settings = append(build.Settings, debug.BuildSetting{Key: "GOEXPERIMENT", Value: "jsonv2"})
+	require.ErrorContains(t, checkSettings(build), "it is built with GOEXPERIMENT=jsonv2")
+}
+
 // A bill that leaves something out is worse than none.
 func TestAModuleWithoutLicenceOrHashIsRefused(t *testing.T) {
 	_, err := moduleComponent(&debug.Module{Path: "example.com/new", Version: "v1.0.0", Sum: "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, "")

@@ -48,6 +48,9 @@ func complete(folder string) error {
 		if err != nil {
 			return err
 		}
+		if err := checkSettings(build); err != nil {
+			return fmt.Errorf("%s: %w", binary, err)
+		}
 		for _, module := range build.Deps {
 			linked[module.Path] = module
 		}
@@ -63,6 +66,18 @@ func complete(folder string) error {
 		return err
 	}
 	return writeSums(folder, binaries)
+}
+
+// checkSettings returns an error if a binary is built with a setting that others do not have, such
+// as GOEXPERIMENT or -tags. They would get other bytes.
+func checkSettings(build *debug.BuildInfo) error {
+	usual := []string{"-buildmode", "-compiler", "-trimpath", "CGO_ENABLED", "GOAMD64", "GOARCH", "GOARM64", "GOOS"}
+	for _, s := range build.Settings {
+		if !slices.Contains(usual, s.Key) {
+			return fmt.Errorf("it is built with %s=%s, which others do not have: unset that (go env -u %s)", s.Key, s.Value, s.Key)
+		}
+	}
+	return nil
 }
 
 // writeSums writes SHA256SUMS, which the command sha256sum reads.
