@@ -97,7 +97,7 @@ func foldersOf(modules map[string]*debug.Module) (map[string]string, error) {
 	return folders, err
 }
 
-var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|notice)(\.\w+)?$`)
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|notice)([.-][\w.-]+)?$`)
 
 // licenceFiles returns the names of the licences and notices below the folder of a module. A
 // part of a module may have a licence of its own.
@@ -107,7 +107,7 @@ func licenceFiles(folder string) (files []string, err error) {
 		case err != nil:
 		case entry.Name() == "testdata":
 			return fs.SkipDir
-		case entry.Type().IsRegular() && licenceFile.MatchString(path.Base(name)):
+		case entry.Type().IsRegular() && licenceFile.MatchString(path.Base(name)) && path.Ext(name) != ".go":
 			files = append(files, name)
 		}
 		return err
