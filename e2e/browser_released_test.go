@@ -8,27 +8,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// openReleased opens two pages in one room. Ada's page has the client of version 1.0.0, and
-// Bob's page has the client of today.
-func openReleased(t *testing.T) (ada, bob *tab) {
+// openReleased opens a page twice. Ada's page has the client of version 1.0.0, and Bob's page
+// has the client of today.
+func openReleased(t *testing.T, page string) (proxy *shapingProxy, ada, bob *tab) {
 	t.Helper()
 	pages := map[string]string{
-		"/page.html":     callsPage,
-		"/released.html": strings.NewReplacer(`"/client.js"`, `"/released/client.js"`, `"/peers.js"`, `"/released/peers.js"`).Replace(callsPage),
+		"/page.html":     page,
+		"/released.html": strings.NewReplacer(`"/client.js"`, `"/released/client.js"`, `"/peers.js"`, `"/released/peers.js"`).Replace(page),
 	}
 	for _, name := range []string{"client.js", "peers.js"} {
 		script, err := os.ReadFile("testdata/client-1.0.0/" + name)
 		require.NoError(t, err)
 		pages["/released/"+name] = string(script)
 	}
-	url := startShapingProxy(t, startServer(t, noLimits...), pages).url
+	proxy = startShapingProxy(t, startServer(t, noLimits...), pages)
 	// The server refuses signals that meet a member that has just left.
-	ada, bob = openFailingTab(t, "Ada", url+"/released.html"), openFailingTab(t, "Bob", url+"/page.html")
+	ada, bob = openFailingTab(t, "Ada", proxy.url+"/released.html"), openFailingTab(t, "Bob", proxy.url+"/page.html")
 	for _, p := range []*tab{ada, bob} {
 		p.until("ready", `window.ready && socket.connected`)
 	}
 	require.False(t, evaluate[bool](ada, `"fetchIceServers" in socket`), "Ada's client is that of today")
-	return ada, bob
+	return proxy, ada, bob
 }
 
 // Clients of version 1.0.0 and of today call each other. Either may be there first, and
@@ -38,7 +38,7 @@ func TestTheReleasedClientAndTodaysCallEachOther(t *testing.T) {
 	for _, first := range []string{"Ada", "Bob"} {
 		t.Run(first+" is there first", func(t *testing.T) {
 			takesTurns(t)
-			ada, bob := openReleased(t)
+			_, ada, bob := openReleased(t, callsPage)
 			order := []*tab{ada, bob}
 			if first == "Bob" {
 				order = []*tab{bob, ada}
@@ -81,7 +81,7 @@ func changeInTurns(t *testing.T, ada, bob *tab) {
 // Both call at the same moment, so their first offers collide.
 func TestTheReleasedClientAndTodaysCallAtOnce(t *testing.T) {
 	takesTurns(t)
-	ada, bob := openReleased(t)
+	_, ada, bob := openReleased(t, callsPage)
 	for _, p := range []*tab{ada, bob} {
 		evaluate[int](p, `enter("`+p.name+`", { connect: false })`)
 	}
@@ -95,4 +95,43 @@ func TestTheReleasedClientAndTodaysCallAtOnce(t *testing.T) {
 			p.untilIn(soon, "alone", `room.peers.size === 0`)
 		}
 	}
+}
+
+// chatPage shows what others write.
+const chatPage = `<!doctype html>
+<title>Chat</title>
+<link rel="icon" href="data:,">
+<script type="module">
+	import { io } from "/client.js";
+	Object.assign(window, { socket: io(), said: [], left: [], ready: true });
+	socket.on("new-message", ({ message }) => said.push(message));
+	socket.on("user-disconnected", ({ reason }) => left.push(reason));
+</script>`
+
+// A page with the client of version 1.0.0 chats, sends much at once, comes back after a
+// dropped stream, polls if streams are held back, and leaves.
+func TestTheReleasedClientChatsResumesAndPolls(t *testing.T) {
+	t.Parallel()
+	proxy, ada, bob := openReleased(t, chatPage)
+	for _, p := range []*tab{ada, bob} {
+		evaluate[any](p, `socket.emitWithAck("join-room", { roomId: "chat", userId: "`+p.name+`" }).then(() => null)`)
+	}
+	evaluate[any](ada, `(Array.from({ length: 20 }, (_, n) => socket.emit("send-message", { message: String(n) })), null)`)
+	bob.until("all in order", `said.join() === "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19"`)
+	require.NotZero(t, proxy.asked("POST /events/batch"))
+
+	id := evaluate[string](ada, `socket.id`)
+	proxy.cut()
+	evaluate[any](bob, `(socket.emit("send-message", { message: "while streams were cut" }), null)`)
+	ada.until("resumed", `said.at(-1) === "while streams were cut" && socket.connected`)
+	require.Equal(t, id, evaluate[string](ada, `socket.id`))
+
+	proxy.become(bufferingAll)
+	proxy.cut()
+	ada.until("polling", `socket.io.engine.transport.name === "polling" && socket.connected`)
+	evaluate[any](bob, `(socket.emit("send-message", { message: "by a poll" }), null)`)
+	ada.until("told by a poll", `said.at(-1) === "by a poll"`)
+
+	evaluate[any](ada, `(socket.disconnect(), null)`)
+	bob.until("told that Ada left", `left.at(-1) === "client disconnect"`)
 }

@@ -34,7 +34,8 @@ func main() {
 // complete adds all that belongs to the binaries in a folder.
 func complete(folder string) error {
 	binaries, err := filepath.Glob(filepath.Join(folder, "signaling-server-*"))
-	if err != nil || binaries == nil {
+	binaries = slices.DeleteFunc(binaries, func(file string) bool { return strings.HasSuffix(file, billOf("")) })
+	if err != nil || len(binaries) == 0 {
 		return errors.Join(err, fmt.Errorf("there is no binary in %s", folder))
 	}
 	table, err := os.ReadFile("LICENSES.md")
