@@ -86,7 +86,7 @@ func archiveOfSources(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "sources")
 	require.NoError(t, os.Mkdir(folder, 0o755))
-	copies := tool(t, "..", "sh", "-c", `tar -c --exclude=./.git --exclude=./e2e --exclude=./examples --exclude=./docs --exclude=node_modules . | tar -x -C "$0"`, folder)
+	copies := tool(t, "..", "sh", "-c", `tar -c --exclude=./.git --exclude=./dist --exclude=./e2e --exclude=./examples --exclude=./docs --exclude=node_modules . | tar -x -C "$0"`, folder)
 	output, err := copies.CombinedOutput()
 	require.NoError(t, err, string(output))
 	return folder
