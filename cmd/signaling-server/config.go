@@ -207,6 +207,9 @@ Usage:
   signaling-server -version      print the version, the commit and Go
   signaling-server -h            print this text
 
+The way to a server:
+  signaling-server doctor URL    say what is wrong on it, and what to change; -h lists the options
+
 Tokens:
   signaling-server token -h                     how to make an access token, signed with ACCESS_SECRET
   signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms, sockets or revoke

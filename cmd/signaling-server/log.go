@@ -21,7 +21,7 @@ func newLogger(w io.Writer, c config) *slog.Logger {
 	if c.Environment == httpapi.Production {
 		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 	}
-	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)})))
+	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isInColor(w)})))
 }
 
 // reportLeftOut logs how many lines were left out since this was last logged. It is
@@ -32,11 +32,15 @@ func reportLeftOut(logger *slog.Logger) {
 	}
 }
 
+// isInColor reports whether a text may have colors: it goes to a terminal, and nobody minds
+// (https://no-color.org).
+func isInColor(w io.Writer) bool { return isTerminal(w) && os.Getenv("NO_COLOR") == "" }
+
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

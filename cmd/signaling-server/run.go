@@ -28,6 +28,9 @@ type process struct {
 
 // run executes the command line and returns the exit code.
 func run(p process) int {
+	if len(p.args) > 0 && p.args[0] == "doctor" {
+		return examine(p)
+	}
 	err := dispatch(p)
 	if err != nil {
 		fmt.Fprintf(p.stderr, "signaling-server: %v.\n", err)
