@@ -61,8 +61,13 @@ func Run(ctx context.Context, o Options) Report {
 		begin(checkOrigin, e.askAsPage)
 	}
 	running.Go(func() {
-		servers := e.iceServers.wait(ctx)
-		e.try(ctx, checkTURN, func(ctx context.Context) outcome { return e.relay(ctx, servers) })
+		servers, areKnown := e.iceServers.wait(ctx)
+		e.try(ctx, checkTURN, func(ctx context.Context) outcome {
+			if !areKnown {
+				return found(Finding{"candidates", Info, "STUN and TURN were not tried", "The server names them in its first event, which did not come.", mendStreams, nil})
+			}
+			return e.relay(ctx, servers)
+		})
 	})
 	running.Wait()
 	e.report.sort()
@@ -114,7 +119,7 @@ func newExaminer(o Options) *examiner {
 		address:    trimSlash(server.String()),
 		http:       newClient(&tls.Config{RootCAs: o.Roots}),
 		verified:   true,
-		iceServers: iceServers{known: make(chan struct{})},
+		iceServers: iceServers{over: make(chan struct{})},
 		report:     Report{Server: trimSlash(server.String()), MeasuredAt: time.Now().UTC().Truncate(time.Second)},
 		heartbeat:  10 * time.Second, // the default of the server
 	}
@@ -152,22 +157,26 @@ func (e *examiner) try(ctx context.Context, title string, check func(context.Con
 // iceServers are those that the first socket has been given.
 type iceServers struct {
 	once    sync.Once
-	known   chan struct{} // closed when they are set
+	over    chan struct{} // closed when they are known, or never will be
+	known   bool
 	servers []client.ICEServer
 }
 
 func (i *iceServers) set(servers []client.ICEServer) {
 	i.once.Do(func() {
-		i.servers = servers
-		close(i.known)
+		i.servers, i.known = servers, true
+		close(i.over)
 	})
 }
 
-func (i *iceServers) wait(ctx context.Context) []client.ICEServer {
+// giveUp has no effect if they are set.
+func (i *iceServers) giveUp() { i.once.Do(func() { close(i.over) }) }
+
+func (i *iceServers) wait(ctx context.Context) (servers []client.ICEServer, areKnown bool) {
 	select {
-	case <-i.known:
-		return i.servers
+	case <-i.over:
+		return i.servers, i.known
 	case <-ctx.Done():
-		return nil
+		return nil, false
 	}
 }

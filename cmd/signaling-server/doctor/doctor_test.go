@@ -166,7 +166,7 @@ func TestNothingIsWrongWithAPlainServer(t *testing.T) {
 	for name, certificate := range map[string]*tls.Certificate{"plain": nil, "TLS and HTTP/2": &certificate} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := optionsFor(t, serve(t, handler, certificate))
+			o := optionsFor(t, serve(t, http.StripPrefix("/signal", handler), certificate)+"/signal/")
 			o.Roots, o.Origin = authority.pool, "https://app.example.com"
 			var began, ended []string
 			o.Began = func(title string) { began = append(began, title) }
@@ -185,7 +185,7 @@ func TestNothingIsWrongWithAPlainServer(t *testing.T) {
 			servers := report.Results[7].Findings
 			require.Len(t, servers, 2)
 			require.Equal(t, []Level{Good, Good}, []Level{servers[0].Level, servers[1].Level}, "%+v", servers)
-			require.Contains(t, servers[0].Text+servers[1].Text, "it relayed a packet from")
+			require.Contains(t, servers[0].Text+servers[1].Text, "It relayed a packet from")
 			if certificate != nil {
 				requireFinding(t, all(report), "certificate", Good)
 				requireFinding(t, all(report), "protocol", Good, "HTTP/2")
@@ -418,6 +418,7 @@ func TestAllChecksEndThoughNothingIsAnswered(t *testing.T) {
 		require.NotEmpty(t, result.Findings, result.Check)
 	}
 	require.GreaterOrEqual(t, len(report.Faults()), 6)
+	requireFinding(t, all(report), "candidates", Info, "were not tried", "did not come")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -547,8 +548,11 @@ func TestWrongCertificatesAreNamed(t *testing.T) {
 		"another name":      {func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"other.example.com"} }, ours.pool, Bad, []string{"for another name", "other.example.com", "names 127.0.0.1"}},
 		"no name":           {func(c *x509.Certificate) { c.IPAddresses = nil }, ours.pool, Bad, []string{"It names nobody"}},
 		"unknown authority": {nil, x509.NewCertPool(), Bad, []string{"incomplete", "an authority signed", "whole chain"}},
-		"soon":              {func(c *x509.Certificate) { c.NotAfter = time.Now().Add(24 * time.Hour) }, ours.pool, Warn, []string{"ends soon", "Renew"}},
-		"right":             {nil, ours.pool, Good, []string{"is right"}},
+		"soon": {func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(-80*24*time.Hour), time.Now().Add(10*24*time.Hour)
+		}, ours.pool, Warn, []string{"ends soon", "Renew"}},
+		"of six days": {func(c *x509.Certificate) { c.NotAfter = time.Now().Add(6 * 24 * time.Hour) }, ours.pool, Good, []string{"is right"}},
+		"right":       {nil, ours.pool, Good, []string{"is right"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			certificate := ours.sign(t, c.change)
@@ -558,6 +562,7 @@ func TestWrongCertificatesAreNamed(t *testing.T) {
 			defer e.http.CloseIdleConnections()
 			f := requireFinding(t, e.encrypt(t.Context()).findings, "certificate", c.level, c.words...)
 			require.Equal(t, c.level != Bad, e.verified)
+			require.Equal(t, c.level == Bad, strings.Contains(f.Text, "The other checks go on"))
 			require.Equal(t, name == "unknown authority", len(f.Lines) > 0)
 		})
 	}
@@ -635,6 +640,8 @@ func TestTURNServersAreTriedWithTheCredentialsThatAreHandedOut(t *testing.T) {
 	require.NoError(t, err)
 	closed.Close()
 	nowhere := closed.LocalAddr().String()
+	expired := newAuthority(t).sign(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	overTLS := strings.TrimPrefix(serve(t, http.NotFoundHandler(), &expired), "https://") // it gets no further than the certificate
 	for name, c := range map[string]struct {
 		url   string
 		level Level
@@ -645,6 +652,7 @@ func TestTURNServersAreTriedWithTheCredentialsThatAreHandedOut(t *testing.T) {
 		"no UDP":            {"turn:" + nowhere, Bad, []string{"cannot be reached", "TURN over TLS on port 443"}},
 		"no TCP":            {"turn:" + nowhere + "?transport=tcp", Bad, []string{"cannot be reached", "by TCP"}},
 		"no TLS":            {"turns:" + nowhere + "?transport=tcp", Bad, []string{"cannot be reached", "by TLS"}},
+		"expired":           {"turns:" + overTLS + "?transport=tcp", Bad, []string{"The certificate has expired (turns:127.0.0.1", "Renew"}},
 		"no such name":      {"turn:nobody.invalid", Bad, []string{"cannot be reached"}},
 		"no STUN":           {"stun:" + nowhere, Warn, []string{"STUN server cannot be reached", "port 3478"}},
 		"DTLS":              {"turns:" + nowhere + "?transport=udp", Info, []string{"does not speak DTLS"}},

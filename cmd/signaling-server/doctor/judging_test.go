@@ -142,8 +142,6 @@ https://s.example, signaling-server 1.1.0?[2J, 2026-03-01 12:00:00 UTC
 WHAT TO CHANGE
 
 PROBLEM  Live stream (GET) is held back
-         None came.
-
 PROBLEM  Live stream (POST) is held back
          None came.
          Leave the header Cache-Control in answers of https://s.example unchanged. It keeps streams

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -98,6 +99,12 @@ func reason(err error) string {
 		err = errors.Unwrap(err)
 	}
 	return err.Error()
+}
+
+// sentence is reason as a sentence.
+func sentence(err error) string {
+	text := reason(err)
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 func isTimeout(err error) bool {

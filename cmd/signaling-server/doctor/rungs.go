@@ -53,7 +53,7 @@ func (e *examiner) climb(ctx context.Context) outcome {
 		measuring.Go(func() { e.measure(ctx, r) })
 	}
 	measuring.Wait()
-	e.iceServers.set(nil) // has no effect if a rung has brought them
+	e.iceServers.giveUp()
 	var all []post
 	for _, r := range rungs {
 		all = append(all, r.posts...)

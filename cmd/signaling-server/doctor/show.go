@@ -97,11 +97,14 @@ func (r Report) Write(out io.Writer, inColor bool) {
 		fmt.Fprint(out, "\nWHAT TO CHANGE\n")
 	}
 	for i, fault := range faults {
-		fmt.Fprintf(out, "\n%s  %s\n", label(fault.Level, inColor), clean(fault.Title))
-		indented(out, fault.Text)
-		if i+1 < len(faults) && faults[i+1].Advice == fault.Advice {
-			continue // the next says it
+		if i == 0 || !isAlike(faults[i-1], fault) {
+			fmt.Fprintln(out)
 		}
+		fmt.Fprintf(out, "%s  %s\n", label(fault.Level, inColor), clean(fault.Title))
+		if i+1 < len(faults) && isAlike(fault, faults[i+1]) {
+			continue // the rest is the same
+		}
+		indented(out, fault.Text)
 		indented(out, fault.Advice)
 		writeLines(out, fault.Lines)
 	}
@@ -126,6 +129,9 @@ func (r Report) Write(out io.Writer, inColor bool) {
 		fmt.Fprintf(out, "\n%d things are wrong: see what to change.\n", len(faults))
 	}
 }
+
+// isAlike reports whether two findings differ only in their titles.
+func isAlike(a, b Finding) bool { return a.Text == b.Text && a.Advice == b.Advice }
 
 // indented writes a text in lines of 100 characters at most, below a title.
 func indented(out io.Writer, text string) {

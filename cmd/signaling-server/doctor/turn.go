@@ -85,63 +85,65 @@ func (s iceServer) transport() string {
 	return "UDP"
 }
 
+func (s iceServer) found(level Level, title, text, advice string) Finding {
+	return Finding{"candidates", level, fmt.Sprintf("%s (%s)", title, s), text, advice, nil}
+}
+
 func (s iceServer) trySTUN(ctx context.Context) Finding {
 	asking, err := s.dial(ctx)
 	if err == nil {
 		defer asking.close()
 		var own net.Addr
 		if own, err = asking.ask(ctx); err == nil {
-			return Finding{"candidates", Good, "Calls reach other networks", fmt.Sprintf("%s sees this device at %s.", s, own), stunWorks, nil}
+			return s.found(Good, "Calls reach other networks", fmt.Sprintf("It sees this device at %s.", own), stunWorks)
 		}
 	}
-	return Finding{"candidates", Warn, "The STUN server cannot be reached", fmt.Sprintf("%s: %s.", s, reason(err)), letSTUN, nil}
+	return s.found(Warn, "The STUN server cannot be reached", sentence(err), letSTUN)
 }
 
 // tryTURN borrows two addresses, and sends a packet from one to the other, as two peers do
 // if both of them need the TURN server.
 func (s iceServer) tryTURN(ctx context.Context) Finding {
-	finding := func(level Level, title, text, advice string) Finding {
-		return Finding{"candidates", level, title, fmt.Sprintf("%s: %s", s, text), advice, nil}
-	}
 	if s.transport() == "DTLS" {
-		return finding(Info, "A TURN server was not tried", "this program does not speak DTLS.", notTried)
+		return s.found(Info, "A TURN server was not tried", "This program does not speak DTLS.", notTried)
 	}
 	var lent [2]net.PacketConn
 	for i := range lent {
 		borrower, err := s.dial(ctx)
 		if err != nil {
-			return s.unreached(finding, err)
+			return s.unreached(err)
 		}
 		defer borrower.close()
 		if lent[i], err = borrower.borrow(ctx); err != nil {
-			return s.unreached(finding, err)
+			return s.unreached(err)
 		}
 		defer lent[i].Close()
 	}
 	if err := passOn(lent[0], lent[1], s.timeout); err != nil {
-		return finding(Bad, "The TURN server lends addresses, but relays nothing", fmt.Sprintf("no packet came from %s to %s.", lent[0].LocalAddr(), lent[1].LocalAddr()), letRelay)
+		return s.found(Bad, "The TURN server lends addresses, but relays nothing", fmt.Sprintf("No packet came from %s to %s.", lent[0].LocalAddr(), lent[1].LocalAddr()), letRelay)
 	}
-	return finding(Good, "Calls get through strict networks", fmt.Sprintf("it relayed a packet from %s to %s.", lent[0].LocalAddr(), lent[1].LocalAddr()), turnWorks)
+	return s.found(Good, "Calls get through strict networks", fmt.Sprintf("It relayed a packet from %s to %s.", lent[0].LocalAddr(), lent[1].LocalAddr()), turnWorks)
 }
 
 // unreached says why no address was lent.
-func (s iceServer) unreached(finding func(Level, string, string, string) Finding, err error) Finding {
+func (s iceServer) unreached(err error) Finding {
 	var certificate *tls.CertificateVerificationError
 	var refused *stun.TurnError
 	switch {
 	case errors.As(err, &certificate):
-		return finding(Bad, "The certificate of the TURN server is wrong", reason(err)+".", trustedOnly)
+		f := judgeCertificate(certificate.UnverifiedCertificates, s.uri.Host, s.tls.RootCAs)
+		return s.found(Bad, f.Title, f.Text, f.Advice)
 	case errors.As(err, &refused):
 		switch code := refused.ErrorCodeAttr.Code; code {
 		case stun.CodeUnauthorized, stun.CodeWrongCredentials, stun.CodeStaleNonce, stun.CodeBadRequest:
-			return finding(Bad, "The TURN server refuses the credentials", fmt.Sprintf("it answers %d to those that the server hands out.", code), shareSecret)
+			return s.found(Bad, "The TURN server refuses the credentials", fmt.Sprintf("It answers %d to those that the server hands out.", code), shareSecret)
 		case stun.CodeAllocQuotaReached, stun.CodeInsufficientCapacity:
-			return finding(Warn, "The TURN server is full", fmt.Sprintf("it answers %d.", code), moreRoom)
+			return s.found(Warn, "The TURN server is full", fmt.Sprintf("It answers %d.", code), moreRoom)
 		default:
-			return finding(Bad, "The TURN server lends no address", fmt.Sprintf("it answers %d.", code), letRelay)
+			return s.found(Bad, "The TURN server lends no address", fmt.Sprintf("It answers %d.", code), letRelay)
 		}
 	}
-	return finding(Bad, "The TURN server cannot be reached", reason(err)+".", letTURN)
+	return s.found(Bad, "The TURN server cannot be reached", sentence(err), letTURN)
 }
 
 // passOn sends packets from one address to the other until one arrives. Each side permits
