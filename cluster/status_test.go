@@ -84,11 +84,11 @@ func TestEachNodeTellsOfAll(t *testing.T) {
 			return true
 		}
 	}
-	streams := func(n *node) string { return fmt.Sprint(n.metric(t, `signaling_cluster_streams{transport="stream"}`)) }
+	streams := func(n *node) string { return fmt.Sprint(n.metric(t, `signaling_streams{transport="stream"}`)) }
 	soon(t, "all nodes tell of six streams", func() bool {
 		return tell("n1 "+streams(all[0]), "n2 "+streams(all[1]), "n3 "+streams(all[2]))() &&
-			all[0].metric(t, `signaling_cluster_streams{transport="stream"}`)+all[1].metric(t, `signaling_cluster_streams{transport="stream"}`)+
-				all[2].metric(t, `signaling_cluster_streams{transport="stream"}`) == 6
+			all[0].metric(t, `signaling_streams{transport="stream"}`)+all[1].metric(t, `signaling_streams{transport="stream"}`)+
+				all[2].metric(t, `signaling_streams{transport="stream"}`) == 6
 	})
 	joined := 0
 	for _, n := range all {
@@ -126,7 +126,7 @@ func TestEachNodeTellsOfAll(t *testing.T) {
 		return len(seen) == 3 && seen[2].Lost && seen[2].Silence >= quick.LostAfter.Seconds()
 	})
 	soon(t, "its clients are elsewhere", func() bool {
-		return all[0].metric(t, `signaling_cluster_streams{transport="stream"}`)+all[1].metric(t, `signaling_cluster_streams{transport="stream"}`) == 6
+		return all[0].metric(t, `signaling_streams{transport="stream"}`)+all[1].metric(t, `signaling_streams{transport="stream"}`) == 6
 	})
 	require.Equal(t, 1.0, all[0].metric(t, `signaling_cluster_nodes{state="lost"}`))
 	back := c.start("n3")

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +40,8 @@ func TestTheOperatorsPageListsAllMetricsAndLimits(t *testing.T) {
 func metricsOf(t *testing.T, parts server.Parts) string {
 	signaling, err := server.Join(parts)
 	require.NoError(t, err)
-	signaling.Guard(conns.Options{}) // it has metrics as well
+	signaling.Guard(conns.Options{}) // it has metrics as well, and so has the certificate
+	signaling.WatchCertificate(time.Now)
 	response := httptest.NewRecorder()
 	request := httptest.NewRequest("GET", "http://localhost/metrics", nil)
 	signaling.Handler().ServeHTTP(response, request)

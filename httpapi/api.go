@@ -154,9 +154,9 @@ func New(o Options) (*API, error) {
 		forwarding:  newForwarding(),
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
-	a.metrics.watch(a.hub, a.rooms)
+	a.metrics.watch(a.hub, a.rooms, a.budget)
 	if a.isClustered() {
-		a.metrics.watchCluster(a.state, a.hub)
+		a.metrics.watchCluster(a.state)
 	}
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()

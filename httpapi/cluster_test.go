@@ -56,7 +56,6 @@ func TestMetricsReportTheLog(t *testing.T) {
 	s := newServer(t, sse.Options{}, 100, clustered(state))
 	for _, want := range []string{
 		`signaling_cluster_node_info{node="n1"} 1`, "signaling_cluster_ready 1", "signaling_cluster_engine_reached 1", `signaling_cluster_nodes{state="alive"} 1`, `signaling_cluster_nodes{state="lost"} 1`,
-		`signaling_cluster_streams{transport="stream"} 0`, `signaling_cluster_streams{transport="poll"} 0`,
 		"signaling_cluster_position 5", "signaling_cluster_lag_records 0",
 		"signaling_cluster_snapshot_bytes 100", "signaling_cluster_snapshot_age_seconds ", "signaling_cluster_snapshot_pause_seconds 0.001",
 		"signaling_cluster_append_seconds_count 0", "signaling_cluster_append_failures_total 0", "signaling_cluster_record_commands_count 0",

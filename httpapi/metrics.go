@@ -13,6 +13,7 @@ import (
 	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/decode"
 	"signaling-server/httpapi/problem"
+	"signaling-server/internal/budget"
 	"signaling-server/limits"
 	"signaling-server/machine"
 	"signaling-server/rooms"
@@ -29,6 +30,8 @@ type Metrics struct {
 	delivered prometheus.Counter
 	waited    prometheus.Histogram
 	readers   map[sse.Transport]prometheus.Counter
+	resumed   map[sse.Transport]prometheus.Counter
+	unresumed map[sse.Transport]prometheus.Counter
 	ended     map[sse.Reason]prometheus.Counter
 	byProblem map[string]prometheus.Counter       // refusals
 	byLimit   map[limits.Name]prometheus.Counter  // refusals for a limit
@@ -63,6 +66,10 @@ func NewMetrics() *Metrics {
 		}),
 		readers: newCounters(registry, "signaling_streams_opened_total", "transport",
 			"Streams and polls that began.", sse.OverStream, sse.OverPoll),
+		resumed: newCounters(registry, "signaling_resumes_total", "transport",
+			"Streams and polls that resumed a socket.", sse.OverStream, sse.OverPoll),
+		unresumed: newCounters(registry, "signaling_resumes_failed_total", "transport",
+			"Requests for a stream or poll whose position could not be resumed, so that the client needs a new socket.", sse.OverStream, sse.OverPoll),
 		ended: newCounters(registry, "signaling_sockets_ended_total", "reason",
 			"Sockets that ended.", sse.ClientDisconnect, sse.TransportClose, sse.SlowConsumer, sse.Kicked),
 		byProblem: newCounters(registry, "signaling_refused_total", "problem",
@@ -93,6 +100,15 @@ func newCounters[T ~string](registry *prometheus.Registry, name, label, help str
 // ReaderBegan counts a stream or a poll that began.
 func (m *Metrics) ReaderBegan(transport sse.Transport) { m.readers[transport].Inc() }
 
+// SocketResumed counts a request to resume a socket, and whether the socket could go on.
+func (m *Metrics) SocketResumed(transport sse.Transport, resumed bool) {
+	if resumed {
+		m.resumed[transport].Inc()
+	} else {
+		m.unresumed[transport].Inc()
+	}
+}
+
 // EventDelivered counts an event that was written, and how long it waited for that.
 func (m *Metrics) EventDelivered(waited time.Duration) {
 	m.delivered.Inc()
@@ -121,27 +137,34 @@ func problemNames() []string {
 	return names
 }
 
-// watch makes the metrics report how many sockets and rooms there are.
-func (m *Metrics) watch(hub *sse.Hub, members *rooms.Rooms) {
-	m.registry.MustRegister(census{hub, members})
+// watch makes the metrics report how many sockets and rooms there are, and what they take.
+func (m *Metrics) watch(hub *sse.Hub, members *rooms.Rooms, memory *budget.Budget) {
+	m.registry.MustRegister(census{hub, members, memory})
 }
 
 // census counts sockets and rooms for each request. It takes related numbers from one
 // count, so that their sums are right.
 type census struct {
-	hub   *sse.Hub
-	rooms *rooms.Rooms
+	hub    *sse.Hub
+	rooms  *rooms.Rooms
+	memory *budget.Budget
 }
 
 var (
-	socketsNow = prometheus.NewDesc("signaling_sockets", "Living sockets. A socket that is away has no stream or poll, and may resume.", []string{"state"}, nil)
-	roomsNow   = prometheus.NewDesc("signaling_rooms", "Rooms that have members.", nil, nil)
-	membersNow = prometheus.NewDesc("signaling_room_members", "Sockets that are in a room.", nil, nil)
+	socketsNow    = prometheus.NewDesc("signaling_sockets", "Living sockets. A socket that is away has no stream or poll, and may resume.", []string{"state"}, nil)
+	socketsMax    = prometheus.NewDesc("signaling_sockets_max", "How many sockets may live.", nil, nil)
+	streamsNow    = prometheus.NewDesc("signaling_streams", "Streams and polls that this process serves.", []string{"transport"}, nil)
+	nearlyFullNow = prometheus.NewDesc("signaling_outboxes_nearly_full", "Sockets of this process for which more than half of what may be unsent is unsent.", nil, nil)
+	roomsNow      = prometheus.NewDesc("signaling_rooms", "Rooms that have members.", nil, nil)
+	membersNow    = prometheus.NewDesc("signaling_room_members", "Sockets that are in a room.", nil, nil)
+	memoryNow     = prometheus.NewDesc("signaling_client_memory_bytes", "Memory that is held for clients.", nil, nil)
+	memoryMax     = prometheus.NewDesc("signaling_client_memory_max_bytes", "Memory that may be held for clients; 0: it is not counted.", nil, nil)
+	censusAll     = []*prometheus.Desc{socketsNow, socketsMax, streamsNow, nearlyFullNow, roomsNow, membersNow, memoryNow, memoryMax}
 )
 
 // Describe implements [prometheus.Collector].
 func (census) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{socketsNow, roomsNow, membersNow} {
+	for _, d := range censusAll {
 		descriptions <- d
 	}
 }
@@ -154,9 +177,16 @@ func (c census) Collect(metrics chan<- prometheus.Metric) {
 	sockets, away, _ := c.hub.Counts()
 	tell(socketsNow, sockets-away, "connected")
 	tell(socketsNow, away, "away")
+	tell(socketsMax, c.hub.MaxSockets())
+	served := c.hub.ServedHere()
+	tell(streamsNow, served.Streams, "stream")
+	tell(streamsNow, served.Polls, "poll")
+	tell(nearlyFullNow, served.NearlyFull)
 	active, members, _ := c.rooms.Counts()
 	tell(roomsNow, active)
 	tell(membersNow, members)
+	tell(memoryNow, int(c.memory.Used()))
+	tell(memoryMax, int(c.memory.Limit()))
 }
 
 // getMetrics returns the metrics in the text format of Prometheus.

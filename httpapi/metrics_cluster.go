@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signaling-server/machine"
-	"signaling-server/sse"
 )
 
 // clusterMetrics count what a node appends to the log.
@@ -47,28 +46,24 @@ func (m *Metrics) RecordAppended(took time.Duration, commands int, err error) {
 }
 
 // watchCluster makes the metrics report the log, as this node knows it.
-func (m *Metrics) watchCluster(state machine.State, hub *sse.Hub) {
-	m.registry.MustRegister(m.cluster.took, m.cluster.commands, m.cluster.failures, clusterCensus{state, hub})
+func (m *Metrics) watchCluster(state machine.State) {
+	m.registry.MustRegister(m.cluster.took, m.cluster.commands, m.cluster.failures, clusterCensus{state})
 }
 
 // clusterCensus reports the status of this node for each request.
-type clusterCensus struct {
-	state machine.State
-	hub   *sse.Hub
-}
+type clusterCensus struct{ state machine.State }
 
 var (
 	nodeInfo         = prometheus.NewDesc("signaling_cluster_node_info", "Always 1. The label is the name of this node.", []string{"node"}, nil)
 	nodeIsReady      = prometheus.NewDesc("signaling_cluster_ready", "1 if this node serves, 0 if it does not.", nil, nil)
 	engineIsReached  = prometheus.NewDesc("signaling_cluster_engine_reached", "1 if this node is connected to a server of the engine, 0 if it is not.", nil, nil)
 	nodesNow         = prometheus.NewDesc("signaling_cluster_nodes", "Nodes that the log knows: those that live, and those that are lost.", []string{"state"}, nil)
-	streamsNow       = prometheus.NewDesc("signaling_cluster_streams", "Streams and polls that this node serves.", []string{"transport"}, nil)
 	logPosition      = prometheus.NewDesc("signaling_cluster_position", "Sequence of the last record that this node has applied.", nil, nil)
 	logLag           = prometheus.NewDesc("signaling_cluster_lag_records", "Records that this node has heard of, and not applied.", nil, nil)
 	snapshotSize     = prometheus.NewDesc("signaling_cluster_snapshot_bytes", "Size of the state in the newest snapshot. Only the node that takes the snapshots reports it.", nil, nil)
 	snapshotAge      = prometheus.NewDesc("signaling_cluster_snapshot_age_seconds", "Age of the newest snapshot. Only the node that takes the snapshots reports it.", nil, nil)
 	snapshotPause    = prometheus.NewDesc("signaling_cluster_snapshot_pause_seconds", "For how long the newest snapshot kept this node from applying records. Only the node that takes the snapshots reports it.", nil, nil)
-	clusterCensusAll = []*prometheus.Desc{nodeInfo, nodeIsReady, engineIsReached, nodesNow, streamsNow, logPosition, logLag, snapshotSize, snapshotAge, snapshotPause}
+	clusterCensusAll = []*prometheus.Desc{nodeInfo, nodeIsReady, engineIsReached, nodesNow, logPosition, logLag, snapshotSize, snapshotAge, snapshotPause}
 )
 
 // Describe implements [prometheus.Collector].
@@ -84,7 +79,6 @@ func (c clusterCensus) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	s := c.state.Status()
-	own := c.hub.Served()[s.Name]
 	lost := 0
 	for _, n := range s.Nodes {
 		if n.IsLost {
@@ -96,8 +90,6 @@ func (c clusterCensus) Collect(metrics chan<- prometheus.Metric) {
 	tell(engineIsReached, oneIf(s.IsEngineReached))
 	tell(nodesNow, float64(len(s.Nodes)-lost), "alive")
 	tell(nodesNow, float64(lost), "lost")
-	tell(streamsNow, float64(own.Streams), "stream")
-	tell(streamsNow, float64(own.Polls), "poll")
 	tell(logPosition, float64(s.Position))
 	tell(logLag, float64(s.Lag()))
 	if s.SnapshotBytes > 0 {

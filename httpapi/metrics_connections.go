@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signaling-server/httpapi/conns"
@@ -31,5 +33,30 @@ func (c connectionCensus) Collect(metrics chan<- prometheus.Metric) {
 	counts := c.guard.Counts()
 	for state, value := range map[string]int{"new": counts.New, "active": counts.Active, "idle": counts.Idle, "reserve": counts.Reserve} {
 		metrics <- prometheus.MustNewConstMetric(connectionsNow, prometheus.GaugeValue, float64(value), state)
+	}
+}
+
+// WatchCertificate makes the metrics report when the server's certificate expires, as a
+// function returns it for each request; the zero time: there is none. Any goroutine may call
+// that function. WatchCertificate must be called at most once.
+func (m *Metrics) WatchCertificate(expires func() time.Time) {
+	m.registry.MustRegister(certificateCensus{expires})
+}
+
+// certificateCensus looks at the certificate for each request.
+type certificateCensus struct{ expires func() time.Time }
+
+var certificateExpires = prometheus.NewDesc("signaling_certificate_expiry_timestamp_seconds",
+	"When the server's own certificate expires, in Unix time. Of several certificates it is the first that expires.", nil, nil)
+
+// Describe implements [prometheus.Collector].
+func (certificateCensus) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- certificateExpires
+}
+
+// Collect implements [prometheus.Collector].
+func (c certificateCensus) Collect(metrics chan<- prometheus.Metric) {
+	if at := c.expires(); !at.IsZero() {
+		metrics <- prometheus.MustNewConstMetric(certificateExpires, prometheus.GaugeValue, float64(at.Unix()))
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/budget"
 	"signaling-server/sse"
 )
 
@@ -94,6 +95,12 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		`signaling_delivery_seconds_bucket{le="30"}`:         deliveries,
 		`signaling_streams_opened_total{transport="stream"}`: 3,
 		`signaling_streams_opened_total{transport="poll"}`:   0,
+		`signaling_streams{transport="stream"}`:              3,
+		`signaling_streams{transport="poll"}`:                0,
+		`signaling_sockets_max`:                              20_000,
+		`signaling_outboxes_nearly_full`:                     0,
+		`signaling_client_memory_max_bytes`:                  0, // it is not counted
+		`signaling_resumes_total{transport="stream"}`:        0,
 	} {
 		require.Equal(t, want, m.value(t, series), series)
 	}
@@ -110,11 +117,22 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	b, resumed := s.resume(t, b.lastID) // after a poll alone, the socket would soon be away again
 	require.True(t, resumed)
 	s.becomes(t, `signaling_sockets{state="away"}`, 0)
+	_, resumed = s.resume(t, string(sse.NewToken().Secret())+".0")
+	require.False(t, resumed)
+	m = s.metrics(t)
+	for series, want := range map[string]float64{
+		`signaling_resumes_total{transport="stream"}`:        1,
+		`signaling_resumes_total{transport="poll"}`:          1,
+		`signaling_resumes_failed_total{transport="stream"}`: 1,
+		`signaling_resumes_failed_total{transport="poll"}`:   0,
+	} {
+		require.Equal(t, want, m.value(t, series), series)
+	}
 
 	b.send(`{"type":"disconnect"}`)
 	s.becomes(t, `signaling_sockets_ended_total{reason="client disconnect"}`, 1)
 	m = s.metrics(t)
-	require.Equal(t, 2.0, m.value(t, `signaling_sockets{state="connected"}`))
+	require.Equal(t, 3.0, m.value(t, `signaling_sockets{state="connected"}`))
 	require.Equal(t, 1.0, m.value(t, `signaling_room_members`))
 	require.Zero(t, m.value(t, `signaling_sockets_ended_total{reason="slow consumer"}`))
 }
@@ -126,6 +144,17 @@ func TestASocketThatEndsWhileItIsAwayIsNoLongerCountedAsAway(t *testing.T) {
 	m := s.metrics(t)
 	require.Zero(t, m.value(t, `signaling_sockets{state="away"}`))
 	require.Zero(t, m.value(t, `signaling_sockets{state="connected"}`))
+}
+
+func TestMetricsReportTheMemoryForClients(t *testing.T) {
+	const limit = 1 << 20
+	memory := budget.New(limit)
+	s := newServer(t, sse.Options{Budget: memory}, 100, func(u *setup) { u.API.Budget = memory })
+	s.join(t, "room", "Ada")
+	m := s.metrics(t)
+	require.EqualValues(t, limit, m.value(t, "signaling_client_memory_max_bytes"))
+	require.Positive(t, m.value(t, "signaling_client_memory_bytes"))
+	require.Less(t, m.value(t, "signaling_client_memory_bytes"), float64(limit))
 }
 
 func TestMetricsIdentifyNobody(t *testing.T) {
@@ -144,7 +173,9 @@ func TestMetricsIdentifyNobody(t *testing.T) {
 		}
 		for _, metric := range family.Metric {
 			for _, label := range metric.Label {
-				labels[label.GetName()] = append(labels[label.GetName()], label.GetValue())
+				if known := labels[label.GetName()]; !slices.Contains(known, label.GetValue()) {
+					labels[label.GetName()] = append(known, label.GetValue())
+				}
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -107,7 +108,7 @@ func Join(p Parts) (*Server, error) {
 	p.SSE.MayRead = func(r sse.Ref) error { return p.API.Limits.Resume(httpapi.LimitsOf(r)) }
 	p.SSE.ICEServers = httpapi.ICEServers(p.API.ICEServers)
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
-	p.SSE.OnRead, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.EventDelivered
+	p.SSE.OnRead, p.SSE.OnResume, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.SocketResumed, s.metrics.EventDelivered
 	p.SSE.Parking = cmp.Or(p.SSE.Parking, sse.Parking(s.parking))
 	var replica *machine.Replica
 	if p.Cluster != nil {
@@ -211,6 +212,11 @@ func (s *Server) Guard(o conns.Options) *conns.Guard {
 	s.metrics.WatchConnections(s.parking.Guard)
 	return s.parking.Guard
 }
+
+// WatchCertificate makes the metrics report when the certificate of the program's listener
+// expires, as a function returns it; the zero time: there is none. Any goroutine may call that
+// function. WatchCertificate is called at most once, before the first request.
+func (s *Server) WatchCertificate(expires func() time.Time) { s.metrics.WatchCertificate(expires) }
 
 // connectionClosed counts a connection that the guard has closed. A proxy that sends no
 // PROXY header fails for all its clients, so the operator learns of each such proxy.

@@ -97,6 +97,9 @@ type Options struct {
 	OnPresence func(socketID string)
 	// OnRead is called for each stream and poll that begins.
 	OnRead func(Transport)
+	// OnResume is called for each request for a stream or poll that names a position. It is
+	// called with false if the socket cannot go on from there: the client needs a new socket.
+	OnResume func(t Transport, resumed bool)
 	// OnDelivery is called with the time that an event waited in an outbox until it was
 	// first written. The caller holds a socket's lock: OnDelivery must return at once, and
 	// not call the hub.
@@ -131,6 +134,7 @@ func DefaultOptions() Options {
 		OnEnd:      func(Ref, Reason) {},
 		OnPresence: func(string) {},
 		OnRead:     func(Transport) {},
+		OnResume:   func(Transport, bool) {},
 		OnDelivery: func(time.Duration) {},
 		Logs:       func() bool { return true },
 		Logger:     slog.New(slog.DiscardHandler),
@@ -205,6 +209,9 @@ func NewHub(o Options) *Hub {
 	if o.OnRead == nil {
 		o.OnRead = d.OnRead
 	}
+	if o.OnResume == nil {
+		o.OnResume = d.OnResume
+	}
 	if o.OnDelivery == nil {
 		o.OnDelivery = d.OnDelivery
 	}
@@ -238,6 +245,9 @@ func (h *Hub) HeartbeatInterval() time.Duration { return h.options.HeartbeatInte
 
 // ResumeWindow returns [Options].ResumeWindow.
 func (h *Hub) ResumeWindow() time.Duration { return h.options.ResumeWindow }
+
+// MaxSockets returns [Options].MaxSockets.
+func (h *Hub) MaxSockets() int { return h.options.MaxSockets }
 
 // End ends a socket at once. If the reason is SlowConsumer or Kicked, the client
 // receives the reason in disconnected. OnEnd has returned when End returns. End does

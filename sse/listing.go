@@ -15,15 +15,22 @@ func (h *Hub) Sockets() iter.Seq[Ref] {
 	}
 }
 
-// Served counts the streams and polls of one node.
-type Served struct{ Streams, Polls int }
+// Served counts the streams and polls of one node. It also counts the sockets whose latest
+// stream or poll was there and whose outboxes are nearly full: more than half of what may be
+// unsent is unsent.
+type Served struct{ Streams, Polls, NearlyFull int }
 
-// Served returns how many streams and polls each node serves, by the names of the nodes.
+// ServedHere returns what this node serves.
+func (h *Hub) ServedHere() Served { return h.Served()[h.options.Node] }
+
+// Served returns what each node serves, by the names of the nodes.
 func (h *Hub) Served() map[string]Served {
 	all := make(map[string]Served)
-	for _, s := range h.snapshot(nil) {
+	active, _, _ := h.Counts()
+	for _, s := range h.snapshot(make([]*socket, 0, active)) {
 		s.mu.Lock()
 		node, isAttached, by := s.attachment.Node, s.isAttached && s.ended == "", s.lastReader
+		isNearlyFull := s.outbox.isNearlyFull()
 		s.mu.Unlock()
 		of := all[node]
 		switch {
@@ -31,6 +38,9 @@ func (h *Hub) Served() map[string]Served {
 			of.Polls++
 		case isAttached:
 			of.Streams++
+		}
+		if isNearlyFull {
+			of.NearlyFull++
 		}
 		all[node] = of
 	}

@@ -107,6 +107,11 @@ func (o *outbox) isFull(size int) bool {
 	return o.unsent.bytes+size > o.limits.UnsentBytes && o.waitingBytes()+size > o.limits.UnsentBytes
 }
 
+// isNearlyFull reports whether more than half of what may be unsent is unsent.
+func (o *outbox) isNearlyFull() bool {
+	return o.unsent.events > o.limits.UnsentEvents/2 || o.unsent.bytes > o.limits.UnsentBytes/2
+}
+
 // waitingBytes returns the bytes of the unsent events, except the next to be written.
 func (o *outbox) waitingBytes() int { return o.unsent.bytes - int(o.entries[o.kept].event.size) }
 

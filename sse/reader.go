@@ -84,9 +84,15 @@ func attachReader[R reader](ctx context.Context, h *Hub, t Transport, position *
 				return r, nil, err
 			}
 			r, before, err = resumeReader(ctx, h, s, t, *position, c, newReader)
+			if err == nil {
+				h.options.OnResume(t, true)
+			}
 			if !errors.Is(err, ErrGone) && !errors.Is(err, errOvertaken) {
 				return r, before, err
 			}
+		}
+		if !errors.Is(err, errOvertaken) { // otherwise another request has resumed the socket
+			h.options.OnResume(t, false)
 		}
 	}
 	r, err = firstReader(ctx, h, t, c, newReader)

@@ -86,6 +86,22 @@ func (l *letsEncrypt) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return certificate, err
 }
 
+// expires returns when the first of the certificates in ACME_CACHE expires. It is zero if there
+// is none yet.
+func (l *letsEncrypt) expires() (first time.Time) {
+	for name := range l.reports {
+		kept, err := l.cache.Get(context.Background(), name)
+		if err != nil {
+			continue
+		}
+		pair, err := tls.X509KeyPair(kept, kept) // the file has the key and the chain
+		if err == nil && (first.IsZero() || pair.Leaf.NotAfter.Before(first)) {
+			first = pair.Leaf.NotAfter
+		}
+	}
+	return first
+}
+
 // report logs why there is no certificate for a name, if it is in ACME_DOMAINS.
 func (l *letsEncrypt) report(name string, err error) {
 	for ours, sometimes := range l.reports {

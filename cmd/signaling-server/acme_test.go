@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/acme"
@@ -75,4 +78,26 @@ func TestTheLogSaysWhyThereIsNoCertificateFromLetsEncrypt(t *testing.T) {
 
 func TestTheLogSaysIfLetsEncryptCannotReachTheServer(t *testing.T) {
 	require.Contains(t, whatToCheck(io.ErrUnexpectedEOF), "check that the DNS records of the name lead here, and that port 443 of the internet reaches PORT")
+}
+
+func TestTheFirstCertificateFromLetsEncryptToExpireCounts(t *testing.T) {
+	settings, err := loadConfig([]string{"ACME_DOMAINS=a.example.com,b.example.com,c.example.com", "ACME_CACHE=" + t.TempDir()})
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLetsEncrypt(settings, slog.New(slog.DiscardHandler))
+		require.Zero(t, l.expires(), "there is no certificate yet")
+		files := newFiles(t)
+		began := time.Now()
+		for _, name := range []string{"a.example.com", "b.example.com"} {
+			files.write(t, 1) // valid for an hour
+			time.Sleep(time.Minute)
+			kept, err := os.ReadFile(files.key)
+			require.NoError(t, err)
+			chain, err := os.ReadFile(files.certificate)
+			require.NoError(t, err)
+			require.NoError(t, l.cache.Put(t.Context(), name, append(kept, chain...)))
+		}
+		require.NoError(t, l.cache.Put(t.Context(), "c.example.com", []byte("half a certif")))
+		require.Equal(t, began.Add(time.Hour).Unix(), l.expires().Unix())
+	})
 }

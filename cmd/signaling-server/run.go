@@ -78,7 +78,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	ours, err := newTLS(c, logger)
+	ours, expires, err := newTLS(c, logger)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,9 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return errors.Join(err, listener.Close())
 	}
 	guard := signaling.Guard(guardOptions(c))
+	if expires != nil {
+		signaling.WatchCertificate(expires)
+	}
 
 	var running sync.WaitGroup
 	defer running.Wait()

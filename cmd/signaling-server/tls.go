@@ -12,27 +12,28 @@ import (
 // usesTLS reports whether the server speaks HTTPS.
 func (c config) usesTLS() bool { return c.TLSCertificate != "" || len(c.ACMEDomains) > 0 }
 
-// newTLS returns the server's TLS configuration, or nil if it does not use TLS. The
-// error is a sentence for the operator.
-func newTLS(c config, logger *slog.Logger) (*tls.Config, error) {
+// newTLS returns the server's TLS configuration, and a function that says when the first of its
+// certificates expires. Both are nil if the server does not use TLS. The error is a sentence for
+// the operator.
+func newTLS(c config, logger *slog.Logger) (ours *tls.Config, expires func() time.Time, err error) {
 	switch {
 	case len(c.ACMEDomains) > 0:
 		if err := checkAuthorities("ACME_DOMAINS"); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		letsEncrypt := newLetsEncrypt(c, logger)
 		if err := letsEncrypt.checkCache(); err != nil {
-			return nil, fmt.Errorf("ACME_CACHE cannot be used: %w: set it to a folder that user %d may write, such as a volume", err, os.Getuid())
+			return nil, nil, fmt.Errorf("ACME_CACHE cannot be used: %w: set it to a folder that user %d may write, such as a volume", err, os.Getuid())
 		}
-		return letsEncrypt.tlsConfig(), nil
+		return letsEncrypt.tlsConfig(), letsEncrypt.expires, nil
 	case c.TLSCertificate != "":
 		certificate := &certificate{certFile: c.TLSCertificate, keyFile: c.TLSKey, logger: logger}
 		if err := certificate.load(); err != nil {
-			return nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", withUser(err))
+			return nil, nil, fmt.Errorf("TLS_CERT and TLS_KEY cannot be used: %w", withUser(err))
 		}
-		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
+		return &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, certificate.expires, nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // certificate is a TLS certificate in files, which are read again when they change. A
@@ -59,6 +60,12 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.reload()
 	}
 	return c.current, nil
+}
+
+// expires returns when the certificate expires that is in use. Any goroutine may call it.
+func (c *certificate) expires() time.Time {
+	current, _ := c.get(nil) // it never fails
+	return current.Leaf.NotAfter
 }
 
 // reload reads the files if they have changed.

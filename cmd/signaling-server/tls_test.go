@@ -69,11 +69,12 @@ func TestACertificateIsReadAgainWhenItsFilesHaveChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f.write(t, 1)
 		var log bytes.Buffer
-		ours, err := newTLS(config{TLSCertificate: f.certificate, TLSKey: f.key}, slog.New(slog.NewTextHandler(&log, nil)))
+		ours, expires, err := newTLS(config{TLSCertificate: f.certificate, TLSKey: f.key}, slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, err)
 		inUse := func() int64 {
 			certificate, err := ours.GetCertificate(nil)
 			require.NoError(t, err)
+			require.Equal(t, certificate.Leaf.NotAfter, expires())
 			return certificate.Leaf.SerialNumber.Int64()
 		}
 		require.EqualValues(t, 1, inUse())
@@ -105,7 +106,7 @@ func TestACertificateThatCannotBeUsedIsReportedInOneSentence(t *testing.T) {
 func TestOnlyTheDomainsOfTheListGetACertificateFromLetsEncrypt(t *testing.T) {
 	c, err := loadConfig([]string{"ACME_DOMAINS=signaling.example.com, example.org", "ACME_CACHE=" + t.TempDir()})
 	require.NoError(t, err)
-	ours, err := newTLS(c, slog.New(slog.DiscardHandler))
+	ours, _, err := newTLS(c, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.Subset(t, ours.NextProtos, []string{"h2", "http/1.1", "acme-tls/1"})
 	_, err = ours.GetCertificate(&tls.ClientHelloInfo{ServerName: "evil.example.com"})
