@@ -25,6 +25,8 @@ CHECK_STATICALLY = GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" $(GO) run -race=false
 # What the tests of proxies and dead links run, beside browsers.
 PROXIES = nginx libnginx-mod-stream haproxy apache2 varnish caddy squid coturn
 NETWORK = iproute2 iptables
+# What judges the alerts, and is asked what the dashboard asks.
+WATCHERS = prometheus
 
 .PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests chart faults installs browsers proxies client bench dist freeze-contract run cluster test-cluster-long
 
@@ -154,14 +156,14 @@ browsers:
 		echo "Not all browsers are installed, and they cannot be installed here: their tests will be skipped. Missing: $$missing"; \
 	fi
 
-# Without a proxy its tests are skipped, and say so. The packages would start
+# Without a proxy or Prometheus its tests are skipped, and say so. The packages would start
 # services of their own, which policy-rc.d forbids meanwhile.
 proxies:
-	@dpkg -s $(PROXIES) $(NETWORK) >/dev/null 2>&1 || \
+	@dpkg -s $(PROXIES) $(NETWORK) $(WATCHERS) >/dev/null 2>&1 || \
 	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		apt-get update -qq && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK); \
+		apt-get update -qq && sh e2e/proxies/install.sh $(PROXIES) $(NETWORK) $(WATCHERS); \
 	else \
-		echo "Not all proxies are installed, and they cannot be installed here: their tests will be skipped."; \
+		echo "Not all proxies are installed, or Prometheus is not, and they cannot be installed here: their tests will be skipped."; \
 	fi
 
 # FIGURES="-figures event,batch" measures two figures of the whole server: see -h of

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// builtLoad is the load generator.
+var builtLoad = binary{folder: "..", program: "./cmd/signaling-load", lean: true}
+
 // The report of signaling-load is one page. It draws all plots without another file, and is
 // accessible in light and dark, on a phone and on a desktop.
 func TestTheReportOfALoadIsOnePage(t *testing.T) {
 	takesTurns(t)
-	tool := binary{folder: "..", program: "./cmd/signaling-load", lean: true}
-	path, err := tool.build()
-	t.Cleanup(tool.remove)
+	path, err := builtLoad.build()
 	require.NoError(t, err)
 	folder := t.TempDir()
 	url := startServer(t, noLimits...)

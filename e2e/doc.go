@@ -23,9 +23,10 @@
 //	peers_    WebRTC peers and another author's SSE client       -                10 s
 //	          meet through the server
 //	product_  what users get works: the binary by itself, the    Chromium, npm,   60 s
-//	          documents' examples, the npm package, the          root (chroot)
-//	          generated SDKs, the bot, the hooks for React; what
-//	          was written for the last release works as before
+//	          documents' examples, the npm package, the          root (chroot),
+//	          generated SDKs, the bot, the hooks for React, the  Prometheus
+//	          dashboard and the alerts; what was written for
+//	          the last release works as before
 //	proxies_  the server keeps its promises through each proxy,  the proxies,     155 s
 //	          and each proxy has the limits that                 coturn, npm
 //	          docs/deployment.md names; its recipes work
@@ -47,6 +48,8 @@
 //
 //	REQUIRE_BROWSER=1   fail instead of skip if a browser is not installed
 //	REQUIRE_PROXIES=1   fail instead of skip if a proxy is not installed
+//	REQUIRE_PROMETHEUS=1
+//	                    fail instead of skip if Prometheus is not installed
 //	REQUIRE_NODE=1      fail instead of skip if there is no npm
 //	REQUIRE_NETNS=1     fail instead of skip if no network namespace can be made
 //	ALL_FAULTS=1        run each row of the tables of faults, and each browser, instead of a third

@@ -79,7 +79,7 @@ func testsLookForRaces() bool {
 // noLimits is for tests in which many clients of one address act at the same time.
 var noLimits = []string{"OPENS_PER_ADDRESS=0", "OPENS_PER_SOCKET=0", "POSTS_PER_ADDRESS=0", "POSTS_PER_SOCKET=0", "EVENTS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=0"}
 
-var readyLine = regexp.MustCompile(`signaling server is ready\b.*?\baddress\W{1,3}(https?://[^\s"]+|unix:[^\s"]+)`) // the log is text, or in production JSON
+var readyLine = regexp.MustCompile(`signaling server (?:is ready|listens)\b.*?\baddress\W{1,3}(https?://[^\s"]+|unix:[^\s"]+)`) // the log is text, or in production JSON
 
 // startServer runs a server for this test, and returns its address. The server must end
 // well when the test is over: with exit code 0, which a detected race would change, and

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	leanServer.remove()
 	builtNATS.remove()
 	builtConformance.remove()
+	builtLoad.remove()
 	builtBot.remove()
 	webTools.remove()
 	nodes.remove()
