@@ -133,6 +133,38 @@ func TestTheServicesOfComposeFindEachOther(t *testing.T) {
 	require.Equal(t, "ADMIN_TOKEN", p.Secrets["admin-token"].Environment)
 }
 
+// Docker would make an empty folder of a path that is not there. The interval of scrapes is
+// the one that Grafana is told.
+func TestWhatComposeMountsIsThere(t *testing.T) {
+	p, err := project(t, filledIn(t, "cluster,watch"))
+	require.NoError(t, err)
+	mounted := make(map[string]string)
+	for _, service := range p.Services {
+		for _, volume := range service.Volumes {
+			if volume.Type == types.VolumeTypeBind {
+				_, err := os.Stat(volume.Source)
+				require.NoError(t, err)
+				require.True(t, volume.ReadOnly, volume.Source)
+				mounted[volume.Target] = volume.Source
+			}
+		}
+	}
+	require.Len(t, mounted, 3)
+	provider, err := os.ReadFile(filepath.Join(mounted["/etc/grafana/provisioning"], "dashboards/signaling.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(provider), "path: /var/lib/grafana/dashboards")
+	require.Contains(t, mounted, "/var/lib/grafana/dashboards")
+	source, err := os.ReadFile(filepath.Join(mounted["/etc/grafana/provisioning"], "datasources/prometheus.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(source), "url: http://prometheus:9090")
+	interval := regexp.MustCompile(`timeInterval: (\S+)`).FindStringSubmatch(string(source))
+	require.NotNil(t, interval)
+	prometheus, err := os.ReadFile(p.Configs["prometheus"].File)
+	require.NoError(t, err)
+	require.Contains(t, string(prometheus), "scrape_interval: "+interval[1]+"\n")
+	require.Contains(t, string(prometheus), "rule_files: ["+filepath.Base(mounted["/etc/prometheus/alerts.yaml"])+"]")
+}
+
 func TestTheNATSServersOfComposeKeepTheLog(t *testing.T) {
 	p, err := project(t, filledIn(t, "cluster"))
 	require.NoError(t, err)
