@@ -130,9 +130,9 @@ func (s *socket) admits(e *event) bool {
 	return !s.isOpen() || s.hasShare(e) || s.isSlow()
 }
 
-// isOpen reports whether the socket accepts events. If there are several nodes, it does until
-// it ends: only its reader here ends with this node. The socket's lock must be held.
-func (s *socket) isOpen() bool { return s.ended == "" && (s.farewell == nil || s.hub.isReplicated()) }
+// isOpen reports whether the socket accepts events. If it outlives this process, it does until
+// it ends: only its reader here ends before. The socket's lock must be held.
+func (s *socket) isOpen() bool { return s.ended == "" && (s.farewell == nil || s.hub.outlives()) }
 
 // hasShare reports whether the event's sender, the sender's network, and all senders
 // together have a share left. The socket's lock must be held.

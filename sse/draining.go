@@ -25,6 +25,9 @@ func (h *Hub) Stopping() <-chan struct{} { return h.stopping }
 //
 // Drain returns nil when there are no readers and no socket is owed anything. It returns
 // the context's error if the context is done first. Call it once, while [Hub.Run] runs.
+//
+// If the sockets outlive this process ([Options].Log or HandsOver), they accept events as before,
+// and clients come for these to the process that goes on.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
@@ -35,13 +38,16 @@ func (h *Hub) Drain(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		within = time.Until(deadline) // a slow client may use all of it: each write still has its own timeout
 	}
+	if h.options.HandsOver {
+		within = min(within, lastWordTime) // all clients wait for the slowest. What it misses, it gets when it is back
+	}
 	sockets := h.snapshot(nil)
 	for _, s := range sockets {
 		s.seal(newServerShutdown(h.ReconnectAfter()), within)
 	}
 	h.Flush()
 	return await(ctx, func() bool {
-		return !h.isRead() && (h.isReplicated() || !slices.ContainsFunc(sockets, (*socket).isOwed))
+		return !h.isRead() && (h.outlives() || !slices.ContainsFunc(sockets, (*socket).isOwed))
 	})
 }
 
@@ -86,10 +92,14 @@ func (h *Hub) isRead() bool {
 }
 
 // ReconnectAfter returns when a client must come back that was sent away because this node
-// stops or is out. If another node can take the client, that is before it counts as away.
+// stops or is out. If another process can take the client, that is before it counts as away.
 func (h *Hub) ReconnectAfter() time.Duration {
-	if h.isReplicated() {
-		return rand.N(h.options.AwayAfter / 2)
+	soon := h.options.AwayAfter / 2
+	switch {
+	case h.isReplicated():
+		return rand.N(soon)
+	case h.options.HandsOver: // the next process needs a moment to start
+		return soon/4 + rand.N(soon*3/4)
 	}
 	return ReconnectAfter()
 }

@@ -64,6 +64,62 @@ func TestDrainingSendsServerShutdownAfterEverythingAccepted(t *testing.T) {
 	})
 }
 
+// If another process goes on with the state, only readers end. A client that reads too slowly does
+// not hold up the others: it gets the rest from the next process.
+func TestSocketsOutliveAProcessThatHandsOver(t *testing.T) {
+	onlyAlone(t)
+	options := sse.Options{
+		HandsOver: true, AwayAfter: 4 * time.Second,
+		Elapsed: func() time.Duration { return time.Duration(time.Now().UnixNano()) }, // both processes have one clock
+	}
+	inBubble(t, options, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		quick, frozen := connect(t, hub, nil), connect(t, hub, nil)
+		synctest.Wait()
+		unread := frozen.position()
+		release := frozen.stall()
+		defer release()
+		deliver(t, hub, quick.socketID(), 1, 3)
+		deliver(t, hub, frozen.socketID(), 1, 3)
+		started := time.Now()
+		drained := drain(t, hub, time.Minute)
+		<-quick.returned
+		requireNumbers(t, quick.heard(), 1, 3)
+		events := quick.events()
+		last := events[len(events)-1]
+		require.Equal(t, "server-shutdown", last.Type)
+		wait := last.member("reconnectAfter").(float64)
+		require.GreaterOrEqual(t, wait, 500.0)
+		require.Less(t, wait, 2000.0, "the client is back before it counts as away")
+
+		deliver(t, hub, quick.socketID(), 4, 4) // a POST that is under way
+		read := quick.position()
+		for _, position := range []*sse.EventID{read, {Token: read.Token, Sequence: 2}, nil} {
+			late := connect(t, hub, position)
+			<-late.returned
+			require.ErrorIs(t, late.err, sse.ErrDraining)
+		}
+		require.NoError(t, <-drained)
+		require.Less(t, time.Since(started), time.Second)
+		<-frozen.returned
+		time.Sleep(5 * time.Second)
+		away, lives := hub.IsAway(quick.socketID())
+		require.True(t, lives)
+		require.False(t, away, "its client is not to blame")
+
+		next := sse.NewHub(options)
+		require.NoError(t, next.Restore(hub.AppendSnapshot(nil)))
+		again, unfrozen := connect(t, next, read), connect(t, next, unread)
+		synctest.Wait()
+		require.True(t, again.resumed())
+		require.Equal(t, quick.socketID(), again.socketID())
+		requireNumbers(t, again.heard(), 4, 4)
+		require.True(t, unfrozen.resumed())
+		requireNumbers(t, unfrozen.heard(), 1, 3)
+		again.disconnect()
+		unfrozen.disconnect()
+	})
+}
+
 func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)

@@ -79,6 +79,9 @@ type Options struct {
 	Log Log
 	// Node is the name of this node among those of the log.
 	Node string
+	// HandsOver says that another process goes on with the state when this one stops, if there
+	// is no log. So [Hub.Drain] ends readers, and no socket.
+	HandsOver bool
 	// Now returns the time of what happens to the sockets. Nil: [time.Now].
 	Now func() time.Time
 	// Elapsed returns a time that never goes back. By it the hub measures how long an event
@@ -304,6 +307,9 @@ func (h *Hub) Counts() (active, away int, total uint64) {
 // time.Time 24, and the time since a start is cheaper to read. What happens to the state of a
 // socket is measured by [Options].Elapsed instead.
 func (h *Hub) clock() time.Duration { return time.Since(h.started) }
+
+// outlives reports whether the sockets live on when this process stops.
+func (h *Hub) outlives() bool { return h.isReplicated() || h.options.HandsOver }
 
 // socket returns the living socket with an ID, or nil.
 func (h *Hub) socket(id string) *socket {

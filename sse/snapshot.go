@@ -175,7 +175,8 @@ func (h *Hub) Clear() {
 var errSnapshot = errors.New("sse: the snapshot is malformed")
 
 // Restore makes an empty hub equal to the hub that wrote a snapshot. The windows of sockets
-// that nothing reads begin anew. If there is an error, the hub must not be used.
+// that nothing reads begin anew: if HandsOver is set, those of all sockets. [Options].Elapsed must go
+// on from the time of the snapshot. If there is an error, the hub must not be used.
 func (h *Hub) Restore(snapshot []byte) error {
 	r := wire.NewReader(snapshot)
 	opened := r.Uvarint()
@@ -191,7 +192,7 @@ func (h *Hub) Restore(snapshot []byte) error {
 }
 
 func (h *Hub) restoreEvent(r *wire.Reader) *event {
-	e := &event{kind: r.Text(), from: r.Text(), budget: h.options.Budget}
+	e := &event{kind: r.Text(), from: r.Text(), budget: h.options.Budget, born: h.clock()}
 	if hasOrigin := r.Bool(); hasOrigin {
 		network := r.Prefix()
 		h.mu.Lock()
@@ -213,6 +214,9 @@ func (h *Hub) restoreSocket(r *wire.Reader, events []*event) {
 	s.attachment = Attachment{Node: r.Text(), Number: r.Uvarint()}
 	s.lastReader = Transport(r.Text())
 	s.isAttached, s.away, s.stalled, s.unnoticed = r.Bool(), r.Bool(), r.Bool(), r.Bool()
+	if h.options.HandsOver {
+		s.isAttached = false // the process that served it is gone
+	}
 	if sendsHeartbeats := r.Bool(); sendsHeartbeats {
 		s.heard.Store(max(1, int64(h.clock())))
 	}

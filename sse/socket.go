@@ -69,7 +69,7 @@ type socket struct {
 	ended       Reason        // why the socket ended; empty while it lives. It is set once
 	reader      reader        // the stream or poll here that reads the outbox, or nil
 	unreadSince time.Duration // by unreadClock: when the latest reader ended, while isAttached is false
-	farewell    *farewell     // not nil: the server stops, and no more events are accepted
+	farewell    *farewell     // not nil: the server stops
 	isChanged   bool          // it is in hub.changed
 
 	// The socket's lock guards these too. They are for a hub with a log.
@@ -105,12 +105,12 @@ func newSocket(h *Hub, id string) *socket {
 // reader already, that reader must end: attach returns it, so that the caller can wait. It
 // also returns whether the socket was away.
 //
-// The errors are those of attachLocked. The error is [ErrDraining] if the server stops and
-// there is no event after position.
+// The errors are those of attachLocked. The error is [ErrDraining] if the server stops, and
+// there is no event after position or another process will deliver it.
 func (s *socket) attach(r reader, position uint64, c Client) (before reader, wasAway bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.farewell != nil && s.ended == "" && position == s.outbox.last {
+	if s.farewell != nil && s.ended == "" && (s.hub.outlives() || position == s.outbox.last) {
 		return nil, false, ErrDraining
 	}
 	next := Attachment{Number: s.attachment.Number + 1}
@@ -232,8 +232,8 @@ func (s *socket) endLocked(reason Reason, detail string) bool {
 	return true
 }
 
-// seal makes the socket accept no more events. Its reader writes what was accepted and
-// the last word, within a time, and ends.
+// seal makes the socket accept no more events, unless it outlives this process. Its reader
+// writes what was accepted and the last word, within a time, and ends.
 func (s *socket) seal(lastWord *event, within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
