@@ -289,12 +289,5 @@ func (r *Replica) Restore(snapshot []byte) error {
 		name := from.Text()
 		r.nodes[name] = &node{from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Uvarint(), from.Bool(), time.Duration(from.Varint())}
 	}
-	sockets, rooms := from.Bytes(), from.Bytes()
-	if err := from.End(); err != nil {
-		return err
-	}
-	if err := r.Hub.Restore(sockets); err != nil {
-		return err
-	}
-	return r.Rooms.Restore(rooms)
+	return r.restore(from)
 }
