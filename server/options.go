@@ -49,6 +49,10 @@ type Options struct {
 	// Cluster makes the server one of several nodes. Nil: it is alone.
 	Cluster *cluster.Options
 
+	// HandsOver says that another process goes on with the state when this one stops: see
+	// [Server.State]. It means nothing together with Cluster.
+	HandsOver bool
+
 	// ICEServers are the STUN and TURN servers that clients receive. Zero: none.
 	ICEServers iceservers.Provider
 
@@ -195,6 +199,7 @@ func (o Options) parts() Parts {
 			MaxSocketsPerNetwork: o.Limits.MaxSocketsPerAddress,
 			Outbox:               o.Limits.outbox(),
 			UnsentPerNetwork:     o.outboxBytesPerAddress(),
+			HandsOver:            o.HandsOver,
 			Logger:               o.Logger,
 		},
 		Rooms: rooms.Options{

@@ -48,6 +48,8 @@ type Server struct {
 	proxies clientip.Proxies
 	observe func(socketID string) // nil: it is not called
 	expires bool                  // members leave their rooms when their access tokens expire
+	gate    *machine.Gate         // nil: no other process goes on with the state
+	clock   clock                 // of a state that is handed over
 
 	parking *httpapi.Parking // has no guard if the program has none
 	logger  *slog.Logger
@@ -91,6 +93,7 @@ type Parts struct {
 
 // Join returns a server with the given parts. The error is as in [New].
 func Join(p Parts) (*Server, error) {
+	p.SSE.HandsOver = p.SSE.HandsOver && p.Cluster == nil // the log has the state of several nodes
 	s := &Server{
 		metrics: httpapi.NewMetrics(),
 		budget:  p.SSE.Budget,
@@ -123,6 +126,9 @@ func Join(p Parts) (*Server, error) {
 		p.Rooms.Now, p.Rooms.NewID = replica.Now, replica.NewID
 		p.SSE.Logs, p.Rooms.Logs = node.Decides, node.Decides
 	}
+	if p.SSE.HandsOver {
+		s.clock.started, p.SSE.Elapsed = time.Now(), s.clock.elapsed
+	}
 	s.hub = sse.NewHub(p.SSE)
 
 	var carrier rooms.Courier = courier{s.hub}
@@ -133,8 +139,12 @@ func Join(p Parts) (*Server, error) {
 
 	s.machine = &machine.Machine{Hub: s.hub, Rooms: s.rooms, Keys: httpapi.KeysOf, Budget: p.API.Budget}
 	p.API.Hub, p.API.Rooms, p.API.Metrics, p.API.State = s.hub, s.rooms, s.metrics, machine.Alone{Machine: s.machine}
-	if s.node != nil {
+	switch {
+	case s.node != nil:
 		replica.Machine, p.API.State = s.machine, s.node
+	case p.SSE.HandsOver:
+		s.gate = &machine.Gate{State: p.API.State}
+		p.API.State = s.gate
 	}
 	if p.State != nil {
 		p.API.State = p.State(p.API.State)
@@ -277,6 +287,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 // the events that were accepted for it, and ends all streams and polls. Other requests
 // are answered as before. If ctx is done first, Drain returns the error of ctx, and some
 // streams have not ended.
+//
+// If the sockets outlive the process, because there are several nodes or by Options.HandsOver,
+// events are accepted as before.
 //
 // Drain is called once, while [Server.Run] runs. It must come before
 // http.Server.Shutdown, which waits for streams but does not end them.
