@@ -45,6 +45,7 @@ var deeds = []deed{
 	{"stop a node", 1, canStopNode, (*machine).stopNode},
 	{"kill a node", 1, canStopNode, (*machine).killNode},
 	{"start a node", 3, canStartNode, (*machine).startNode},
+	{"hand over", 1, canHandOver, (*machine).handOver},
 }
 
 func always(*machine, *modelClient) bool          { return true }
@@ -176,7 +177,7 @@ func allThatHappens(nodes int) (all []string) {
 	if nodes > 1 {
 		add("", "stops a node, kills a node, starts a node, takes a node for lost")
 	} else {
-		add("", "reads the rest, is answered 503 shutting-down, hears disconnected draining")
+		add("", "reads the rest, is answered 503 shutting-down, hears disconnected draining, hands over")
 	}
 	return all
 }

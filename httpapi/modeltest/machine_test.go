@@ -45,7 +45,7 @@ func compare(t *testing.T, nodes int) {
 				"":     func(*rapid.T) { m.check() },
 				"step": func(*rapid.T) { m.step() },
 			})
-			if !m.server.isCluster() {
+			if !m.server.isCluster() && !m.server.options.HandsOver {
 				m.drain()
 			}
 		})
@@ -116,6 +116,7 @@ func newMachine(t *rapid.T, nodes int, deeds tally) *machine {
 	if rapid.Bool().Draw(t, "parked streams") {
 		options.Parking = parking{}
 	}
+	options.HandsOver = nodes == 1 && rapid.Bool().Draw(t, "hands over")
 	maxMembers := rapid.SampledFrom([]int{mostAtOnce, 3}).Draw(t, "members in a room")
 
 	m := &machine{

@@ -79,6 +79,48 @@ func (m *machine) killNode(c *modelClient) {
 	m.settle()
 }
 
+func canHandOver(m *machine, _ *modelClient) bool { return m.server.options.HandsOver }
+
+// handOver replaces the only node by one that goes on with its state. Each stream and poll ends
+// with server-shutdown, after all that was accepted. All sockets live on, and their windows begin
+// anew.
+func (m *machine) handOver(c *modelClient) {
+	m.pass(m.untilTick() + offBeat) // so that all is over before the next tick
+	m.did(c, "hands over")
+	for _, l := range slices.Clone(m.lines) {
+		if l.reader.silent && !l.reader.over { // chance decides what such a client gets
+			m.abandon(l)
+		}
+	}
+	m.oracle.now = time.Now()
+	n := m.server.nodes[0]
+	drained := n.drain()
+	settle()
+	for _, l := range m.lines {
+		if !l.reader.over {
+			m.oracle.finish(l.socket, m.oracle.shutdown())
+		}
+	}
+	m.settle()
+	m.check()
+	time.Sleep(20 * time.Millisecond)
+	select {
+	case err := <-drained:
+		require.NoError(m.t, err)
+	default:
+		require.Fail(m.t, "the node does not finish draining")
+	}
+	n.stop()
+	next := &modelNode{name: n.name, left: n.state()}
+	m.server.nodes[0] = next
+	m.server.start(m.t, next, m.untilTick())
+	m.oracle.elapse(time.Now())
+	for _, s := range m.oracle.sockets {
+		s.unreadSince = time.Now()
+	}
+	m.pass(m.untilTick() + offBeat)
+}
+
 // noteLoss makes the oracle detach what a killed node has served, when the log says that the node
 // is lost or has started again. The log is known until a moment.
 func (m *machine) noteLoss(until time.Time) {
@@ -108,8 +150,7 @@ func (m *machine) noteLoss(until time.Time) {
 // moments as the others, and serves when it has heard what time the log has.
 func (m *machine) startNode(c *modelClient) {
 	m.did(c, "starts a node")
-	every := m.oracle.tickInterval()
-	tick := m.started.Add((time.Since(m.started)/every + 1) * every)
+	tick := time.Now().Add(m.untilTick())
 	at := slices.Index(m.server.nodes, m.stopped())
 	n := &modelNode{name: m.server.nodes[at].name, isStopped: true}
 	m.server.nodes[at] = n
@@ -119,11 +160,20 @@ func (m *machine) startNode(c *modelClient) {
 	n.isStopped = false
 }
 
+// untilTick returns how long it is until the next moment in which nodes look after their sockets.
+func (m *machine) untilTick() time.Duration {
+	every := m.oracle.tickInterval()
+	return every - time.Since(m.started)%every
+}
+
 // reconnectAfter returns the bounds of the time after which a client comes back to a server that
 // stops, in milliseconds. Another node can take it at once.
 func (m *machine) reconnectAfter() (least, less float64) {
 	if m.server.isCluster() {
 		return 0, float64(m.oracle.options.AwayAfter.Milliseconds()) / 2
+	}
+	if m.server.options.HandsOver {
+		return float64(m.oracle.options.AwayAfter.Milliseconds()) / 8, float64(m.oracle.options.AwayAfter.Milliseconds()) / 2
 	}
 	least = float64(time.Second.Milliseconds())
 	return least, 6 * least

@@ -42,9 +42,12 @@ type modelNode struct {
 
 	// set by start
 	*network
-	hub  *sse.Hub
-	link *clustertest.Link // nil: there is one node
-	stop func()
+	hub   *sse.Hub
+	link  *clustertest.Link // nil: there is one node
+	stop  func()
+	state func() []byte // after stop
+
+	left []byte // by another process, whose state the node goes on with; nil: by none
 
 	isStopped bool   // no connection leads to it
 	heard     uint64 // if it is killed: the last record that was searched for the news of that
@@ -87,7 +90,10 @@ func (s *modelServer) start(t *rapid.T, n *modelNode, after time.Duration) {
 	}
 	joined, err := signaling.Join(parts)
 	require.NoError(t, err)
-	n.network, n.hub = newNetwork(), joined.Hub()
+	n.network, n.hub, n.state = newNetwork(), joined.Hub(), joined.State
+	if n.left != nil {
+		require.NoError(t, joined.Restore(n.left))
+	}
 	server := &http.Server{ // configured as in cmd/signaling-server
 		Handler:           joined.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
