@@ -120,6 +120,27 @@ func TestSocketsOutliveAProcessThatHandsOver(t *testing.T) {
 	})
 }
 
+// A process that has no time to drain leaves sockets that it still serves.
+func TestNothingReadsASocketWhoseProcessIsGone(t *testing.T) {
+	onlyAlone(t)
+	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		state := hub.AppendSnapshot(nil)
+		next := sse.NewHub(sse.Options{HandsOver: true})
+		require.NoError(t, next.Restore(state))
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go next.Run(ctx) // ends with the test
+		time.Sleep(4 * time.Second)
+		away, lives := next.IsAway(c.socketID())
+		require.True(t, away && lives)
+		time.Sleep(7 * time.Second)
+		_, lives = next.IsAway(c.socketID())
+		require.False(t, lives, "its resume window is over")
+	})
+}
+
 func TestDrainingDoesNotWaitForAFrozenReaderLongerThanAllowed(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, hub *sse.Hub, _ *ends) {
 		c := connect(t, hub, nil)
