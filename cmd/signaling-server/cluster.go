@@ -41,6 +41,9 @@ func (c config) newCluster(logger *slog.Logger) (*cluster.Options, *jetstream.En
 	if len(s.URLs) == 0 {
 		return nil, nil, nil
 	}
+	if c.StateFile != "" {
+		return nil, nil, errors.New("STATE_FILE must not be set together with CLUSTER_URL, since the log keeps the state of several nodes")
+	}
 	if c.Limits.MaxBody > maxClusteredBody {
 		return nil, nil, fmt.Errorf("MAX_BODY must be at most %d together with CLUSTER_URL, since a NATS server takes a MiB at once", maxClusteredBody)
 	}

@@ -31,16 +31,32 @@ const (
 // answered for deadLinkTimeout after that, the connection counts as dead.
 var probes = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 4 * time.Second, Count: 2}
 
-// listen opens the server's port, or its Unix socket. Connections to a port inherit its
-// options. The error is a sentence for the operator.
-func listen(c config) (net.Listener, error) {
+// listen returns the listener that systemd has opened. Without one it opens the server's port, or
+// its Unix socket. It sets Port and Host to where the listener is. The error is a sentence for the
+// operator.
+func listen(c *config) (net.Listener, error) {
+	listener, err := activated()
+	if listener == nil && err == nil {
+		listener, err = open(*c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Port = portOf(listener)
+	if address, isUnix := listener.Addr().(*net.UnixAddr); isUnix {
+		c.Host = "unix:" + address.Name
+	}
+	return listener, nil
+}
+
+// open opens the server's port, or its Unix socket. Connections to a port inherit its options. The
+// error is a sentence for the operator.
+func open(c config) (net.Listener, error) {
 	if path := c.socketPath(); path != "" {
 		return listenUnix(path, c.SocketMode)
 	}
 	config := net.ListenConfig{KeepAliveConfig: probes, Control: func(_, _ string, connection syscall.RawConn) error {
-		var failed error
-		err := connection.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
-		return errors.Join(err, failed)
+		return setOptions(connection)
 	}}
 	config.SetMultipathTCP(false) // it knows no TCP_USER_TIMEOUT
 	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
@@ -48,6 +64,13 @@ func listen(c config) (net.Listener, error) {
 		return nil, listenError(c, err)
 	}
 	return listener, nil
+}
+
+// setOptions sets the options that connections to a port inherit.
+func setOptions(port syscall.RawConn) error {
+	var failed error
+	err := port.Control(func(descriptor uintptr) { failed = setSocketOptions(descriptor) })
+	return errors.Join(err, failed)
 }
 
 // portOf returns the port of a listener, or 0 if it listens on a Unix socket.

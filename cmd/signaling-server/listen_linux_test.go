@@ -12,7 +12,7 @@ import (
 func TestEveryConnectionIsPlainTCPWithTheOptionsOfItsListener(t *testing.T) {
 	c := defaultConfig()
 	c.Host, c.Port = "127.0.0.1", 0
-	listener, err := listen(c)
+	listener, err := listen(&c)
 	require.NoError(t, err)
 	defer listener.Close()
 	for _, isMultipath := range []bool{false, true} {

@@ -318,7 +318,7 @@ func serveWith(t *testing.T, w *witness, byGuard bool) string {
 		}
 		guard.ConnState(connection, state)
 	}
-	listener, err := listen(c)
+	listener, err := listen(&c)
 	require.NoError(t, err)
 
 	var running sync.WaitGroup

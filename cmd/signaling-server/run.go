@@ -96,13 +96,16 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	if engine != nil {
 		defer engine.Close()
 	}
-	listener, err := listen(c)
+	state := stateFile(c.StateFile)
+	if err := state.check(); err != nil {
+		return err
+	}
+	listener, err := listen(&c)
 	if err != nil {
 		return err
 	}
-	c.Port = portOf(listener)
-	options.Port, options.ClientMemory = c.Port, memory.forClients
-	signaling, err := server.New(options)
+	options.Port, options.ClientMemory, options.HandsOver = c.Port, memory.forClients, state != ""
+	signaling, err := newServer(options, state, time.Now(), c.ResumeWindow, logger) // connections wait in the listener
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -133,14 +136,17 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return errors.Join(err, web.Close())
 	case signal := <-signals:
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
-		return stop(web, guard, signaling, c.ShutdownTimeout, signals, logger)
+		stop(web, guard, signaling, c.stopsWithin(), signals, logger)
+		stopWalking()
+		running.Wait()
+		return state.handOver(signaling, logger)
 	}
 }
 
 // stop lets every client receive the events that were accepted for it, and then stops
 // the server, all within the timeout. A second signal stops it at once. While streams
 // still write, the server goes on to answer all other requests.
-func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) error {
+func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	grace, cancel := context.WithTimeout(context.Background(), timeout)
@@ -163,6 +169,4 @@ func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeou
 	if err := errors.Join(web.Shutdown(grace), guard.Shutdown(grace)); err != nil {
 		web.Close()
 	}
-	logger.Info("stopped")
-	return nil
 }

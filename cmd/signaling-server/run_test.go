@@ -84,15 +84,20 @@ func start(t *testing.T, variables ...string) *started {
 			signals:     s.signals,
 		})
 	}()
-	select {
-	case line := <-s.log.line:
-		found := address.FindStringSubmatch(line)
-		require.NotNil(t, found, "%s", line)
-		s.url = found[1]
-	case <-time.After(patience):
-		require.Fail(t, "the server does not start")
+	for {
+		select {
+		case line := <-s.log.line:
+			if strings.Contains(line, "the state of the process before") {
+				continue
+			}
+			found := address.FindStringSubmatch(line)
+			require.NotNil(t, found, "%s", line)
+			s.url = found[1]
+			return s
+		case <-time.After(patience):
+			require.Fail(t, "the server does not start")
+		}
 	}
-	return s
 }
 
 // stop stops the server by a signal and waits until it has stopped.

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"signaling-server/machine"
+	"signaling-server/server"
+)
+
+// A state file has this form: a mark, the version of the form, when it was written in Unix
+// milliseconds, the state, and the SHA-256 of all that. The state names the version of its own form.
+const (
+	stateMark    = "signaling-state\n"
+	stateVersion = 1
+	stateHeader  = len(stateMark) + 1 + 8
+)
+
+// stateFile is where a process leaves its state for the next one. The empty path means that
+// it leaves none.
+type stateFile string
+
+// The errors of a state file that is not used.
+var (
+	errDamaged = errors.New("it is damaged")
+	errOther   = errors.New("another version of the server has written it")
+)
+
+// take returns the state in the file, or nil if there is none, and removes the file. So no state
+// is used twice, and none is used after another process has served clients. The error says why
+// the state is not used.
+func (f stateFile) take(now time.Time, window time.Duration) (state []byte, err error) {
+	content, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = os.Remove(string(f))
+	}
+	if err != nil {
+		return nil, withUser(err)
+	}
+	return readState(content, now, window)
+}
+
+// readState returns the state in a file that must not be older than the resume window.
+func readState(content []byte, now time.Time, window time.Duration) ([]byte, error) {
+	header, isOurs := bytes.CutPrefix(content, []byte(stateMark))
+	if !isOurs || len(content) < stateHeader+sha256.Size {
+		return nil, errDamaged
+	}
+	if header[0] != stateVersion {
+		return nil, errOther
+	}
+	summed, sum := content[:len(content)-sha256.Size], content[len(content)-sha256.Size:]
+	if actual := sha256.Sum256(summed); !bytes.Equal(sum, actual[:]) {
+		return nil, errDamaged
+	}
+	written := time.UnixMilli(int64(binary.BigEndian.Uint64(header[1:])))
+	switch age := now.Sub(written); {
+	case age > window:
+		return nil, fmt.Errorf("it is %v old, and RESUME_WINDOW is %v", age.Round(time.Millisecond), window)
+	case age < -window:
+		return nil, fmt.Errorf("it was written at %s, which is in the future: check the clock", written.UTC().Format(time.RFC3339))
+	}
+	return summed[stateHeader:], nil
+}
+
+// appendState appends the content of a file with a state.
+func appendState(b, state []byte, now time.Time) []byte {
+	start := len(b)
+	b = append(append(b, stateMark...), stateVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(now.UnixMilli()))
+	b = append(b, state...)
+	sum := sha256.Sum256(b[start:])
+	return append(b, sum[:]...)
+}
+
+// leave writes a state for the next process. Nobody but the user of this process may read it.
+// The file is there as a whole or not at all. It is not synced to the disk: after a loss of power
+// it would be too old.
+func (f stateFile) leave(state []byte, now time.Time) error {
+	temporary, err := os.CreateTemp(filepath.Dir(string(f)), filepath.Base(string(f))+".*") // with the permissions 0600
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(appendState(nil, state, now))
+	if err = errors.Join(err, temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), string(f))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
+}
+
+// handOver leaves the state of a server that has stopped, if there is a next process. The error is
+// a sentence for the operator.
+func (f stateFile) handOver(signaling *server.Server, logger *slog.Logger) error {
+	if f == "" {
+		logger.Info("stopped")
+		return nil
+	}
+	state := signaling.State()
+	if err := f.leave(state, time.Now()); err != nil {
+		return fmt.Errorf("STATE_FILE cannot be written, so each client gets a new socket: %w", withUser(err))
+	}
+	sockets, _, _ := signaling.Hub().Counts()
+	logger.Info("stopped, and left the state for the next process", "sockets", sockets, "bytes", len(state))
+	return nil
+}
+
+// stopsWithin returns how long clients may take to read their last events. If another process
+// goes on with the state, they get the rest from that, and all of them wait until it is there.
+func (c config) stopsWithin() time.Duration {
+	if c.StateFile == "" {
+		return c.ShutdownTimeout
+	}
+	return min(c.ShutdownTimeout, time.Second)
+}
+
+// check returns a sentence for the operator if this process could not leave a state.
+func (f stateFile) check() error {
+	if f == "" {
+		return nil
+	}
+	trial := f + ".trial"
+	err := trial.leave(nil, time.Now())
+	if err == nil {
+		err = os.Remove(string(trial))
+	}
+	if err != nil {
+		return fmt.Errorf("STATE_FILE cannot be used: %w", withUser(err))
+	}
+	return nil
+}
+
+// newServer returns a server that goes on with the state that another process has left, or a
+// new one if there is none that can be used.
+func newServer(options server.Options, file stateFile, now time.Time, window time.Duration, logger *slog.Logger) (*server.Server, error) {
+	signaling, err := server.New(options)
+	if err != nil || file == "" {
+		return signaling, err
+	}
+	began := time.Now()
+	state, refused := file.take(now, window)
+	if state != nil {
+		refused = signaling.Restore(state)
+	}
+	switch {
+	case errors.Is(refused, machine.ErrVersion):
+		refused = errOther
+		fallthrough
+	case refused != nil:
+		logger.Warn("the state of the process before is not used, so each client gets a new socket", "file", string(file), "reason", refused.Error())
+		return server.New(options)
+	case state != nil:
+		sockets, _, _ := signaling.Hub().Counts()
+		logger.Info("went on with the state of the process before", "sockets", sockets, "bytes", len(state), "took", time.Since(began).Round(time.Millisecond).String())
+	}
+	return signaling, nil
+}
