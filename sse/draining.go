@@ -98,11 +98,15 @@ func (h *Hub) ReconnectAfter() time.Duration {
 	switch {
 	case h.isReplicated():
 		return rand.N(soon)
-	case h.options.HandsOver: // the next process needs a moment to start
-		return soon/4 + rand.N(soon*3/4)
+	case h.options.HandsOver: // the next process needs a moment to start, and some time for each client
+		sockets, _, _ := h.Counts()
+		return soon/4 + rand.N(min(time.Duration(1+sockets)*resumeTime, soon*3/4))
 	}
 	return ReconnectAfter()
 }
+
+// resumeTime is what a process may need for a client that comes back, with a TLS handshake.
+const resumeTime = 200 * time.Microsecond
 
 // ReconnectAfter returns a random time from 1 to 6 seconds. A client that was sent away
 // waits for that long, so that not all clients come back at once.
