@@ -43,7 +43,8 @@ func (n *nodes) do(request []byte) (r reply, err error) {
 
 // isUnsettled reports whether a node could not accept the request, or does not know whether it has.
 func isUnsettled(r reply) bool {
-	return r.status == http.StatusServiceUnavailable && bytes.Contains(r.body, []byte("not-ready")) ||
+	isOut := bytes.Contains(r.body, []byte("not-ready")) || bytes.Contains(r.body, []byte("shutting-down"))
+	return r.status == http.StatusServiceUnavailable && isOut ||
 		r.status == http.StatusGatewayTimeout && bytes.Contains(r.body, []byte("outcome-unknown"))
 }
 

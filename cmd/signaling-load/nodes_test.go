@@ -132,6 +132,8 @@ func TestRequestsAreRepeatedUnderTheirKey(t *testing.T) {
 		switch nth % 10 {
 		case 0:
 			problem(w, http.StatusServiceUnavailable, "not-ready")
+		case 1:
+			problem(w, http.StatusServiceUnavailable, "shutting-down")
 		case 3:
 			shared.ServeHTTP(httptest.NewRecorder(), r)
 			problem(w, http.StatusGatewayTimeout, "outcome-unknown")
