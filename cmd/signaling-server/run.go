@@ -136,7 +136,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return errors.Join(err, web.Close())
 	case signal := <-signals:
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
-		stop(web, guard, signaling, c.stopsWithin(), signals, logger)
+		stop(c, web, guard, signaling, signals, logger)
 		stopWalking()
 		running.Wait()
 		return state.handOver(signaling, logger)
@@ -146,10 +146,10 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 // stop lets every client receive the events that were accepted for it, and then stops
 // the server, all within the timeout. A second signal stops it at once. While streams
 // still write, the server goes on to answer all other requests.
-func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeout time.Duration, signals <-chan os.Signal, logger *slog.Logger) {
+func stop(c config, web *http.Server, guard *conns.Guard, signaling *server.Server, signals <-chan os.Signal, logger *slog.Logger) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
-	grace, cancel := context.WithTimeout(context.Background(), timeout)
+	grace, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
 	listening.Go(func() {
 		select {
@@ -161,12 +161,14 @@ func stop(web *http.Server, guard *conns.Guard, signaling *server.Server, timeou
 	})
 
 	// A tenth of the time is left for Shutdown.
-	draining, cancelDraining := context.WithTimeout(grace, timeout*9/10)
+	draining, cancelDraining := context.WithTimeout(grace, c.ShutdownTimeout*9/10)
 	defer cancelDraining()
 	if err := signaling.Drain(draining); err != nil {
 		logger.Warn("some streams did not end in time and were cut off")
 	}
-	if err := errors.Join(web.Shutdown(grace), guard.Shutdown(grace)); err != nil {
+	answering, cancelAnswering := context.WithTimeout(grace, c.answersWithin())
+	defer cancelAnswering()
+	if err := errors.Join(web.Shutdown(answering), guard.Shutdown(answering)); err != nil {
 		web.Close()
 	}
 }

@@ -118,13 +118,14 @@ func (f stateFile) handOver(signaling *server.Server, logger *slog.Logger) error
 	return nil
 }
 
-// stopsWithin returns how long clients may take to read their last events. If another process
-// goes on with the state, they get the rest from that, and all of them wait until it is there.
-func (c config) stopsWithin() time.Duration {
+// answersWithin returns how long requests under way may take when the server stops. If another
+// process goes on with the state, all clients wait until it is there. So a request that takes
+// longer, or a connection of HTTP/2 that lingers, is cut off: its client asks the next process.
+func (c config) answersWithin() time.Duration {
 	if c.StateFile == "" {
 		return c.ShutdownTimeout
 	}
-	return min(c.ShutdownTimeout, time.Second)
+	return 250 * time.Millisecond
 }
 
 // check returns a sentence for the operator if this process could not leave a state.
