@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	builtServer.remove()
 	leanServer.remove()
 	builtNATS.remove()
+	builtLoad.remove()
 	builtConformance.remove()
 	builtLoad.remove()
 	builtBot.remove()
