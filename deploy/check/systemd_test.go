@@ -39,7 +39,11 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "signaling-server.service")
 	require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(text, value("ExecStart"), binary)), 0o644))
-	for _, arguments := range [][]string{{"verify", path}, {"security", "--offline=true", "--threshold=" + mostExposure, path}} {
+	socket, err := os.ReadFile("../systemd/signaling-server.socket")
+	require.NoError(t, err)
+	socketPath := filepath.Join(filepath.Dir(path), "signaling-server.socket")
+	require.NoError(t, os.WriteFile(socketPath, socket, 0o644))
+	for _, arguments := range [][]string{{"verify", path, socketPath}, {"security", "--offline=true", "--threshold=" + mostExposure, path}} {
 		output, err := exec.Command(analyze, arguments...).CombinedOutput()
 		require.NoError(t, err, string(output))
 		if arguments[0] == "verify" {
@@ -62,6 +66,8 @@ func TestTheServerStartsAsItsUnitSays(t *testing.T) {
 	}
 	require.Contains(t, value("EnvironmentFile"), "/etc/signaling-server.env")
 	require.Equal(t, "/var/lib/"+value("StateDirectory"), settings["ACME_CACHE"])
+	require.Equal(t, "/var/lib/"+value("StateDirectory")+"/state", settings["STATE_FILE"])
+	settings["STATE_FILE"] = filepath.Join(t.TempDir(), "state")
 	require.Empty(t, settings["ADMIN_TOKEN"])
 	settings["ADMIN_TOKEN"] = adminToken
 	start(t, settings)
