@@ -47,7 +47,7 @@ var (
 	AtCapacity = Type{"at-capacity", http.StatusServiceUnavailable, "The server is at capacity",
 		"The server or your address has reached a limit: of sockets, connections, requests, rooms or memory. The detail says which. Try again after the time in the header Retry-After."}
 	NotReady = Type{"not-ready", http.StatusServiceUnavailable, "This node is not ready",
-		"The server has several nodes, and this one does not reach the others now. It accepted nothing. Try again after the time in the header Retry-After: another node may answer, and this one comes back by itself."}
+		"The server has several nodes, and this one does not reach the others now, or another process takes its place. It accepted nothing. Try again after the time in the header Retry-After: another node may answer, and this one comes back by itself."}
 	OutcomeUnknown = Type{"outcome-unknown", http.StatusGatewayTimeout, "It is not known yet whether this was accepted",
 		"The server has several nodes, and they do not reach each other now. This request may have been accepted. Repeat it with the same Idempotency-Key after the time in the header Retry-After: then it is done once. Without a key it may be done twice."}
 )
