@@ -133,8 +133,8 @@ func TestTheServicesOfComposeFindEachOther(t *testing.T) {
 	require.Equal(t, "ADMIN_TOKEN", p.Secrets["admin-token"].Environment)
 }
 
-// Docker would make an empty folder of a path that is not there. The interval of scrapes is
-// the one that Grafana is told.
+// Docker would make an empty folder of a path that is not there. Grafana must reckon with the
+// interval of scrapes.
 func TestWhatComposeMountsIsThere(t *testing.T) {
 	p, err := project(t, filledIn(t, "cluster,watch"))
 	require.NoError(t, err)
