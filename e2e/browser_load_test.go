@@ -10,9 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// builtLoad is the load generator.
-var builtLoad = binary{folder: "..", program: "./cmd/signaling-load", lean: true}
-
 // The report of signaling-load is one page. It draws all plots without another file, and is
 // accessible in light and dark, on a phone and on a desktop.
 func TestTheReportOfALoadIsOnePage(t *testing.T) {

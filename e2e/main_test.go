@@ -29,7 +29,6 @@ func TestMain(m *testing.M) {
 	builtNATS.remove()
 	builtLoad.remove()
 	builtConformance.remove()
-	builtLoad.remove()
 	builtBot.remove()
 	webTools.remove()
 	nodes.remove()
