@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,26 +73,9 @@ func (c config) newCluster(logger *slog.Logger) (*cluster.Options, *jetstream.En
 
 // tls returns how the NATS servers are checked, or nil if CLUSTER_URL says all.
 func (s clusterSettings) tls() (*tls.Config, error) {
-	if s.Authorities == "" && s.Certificate == "" {
-		return nil, nil
-	}
-	secured := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.Authorities != "" {
-		text, err := os.ReadFile(s.Authorities)
-		if err != nil {
-			return nil, fmt.Errorf("CLUSTER_TLS_CA cannot be used: %w", withUser(err))
-		}
-		secured.RootCAs = x509.NewCertPool()
-		if !secured.RootCAs.AppendCertsFromPEM(text) {
-			return nil, errors.New("CLUSTER_TLS_CA cannot be used: it has no certificate in PEM")
-		}
-	}
-	if s.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(s.Certificate, s.Key)
-		if err != nil {
-			return nil, fmt.Errorf("CLUSTER_TLS_CERT and CLUSTER_TLS_KEY cannot be used: %w", withUser(err))
-		}
-		secured.Certificates = []tls.Certificate{pair}
-	}
-	return secured, nil
+	return clientTLS{
+		authorities: pemFile{"CLUSTER_TLS_CA", s.Authorities},
+		certificate: pemFile{"CLUSTER_TLS_CERT", s.Certificate},
+		key:         pemFile{"CLUSTER_TLS_KEY", s.Key},
+	}.config()
 }
