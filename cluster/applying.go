@@ -285,6 +285,7 @@ func (n *Node) apply(sequence uint64, text []byte) error {
 	n.decides = isMine
 	isNew := n.replica.Apply(record, func(place int, result machine.Result) {
 		if waiters != nil && waiters[place] != nil {
+			waiters[place].record = sequence
 			waiters[place].end(result, nil)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"signaling-server/cluster"
@@ -88,6 +89,7 @@ type nodes struct {
 	lossy  int           // see clustertest.Link
 	delay  time.Duration // of the links; a random part of it
 	times  cluster.Times
+	tracer trace.Tracer // nil: nothing is traced
 	url    string
 
 	next  atomic.Uint64
@@ -132,7 +134,7 @@ func (c *nodes) begin(name string) *node {
 	joined, err := server.Join(server.Parts{
 		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second, Logger: logger},
 		Rooms:   rooms.Options{Members: 100},
-		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger},
+		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger, Tracer: c.tracer},
 		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: logger},
 	})
 	require.NoError(c.t, err)

@@ -184,11 +184,15 @@ func (n *Node) submit(ctx context.Context, c *machine.Command) (machine.Result, 
 	if !n.isReady.Load() {
 		return machine.Result{}, machine.ErrNotReady
 	}
+	span := startAppend(ctx)
 	w := n.proposals.submit(c)
 	select {
 	case <-w.done:
-		return w.result, cmp.Or(w.err, w.result.Err)
+		err := cmp.Or(w.err, w.result.Err)
+		span.end(w, err)
+		return w.result, err
 	case <-ctx.Done():
+		span.end(nil, ctx.Err())
 		return machine.Result{}, ctx.Err()
 	}
 }

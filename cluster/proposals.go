@@ -47,6 +47,10 @@ type waiter struct {
 	done     chan struct{} // closed when there is a result or an error
 	result   machine.Result
 	err      error
+
+	// for the span of its request
+	sent   time.Time // when the append of its record began; zero: it never did
+	record uint64    // the sequence of the record in the log; 0: it is not known
 }
 
 func (w *waiter) end(result machine.Result, err error) {
@@ -109,14 +113,16 @@ func (p *proposals) take() (taken []proposal) {
 
 // begin notes that a record is under way, and what waits for it.
 func (p *proposals) begin(number uint64, taken []proposal) {
-	waiters := make([]*waiter, len(taken))
+	now, waiters := time.Now(), make([]*waiter, len(taken))
 	for i, one := range taken {
-		waiters[i] = one.waiter
+		if waiters[i] = one.waiter; one.waiter != nil {
+			one.waiter.sent = now
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent[number] = waiters
-	p.since = time.Now()
+	p.since = now
 }
 
 // appended notes that no record is under way.

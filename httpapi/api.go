@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/cors"
+	"go.opentelemetry.io/otel/trace"
 
 	"signaling-server/access"
 	"signaling-server/httpapi/clientip"
@@ -63,6 +65,10 @@ type Options struct {
 
 	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.
 	Metrics *Metrics
+	// Collectors are what else GET /metrics reports.
+	Collectors []prometheus.Collector
+	// Tracer makes a span of each request. Nil: nothing is traced.
+	Tracer trace.Tracer
 
 	// CORSOrigins are the origins whose pages may use the API, as [origins.Parse] takes
 	// them; "*" means all.
@@ -91,6 +97,7 @@ type API struct {
 	state       machine.State
 	logger      *slog.Logger
 	metrics     *Metrics
+	tracer      trace.Tracer     // nil: nothing is traced
 	access      *access.Verifier // nil: rooms are open to all
 	limits      *limits.Limits
 	proxies     clientip.Proxies
@@ -132,6 +139,7 @@ func New(o Options) (*API, error) {
 		state:       o.State,
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
+		tracer:      o.Tracer,
 		access:      o.Access,
 		limits:      cmp.Or(o.Limits, limits.New(limits.Options{})),
 		proxies:     o.TrustedProxies,
@@ -155,6 +163,7 @@ func New(o Options) (*API, error) {
 		silences:    limits.NewPlaces(maxSilences, maxSilencesOfOne, limits.SilencesInAll, limits.SilencesPerAddress),
 	}
 	a.metrics.watch(a.hub, a.rooms, a.budget)
+	a.metrics.registry.MustRegister(o.Collectors...)
 	if a.isClustered() {
 		a.metrics.watchCluster(a.state)
 	}
@@ -166,6 +175,11 @@ func New(o Options) (*API, error) {
 // ServeHTTP answers one request. There is no middleware: each layer would be on the
 // stack of every stream that is not parked.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.tracer != nil {
+		answer, request := a.trace(w, r)
+		defer answer.end()
+		w, r = answer, request
+	}
 	kind, network, refusal := a.admit(w, r)
 	switch {
 	case kind == limits.Reading:

@@ -38,8 +38,10 @@ func (in *intake) postMany(socket sse.Ref, key machine.Key, events, size int) *m
 // allow it. It belongs to one goroutine.
 type asking struct {
 	api    *API
+	ctx    context.Context // of the request
 	socket sse.Ref
 	post   *machine.Post
+	spans  *eventSpans
 
 	// The rates are asked before any event of a batch is applied. So they must count what the
 	// earlier events may change.
@@ -50,8 +52,10 @@ type asking struct {
 
 // body adds the event of a body. The error is why it is refused.
 func (k *asking) body(body []byte) error {
+	began := k.spans.now()
 	d, err := decode.ParseDocument(body)
 	if err != nil {
+		k.spans.add(began, "")
 		k.post.Refuse(outcomeOf(err))
 		return err
 	}
@@ -60,7 +64,9 @@ func (k *asking) body(body []byte) error {
 
 // event adds an event. The error is why it is refused.
 func (k *asking) event(d decode.Document) error {
-	act, err := k.read(d)
+	began := k.spans.now()
+	kind, act, err := k.read(d)
+	k.spans.add(began, kind)
 	if err != nil {
 		k.post.Refuse(outcomeOf(err))
 		return err
@@ -69,19 +75,20 @@ func (k *asking) event(d decode.Document) error {
 	return nil
 }
 
-// read decodes an event, and decides whether the client may ask for it now.
-func (k *asking) read(d decode.Document) (machine.Act, error) {
-	_, event, err := decode.ClientEvents.Read(d)
+// read decodes an event, and decides whether the client may ask for it now. It also returns the
+// event's type, if the event is valid.
+func (k *asking) read(d decode.Document) (kind string, act machine.Act, err error) {
+	kind, event, err := decode.ClientEvents.Read(d)
 	if err != nil {
-		return machine.Act{}, err
+		return kind, act, err
 	}
-	act := actOf(event)
+	act = actOf(event)
 	if join, ok := event.(*decode.JoinRoom); ok {
-		if act.Join.Permit, err = k.api.permit(k.socket, join); err != nil {
-			return machine.Act{}, err
+		if act.Join.Permit, err = k.api.permit(k.ctx, k.socket, join); err != nil {
+			return kind, act, err
 		}
 	}
-	return act, k.check(&act)
+	return kind, act, k.check(&act)
 }
 
 // check asks whether the rates and the memory allow an event.

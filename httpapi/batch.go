@@ -33,7 +33,7 @@ func (a *API) sendEvents(w http.ResponseWriter, r *http.Request, _ params) error
 	post := in.postMany(socket, key, events.Count, len(body))
 	results := newResults(events.Count)
 	outcomes, isRepeat, err := a.applyOnce(r.Context(), in, events.Count, func() {
-		k := asking{api: a, socket: socket, post: post}
+		k := asking{api: a, ctx: r.Context(), socket: socket, post: post, spans: in.spans}
 		for event := range events.All() {
 			if err := k.event(event); err != nil {
 				results.add(a.problemOf(err))

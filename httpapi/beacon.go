@@ -41,6 +41,7 @@ func (a *API) readBeacon(w http.ResponseWriter, r *http.Request, in *intake) (so
 	}
 	if socket, err = a.socketOf(r.Context(), token); err == nil {
 		in.posts(socket, 0)
+		a.traceSocket(r.Context(), socket)
 	}
 	return socket, event, err
 }

@@ -50,6 +50,7 @@ type intake struct {
 	post  machine.Post       // what the body asks for
 	event [1]machine.Outcome // holds the events of post, if there is one
 	act   [1]machine.Act     // holds the acts of post, if there is one event
+	spans *eventSpans
 }
 
 // Intakes are used again, and so is the memory of longer bodies. So nothing may refer to a
@@ -78,6 +79,7 @@ func (a *API) newIntake(r *http.Request) *intake {
 	in := intakes.Get().(*intake)
 	in.network, in.budget = a.limits.Network(a.networkOf(r)), a.budget
 	in.share = in.network.Holding()
+	in.spans = a.eventSpans(r.Context())
 	return in
 }
 

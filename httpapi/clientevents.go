@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 
 	"signaling-server/access"
@@ -56,13 +57,13 @@ func textOf(optional *string) string {
 
 // permit returns what an access token lets a socket do in the room that it wants
 // to join: everything, if the server asks for no tokens.
-func (a *API) permit(socket sse.Ref, e *decode.JoinRoom) (rooms.Permit, error) {
+func (a *API) permit(ctx context.Context, socket sse.Ref, e *decode.JoinRoom) (rooms.Permit, error) {
 	if a.access == nil {
 		return rooms.Permit{Network: socket.Network()}, nil
 	}
 	grant, err := a.access.Verify(e.AccessToken, e.RoomID, e.UserID)
 	if err != nil {
-		a.reportFault(socket.SocketID(), err)
+		a.reportFault(ctx, socket.SocketID(), err)
 		return rooms.Permit{}, err
 	}
 	return rooms.Permit{
@@ -78,9 +79,9 @@ func (a *API) permit(socket sse.Ref, e *decode.JoinRoom) (rooms.Permit, error) {
 // reportFault logs which claim of a signed access token is at fault: the back end that
 // issues the tokens may be wrong. A token that is not signed gets no line,
 // because anybody can send one.
-func (a *API) reportFault(socketID string, err error) {
+func (a *API) reportFault(ctx context.Context, socketID string, err error) {
 	var denial *access.Denial
 	if errors.As(err, &denial) && denial.Fault != "" {
-		a.logger.Warn("access denied", "socketId", socketID, "reason", string(denial.Reason), "fault", denial.Fault)
+		a.logger.WarnContext(ctx, "access denied", "socketId", socketID, "reason", string(denial.Reason), "fault", denial.Fault)
 	}
 }

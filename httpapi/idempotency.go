@@ -48,6 +48,7 @@ func (a *API) applyOnce(ctx context.Context, in *intake, events int, ask func())
 		ask()
 		in.socket = sse.Ref{}
 		outcomes, isRepeat, err = a.apply(ctx, &in.post)
+		in.spans.end(outcomes, isRepeat, err)
 	}
 	switch {
 	case errors.Is(err, machine.ErrKeyReused):

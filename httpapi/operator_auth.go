@@ -89,7 +89,7 @@ const AuditPrefix = "operator "
 
 // audit logs what the operator of a request did: whatever an operator changes is logged.
 func (a *API) audit(r *http.Request, what string, attributes ...any) {
-	a.logger.Info(AuditPrefix+what, append([]any{"operator", operatorOf(r), "ip", a.clientOf(r).IP}, attributes...)...)
+	a.logger.InfoContext(r.Context(), AuditPrefix+what, append([]any{"operator", operatorOf(r), "ip", a.clientOf(r).IP}, attributes...)...)
 }
 
 // checkPage protects a server without a token from pages of other origins: a browser on

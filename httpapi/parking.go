@@ -25,6 +25,7 @@ func (p *Parking) Park(w http.ResponseWriter, r *http.Request, s sse.Parkable) (
 	if err != nil {
 		return nil, err
 	}
+	beginParked(w)
 	answer := readingOf(w)
 	answer.isParked = true
 	return &parkedAnswer{Parked: parked, ended: answer.ended}, nil

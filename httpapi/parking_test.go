@@ -22,12 +22,21 @@ func TestAParkedStreamKeepsNothingOfItsAnswer(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("connections are parked on Linux only")
 	}
-	for name, level := range map[string]slog.Level{"usual log": slog.LevelInfo, "each request is logged": slog.LevelDebug} {
+	_, tracing := traced()
+	for name, of := range map[string]struct {
+		level slog.Level
+		setup func(*setup)
+	}{
+		"usual log":              {slog.LevelInfo, func(*setup) {}},
+		"each request is logged": {slog.LevelDebug, func(*setup) {}},
+		"each request is traced": {slog.LevelInfo, tracing},
+	} {
 		t.Run(name, func(t *testing.T) {
+			level := of.level
 			freed := make(chan string, 2)
 			log := new(logbook)
 			options := sse.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))}
-			s := newServer(t, options, 100, unheard, func(u *setup) {
+			s := newServer(t, options, 100, unheard, of.setup, func(u *setup) {
 				u.http = func(server *http.Server) {
 					api := server.Handler
 					server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

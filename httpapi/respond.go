@@ -129,6 +129,7 @@ func (a *API) problemOf(err error) *problem.Problem {
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.holdBack(r, err)
 	if p := a.problemOf(err); p != nil {
+		a.traceRefusal(r.Context(), p.Name)
 		writeProblem(w, p)
 		return
 	}
@@ -137,6 +138,6 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// returned, net/http would send an empty 200, and the client would believe it.
 		panic(http.ErrAbortHandler)
 	}
-	a.logger.Error("request failed", "method", excerpt.Of(r.Method), "path", loggedPath(r.URL.Path), "error", err)
+	a.logger.ErrorContext(r.Context(), "request failed", "method", excerpt.Of(r.Method), "path", loggedPath(r.URL.Path), "error", err)
 	http.Error(w, "The server failed to answer. It is not your fault.", http.StatusInternalServerError)
 }

@@ -112,7 +112,7 @@ func (a *API) newRouter() http.Handler {
 		if !hasBody(route) {
 			handler = withoutBody(handler)
 		}
-		handle := a.handle(handler)
+		handle := a.handle(a.named(route.path, handler))
 		router.Handle(route.method, route.path, handle)
 		if route.method == http.MethodGet && !isReading(route.path) {
 			router.Handle(http.MethodHead, route.path, handle) // RFC 9110, 9.3.2; net/http drops the body

@@ -25,7 +25,7 @@ func (a *API) sendEvent(w http.ResponseWriter, r *http.Request, _ params) error 
 	post := in.postOne(socket, key)
 	var refusal error
 	outcomes, isRepeat, err := a.applyOnce(r.Context(), in, 1, func() {
-		refusal = (&asking{api: a, socket: socket, post: post}).body(body)
+		refusal = (&asking{api: a, ctx: r.Context(), socket: socket, post: post, spans: in.spans}).body(body)
 	})
 	if err != nil {
 		return err
@@ -59,6 +59,7 @@ func (a *API) readPost(w http.ResponseWriter, r *http.Request, in *intake) (sock
 		return socket, nil, unknown
 	}
 	in.posts(socket, confirmed(socket, r))
+	a.traceSocket(r.Context(), socket)
 	body, err = a.readJSON(w, r, in)
 	return socket, body, err
 }

@@ -21,7 +21,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, _ params) err
 	}
 	if hasGone := r.Context().Err() != nil; err != nil && !hasGone && namesEventStream(r) {
 		a.holdBack(r, err)
-		a.refuseEventSource(w, err)
+		a.refuseEventSource(w, r, err)
 		return nil
 	}
 	return err
@@ -115,8 +115,9 @@ func namesEventStream(r *http.Request) bool {
 
 // refuseEventSource refuses a stream by an event, with status 200. After any other
 // status, an EventSource would never try again.
-func (a *API) refuseEventSource(w http.ResponseWriter, err error) {
+func (a *API) refuseEventSource(w http.ResponseWriter, r *http.Request, err error) {
 	reason, p := "at capacity", a.problemOf(err)
+	a.traceRefusal(r.Context(), p.Name)
 	switch p.Name {
 	case problem.ShuttingDown.Name, problem.NotReady.Name, problem.OutcomeUnknown.Name:
 		reason = "draining"

@@ -97,7 +97,7 @@ func (a *API) isUrgent(w http.ResponseWriter, r *http.Request) bool {
 // refuseRequest answers a request that was not admitted.
 func (a *API) refuseRequest(w http.ResponseWriter, r *http.Request, refusal error) {
 	if kindOf(r) == limits.Reading && namesEventStream(r) {
-		a.refuseEventSource(w, refusal)
+		a.refuseEventSource(w, r, refusal)
 		return
 	}
 	a.fail(w, r, refusal)

@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
 	"signaling-server/access"
 	"signaling-server/cluster"
 	"signaling-server/httpapi"
@@ -80,6 +83,12 @@ type Options struct {
 	// Logger logs what happens to sockets and rooms, and what fails. Nil: the server does
 	// not log.
 	Logger *slog.Logger
+
+	// Tracer makes a span of each request, and of each event that is posted. Nil: nothing is
+	// traced.
+	Tracer trace.Tracer
+	// Collectors are metrics of the program that GET /metrics reports, too.
+	Collectors []prometheus.Collector
 }
 
 // Limits bound what clients may do and hold. A rate is per second. What a client leaves
@@ -223,6 +232,8 @@ func (o Options) parts() Parts {
 			StrictTransport: max(0, o.StrictTransport),
 			Environment:     o.Environment,
 			Port:            o.Port,
+			Tracer:          o.Tracer,
+			Collectors:      o.Collectors,
 		},
 		EnforceExpiry: o.EnforceExpiry,
 		Cluster:       o.Cluster,

@@ -118,7 +118,7 @@ func resumeReader[R reader](ctx context.Context, h *Hub, s *socket, t Transport,
 			return r, nil, err
 		}
 		h.options.Budget.ChargeFor(s.origin.network, r.bytes())
-		h.logResumption(s, t, c)
+		h.logResumption(ctx, s, t, c)
 		return r, before, nil
 	}
 	r = newReader(s, position.Token, true)
@@ -131,7 +131,7 @@ func resumeReader[R reader](ctx context.Context, h *Hub, s *socket, t Transport,
 		return r, nil, err
 	}
 	h.options.Budget.ChargeFor(s.origin.network, r.bytes())
-	h.logResumption(s, r.transport(), c)
+	h.logResumption(ctx, s, r.transport(), c)
 	if wasAway {
 		h.options.OnPresence(s.id)
 	}
@@ -158,7 +158,7 @@ func firstReader[R reader](ctx context.Context, h *Hub, t Transport, c Client, n
 		s.end(TransportClose, "") // so that Run, which looks at it soon, forgets it
 		return r, err
 	}
-	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(r.transport()))
+	h.logConnection(ctx, s, r.transport(), c)
 	return r, nil
 }
 
@@ -180,18 +180,25 @@ func firstByLog[R reader](ctx context.Context, h *Hub, t Transport, token Token,
 		return r, err
 	}
 	h.options.Budget.ChargeFor(c.Network, r.bytes())
-	h.options.Logger.Info("socket connected", "socketId", s.id, "ip", c.IP, "transport", string(t))
+	h.logConnection(ctx, s, t, c)
 	return r, nil
+}
+
+// logConnection logs that a new socket has a reader.
+func (h *Hub) logConnection(ctx context.Context, s *socket, t Transport, c Client) {
+	traceReader(ctx, s, false)
+	h.options.Logger.InfoContext(ctx, "socket connected", "socketId", s.id, "ip", c.IP, "transport", string(t))
 }
 
 // logResumption logs that a socket has a reader again. For polls that is the normal case
 // and happens all the time, so polls are logged at debug level.
-func (h *Hub) logResumption(s *socket, t Transport, c Client) {
+func (h *Hub) logResumption(ctx context.Context, s *socket, t Transport, c Client) {
+	traceReader(ctx, s, true)
 	level := slog.LevelInfo
 	if t == OverPoll {
 		level = slog.LevelDebug
 	}
-	h.options.Logger.Log(context.Background(), level, "socket resumed", "socketId", s.id, "ip", c.IP, "transport", string(t))
+	h.options.Logger.Log(ctx, level, "socket resumed", "socketId", s.id, "ip", c.IP, "transport", string(t))
 }
 
 // countReaders changes the number of readers that are being served.
