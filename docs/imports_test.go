@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,7 +48,16 @@ func TestImportsRunOneWay(t *testing.T) {
 			assert.Equal(t, "cluster/jetstream", path.Dir(name))
 		}
 	}
+	for imported, files := range importers {
+		isSDK := slices.ContainsFunc([]string{"otel/sdk", "otel/exporters", "contrib", "proto"}, func(part string) bool {
+			return strings.HasPrefix(imported, "go.opentelemetry.io/"+part)
+		})
+		for _, name := range files {
+			assert.False(t, isSDK && path.Dir(name) != "internal/telemetry", "%s imports %s", name, imported)
+		}
+	}
 	for _, layers := range [][]string{
+		{"signaling-server/internal/telemetry", "cmd/signaling-server/"},
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
 		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/", "internal/clustertest/"},

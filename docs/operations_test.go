@@ -9,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"signaling-server/httpapi"
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/telemetry"
 	"signaling-server/machine"
 	"signaling-server/server"
 )
@@ -33,6 +35,10 @@ func TestTheOperatorsPageListsAllMetricsAndLimits(t *testing.T) {
 	require.ElementsMatch(t, families(metrics), names("metric"))
 	ofNode := metricsOf(t, server.Parts{State: func(alone machine.State) machine.State { return node{alone} }})
 	require.ElementsMatch(t, families(ofNode), append(names("metric"), names("metric of a node")...))
+	exported := telemetry.Start(telemetry.Options{TracesURL: "http://localhost"})
+	defer exported.Shutdown(t.Context())
+	exporting := metricsOf(t, server.Parts{API: httpapi.Options{Collectors: exported.Collectors()}})
+	require.ElementsMatch(t, families(exporting), append(names("metric"), names("metric of the export")...))
 	require.ElementsMatch(t, submatches(metrics, `(?m)^signaling_limit_reached_total\{limit="([^"]+)"\}`), limits)
 }
 

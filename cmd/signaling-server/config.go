@@ -68,6 +68,8 @@ type config struct {
 	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of TCP connections from one address. It is never more than half of what the process's file descriptors allow. Addresses in TRUSTED_PROXIES are exempt."`
 
 	Cluster clusterSettings
+
+	Telemetry telemetrySettings
 }
 
 // limitSettings has the fields of [server.Limits], in the same order, and tags for the
@@ -164,7 +166,7 @@ func notAllowed(fieldName string, set map[string]string) error {
 
 func configValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine} {
+	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine, "pairs": isPairs} {
 		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return isValid(f.Field().String()) }); err != nil {
 			panic(err) // only if the tag is empty or the function is nil
 		}

@@ -22,6 +22,7 @@ var sections = map[string]string{
 	"ICE_SERVERS":        "ICE servers",
 	"MAX_CONNECTIONS":    "Limits",
 	"CLUSTER_URL":        "Several nodes",
+	"OTEL_SDK_DISABLED":  "OpenTelemetry",
 }
 
 func TestTheConfigurationPageIsGenerated(t *testing.T) {

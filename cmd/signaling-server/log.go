@@ -9,6 +9,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"signaling-server/httpapi"
+	"signaling-server/internal/telemetry"
 )
 
 // newLogger returns a logger that writes JSON in production, and text for people
@@ -22,6 +23,17 @@ func newLogger(w io.Writer, c config) *slog.Logger {
 		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 	}
 	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isInColor(w)})))
+}
+
+// exporting returns the logger, which also exports what it logs. An address cannot have more
+// exported than its share of the log.
+func exporting(logger *slog.Logger, t *telemetry.Telemetry) *slog.Logger {
+	sharer, ok := logger.Handler().(logSharer)
+	if !ok || t == nil {
+		return logger
+	}
+	sharer.Handler = t.Handler(sharer.Handler)
+	return slog.New(sharer)
 }
 
 // reportLeftOut logs how many lines were left out since this was last logged. It is

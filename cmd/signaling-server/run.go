@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"signaling-server/cluster/jetstream"
 	"signaling-server/httpapi/conns"
+	"signaling-server/internal/telemetry"
 	"signaling-server/internal/version"
 	"signaling-server/server"
 )
@@ -74,6 +76,13 @@ func dispatch(p process) error {
 
 // serve runs the server until a signal stops it.
 func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
+	exported, err := c.newTelemetry(logger)
+	if err != nil {
+		return err
+	}
+	logger = exporting(logger, exported)
+	var stopBy time.Time // zero: no signal has come
+	defer func() { flush(exported, cmp.Or(stopBy, time.Now().Add(c.ShutdownTimeout)), signals) }()
 	memory, err := newMemory(c)
 	if err != nil {
 		return err
@@ -105,6 +114,7 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return err
 	}
 	options.Port, options.ClientMemory, options.HandsOver = c.Port, memory.forClients, state != ""
+	options.Tracer, options.Collectors = exported.Tracer(), exported.Collectors()
 	signaling, err := newServer(options, state, time.Now(), c.ResumeWindow, logger) // connections wait in the listener
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -136,7 +146,10 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		return errors.Join(err, web.Close())
 	case signal := <-signals:
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
-		stop(c, web, guard, signaling, signals, logger)
+		stopBy = time.Now().Add(c.ShutdownTimeout)
+		if !stop(c, web, guard, signaling, signals, logger) {
+			stopBy = time.Now()
+		}
 		stopWalking()
 		running.Wait()
 		return state.handOver(signaling, logger)
@@ -145,8 +158,9 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 
 // stop lets every client receive the events that were accepted for it, and then stops
 // the server, all within the timeout. A second signal stops it at once. While streams
-// still write, the server goes on to answer all other requests.
-func stop(c config, web *http.Server, guard *conns.Guard, signaling *server.Server, signals <-chan os.Signal, logger *slog.Logger) {
+// still write, the server goes on to answer all other requests. It reports whether there is
+// time left.
+func stop(c config, web *http.Server, guard *conns.Guard, signaling *server.Server, signals <-chan os.Signal, logger *slog.Logger) (inTime bool) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	grace, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
@@ -171,4 +185,22 @@ func stop(c config, web *http.Server, guard *conns.Guard, signaling *server.Serv
 	if err := errors.Join(web.Shutdown(answering), guard.Shutdown(answering)); err != nil {
 		web.Close()
 	}
+	return grace.Err() == nil
+}
+
+// flush exports what waits, until the deadline or a signal. It comes last, after all lines of the log
+// and after a state was handed over. What cannot be exported is counted and logged.
+func flush(exported *telemetry.Telemetry, deadline time.Time, signals <-chan os.Signal) {
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	grace, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	listening.Go(func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-grace.Done():
+		}
+	})
+	_ = exported.Shutdown(grace)
 }
