@@ -20,12 +20,15 @@ var errUnanswered = errors.New("the first POST with this key was never answered"
 
 // keyOf returns the key of a request that posts a body. It is zero if the request has none.
 func keyOf(r *http.Request, body []byte) (machine.Key, error) {
-	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey || string(body) == bareHeartbeat {
+	if _, hasKey := r.Header["Idempotency-Key"]; !hasKey {
 		return machine.Key{}, nil
 	}
 	key := r.Header.Get("Idempotency-Key")
-	if !isKey(key) {
+	switch {
+	case !isKey(key):
 		return machine.Key{}, problem.Invalid(problem.Field("Idempotency-Key", "key", "must be 1 to 64 visible ASCII characters"))
+	case string(body) == bareHeartbeat:
+		return machine.Key{}, nil
 	}
 	return machine.NewKey(key, r.URL.Path, body), nil
 }

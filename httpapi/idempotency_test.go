@@ -88,6 +88,8 @@ func TestAKeyIsForOneBodyOfOneSocketOnly(t *testing.T) {
 		status, text := a.keyed("/events", key, `{"type":"ping"}`)
 		require.Equal(t, http.StatusUnprocessableEntity, status, key)
 		require.Contains(t, text, "visible ASCII")
+		status, _ = a.keyed("/events", key, `{"type":"heartbeat"}`)
+		require.Equal(t, http.StatusUnprocessableEntity, status, "also of a heartbeat, which needs no key")
 	}
 	a.quiet()
 }
