@@ -154,6 +154,10 @@ func (o Operation) Append(b []byte) []byte {
 		return wire.AppendTime(o.Revoked.Append(b), o.Until)
 	case Allow:
 		return o.Revoked.Append(b)
+	case NoteDelivered:
+		return appendSequences(binary.AppendUvarint(b, o.Round), o.Sequences)
+	case Replay:
+		return wire.AppendTime(b, o.Since)
 	}
 	return b
 }
@@ -171,9 +175,39 @@ func ReadOperation(r *wire.Reader) Operation {
 		o.Revoked, o.Until = rooms.ReadRevoked(r), r.Time()
 	case Allow:
 		o.Revoked = rooms.ReadRevoked(r)
+	case NoteDelivered:
+		o.Round, o.Sequences = r.Uvarint(), readSequences(r)
+	case Replay:
+		o.Since = r.Time()
 	case Close, Lock, Unlock:
 	default:
 		r.Fail(errMalformed)
 	}
 	return o
+}
+
+// appendSequences appends sequences in ascending order: each by its distance from the last.
+func appendSequences(b []byte, sequences []uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(sequences)))
+	before := uint64(0)
+	for _, sequence := range sequences {
+		b = binary.AppendUvarint(b, sequence-before)
+		before = sequence
+	}
+	return b
+}
+
+func readSequences(r *wire.Reader) (sequences []uint64) {
+	before := uint64(0)
+	for range r.Count() {
+		sequence := before + r.Uvarint()
+		if sequence <= before {
+			r.Fail(errMalformed)
+		}
+		if r.Err() != nil {
+			break
+		}
+		sequences, before = append(sequences, sequence), sequence
+	}
+	return sequences
 }

@@ -50,6 +50,8 @@ var operations = []machine.Operation{
 	{Kind: machine.AnnounceTo, ID: "socket", Data: []byte(`{"x":1}`)},
 	{Kind: machine.Revoke, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "user"}, Until: time.Unix(1e9, 1).UTC()},
 	{Kind: machine.Allow, Revoked: rooms.Revoked{Subject: rooms.OfPermit, ID: "permit"}},
+	{Kind: machine.NoteDelivered, Round: 3, Sequences: []uint64{1, 2, 300, math.MaxUint64}},
+	{Kind: machine.Replay, Since: time.Unix(1e9, 1).UTC()},
 }
 
 func drawPost(rt *rapid.T) machine.Post {

@@ -11,17 +11,19 @@ type OperationKind byte
 
 // The kinds of operations. They are stored, so a number never gets another meaning.
 const (
-	Kick       OperationKind = iota + 1 // end a socket
-	Close                               // remove all members from a room
-	Lock                                // let nobody else join a room
-	Unlock                              // open a room again
-	Announce                            // send something to all members of a room
-	AnnounceTo                          // send something to one member of a room
-	Revoke                              // keep a user or a permit out of all rooms for some time
-	Allow                               // end a revocation
+	Kick          OperationKind = iota + 1 // end a socket
+	Close                                  // remove all members from a room
+	Lock                                   // let nobody else join a room
+	Unlock                                 // open a room again
+	Announce                               // send something to all members of a room
+	AnnounceTo                             // send something to one member of a room
+	Revoke                                 // keep a user or a permit out of all rooms for some time
+	Allow                                  // end a revocation
+	NoteDelivered                          // note that changes were delivered
+	Replay                                 // let changes be delivered again
 )
 
-// Operation is what an operator asks for. What it holds must not change while it is applied,
+// Operation is what an operator asks for, or a node that delivers changes. What it holds must not change while it is applied,
 // and is not kept, except for texts.
 type Operation struct {
 	Kind   OperationKind
@@ -31,6 +33,10 @@ type Operation struct {
 
 	Revoked rooms.Revoked // of Revoke and Allow
 	Until   time.Time     // of Revoke
+
+	Round     uint64    // of NoteDelivered: see [rooms.ChangesInfo]
+	Sequences []uint64  // of NoteDelivered: of the changes, in ascending order
+	Since     time.Time // of Replay: of the oldest change
 }
 
 // Operate applies what an operator asks for. The outcome is Gone if there is no such socket,
@@ -62,6 +68,12 @@ func (m *Machine) Operate(o Operation) Outcome {
 		if !m.Rooms.Allow(o.Revoked) {
 			return NotRevoked
 		}
+		return Accepted
+	case NoteDelivered:
+		m.Rooms.Delivered(o.Round, o.Sequences)
+		return Accepted
+	case Replay:
+		m.Rooms.Replay(o.Since)
 		return Accepted
 	}
 	return Failed

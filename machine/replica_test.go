@@ -35,7 +35,7 @@ func newReplica() *machine.Replica {
 			s.Forget(r)
 		},
 	})
-	s.Rooms = rooms.New(courier{s}, rooms.Options{Members: 3, RosterBytes: 400, Rooms: 2, RoomsPerNetwork: 1, Now: r.Now, NewID: r.NewID}, slog.New(slog.DiscardHandler))
+	s.Rooms = rooms.New(courier{s}, rooms.Options{Members: 3, RosterBytes: 400, Rooms: 2, RoomsPerNetwork: 1, Changes: 7, Now: r.Now, NewID: r.NewID}, slog.New(slog.DiscardHandler))
 	return r
 }
 
@@ -96,7 +96,7 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 		}
 		c.Post = &post
 	case "operation":
-		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 8).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
+		o := machine.Operation{Kind: machine.OperationKind(rapid.IntRange(1, 10).Draw(t, "operation")), ID: rapid.SampledFrom(replicaRooms).Draw(t, "room"), Data: []byte(`1`)}
 		if o.Kind == machine.Kick {
 			o = machine.Operation{Kind: machine.Kick, ID: id, Reason: "because"}
 		} else if o.Kind == machine.AnnounceTo {
@@ -109,6 +109,12 @@ func drawCommand(t *rapid.T, node string) (c machine.Command) {
 		}
 		if o.Kind == machine.Revoke {
 			o.Until = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "until"), 0).UTC()
+		}
+		switch o.Kind {
+		case machine.NoteDelivered:
+			o = machine.Operation{Kind: o.Kind, Round: uint64(rapid.IntRange(0, 2).Draw(t, "round")), Sequences: drawSequences(t)}
+		case machine.Replay:
+			o = machine.Operation{Kind: o.Kind, Since: time.Unix(1_767_225_600+int64(rapid.IntRange(0, 600).Draw(t, "since")), 0).UTC()}
 		}
 		c.Operation = &o
 	case "expired":
@@ -340,4 +346,14 @@ func TestARecordOfANodeThatDoesNotKnowItsLossChangesNothing(t *testing.T) {
 // drawRevoked draws a user or a permit that drawAct may draw too.
 func drawRevoked(t *rapid.T) rooms.Revoked {
 	return rapid.SampledFrom([]rooms.Revoked{{Subject: rooms.OfUser, ID: "u"}, {Subject: rooms.OfPermit, ID: "p"}}).Draw(t, "revoked")
+}
+
+// drawSequences draws sequences of changes, in ascending order.
+func drawSequences(t *rapid.T) (sequences []uint64) {
+	last := uint64(0)
+	for range rapid.IntRange(0, 5).Draw(t, "delivered") {
+		last += rapid.Uint64Range(1, 20).Draw(t, "further")
+		sequences = append(sequences, last)
+	}
+	return sequences
 }

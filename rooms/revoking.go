@@ -155,10 +155,11 @@ func (r *revocations) appendTo(b []byte) []byte {
 	return b
 }
 
-// restore reads what appendTo appends.
+// restore reads what appendTo appends, in place of the revocations that there are.
 func (r *revocations) restore(from *wire.Reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.until = nil
 	count := from.Count()
 	if count > MaxRevocations {
 		from.Fail(errNoState)

@@ -28,6 +28,7 @@ type room struct {
 	reserved places             // held for sockets that are about to join
 	locked   bool               // no new members are admitted
 	closed   bool               // the room is empty and out of the register
+	isNoted  bool               // its creation was noted as a change
 }
 
 // places are the members and bytes that count against a room's limits.
@@ -129,6 +130,7 @@ func (r *room) admit(m *member, connected Event, requestID string) error {
 		return err
 	}
 	r.touch()
+	r.noteJoin(m)
 	_ = r.register.courier.Tell(r.others(m), connected) // the only error is ErrDraining: then all sockets are about to end
 	r.observe(m)
 	return nil
@@ -173,8 +175,18 @@ func (r *room) joined(m *member, requestID string) Data {
 func (r *room) leave(m *member, reason string) {
 	r.remove(m)
 	r.touch()
+	r.register.note(Change{Kind: MemberLeft, RoomID: r.id, UserID: m.userID, SocketID: m.socketID, Reason: reason})
 	_ = r.register.courier.Tell(r.all(), Event{Kind: "user-disconnected", From: m.socketID,
 		Data: encode(userDisconnected{"user-disconnected", m.userID, m.socketID, reason, timestamp(r.register.now())})})
+}
+
+// noteJoin notes that m is a member and, if m is the first, that there is a room.
+func (r *room) noteJoin(m *member) {
+	if !r.isNoted {
+		r.register.note(Change{Kind: RoomCreated, RoomID: r.id})
+		r.isNoted = true
+	}
+	r.register.note(Change{Kind: MemberJoined, RoomID: r.id, UserID: m.userID, SocketID: m.socketID})
 }
 
 // add puts m into the room's lists.

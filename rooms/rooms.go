@@ -50,6 +50,7 @@ type Rooms struct {
 	stays         atomic.Uint64 // how many stays there ever were
 	snapshotBytes atomic.Int64  // how much room the next snapshot is given
 	revoked       revocations
+	changes       changes
 
 	mu      sync.RWMutex         // guards what follows; held for look-ups only
 	rooms   map[string]*room     // by room ID
@@ -74,7 +75,14 @@ type Options struct {
 	Rooms           int // how many rooms may exist; 0: no bound, but each room needs a socket
 	RoomsPerNetwork int // how many rooms may exist that the same network has made; 0: no bound
 
-	// Charge counts bytes that are held for members now. A negative number gives them back.
+	// Changes is how many of the newest changes are kept, delivered or not; 0: none. Several nodes
+	// must have the same number.
+	Changes int
+	// OnChange is called when a change is kept, or with true when changes are to be delivered again.
+	// Nil: it is not called.
+	OnChange func(again bool)
+
+	// Charge counts bytes that are held for members and changes now. A negative number gives them back.
 	// Nil: nothing is counted.
 	Charge func(bytes int)
 	// Now returns the time of an operation. Nil: time.Now.
@@ -96,6 +104,9 @@ func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 	}
 	if o.Logs == nil {
 		o.Logs = func() bool { return true }
+	}
+	if o.OnChange == nil {
+		o.OnChange = func(bool) {}
 	}
 	return &Rooms{
 		courier: courier,
@@ -255,6 +266,9 @@ func (rs *Rooms) unlockRoom(r *room) {
 	wasClosed := r.closed
 	r.closed = len(r.members) == 0 && r.reserved.members == 0
 	isClosed := r.closed
+	if isClosed && !wasClosed && r.isNoted {
+		rs.note(Change{Kind: RoomClosed, RoomID: r.id})
+	}
 	r.mu.Unlock()
 	if !isClosed || wasClosed {
 		return

@@ -17,7 +17,7 @@ import (
 
 // Snapshot is the state of the register at one moment.
 type Snapshot struct {
-	first []byte // how much was ever made, and what is revoked
+	first []byte // how much was ever made, what is revoked, and the changes
 	rooms []roomSnapshot
 	bytes []byte // of all rooms
 }
@@ -32,7 +32,7 @@ type roomSnapshot struct {
 func (rs *Rooms) Snapshot() *Snapshot {
 	all := rs.list()
 	s := &Snapshot{
-		first: rs.revoked.appendTo(binary.AppendUvarint(binary.AppendUvarint(nil, rs.created), rs.stays.Load())),
+		first: rs.changes.appendTo(rs.revoked.appendTo(binary.AppendUvarint(binary.AppendUvarint(nil, rs.created), rs.stays.Load()))),
 		rooms: make([]roomSnapshot, 0, len(all)),
 		bytes: make([]byte, 0, rs.snapshotBytes.Load()),
 	}
@@ -95,7 +95,7 @@ func (p Permit) appendTo(b []byte) []byte {
 // errNoState: no register can have the state that a snapshot describes.
 var errNoState = errors.New("rooms: the snapshot makes no sense")
 
-// Restore brings an empty register into the state of a snapshot. From then on all
+// Restore brings a register without members into the state of a snapshot. From then on all
 // operations have the same results and bring the same events as in the register that the
 // snapshot is of. If Restore returns an error, the register is of no use any more.
 func (rs *Rooms) Restore(snapshot []byte) error {
@@ -105,6 +105,7 @@ func (rs *Rooms) Restore(snapshot []byte) error {
 	rs.created = r.Uvarint()
 	rs.stays.Store(r.Uvarint())
 	rs.revoked.restore(r)
+	rs.restoreChanges(r)
 	before := ""
 	for i := range r.Count() {
 		room := rs.readRoom(r)
@@ -125,6 +126,7 @@ func (rs *Rooms) Restore(snapshot []byte) error {
 func (rs *Rooms) readRoom(from *wire.Reader) *room {
 	id, founder, createdAt := from.Text(), from.Prefix(), from.Time()
 	r := newRoom(rs, id, founder, createdAt)
+	r.isNoted = true
 	r.lastActivity.Store(from.Varint())
 	r.locked = from.Bool()
 	newest := uint64(0)

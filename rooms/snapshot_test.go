@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ type replica struct {
 func newReplica() *replica {
 	r := &replica{courier: newLedger()}
 	r.options = rooms.Options{
-		Members: 6, RosterBytes: 2000, Rooms: 4, RoomsPerNetwork: 2,
+		Members: 6, RosterBytes: 2000, Rooms: 4, RoomsPerNetwork: 2, Changes: 9,
 		Now: func() time.Time { return r.now },
 		NewID: func() string {
 			r.ids++
@@ -132,7 +133,7 @@ func anyOperation(t *rapid.T, at time.Time) operation {
 	id := socket()
 	relay := rooms.Relay{Kind: "signal", Members: []byte(`"data":` + one("data", "1", `{"x":[]}`))}
 	kind := one("operation", "join", "join", "join", "join again", "leave", "remove", "observe", "signal", "signal all", "chat", "typing",
-		"announce", "lock", "close", "expire", "end", "fill")
+		"announce", "lock", "close", "expire", "end", "fill", "delivered", "delivered", "replay")
 	o := operation{at: at, name: kind}
 	switch kind {
 	case "join", "join again":
@@ -188,6 +189,12 @@ func anyOperation(t *rapid.T, at time.Time) operation {
 			}
 			return expired
 		}
+	case "delivered":
+		round, sequences := uint64(rapid.IntRange(0, 2).Draw(t, "round")), rapid.SliceOf(rapid.Uint64Range(0, 40)).Draw(t, "sequences")
+		o.do = func(r *replica) any { r.Delivered(round, sequences); return nil }
+	case "replay":
+		since := at.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "since")) * time.Second)
+		o.do = func(r *replica) any { r.Replay(since); return nil }
 	case "end":
 		gone := is("gone")
 		o.do = func(r *replica) any { r.courier.gone[id] = gone; return nil }
@@ -300,9 +307,11 @@ func TestARestoredPermitExpiresAtTheSameNanosecond(t *testing.T) {
 	require.Len(t, r.Expired(r.now), 1)
 }
 
-// snapshotOfTwoRooms is a snapshot with all that a snapshot may hold.
-func snapshotOfTwoRooms() []byte {
+// snapshotOfTwoRooms is a snapshot with all that a snapshot may hold, and so many changes.
+func snapshotOfTwoRooms(changes int) []byte {
 	r := newReplica()
+	r.options.Changes = changes
+	r.renew()
 	r.now = start
 	permit := rooms.Permit{NoSignals: true, MaxMembers: 5, Expires: start.Add(time.Hour), Network: networks[1]}
 	for _, id := range []string{"a", "b"} {
@@ -316,15 +325,17 @@ func snapshotOfTwoRooms() []byte {
 }
 
 func TestASnapshotThatMakesNoSenseIsRefused(t *testing.T) {
-	whole := snapshotOfTwoRooms()
+	whole := snapshotOfTwoRooms(0)
 	restore := func(snapshot []byte) error {
 		return rooms.New(newLedger(), rooms.Options{}, slog.New(slog.DiscardHandler)).Restore(snapshot)
 	}
-	require.NoError(t, restore(whole))
-	for n := range whole {
-		require.Error(t, restore(whole[:n]), "the first %d bytes", n)
+	for _, whole := range [][]byte{whole, snapshotOfTwoRooms(9)} {
+		require.NoError(t, restore(whole))
+		for n := range whole {
+			require.Error(t, restore(whole[:n]), "the first %d bytes", n)
+		}
+		require.Error(t, restore(append(whole, 0)))
 	}
-	require.Error(t, restore(append(whole, 0)))
 	for name, one := range map[string][2]string{
 		"rooms that are not in order":   {"coffee", "zzffee"},
 		"a socket in two places":        {"\x01b\x04", "\x01a\x04"},
@@ -341,10 +352,13 @@ func TestASnapshotThatMakesNoSenseIsRefused(t *testing.T) {
 // Whatever bytes a register is restored from, it refuses them, or it has the state that they
 // describe. (A snapshot comes from another node.)
 func FuzzRestore(f *testing.F) {
-	f.Add(snapshotOfTwoRooms())
+	f.Add(snapshotOfTwoRooms(0))
+	f.Add(snapshotOfTwoRooms(9))
 	f.Add([]byte{0, 0, 0})
 	f.Fuzz(func(t *testing.T, snapshot []byte) {
 		r := newReplica()
+		r.options.Changes = math.MaxInt
+		r.renew()
 		if r.Restore(snapshot) != nil {
 			return
 		}
