@@ -61,9 +61,9 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
 		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/", "internal/clustertest/"},
-		{"signaling-server/machine", "cmd/", "server/", "httpapi/", "cluster/"},
+		{"signaling-server/machine", "cmd/", "server/", "httpapi/", "cluster/", "webhooks/"},
 		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
-		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
+		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/", "cluster/", "webhooks/"},
 	} {
 		require.NotEmpty(t, importers[layers[0]])
 		for _, file := range importers[layers[0]] {

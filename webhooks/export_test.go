@@ -1,0 +1,12 @@
+package webhooks
+
+// What tests need to see.
+var (
+	ReadJournal = readJournal
+	Sign        = sign
+)
+
+const (
+	LongestPause = longestPause
+	AnswerWithin = answerWithin
+)
