@@ -25,6 +25,7 @@ import (
 	"signaling-server/rooms"
 	"signaling-server/server"
 	"signaling-server/sse"
+	"signaling-server/webhooks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,7 +90,8 @@ type nodes struct {
 	lossy  int           // see clustertest.Link
 	delay  time.Duration // of the links; a random part of it
 	times  cluster.Times
-	tracer trace.Tracer // nil: nothing is traced
+	tracer trace.Tracer      // nil: nothing is traced
+	hooks  *webhooks.Options // nil: no webhooks are sent
 	url    string
 
 	next  atomic.Uint64
@@ -132,10 +134,11 @@ func (c *nodes) begin(name string) *node {
 	n := &node{name: name, log: &logged{}, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
 	logger := n.log.logger(name)
 	joined, err := server.Join(server.Parts{
-		SSE:     sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second, Logger: logger},
-		Rooms:   rooms.Options{Members: 100},
-		API:     httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger, Tracer: c.tracer},
-		Cluster: &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: logger},
+		SSE:      sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second, Logger: logger},
+		Rooms:    rooms.Options{Members: 100},
+		API:      httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger, Tracer: c.tracer},
+		Cluster:  &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: logger},
+		Webhooks: c.hooks,
 	})
 	require.NoError(c.t, err)
 	n.server = joined

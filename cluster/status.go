@@ -28,6 +28,10 @@ func (n *Node) Status() machine.Status {
 	return s
 }
 
+// IsFirst reports whether this node serves and is the first of those that live. It does what one
+// node must do for all. While a node is lost, two may be the first for some seconds.
+func (n *Node) IsFirst() bool { return n.isReady.Load() && n.health.isFirst(n.options.Name) }
+
 func (n *Node) whyOut(lag uint64) string {
 	switch why := *n.out.Load(); {
 	case n.isEmpty.Load():

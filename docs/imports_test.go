@@ -61,6 +61,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"signaling-server/server", "cmd/", "httpapi/httpapitest/"},
 		{"signaling-server/httpapi", "cmd/", "server/", "httpapi/"},
 		{"signaling-server/cluster", "cmd/", "server/", "cluster/jetstream/", "internal/clustertest/"},
+		{"signaling-server/webhooks", "cmd/", "server/", "httpapi/"},
 		{"signaling-server/machine", "cmd/", "server/", "httpapi/", "cluster/", "webhooks/"},
 		{"signaling-server/sse", "cmd/", "server/", "httpapi/", "machine/", "cluster/"},
 		{"signaling-server/rooms", "cmd/", "server/", "httpapi/", "machine/", "cluster/", "webhooks/"},

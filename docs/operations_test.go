@@ -14,6 +14,7 @@ import (
 	"signaling-server/internal/telemetry"
 	"signaling-server/machine"
 	"signaling-server/server"
+	"signaling-server/webhooks"
 )
 
 // The page for operators lists each metric of the server and each of its limits, and
@@ -28,6 +29,7 @@ func TestTheOperatorsPageListsAllMetricsAndLimits(t *testing.T) {
 		}
 		return names
 	}
+	require.ElementsMatch(t, families(metricsOf(t, server.Parts{Webhooks: &webhooks.Options{URL: "http://127.0.0.1:1"}})), append(names("metric"), names("metric of webhooks")...))
 	var limits []string
 	for _, row := range page.table(t, "Limits", "limit") {
 		limits = append(limits, codeSpans(row[0])...)

@@ -22,6 +22,7 @@ import (
 	"signaling-server/machine"
 	"signaling-server/rooms"
 	"signaling-server/sse"
+	"signaling-server/webhooks"
 )
 
 // Production is the [Options].Environment in which nobody is an operator without the
@@ -63,6 +64,9 @@ type Options struct {
 	AdminToken string
 	Operators  []operators.Operator
 
+	// Webhooks sends webhooks. Nil: none are sent.
+	Webhooks *webhooks.Sender
+
 	// Metrics are what GET /metrics reports. Nil: only what the API itself counts.
 	Metrics *Metrics
 	// Collectors are what else GET /metrics reports.
@@ -98,6 +102,7 @@ type API struct {
 	logger      *slog.Logger
 	metrics     *Metrics
 	tracer      trace.Tracer     // nil: nothing is traced
+	webhooks    *webhooks.Sender // nil: none are sent
 	access      *access.Verifier // nil: rooms are open to all
 	limits      *limits.Limits
 	proxies     clientip.Proxies
@@ -137,6 +142,7 @@ func New(o Options) (*API, error) {
 		hub:         o.Hub,
 		rooms:       o.Rooms,
 		state:       o.State,
+		webhooks:    o.Webhooks,
 		logger:      o.Logger,
 		metrics:     cmp.Or(o.Metrics, NewMetrics()),
 		tracer:      o.Tracer,
@@ -166,6 +172,9 @@ func New(o Options) (*API, error) {
 	a.metrics.registry.MustRegister(o.Collectors...)
 	if a.isClustered() {
 		a.metrics.watchCluster(a.state)
+	}
+	if a.webhooks != nil {
+		a.metrics.watchWebhooks(a.webhooks)
 	}
 	a.routes = a.allRoutes()
 	a.router = a.newRouter()

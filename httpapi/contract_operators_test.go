@@ -58,6 +58,8 @@ var operations = []operation{
 	{http.MethodGet, "/revocations", operators.Read},
 	{http.MethodPut, "/revocations/users/mallory", operators.Revoke},
 	{http.MethodDelete, "/revocations/users/mallory", operators.Revoke},
+	{http.MethodGet, "/webhooks", operators.Read},
+	{http.MethodPost, "/webhooks/replay?since=2026-03-01T12:00:00Z", operators.Webhooks},
 	{http.MethodGet, "/stats", operators.Read},
 	{http.MethodGet, "/cluster", operators.Read},
 	{http.MethodGet, "/metrics", operators.Read},
@@ -157,6 +159,11 @@ func operatorsOperate(t *testing.T, w *witness) {
 		s.operate(t, status, http.MethodPost, "/rooms/standup/events", body)
 		s.operate(t, status, http.MethodPost, "/connections/"+a.socketID+"/events", body)
 	}
+
+	s.operate(t, http.StatusNotFound, http.MethodPost, "/webhooks/replay?since=2026-03-01T12:00:00Z", "")
+	s.operate(t, http.StatusUnprocessableEntity, http.MethodPost, "/webhooks/replay", "")
+	s.operate(t, http.StatusUnprocessableEntity, http.MethodPost, "/webhooks/replay?since=today", "")
+	webhooksAreSent(t, w)
 
 	stopping := w.newServer(t, sse.Options{}, 100, withAdminToken)
 	d := stopping.join(t, "standup", "Dan")

@@ -23,7 +23,7 @@ import (
 func monitoring(t *testing.T, w *witness) {
 	s := w.newServer(t, sse.Options{}, 100)
 	lists := []string{"/rooms", "/connections"}
-	for _, path := range append(lists, "/stats", "/cluster", "/health", "/metrics", "/livez", "/readyz") {
+	for _, path := range append(lists, "/stats", "/webhooks", "/cluster", "/health", "/metrics", "/livez", "/readyz") {
 		s.ask(t, http.StatusOK, http.MethodGet, path, nil)
 	}
 	rooms := []string{"standup", "a/b", "ünï cödé", "100%"}
@@ -123,7 +123,11 @@ func methods(t *testing.T, w *witness) {
 
 func withExamples(path string, parameters openapi3.Parameters) string {
 	for _, p := range parameters {
-		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", url.PathEscape(fmt.Sprint(p.Value.Example)))
+		example := fmt.Sprint(p.Value.Example)
+		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", url.PathEscape(example))
+		if p.Value.In == openapi3.ParameterInQuery && p.Value.Required && path != "/silence" {
+			path += "?" + p.Value.Name + "=" + url.QueryEscape(example)
+		}
 	}
 	return path
 }

@@ -341,7 +341,7 @@ func (f *failing) Status() machine.Status {
 
 func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 	state := &failing{}
-	s := w.newServer(t, sse.Options{}, 100, clustered(state))
+	s := w.newServer(t, sse.Options{}, 100, clustered(state), withWebhooks("http://127.0.0.1:1"))
 	p := s.join(t, "room", "Ada")
 	s.ask(t, http.StatusOK, http.MethodGet, "/readyz", nil)
 	s.ask(t, http.StatusOK, http.MethodGet, "/cluster", nil)
@@ -370,6 +370,7 @@ func theNodesDoNotReachEachOther(t *testing.T, w *witness) {
 		}
 		s.ask(t, status, http.MethodPut, "/revocations/users/Ada", nil)
 		s.ask(t, status, http.MethodDelete, "/revocations/users/Ada", nil)
+		s.ask(t, status, http.MethodPost, "/webhooks/replay?since=2026-03-01T12:00:00Z", nil)
 		s.ask(t, status, http.MethodPost, "/rooms/room/lock", nil)
 		s.ask(t, status, http.MethodDelete, "/rooms/room/lock", nil)
 		if status == http.StatusServiceUnavailable {

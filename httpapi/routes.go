@@ -51,6 +51,8 @@ func (a *API) operations() []route {
 		{http.MethodGet, "/revocations", a.forOperators(operators.Read, a.listRevocations)},
 		{http.MethodPut, "/revocations/:subject/:id", a.forOperators(operators.Revoke, a.revoke)},
 		{http.MethodDelete, "/revocations/:subject/:id", a.forOperators(operators.Revoke, a.allow)},
+		{http.MethodGet, "/webhooks", a.forOperators(operators.Read, a.getWebhooks)},
+		{http.MethodPost, "/webhooks/replay", a.forOperators(operators.Webhooks, a.replayWebhooks)},
 		{http.MethodGet, "/stats", a.forOperators(operators.Read, a.getStats)},
 		{http.MethodGet, "/cluster", a.forOperators(operators.Read, a.getCluster)},
 		{http.MethodGet, "/livez", a.getLiveness},

@@ -48,6 +48,7 @@ func (a *API) getService(w http.ResponseWriter, r *http.Request, _ params) error
 			"room":         "GET /rooms/{roomId}",
 			"connections":  "GET /connections",
 			"revocations":  "GET /revocations",
+			"webhooks":     "GET /webhooks",
 			"stats":        "GET /stats",
 			"cluster":      "GET /cluster",
 			"metrics":      "GET /metrics",

@@ -18,6 +18,7 @@ import (
 	"signaling-server/limits"
 	"signaling-server/rooms"
 	"signaling-server/sse"
+	"signaling-server/webhooks"
 )
 
 // Options configure a [Server]. With the zero Options it is a server for development: it
@@ -55,6 +56,10 @@ type Options struct {
 	// HandsOver says that another process goes on with the state when this one stops: see
 	// [Server.State]. It means nothing together with Cluster.
 	HandsOver bool
+
+	// Webhooks tells a back end who is in which room. Several nodes must have the same: only one of
+	// them sends. The caller closes its Journal after Run has returned. Nil: none are sent.
+	Webhooks *webhooks.Options
 
 	// ICEServers are the STUN and TURN servers that clients receive. Zero: none.
 	ICEServers iceservers.Provider
@@ -237,6 +242,7 @@ func (o Options) parts() Parts {
 		},
 		EnforceExpiry: o.EnforceExpiry,
 		Cluster:       o.Cluster,
+		Webhooks:      o.Webhooks,
 	}
 	if o.ClientMemory > 0 {
 		memory := budget.New(o.ClientMemory)

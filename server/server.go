@@ -33,6 +33,7 @@ import (
 	"signaling-server/rooms"
 	"signaling-server/sse"
 	"signaling-server/static"
+	"signaling-server/webhooks"
 )
 
 // Server is a signaling server without a listener.
@@ -41,7 +42,8 @@ type Server struct {
 	hub     *sse.Hub
 	rooms   *rooms.Rooms
 	machine *machine.Machine
-	node    *cluster.Node // nil: the server is alone
+	node    *cluster.Node    // nil: the server is alone
+	sender  *webhooks.Sender // nil: no webhooks are sent
 	api     *httpapi.API
 	metrics *httpapi.Metrics
 	budget  *budget.Budget // nil: memory has no bound
@@ -69,7 +71,7 @@ func New(o Options) (*Server, error) { return Join(o.parts()) }
 // [Options] cannot express.
 //
 // [Join] sets the fields that connect the parts: all functions of SSE, and Hub, Rooms,
-// Machine and Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
+// Machine, Webhooks and Metrics of API. It also sets Logger, Limits, Version, OpenAPI, Pages and
 // Client of API, unless they are set already.
 type Parts struct {
 	SSE   sse.Options
@@ -78,7 +80,8 @@ type Parts struct {
 
 	// Cluster makes the server one of several nodes. Nil: it is alone.
 	Cluster *cluster.Options
-	// EnforceExpiry is as in [Options].
+	// Webhooks and EnforceExpiry are as in [Options].
+	Webhooks      *webhooks.Options
 	EnforceExpiry bool
 	// Observe is called with each socket that has ended, gone away or come back, before
 	// the members of its room receive that event. Several goroutines may call it at
@@ -113,6 +116,10 @@ func Join(p Parts) (*Server, error) {
 	p.SSE.OnEnd, p.SSE.OnPresence = s.socketEnded, s.presenceChanged
 	p.SSE.OnRead, p.SSE.OnResume, p.SSE.OnDelivery = s.metrics.ReaderBegan, s.metrics.SocketResumed, s.metrics.EventDelivered
 	p.SSE.Parking = cmp.Or(p.SSE.Parking, sse.Parking(s.parking))
+	if p.Webhooks != nil {
+		s.sender = webhooks.New(*p.Webhooks)
+		p.Rooms.Changes, p.Rooms.OnChange, p.API.Webhooks = s.sender.Kept(), s.sender.Changed, s.sender
+	}
 	var replica *machine.Replica
 	if p.Cluster != nil {
 		replica = machine.NewReplica()
@@ -149,6 +156,9 @@ func Join(p Parts) (*Server, error) {
 	if p.State != nil {
 		p.API.State = p.State(p.API.State)
 	}
+	if s.sender != nil {
+		s.sender.Serve(s.rooms, p.API.State, s.sendsWebhooks)
+	}
 	p.API.Version = cmp.Or(p.API.Version, signalingserver.Version)
 	if p.API.OpenAPI == nil {
 		p.API.OpenAPI = signalingserver.OpenAPI
@@ -167,7 +177,7 @@ func settingsOf(p Parts) uint64 {
 	s, r := p.SSE, p.Rooms
 	return xxhash.Sum64String(fmt.Sprint(
 		s.HeartbeatInterval, s.ResumeWindow, s.AwayAfter, s.WriteTimeout, s.MaxSockets, s.MaxSocketsPerNetwork, s.UnsentPerNetwork, s.Outbox,
-		r.Members, r.RosterBytes, r.Rooms, r.RoomsPerNetwork, p.EnforceExpiry,
+		r.Members, r.RosterBytes, r.Rooms, r.RoomsPerNetwork, r.Changes, p.EnforceExpiry,
 	))
 }
 
@@ -189,6 +199,9 @@ func (s *Server) socketEnded(r sse.Ref, reason sse.Reason) {
 		s.metrics.SocketEnded(reason)
 	}
 }
+
+// sendsWebhooks reports whether this node sends the webhooks.
+func (s *Server) sendsWebhooks() bool { return s.node == nil || s.node.IsFirst() }
 
 // presenceChanged lets the members of a socket's room know that it went away or came back.
 func (s *Server) presenceChanged(socketID string) {
@@ -257,7 +270,7 @@ func (s *Server) ClientMemory() (used, limit int64) { return s.budget.Used(), s.
 
 // Run does the work beside the handler until ctx is done. It sends heartbeats, ends
 // sockets when their resume window is over, removes members whose access token has
-// expired, and closes overdue connections of the guard.
+// expired, sends webhooks, and closes overdue connections of the guard.
 //
 // Run is called once, before the first request. It returns when all goroutines that it
 // started have ended. The error is a sentence that says why this node cannot be one of several
@@ -270,6 +283,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	running.Go(func() { s.hub.Run(ctx) })
 	if s.expires && s.node == nil {
 		running.Go(func() { s.rooms.Run(ctx) })
+	}
+	if s.sender != nil {
+		running.Go(func() { s.sender.Run(ctx) })
 	}
 	if guard := s.parking.Guard; guard != nil {
 		running.Go(func() { guard.Run(ctx) })

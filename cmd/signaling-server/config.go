@@ -67,7 +67,8 @@ type config struct {
 
 	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS" envDefault:"4000" validate:"min=0" allowed:"a whole number, 0 for no limit" help:"Maximum number of TCP connections from one address. It is never more than half of what the process's file descriptors allow. Addresses in TRUSTED_PROXIES are exempt."`
 
-	Cluster clusterSettings
+	Webhooks webhookSettings
+	Cluster  clusterSettings
 
 	Telemetry telemetrySettings
 }
@@ -130,7 +131,7 @@ func loadConfig(environment []string) (config, error) {
 		}
 		return config{}, err
 	}
-	for _, list := range []*[]string{&c.CORSOrigins, &c.ACMEDomains, &c.TrustedProxies, &c.TURNURLs, &c.AccessAudiences, &c.AccessIssuers, &c.Cluster.URLs} {
+	for _, list := range []*[]string{&c.CORSOrigins, &c.ACMEDomains, &c.TrustedProxies, &c.TURNURLs, &c.AccessAudiences, &c.AccessIssuers, &c.Webhooks.Secrets, &c.Cluster.URLs} {
 		for i, item := range *list {
 			(*list)[i] = strings.TrimSpace(item)
 		}
@@ -166,7 +167,7 @@ func notAllowed(fieldName string, set map[string]string) error {
 
 func configValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine, "pairs": isPairs} {
+	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine, "pairs": isPairs, "whsec": isWebhookSecret} {
 		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return isValid(f.Field().String()) }); err != nil {
 			panic(err) // only if the tag is empty or the function is nil
 		}
@@ -215,7 +216,7 @@ The way to a server:
 
 Tokens:
   signaling-server token -h                     how to make an access token, signed with ACCESS_SECRET
-  signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms, sockets or revoke
+  signaling-server operator-token NAME SCOPES   make a token for an operator with the scopes read, send, rooms, sockets, revoke or webhooks
 
 Environment variables:
 `)

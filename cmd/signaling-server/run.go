@@ -105,6 +105,12 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	if engine != nil {
 		defer engine.Close()
 	}
+	if options.Webhooks, err = c.newWebhooks(logger); err != nil {
+		return err
+	}
+	if options.Webhooks != nil && options.Webhooks.Journal != nil {
+		defer options.Webhooks.Journal.Close()
+	}
 	state := stateFile(c.StateFile)
 	if err := state.check(); err != nil {
 		return err

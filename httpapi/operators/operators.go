@@ -18,15 +18,16 @@ type Scope string
 
 // The scopes.
 const (
-	Read    Scope = "read"    // see rooms, sockets, sums, nodes and metrics
-	Send    Scope = "send"    // send something to a room or to a socket
-	Rooms   Scope = "rooms"   // close, lock and unlock rooms
-	Sockets Scope = "sockets" // end sockets
-	Revoke  Scope = "revoke"  // keep users and access tokens out
+	Read     Scope = "read"     // see rooms, sockets, sums, webhooks, nodes and metrics
+	Send     Scope = "send"     // send something to a room or to a socket
+	Rooms    Scope = "rooms"    // close, lock and unlock rooms
+	Sockets  Scope = "sockets"  // end sockets
+	Revoke   Scope = "revoke"   // keep users and access tokens out
+	Webhooks Scope = "webhooks" // have webhooks sent again
 )
 
 // Scopes lists all scopes.
-func Scopes() []Scope { return []Scope{Read, Send, Rooms, Sockets, Revoke} }
+func Scopes() []Scope { return []Scope{Read, Send, Rooms, Sockets, Revoke, Webhooks} }
 
 // Admin is the name of the operator whose token is ADMIN_TOKEN. It may do everything.
 const Admin = "admin"

@@ -28,7 +28,7 @@ func TestOperatorsAreKnownByTheirTokens(t *testing.T) {
 		list := operators.NewList("the token of the master", others)
 		require.False(t, list.IsEmpty())
 		for token, may := range map[string]string{
-			"the token of the master": "admin: read send rooms sockets revoke",
+			"the token of the master": "admin: read send rooms sockets revoke webhooks",
 			billing:                   "billing: read send",
 			support:                   "support: sockets",
 		} {

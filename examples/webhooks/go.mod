@@ -1,0 +1,3 @@
+module signaling-server-webhooks
+
+go 1.26.8
