@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 	builtLoad.remove()
 	builtConformance.remove()
 	builtBot.remove()
+	builtReceiver.remove()
 	webTools.remove()
 	nodes.remove()
 	reactExample.remove()
