@@ -16,6 +16,7 @@ import (
 
 	"signaling-server/machine"
 	"signaling-server/server"
+	"signaling-server/webhooks"
 )
 
 // alert is a rule of deploy/prometheus/alerts.yaml.
@@ -72,7 +73,7 @@ var (
 
 // The dashboard and the alerts ask for metrics, labels and values that a server has.
 func TestTheDashboardAndTheAlertsAskForWhatExists(t *testing.T) {
-	metrics := metricsOf(t, server.Parts{State: func(alone machine.State) machine.State { return node{alone} }})
+	metrics := metricsOf(t, server.Parts{State: func(alone machine.State) machine.State { return node{alone} }, Webhooks: &webhooks.Options{URL: "http://127.0.0.1:1"}})
 	asked := make(map[string]string) // what asks for an expression
 	for _, a := range alerts(t) {
 		asked[a.Expr] = a.Name
