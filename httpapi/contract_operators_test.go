@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -182,6 +183,37 @@ func (s *server) lastLeft(p *peer) any {
 		}
 	}
 	return nil
+}
+
+// The contract names the scope that each operation needs: the linters of OpenAPI know scopes only
+// of OAuth 2.0, so it is an extension.
+func TestTheContractNamesTheScopesOfOperators(t *testing.T) {
+	c, err := theContract()
+	require.NoError(t, err)
+	scopes := make(map[string]operators.Scope)
+	for template, item := range c.document.Paths.Map() {
+		for method, o := range item.Operations() {
+			if template == "/metrics" {
+				continue // the contract leaves it out
+			}
+			if !isForOperators(o) {
+				require.NotContains(t, o.Extensions, "x-scope", template)
+				continue
+			}
+			scope := operators.Scope(fmt.Sprint(o.Extensions["x-scope"]))
+			require.Contains(t, o.Description, "Needs the scope `"+string(scope)+"`.")
+			path, _, _ := strings.Cut(withExamples(template, o.Parameters), "?")
+			scopes[method+" "+path] = scope
+		}
+	}
+	for _, o := range operations {
+		path, _, _ := strings.Cut(o.path, "?")
+		if name := o.method + " " + path; path != "/metrics" {
+			require.Equal(t, o.scope, scopes[name], name)
+			delete(scopes, name)
+		}
+	}
+	require.Empty(t, scopes, "the table of this file has them all")
 }
 
 func strangersAreNotOperators(t *testing.T, w *witness) {
