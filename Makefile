@@ -94,6 +94,7 @@ fuzz:
 	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzAStream -fuzztime $(FUZZTIME)
 	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzASnapshot -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/signaling-server/doctor -run '^$$' -fuzz FuzzFrames -fuzztime $(FUZZTIME)
+	$(GO) test ./webhooks -run '^$$' -fuzz FuzzReadJournal -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzDecodeEvent -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzParseDocument -fuzztime $(FUZZTIME)
 	$(GO) test ./httpapi/decode -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME)
