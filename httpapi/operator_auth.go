@@ -14,7 +14,7 @@ import (
 // production.
 type gate struct {
 	operators operators.List
-	open      bool   // there is no token, and everybody is an operator
+	open      bool   // if there are no operators, everybody is one
 	machine   string // the name of this machine; empty: unknown
 }
 

@@ -23,8 +23,8 @@ const (
 	Replay                                 // let changes be delivered again
 )
 
-// Operation is what an operator asks for, or a node that delivers changes. What it holds must not change while it is applied,
-// and is not kept, except for texts.
+// Operation is what an operator asks for, or the node that delivers changes. What it holds must
+// not change while it is applied, and is not kept, except for texts.
 type Operation struct {
 	Kind   OperationKind
 	ID     string // of the socket, for Kick and AnnounceTo, or of the room

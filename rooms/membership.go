@@ -26,7 +26,8 @@ type JoinRequest struct {
 // answer was lost, and renew its permit.
 //
 // If the error is ErrRevoked, ErrRoomFull, ErrRosterFull, ErrRoomLocked, ErrTooManyRooms,
-// ErrTooManyRoomsOfNetwork or ErrOverflow, the socket stays where it was. Any other error
+// ErrTooManyRoomsOfNetwork or ErrOverflow, the socket stays where it was,
+// unless Revoke came at the same moment: then it is in neither room. Any other error
 // is the courier's: room-joined cannot be delivered to the joiner, which is then in
 // neither room.
 func (rs *Rooms) Join(socketID string, request JoinRequest) error {

@@ -38,7 +38,7 @@ func imperative(text string) string {
 	return placeholder.ReplaceAllString(text, "${}")
 }
 
-// There is no second advice: the page /doctor or the documents say each of it.
+// Each advice is a sentence of the page /doctor or of the documents, so that they never disagree.
 func TestThePageOrTheDocumentsGiveTheSameAdvice(t *testing.T) {
 	scripts, err := filepath.Glob("../../../static/doctor/*.js")
 	require.NoError(t, err)
