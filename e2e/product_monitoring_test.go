@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -117,7 +118,9 @@ func TestEachPanelOfTheDashboardShowsWhatAServerDoes(t *testing.T) {
 	prometheusIsInstalled(t)
 	t.Parallel()
 	board := grafanaBoard(t)
-	alone := startServer(t, append([]string{"OPERATOR_TOKENS=" + watchersLine}, noLimits...)...)
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // takes spans
+	t.Cleanup(collector.Close)
+	alone := startServer(t, append([]string{"OPERATOR_TOKENS=" + watchersLine, "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL}, noLimits...)...)
 	node := startNode(t)
 	p := startPrometheus(t, alone, node)
 
@@ -138,6 +141,7 @@ func TestEachPanelOfTheDashboardShowsWhatAServerDoes(t *testing.T) {
 	loading.Wait()
 	p.awaits(`signaling_cluster_snapshot_age_seconds`)
 
+	exemplars := 0
 	var drawn []drawnPanel
 	job := "signaling"
 	for _, each := range board.Panels {
@@ -161,11 +165,15 @@ func TestEachPanelOfTheDashboardShowsWhatAServerDoes(t *testing.T) {
 			for i := range series {
 				series[i].Name = legendOf(*query.LegendFormat, series[i].Metric)
 			}
+			if query.Exemplar != nil && *query.Exemplar && job == "signaling" {
+				exemplars += p.exemplars(began, asGrafana(query.Expr, of, step))
+			}
 			one.Series = append(one.Series, series...)
 		}
 		drawn = append(drawn, one)
 	}
 	require.Greater(t, len(drawn), 30)
+	require.NotZero(t, exemplars, "slow deliveries have traces")
 	p.judgesAllRules()
 	p.offers(board, map[string][]string{"job": {"node", "signaling"}, "instance": {strings.TrimPrefix(alone, "http://")}})
 	if folder := os.Getenv("SHOTS_DIR"); folder != "" {
@@ -253,7 +261,7 @@ func startPrometheus(t *testing.T, alone, node string) *watcher {
 `, strings.TrimPrefix(node, "https://"))
 	})
 	address := "127.0.0.1:" + freePort(t)
-	program := exec.Command("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+address, "--log.level=warn")
+	program := exec.Command("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+address, "--log.level=warn", "--enable-feature=exemplar-storage")
 	program.Dir = folder
 	var log bytes.Buffer
 	program.Stdout, program.Stderr = &log, &log
@@ -324,11 +332,8 @@ func (s *promSample) UnmarshalJSON(text []byte) error {
 // between returns the series of a query since a time, without those that have no value at all.
 func (p *watcher) between(began time.Time, step time.Duration, query string) (all []promSeries) {
 	p.t.Helper()
-	inSeconds := func(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
 	var data struct{ Result []promSeries }
-	require.NoError(p.t, p.ask("/api/v1/query_range", url.Values{
-		"query": {query}, "start": {inSeconds(began)}, "end": {inSeconds(time.Now().Add(step))}, "step": {step.String()},
-	}, &data))
+	require.NoError(p.t, p.ask("/api/v1/query_range", sinceThen(began, query, step), &data))
 	for _, series := range data.Result {
 		var known []promSample
 		for _, s := range series.Values {
@@ -341,6 +346,28 @@ func (p *watcher) between(began time.Time, step time.Duration, query string) (al
 		}
 	}
 	return all
+}
+
+// sinceThen asks a query for each step of the time since began.
+func sinceThen(began time.Time, query string, step time.Duration) url.Values {
+	inSeconds := func(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
+	return url.Values{"query": {query}, "start": {inSeconds(began)}, "end": {inSeconds(time.Now().Add(step))}, "step": {step.String()}}
+}
+
+// exemplars returns how many exemplars the series of a query have. Each must name a trace.
+func (p *watcher) exemplars(began time.Time, query string) (count int) {
+	p.t.Helper()
+	var data []struct {
+		Exemplars []struct{ Labels map[string]string }
+	}
+	require.NoError(p.t, p.ask("/api/v1/query_exemplars", sinceThen(began, query, time.Second), &data))
+	for _, series := range data {
+		for _, exemplar := range series.Exemplars {
+			require.Regexp(p.t, "^[0-9a-f]{32}$", exemplar.Labels["trace_id"])
+			count++
+		}
+	}
+	return count
 }
 
 // judgesAllRules requires that Prometheus has judged each rule without an error.

@@ -170,6 +170,9 @@ func New(o Options) (*API, error) {
 	}
 	a.metrics.watch(a.hub, a.rooms, a.budget)
 	a.metrics.registry.MustRegister(o.Collectors...)
+	if a.tracer != nil {
+		a.metrics.showExemplars()
+	}
 	if a.isClustered() {
 		a.metrics.watchCluster(a.state)
 	}

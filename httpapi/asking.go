@@ -15,7 +15,7 @@ import (
 
 // postOne returns an empty POST for one event. It ends with the intake.
 func (in *intake) postOne(socket sse.Ref, key machine.Key) *machine.Post {
-	in.post = machine.Post{SocketID: socket.SocketID(), Key: key, Confirmed: in.confirmed, Events: in.event[:0], Acts: in.act[:0]}
+	in.post = machine.Post{SocketID: socket.SocketID(), Key: key, Confirmed: in.confirmed, Trace: in.spans.traceID(), Events: in.event[:0], Acts: in.act[:0]}
 	return &in.post
 }
 
@@ -27,6 +27,7 @@ func (in *intake) postMany(socket sse.Ref, key machine.Key, events, size int) *m
 		SocketID:  socket.SocketID(),
 		Key:       key,
 		Confirmed: in.confirmed,
+		Trace:     in.spans.traceID(),
 		Events:    make([]machine.Outcome, 0, events),
 		Acts:      make([]machine.Act, 0, min(events, size/smallest)),
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"signaling-server/httpapi/conns"
 	"signaling-server/httpapi/decode"
@@ -109,10 +110,15 @@ func (m *Metrics) SocketResumed(transport sse.Transport, resumed bool) {
 	}
 }
 
-// EventDelivered counts an event that was written, and how long it waited for that.
-func (m *Metrics) EventDelivered(waited time.Duration) {
+// EventDelivered counts an event that was written, and how long it waited for that. The trace that
+// the event is of, if any, becomes the exemplar of its bucket.
+func (m *Metrics) EventDelivered(waited time.Duration, of trace.TraceID) {
 	m.delivered.Inc()
-	m.waited.Observe(waited.Seconds())
+	if !of.IsValid() {
+		m.waited.Observe(waited.Seconds())
+		return
+	}
+	m.waited.(prometheus.ExemplarObserver).ObserveWithExemplar(waited.Seconds(), prometheus.Labels{"trace_id": of.String()})
 }
 
 // SocketEnded counts a socket that has ended.
@@ -135,6 +141,12 @@ func problemNames() []string {
 		names = append(names, t.Name)
 	}
 	return names
+}
+
+// showExemplars lets a scraper choose OpenMetrics, the only text format that has exemplars. Without
+// them it may not: there a bucket of 1 has the label le="1.0", so it would be another series.
+func (m *Metrics) showExemplars() {
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // watch makes the metrics report how many sockets and rooms there are, and what they take.
@@ -189,7 +201,7 @@ func (c census) Collect(metrics chan<- prometheus.Metric) {
 	tell(memoryMax, int(c.memory.Limit()))
 }
 
-// getMetrics returns the metrics in the text format of Prometheus.
+// getMetrics returns the metrics in the text format of Prometheus, or in OpenMetrics.
 func (a *API) getMetrics(w http.ResponseWriter, r *http.Request, _ params) error {
 	w.Header().Set("Cache-Control", "no-store")
 	a.metrics.handler.ServeHTTP(w, r)

@@ -190,6 +190,14 @@ func (a *API) eventSpans(ctx context.Context) *eventSpans {
 	return &eventSpans{tracer: a.tracer, ctx: ctx}
 }
 
+// traceID returns the ID of the trace that the spans are of.
+func (s *eventSpans) traceID() (id trace.TraceID) {
+	if s != nil {
+		id = trace.SpanContextFromContext(s.ctx).TraceID()
+	}
+	return id
+}
+
 // now returns when the next span begins.
 func (s *eventSpans) now() (t time.Time) {
 	if s != nil {

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -106,6 +107,38 @@ func TestARepeatHasNoSpansOfEvents(t *testing.T) {
 	p.keyed("/events", "key", `{"type":"typing-start"}`)
 	p.keyed("/events", "key", `{"type":"typing-start"}`)
 	spansOf(t, recorder, 3+2+1)
+}
+
+// The time of a delivery has the trace of the POST that caused the event as its exemplar.
+func TestTheExemplarOfADeliveryIsTheTraceOfItsPOST(t *testing.T) {
+	recorder, tracing := traced()
+	s := newServer(t, sse.Options{}, 100, tracing, unheard) // the contract has no metrics
+	p := s.join(t, "room", "Ada")
+	spansOf(t, recorder, 3) // the stream, the join and its event
+	p.send(`{"type":"ping"}`)
+	p.take("pong")
+	of := spansOf(t, recorder, 2)[1].SpanContext().TraceID().String()
+	require.Eventually(t, func() bool { return strings.Contains(s.openMetrics(t), `# {trace_id="`+of+`"}`) }, patience, time.Millisecond)
+}
+
+// Without traces a scraper gets the names of series that it has always had.
+func TestWithoutTracesThereIsNoOpenMetrics(t *testing.T) {
+	s := newServer(t, sse.Options{}, 100)
+	require.Contains(t, s.openMetrics(t), `signaling_delivery_seconds_bucket{le="1"} `)
+}
+
+// openMetrics returns what a scraper gets that prefers OpenMetrics.
+func (s *server) openMetrics(t *testing.T) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/metrics", nil)
+	require.NoError(t, err)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1")
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(text)
 }
 
 // Whatever a client sends as trace context, its request is answered as any other.

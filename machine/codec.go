@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"signaling-server/internal/wire"
 	"signaling-server/rooms"
 )
@@ -20,6 +22,7 @@ func (p *Post) Append(b []byte) []byte {
 	b = wire.AppendText(b, p.SocketID)
 	b = appendKey(b, p.Key)
 	b = binary.AppendUvarint(b, p.Confirmed)
+	b = appendTrace(b, p.Trace)
 	b = wire.AppendText(b, string(p.Events))
 	for i := range p.Acts {
 		b = p.Acts[i].append(b)
@@ -47,7 +50,7 @@ func (s *scratch) reset() {
 
 // readPost is ReadPost. If a slice grows, what was read before keeps the memory that it has.
 func (s *scratch) readPost(r *wire.Reader) *Post {
-	p := Post{SocketID: r.Text(), Key: readKey(r), Confirmed: r.Uvarint()}
+	p := Post{SocketID: r.Text(), Key: readKey(r), Confirmed: r.Uvarint(), Trace: readTrace(r)}
 	events, acts := len(s.events), len(s.acts)
 	s.events = readOutcomes(r, s.events)
 	p.Events = slices.Clip(s.events[events:])
@@ -59,6 +62,25 @@ func (s *scratch) readPost(r *wire.Reader) *Post {
 	p.Acts = slices.Clip(s.acts[acts:])
 	s.posts = append(s.posts, p)
 	return &s.posts[len(s.posts)-1]
+}
+
+// appendTrace appends the ID of a trace, or one byte if there is none.
+func appendTrace(b []byte, id trace.TraceID) []byte {
+	if !id.IsValid() {
+		return wire.AppendText(b, "")
+	}
+	return wire.AppendText(b, id[:])
+}
+
+func readTrace(r *wire.Reader) (id trace.TraceID) {
+	switch written := r.Bytes(); len(written) {
+	case 0:
+	case len(id):
+		copy(id[:], written)
+	default:
+		r.Fail(errMalformed)
+	}
+	return id
 }
 
 func appendKey(b []byte, k Key) []byte {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
 
 	"signaling-server/internal/wire"
@@ -59,6 +60,9 @@ func drawPost(rt *rapid.T) machine.Post {
 	if rapid.Bool().Draw(rt, "keyed") {
 		p.Key = machine.Key{Name: rapid.Uint64().Draw(rt, "name"), Content: rapid.Uint64().Draw(rt, "content")}
 	}
+	if rapid.Bool().Draw(rt, "traced") {
+		p.Trace = trace.TraceID{rapid.Byte().Draw(rt, "trace"), 15: 1}
+	}
 	for range rapid.IntRange(0, 20).Draw(rt, "events") {
 		if rapid.Bool().Draw(rt, "refused") {
 			p.Refuse(rapid.SampledFrom([]machine.Outcome{machine.Invalid, machine.Denied, machine.RateLimited, machine.OutOfMemory, machine.Failed}).Draw(rt, "why"))
@@ -93,7 +97,7 @@ func TestCommandsAreReadAsTheyWereAppended(t *testing.T) {
 func TestACommandIsCompact(t *testing.T) {
 	p := machine.Post{SocketID: "0123456789012345678901"}
 	p.Ask(machine.Act{Kind: machine.Offer, Target: "0123456789012345678901", Members: bytes.Repeat([]byte("x"), 1200)})
-	require.Len(t, p.Append(nil), 1200+2*22+10)
+	require.Equal(t, 1200+2*22+11, len(p.Append(nil)))
 }
 
 func FuzzReadCommand(f *testing.F) {

@@ -3,6 +3,8 @@ package machine
 import (
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"signaling-server/internal/budget"
 	"signaling-server/rooms"
 	"signaling-server/sse"
@@ -32,6 +34,10 @@ func (m *Machine) Post(p *Post) (outcomes Outcomes, isRepeat bool, err error) {
 		return newOutcomes(slices.Repeat([]Outcome{Gone}, len(p.Events))), false, nil
 	}
 	r.Posted(p.Confirmed)
+	if p.Trace.IsValid() {
+		r.SetTrace(p.Trace)
+		defer r.SetTrace(trace.TraceID{})
+	}
 	disconnects := false
 	apply := func() (outcomes Outcomes) {
 		outcomes, disconnects = m.apply(r, p)

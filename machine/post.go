@@ -1,6 +1,10 @@
 package machine
 
-import "signaling-server/rooms"
+import (
+	"go.opentelemetry.io/otel/trace"
+
+	"signaling-server/rooms"
+)
 
 // Kind is the type of a client event.
 type Kind byte
@@ -62,6 +66,9 @@ type Post struct {
 	// Confirmed is the sequence up to which the client says that everything has arrived: see
 	// [sse.Ref.Posted]. It holds whatever becomes of the events.
 	Confirmed uint64
+	// Trace is the trace that the POST is a part of; zero: there is none. Nothing depends on it:
+	// see [sse.Ref.SetTrace].
+	Trace trace.TraceID
 	// Events has an outcome for each event: Accepted if it is the next one of Acts, or why
 	// the node that took the request refused it.
 	Events []Outcome

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"signaling-server/sse"
 )
@@ -15,7 +16,7 @@ import (
 func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 	var mu sync.Mutex // guards waits
 	var waits []time.Duration
-	options := sse.Options{OnDelivery: func(waited time.Duration) {
+	options := sse.Options{OnDelivery: func(waited time.Duration, _ trace.TraceID) {
 		mu.Lock()
 		defer mu.Unlock()
 		waits = append(waits, waited)
@@ -43,6 +44,36 @@ func TestADeliveryLastsUntilTheEventIsFirstWritten(t *testing.T) {
 			require.Len(t, poll(t, hub, position, 0).answer().Events, 3)
 		}
 		require.Equal(t, []time.Duration{0, 3 * time.Second, time.Second}, told())
+	})
+}
+
+// What a POST causes is of its trace, also if it is written later. What a client causes without one
+// is of none.
+func TestADeliverySaysWhichTraceCausedTheEvent(t *testing.T) {
+	var mu sync.Mutex // guards traces
+	var traces []trace.TraceID
+	options := sse.Options{OnDelivery: func(_ time.Duration, of trace.TraceID) {
+		mu.Lock()
+		defer mu.Unlock()
+		traces = append(traces, of)
+	}}
+	inBubble(t, options, func(t *testing.T, hub *sse.Hub, _ *ends) {
+		c := connect(t, hub, nil)
+		synctest.Wait()
+		position, socketID := c.position(), c.socketID()
+		c.disconnect()
+		sender, ok := hub.Ref(socketID)
+		require.True(t, ok)
+		for _, id := range []trace.TraceID{{1}, {}, {2}} {
+			sender.SetTrace(id)
+			require.NoError(t, hub.Pong(socketID))
+			sender.SetTrace(trace.TraceID{})
+			deliver(t, hub, socketID, 1, 1) // the server's own event
+		}
+		require.Len(t, poll(t, hub, position, 0).answer().Events, 6)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, []trace.TraceID{{1}, {}, {}, {}, {2}, {}}, traces)
 	})
 }
 

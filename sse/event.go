@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"signaling-server/internal/budget"
 )
 
@@ -62,6 +64,7 @@ type event struct {
 	key    uint64         // Message.Key
 	size   int32          // bytes that are kept for this event alone
 	born   time.Duration  // by the hub's clock
+	trace  *trace.TraceID // of the POST that caused it; nil: none
 	budget *budget.Budget // charged while the event has holders
 
 	holders  atomic.Int32 // how many outboxes it is in
@@ -85,7 +88,7 @@ func (h *Hub) newEvent(m Message) *event {
 	}
 	if m.From != "" {
 		if sender := h.socket(m.From); sender != nil {
-			e.origin = sender.origin
+			e.origin, e.trace = sender.origin, sender.trace.Load()
 		}
 	}
 	return e

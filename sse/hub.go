@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"signaling-server/internal/budget"
 )
 
@@ -104,9 +106,9 @@ type Options struct {
 	// called with false if the socket cannot go on from there: the client needs a new socket.
 	OnResume func(t Transport, resumed bool)
 	// OnDelivery is called with the time that an event waited in an outbox until it was
-	// first written. The caller holds a socket's lock: OnDelivery must return at once, and
-	// not call the hub.
-	OnDelivery func(waited time.Duration)
+	// first written, and with the trace of the POST that caused the event; zero: there is none.
+	// The caller holds a socket's lock: OnDelivery must return at once, and not call the hub.
+	OnDelivery func(waited time.Duration, of trace.TraceID)
 	// Logger logs each socket that opens, resumes and ends.
 	Logger *slog.Logger
 	// Logs reports whether the end of a socket is logged here. If several nodes apply it, one of
@@ -138,7 +140,7 @@ func DefaultOptions() Options {
 		OnPresence: func(string) {},
 		OnRead:     func(Transport) {},
 		OnResume:   func(Transport, bool) {},
-		OnDelivery: func(time.Duration) {},
+		OnDelivery: func(time.Duration, trace.TraceID) {},
 		Logs:       func() bool { return true },
 		Logger:     slog.New(slog.DiscardHandler),
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Reason says why a socket ended. Its text is the reason of user-disconnected in the
@@ -55,7 +57,8 @@ type socket struct {
 	origin      *origin // the network that opened it
 	state       any     // of Options.NewState
 
-	heard atomic.Int64 // the client's latest sign of life, by the hub's clock; 0: the client sends no heartbeats
+	heard atomic.Int64                  // the client's latest sign of life, by the hub's clock; 0: the client sends no heartbeats
+	trace atomic.Pointer[trace.TraceID] // of the client's POST that is applied now; nil: none
 
 	mu          sync.Mutex // guards what follows; never held across a write to the network
 	client      Client
@@ -274,7 +277,7 @@ func (s *socket) wrote(sequence uint64) {
 func (s *socket) measureDelivery(sequence uint64) {
 	now := s.hub.clock()
 	for _, e := range s.outbox.unsentUntil(s.measured, sequence) {
-		s.hub.options.OnDelivery(now - e.event.born)
+		s.hub.options.OnDelivery(now-e.event.born, e.event.traceID())
 	}
 	s.measured = max(s.measured, sequence)
 }

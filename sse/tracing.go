@@ -19,3 +19,22 @@ func traceReader(ctx context.Context, s *socket, isResumed bool) {
 		span.SetAttributes(SpanSocket.String(s.id), spanResumed.Bool(isResumed))
 	}
 }
+
+// SetTrace names the trace of the events that the socket's client causes from now on. The zero ID
+// says that they have none. [Options].OnDelivery gets the ID, and no client does. If a client has two
+// POSTs under way at once, an event of one may get the trace of the other.
+func (r Ref) SetTrace(id trace.TraceID) {
+	if id.IsValid() {
+		r.socket.trace.Store(&id)
+	} else {
+		r.socket.trace.Store(nil)
+	}
+}
+
+// traceID returns the ID of the event's trace, or zero.
+func (e *event) traceID() (id trace.TraceID) {
+	if e.trace != nil {
+		id = *e.trace
+	}
+	return id
+}
