@@ -32,14 +32,11 @@ type caller struct {
 	opened   atomic.Int64           // sockets
 }
 
-func newCaller(t *testing.T, url, room string) *caller {
-	c := &caller{room: room}
-	require.Eventually(t, func() (isOpen bool) { // on a busy machine all nodes may be out for a moment
-		var err error
-		c.Client, err = client.Dial(t.Context(), url)
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
-	return c
+// call lets a client connect for a room.
+func (c *nodes) call(room string) *caller {
+	connected, err := client.Options{HTTP: c.http}.Dial(c.t.Context(), theCluster)
+	require.NoError(c.t, err)
+	return &caller{Client: connected, room: room}
 }
 
 func (c *caller) breaks(format string, args ...any) {
@@ -78,8 +75,8 @@ func (c *caller) listen() {
 	}
 }
 
-// call sends numbers until ctx ends, and then until the last is accepted or refused for good.
-func (c *caller) call(ctx context.Context, pause time.Duration) {
+// send sends numbers until ctx ends, and then until the last is accepted or refused for good.
+func (c *caller) send(ctx context.Context) {
 	for n := int64(1); ctx.Err() == nil; n++ {
 		peer := c.peer.Load()
 		if peer == nil {
@@ -87,7 +84,7 @@ func (c *caller) call(ctx context.Context, pause time.Duration) {
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		within, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		within, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		err := c.Send(within, client.SignalMessage{Target: *peer, Data: n})
 		cancel()
 		if err != nil {
@@ -95,9 +92,12 @@ func (c *caller) call(ctx context.Context, pause time.Duration) {
 			return
 		}
 		c.accepted.Store(n)
-		time.Sleep(time.Duration(rand.Int64N(int64(pause))))
+		time.Sleep(rand.N(pause))
 	}
 }
+
+// pause is how long a caller waits at most before it sends the next number.
+const pause = 200 * time.Millisecond
 
 // storm lets pairs call each other while faults does harm, and requires that all that was
 // accepted has arrived, once and in order.
@@ -107,7 +107,7 @@ func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(c
 	for i := range pairs {
 		room := fmt.Sprintf("room%d", i)
 		for range 2 {
-			one := newCaller(t, c.url, room)
+			one := c.call(room)
 			all = append(all, one)
 			listening.Go(one.listen)
 			require.NoError(t, one.Join(t.Context(), room, "user"))
@@ -116,15 +116,15 @@ func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(c
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
 	for _, one := range all {
-		calling.Go(func() { one.call(ctx, 20*time.Millisecond) })
+		calling.Go(func() { one.send(ctx) })
 	}
 	faults(ctx)
 	calling.Wait()
 	total := int64(0)
 	for i, one := range all {
 		other := all[i^1]
-		require.Eventually(t, func() bool { return one.heard.Load() == other.accepted.Load() || one.wrong.Load() != nil }, 10*time.Second, 5*time.Millisecond,
-			"%s: %d accepted, %d heard", one.room, other.accepted.Load(), one.heard.Load())
+		arrives := func() bool { return one.heard.Load() == other.accepted.Load() || one.wrong.Load() != nil }
+		soon(t, fmt.Sprintf("%s: all that was accepted arrives", one.room), arrives)
 		if wrong := one.wrong.Load(); wrong != nil {
 			require.Fail(t, *wrong)
 		}
@@ -141,92 +141,98 @@ func storm(t *testing.T, c *nodes, pairs int, lasts time.Duration, faults func(c
 func nothing(ctx context.Context) { <-ctx.Done() }
 
 func TestThreeNodesAreOneServer(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	storm(t, c, 5, 2*time.Second, nothing)
-	c.requireEqual()
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		storm(t, c, 5, 10*time.Second, nothing)
+		c.requireEqual()
+	})
 }
 
 // requireEqual requires that all nodes list the same.
 func (c *nodes) requireEqual() {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool {
+	soon(c.t, "all nodes count the same", func() bool {
 		var seen []string
 		for _, n := range c.list() {
 			active, away, total := n.server.Hub().Counts()
 			seen = append(seen, fmt.Sprint(active, away, total))
 		}
 		return strings.Count(strings.Join(seen, "|"), seen[0]) == len(seen)
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 }
 
 // A node is killed, and comes back, again and again.
 func TestNodesMayBeKilled(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
-		for ctx.Err() == nil {
-			all := c.list()
-			n := all[rand.IntN(len(all))]
-			c.kill(n)
-			time.Sleep(time.Duration(100+rand.IntN(1000)) * time.Millisecond)
-			c.start(n.name)
-			time.Sleep(200 * time.Millisecond)
-		}
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		storm(t, c, 5, 30*time.Second, func(ctx context.Context) {
+			for ctx.Err() == nil {
+				all := c.list()
+				n := all[rand.IntN(len(all))]
+				c.kill(n)
+				time.Sleep(time.Second + rand.N(10*time.Second))
+				c.start(n.name)
+				time.Sleep(2 * time.Second)
+			}
+		})
+		c.requireEqual()
 	})
-	c.requireEqual()
 }
 
 // Answers to appends are lost, and copies of records are lost, doubled and late.
 func TestCopiesAndAnswersMayBeLost(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t, func(c *nodes) { c.lossy, c.delay = 4, 3*time.Millisecond })
-	storm(t, c, 5, 3*time.Second, nothing)
-	c.requireEqual()
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t, func(c *nodes) { c.lossy, c.delay = 4, 3*time.Millisecond })
+		storm(t, c, 5, 20*time.Second, nothing)
+		c.requireEqual()
+	})
 }
 
 // Nodes are cut off from the engine, one after the other.
 func TestNodesMayBeCutOff(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	storm(t, c, 5, 5*time.Second, func(ctx context.Context) {
-		for ctx.Err() == nil {
-			all := c.list()
-			n := all[rand.IntN(len(all))]
-			n.link.SetCut(true)
-			time.Sleep(time.Duration(50+rand.IntN(1200)) * time.Millisecond)
-			n.link.SetCut(false)
-			time.Sleep(300 * time.Millisecond)
-		}
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		storm(t, c, 5, 30*time.Second, func(ctx context.Context) {
+			for ctx.Err() == nil {
+				all := c.list()
+				n := all[rand.IntN(len(all))]
+				n.link.SetCut(true)
+				time.Sleep(rand.N(12 * time.Second))
+				n.link.SetCut(false)
+				time.Sleep(3 * time.Second)
+			}
+		})
+		c.requireEqual()
 	})
-	c.requireEqual()
 }
 
 // The engine is away for longer than any window, and nobody loses anything.
 func TestTheEngineMayBeAway(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	storm(t, c, 5, 8*time.Second, func(ctx context.Context) {
-		time.Sleep(500 * time.Millisecond)
-		c.engine.SetDown(true)
-		time.Sleep(6 * time.Second) // the resume window has 5 s
-		c.engine.SetDown(false)
-		<-ctx.Done()
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		storm(t, c, 5, time.Minute, func(ctx context.Context) {
+			time.Sleep(5 * time.Second)
+			c.engine.SetDown(true)
+			time.Sleep(2 * c.times.UnknownIn) // so clients repeat their POSTs
+			c.engine.SetDown(false)
+			<-ctx.Done()
+		})
+		c.requireEqual()
 	})
-	c.requireEqual()
 }
 
-// A node may be stopped at any moment of its start, and ends.
+// A node may be stopped at any moment of its start, and ends. Real time passes here: fake time would
+// stop it only while it waits.
 func TestANodeThatIsStoppedEnds(t *testing.T) {
 	t.Parallel()
 	engine := clustertest.NewEngine()
 	for range 300 {
 		joined, err := server.Join(server.Parts{
 			API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
-			Cluster: &cluster.Options{Name: "n1", Engine: &clustertest.Link{Engine: engine}, Times: quick},
+			Cluster: &cluster.Options{Name: "n1", Engine: &clustertest.Link{Engine: engine}, Times: cluster.DefaultTimes()},
 		})
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(400))*time.Microsecond)
+		ctx, cancel := context.WithTimeout(t.Context(), rand.N(400*time.Microsecond))
 		require.NoError(t, joined.Run(ctx))
 		cancel()
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -67,10 +68,11 @@ func (l *logged) count(text string) (lines int) {
 	return lines
 }
 
-// quick are times for tests: a tenth of those in production.
-var quick = cluster.Times{
-	Attempt: 100 * time.Millisecond, Alive: 100 * time.Millisecond, LostAfter: 600 * time.Millisecond, ShedAfter: 300 * time.Millisecond, QuietAfter: 900 * time.Millisecond,
-	Gather: time.Millisecond, RefuseWait: 300 * time.Millisecond, UnknownIn: 2 * time.Second, Written: 20 * time.Millisecond, Snapshot: 300 * time.Millisecond, KeepLog: 3 * time.Second,
+// inFakeTime runs a test in a bubble, in which time is fake and all nodes have the times of
+// production.
+func inFakeTime(t *testing.T, test func(t *testing.T)) {
+	t.Parallel()
+	synctest.Test(t, test)
 }
 
 // node is one node of a cluster in this process.
@@ -83,16 +85,17 @@ type node struct {
 	leave  func()        // stops it in order
 }
 
-// nodes are a cluster behind a round robin.
+// nodes are a cluster behind a round robin, in fake time.
 type nodes struct {
-	t      *testing.T
-	engine *clustertest.Engine
-	lossy  int           // see clustertest.Link
-	delay  time.Duration // of the links; a random part of it
-	times  cluster.Times
-	tracer trace.Tracer      // nil: nothing is traced
-	hooks  *webhooks.Options // nil: no webhooks are sent
-	url    string
+	t       *testing.T
+	engine  *clustertest.Engine
+	lossy   int           // see clustertest.Link
+	delay   time.Duration // of the links; a random part of it
+	times   cluster.Times
+	tracer  trace.Tracer      // nil: nothing is traced
+	hooks   *webhooks.Options // nil: no webhooks are sent
+	backEnd http.Handler      // receives the webhooks
+	http    *http.Client
 
 	next  atomic.Uint64
 	mu    sync.RWMutex // guards what follows
@@ -101,28 +104,58 @@ type nodes struct {
 
 // newNodes starts a cluster of three nodes. What set does comes before.
 func newNodes(t *testing.T, set ...func(*nodes)) *nodes {
-	c := &nodes{t: t, engine: clustertest.NewEngine(), times: quick}
+	network := clustertest.NewNetwork()
+	transport := network.Transport()
+	c := &nodes{t: t, engine: clustertest.NewEngine(), times: cluster.DefaultTimes(), http: &http.Client{Transport: transport}}
 	for _, one := range set {
 		one(c)
 	}
 	for i := range 3 {
 		c.start(fmt.Sprintf("n%d", i+1))
 	}
-	proxy := httptest.NewServer(http.HandlerFunc(c.serve))
-	c.url = proxy.URL
+	web := &http.Server{Handler: http.HandlerFunc(c.route)}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = web.Serve(network) })
 	t.Cleanup(func() {
 		for _, n := range c.list() {
 			c.kill(n)
 		}
-		proxy.Close()
+		_ = web.Close()
+		serving.Wait()
+		transport.CloseIdleConnections()
 	})
 	return c
+}
+
+// The addresses of the round robin, and of what receives webhooks.
+const (
+	theCluster = "http://cluster"
+	theBackEnd = "http://back-end"
+)
+
+// at returns the address of one node, past the round robin.
+func (c *nodes) at(n *node) string { return "http://" + n.name }
+
+// route hands a request to whatever has the address.
+func (c *nodes) route(w http.ResponseWriter, r *http.Request) {
+	switch address := "http://" + r.Host; address {
+	case theCluster:
+		c.serve(w, r)
+	case theBackEnd:
+		c.backEnd.ServeHTTP(w, r)
+	default:
+		for _, n := range c.list() {
+			if c.at(n) == address {
+				n.server.Handler().ServeHTTP(w, r)
+			}
+		}
+	}
 }
 
 // start starts a node, and waits until it serves.
 func (c *nodes) start(name string) *node {
 	n := c.begin(name)
-	require.Eventually(c.t, func() bool { return n.isReady() }, 5*time.Second, 5*time.Millisecond, "%s is not ready", name)
+	soon(c.t, name+" is ready", n.isReady)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.alive = append(c.alive, n)
@@ -134,7 +167,7 @@ func (c *nodes) begin(name string) *node {
 	n := &node{name: name, log: &logged{}, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
 	logger := n.log.logger(name)
 	joined, err := server.Join(server.Parts{
-		SSE:      sse.Options{ResumeWindow: 5 * time.Second, AwayAfter: time.Second, Logger: logger},
+		SSE:      sse.Options{Logger: logger},
 		Rooms:    rooms.Options{Members: 100},
 		API:      httpapi.Options{CORSOrigins: []string{"*"}, Pages: fstest.MapFS{}, Client: fstest.MapFS{}, Logger: logger, Tracer: c.tracer},
 		Cluster:  &cluster.Options{Name: name, Engine: n.link, Times: c.times, Logger: logger},

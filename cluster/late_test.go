@@ -6,20 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// at returns the address of one node, past the round robin.
-func (c *nodes) at(n *node) string {
-	direct := httptest.NewServer(n.server.Handler())
-	c.t.Cleanup(direct.Close)
-	return direct.URL
-}
 
 // plain is a stream as an EventSource has it.
 type plain struct {
@@ -28,17 +20,17 @@ type plain struct {
 }
 
 // listen opens a stream, from an id if there is one, and reads it until ctx ends.
-func listen(ctx context.Context, t *testing.T, url, id string) *plain {
+func (c *nodes) listen(ctx context.Context, url, id string) *plain {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/events", nil)
-	require.NoError(t, err)
+	require.NoError(c.t, err)
 	r.Header.Set("Accept", "text/event-stream")
 	if id != "" {
 		r.Header.Set("Last-Event-ID", id)
 	}
-	p := &plain{t: t, events: make(chan map[string]any, 4096)}
+	p := &plain{t: c.t, events: make(chan map[string]any, 4096)}
 	go func() { // ends with the stream
 		defer close(p.events)
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := c.http.Do(r)
 		if err != nil {
 			return
 		}
@@ -81,15 +73,15 @@ func (p *plain) requireNotReplaced() {
 }
 
 // post posts an event under a key, and returns the status, or 0 if there is no answer in time.
-func post(t *testing.T, within time.Duration, url, token, key, body string) int {
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+func (c *nodes) post(within time.Duration, url, token, key, body string) int {
+	ctx, cancel := context.WithTimeout(c.t.Context(), within)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/events", strings.NewReader(body))
-	require.NoError(t, err)
+	require.NoError(c.t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := c.http.Do(r)
 	if err != nil {
 		return 0
 	}
@@ -98,91 +90,93 @@ func post(t *testing.T, within time.Duration, url, token, key, body string) int 
 }
 
 // insist posts an event under a key until it is accepted.
-func insist(t *testing.T, url, token, key, body string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return post(t, 5*time.Second, url, token, key, body) == http.StatusAccepted }, 10*time.Second, 50*time.Millisecond)
+func (c *nodes) insist(url, token, key, body string) {
+	c.t.Helper()
+	soon(c.t, "it is accepted", func() bool { return c.post(5*time.Second, url, token, key, body) == http.StatusAccepted })
 }
 
 // While a node is cut off, what it was asked for waits in the record under way. The record comes
 // into the log when the link is back, after whatever the client has done at other nodes.
 
 func TestALateAttachmentTakesNothingOver(t *testing.T) {
-	t.Parallel()
-	for _, cut := range []time.Duration{400 * time.Millisecond, time.Second} {
+	for _, cut := range []time.Duration{4 * time.Second, 10 * time.Second} {
 		t.Run(fmt.Sprint("after ", cut), func(t *testing.T) {
-			t.Parallel()
-			c := newNodes(t)
-			all := c.list()
-			n1, n2 := c.at(all[0]), c.at(all[1])
-			first, stop := context.WithCancel(t.Context())
-			connected := listen(first, t, n2, "").next("connected")
-			id := connected["token"].(string) + ".0"
+			inFakeTime(t, func(t *testing.T) {
+				c := newNodes(t)
+				all := c.list()
+				n1, n2 := c.at(all[0]), c.at(all[1])
+				first, stop := context.WithCancel(t.Context())
+				connected := c.listen(first, n2, "").next("connected")
+				id := connected["token"].(string) + ".0"
 
-			all[0].link.SetCut(true)
-			began := time.Now()
-			stop() // the stream breaks, and the client tries the node that is cut off
-			tried, giveUp := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			listen(tried, t, n1, id)
-			<-tried.Done()
-			giveUp()
-			again, end := context.WithCancel(t.Context())
-			defer end()
-			stream := listen(again, t, n2, id)
-			require.Equal(t, true, stream.next("connected")["resumed"])
-			time.Sleep(time.Until(began.Add(cut)))
-			all[0].link.SetCut(false)
-			require.Eventually(t, all[0].isReady, 5*time.Second, 5*time.Millisecond)
-			time.Sleep(300 * time.Millisecond)
-			stream.requireNotReplaced()
+				all[0].link.SetCut(true)
+				began := time.Now()
+				stop() // the stream breaks, and the client tries the node that is cut off
+				tried, giveUp := context.WithTimeout(t.Context(), time.Second)
+				c.listen(tried, n1, id)
+				<-tried.Done()
+				giveUp()
+				again, end := context.WithCancel(t.Context())
+				defer end()
+				stream := c.listen(again, n2, id)
+				require.Equal(t, true, stream.next("connected")["resumed"])
+				time.Sleep(time.Until(began.Add(cut)))
+				all[0].link.SetCut(false)
+				soon(t, "the node is back", all[0].isReady)
+				time.Sleep(3 * time.Second)
+				stream.requireNotReplaced()
+			})
 		})
 	}
 }
 
 // A server remembers the last 64 keys of a socket. A record may come minutes late.
 func TestALatePostIsNotAppliedAgain(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	all := c.list()
-	n1, n2 := c.at(all[0]), c.at(all[1])
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
-	stream := listen(ctx, t, n2, "")
-	token := stream.next("connected")["token"].(string)
-	insist(t, n2, token, "join", `{"type":"join-room","roomId":"r","userId":"u"}`)
-	stream.next("room-joined")
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		all := c.list()
+		n1, n2 := c.at(all[0]), c.at(all[1])
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		stream := c.listen(ctx, n2, "")
+		token := stream.next("connected")["token"].(string)
+		c.insist(n2, token, "join", `{"type":"join-room","roomId":"r","userId":"u"}`)
+		stream.next("room-joined")
 
-	all[0].link.SetCut(true)
-	message := `{"type":"send-message","message":"once"}`
-	require.Equal(t, 0, post(t, 100*time.Millisecond, n1, token, "k", message), "no answer")
-	insist(t, n2, token, "k", message)
-	for i := range 64 {
-		insist(t, n2, token, fmt.Sprint(i), `{"type":"ping"}`)
-	}
-	time.Sleep(time.Second) // the others take it for lost
-	all[0].link.SetCut(false)
-	require.Eventually(t, all[0].isReady, 5*time.Second, 5*time.Millisecond)
-	insist(t, n2, token, "last", `{"type":"send-message","message":"last"}`)
-	require.Equal(t, "once", stream.next("new-message")["message"])
-	require.Equal(t, "last", stream.next("new-message")["message"])
+		all[0].link.SetCut(true)
+		message := `{"type":"send-message","message":"once"}`
+		require.Equal(t, 0, c.post(time.Second, n1, token, "k", message), "no answer")
+		c.insist(n2, token, "k", message)
+		for i := range 64 {
+			c.insist(n2, token, fmt.Sprint(i), `{"type":"ping"}`)
+		}
+		time.Sleep(2 * c.times.LostAfter) // the others take it for lost
+		all[0].link.SetCut(false)
+		soon(t, "the node is back", all[0].isReady)
+		c.insist(n2, token, "last", `{"type":"send-message","message":"last"}`)
+		require.Equal(t, "once", stream.next("new-message")["message"])
+		require.Equal(t, "last", stream.next("new-message")["message"])
+	})
 }
 
 // A client that reaches a node that was cut off just now must get to another within its resume
 // window, whether the node knows its socket or not.
 func TestANodeThatIsCutOffHoldsNoReader(t *testing.T) {
-	t.Parallel()
-	c := newNodes(t)
-	all := c.list()
-	n1, n2 := c.at(all[0]), c.at(all[1])
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
-	known := listen(ctx, t, n2, "").next("connected")["token"].(string)
-	insist(t, n1, known, "k", `{"type":"ping"}`) // so n1 knows it
-	all[0].link.SetCut(true)
-	unknown := listen(ctx, t, n2, "").next("connected")["token"].(string)
-	began := time.Now()
-	streams := []*plain{listen(ctx, t, n1, known+".0"), listen(ctx, t, n1, unknown+".0"), listen(ctx, t, n1, "")}
-	for _, stream := range streams {
-		require.Equal(t, "draining", stream.next("disconnected")["reason"])
-	}
-	require.Less(t, time.Since(began), quick.UnknownIn)
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		all := c.list()
+		n1, n2 := c.at(all[0]), c.at(all[1])
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		known := c.listen(ctx, n2, "").next("connected")["token"].(string)
+		c.insist(n1, known, "k", `{"type":"ping"}`) // so n1 knows it
+		all[0].link.SetCut(true)
+		unknown := c.listen(ctx, n2, "").next("connected")["token"].(string)
+		began := time.Now()
+		streams := []*plain{c.listen(ctx, n1, known+".0"), c.listen(ctx, n1, unknown+".0"), c.listen(ctx, n1, "")}
+		for _, stream := range streams {
+			require.Equal(t, "draining", stream.next("disconnected")["reason"])
+		}
+		require.Less(t, time.Since(began), c.times.UnknownIn)
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -51,80 +50,81 @@ func (b *backEnd) count() int {
 // The node that sends webhooks is killed, and then the next. Another goes on each time: nothing is
 // missing, and the changes of each room come in order.
 func TestWebhooksOutliveTheNodeThatSendsThem(t *testing.T) {
-	t.Parallel()
-	b := &backEnd{t: t, all: make(map[string]string)}
-	web := httptest.NewServer(b)
-	defer web.Close()
-	c := newNodes(t, func(c *nodes) { c.hooks = &webhooks.Options{URL: web.URL, Secrets: [][]byte{make([]byte, 24)}} })
-	stop := make(chan struct{})
-	var members sync.WaitGroup
-	for i := range 4 {
-		one := newCaller(t, c.url, "")
-		members.Go(func() {
-			for range one.Events() { // ends with the client
-			}
+	inFakeTime(t, func(t *testing.T) {
+		b := &backEnd{t: t, all: make(map[string]string)}
+		c := newNodes(t, func(c *nodes) {
+			c.backEnd, c.hooks = b, &webhooks.Options{URL: theBackEnd, Secrets: [][]byte{make([]byte, 24)}, Transport: c.http.Transport}
 		})
-		members.Go(func() {
-			defer one.Close()
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return
-				case <-time.After(20 * time.Millisecond):
+		stop := make(chan struct{})
+		var members sync.WaitGroup
+		for i := range 4 {
+			one := c.call("")
+			members.Go(func() {
+				for range one.Events() { // ends with the client
 				}
-				if one.Send(t.Context(), client.JoinRoomMessage{RoomID: fmt.Sprint("room", n%3), UserID: fmt.Sprint("user", i)}) != nil {
-					t.Error("a member could not join")
+			})
+			members.Go(func() {
+				defer one.Close()
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					case <-time.After(pause):
+					}
+					if one.Send(t.Context(), client.JoinRoomMessage{RoomID: fmt.Sprint("room", n%3), UserID: fmt.Sprint("user", i)}) != nil {
+						t.Error("a member could not join")
+					}
+				}
+			})
+		}
+		for _, name := range []string{"n1", "n2"} {
+			before := b.count()
+			soon(t, "the back end hears more", func() bool { return b.count() > before+20 })
+			for _, n := range c.list() {
+				if n.name == name {
+					require.Contains(t, n.webhooks(), `"sending":true`)
+					c.kill(n)
 				}
 			}
-		})
-	}
-	for _, name := range []string{"n1", "n2"} {
+		}
 		before := b.count()
-		require.Eventually(t, func() bool { return b.count() > before+20 }, 10*time.Second, 5*time.Millisecond)
-		for _, n := range c.list() {
-			if n.name == name {
-				require.Contains(t, n.webhooks(), `"sending":true`)
-				c.kill(n)
+		soon(t, "the back end hears more", func() bool { return b.count() > before+20 })
+		close(stop)
+		members.Wait()
+		last := c.list()[0]
+		soon(t, "nothing waits", func() bool { return strings.Contains(last.webhooks(), `"waiting":0`) })
+
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		source, _, _ := strings.Cut(strings.TrimPrefix(b.order[0], "msg_"), "_")
+		for n := range b.order {
+			require.Contains(t, b.all, fmt.Sprintf("msg_%s_%d", source, n+1))
+		}
+		inside := make(map[string]map[string]bool)
+		for _, id := range b.order {
+			var hook struct {
+				Type string
+				Data struct{ RoomID, SocketID string }
+			}
+			require.NoError(t, json.Unmarshal([]byte(b.all[id]), &hook))
+			room, exists := inside[hook.Data.RoomID]
+			switch hook.Type {
+			case "room-created":
+				require.False(t, exists)
+				inside[hook.Data.RoomID] = make(map[string]bool)
+			case "member-joined":
+				require.True(t, exists && !room[hook.Data.SocketID])
+				room[hook.Data.SocketID] = true
+			case "member-left":
+				require.True(t, room[hook.Data.SocketID])
+				delete(room, hook.Data.SocketID)
+			case "room-closed":
+				require.True(t, exists && len(room) == 0)
+				delete(inside, hook.Data.RoomID)
 			}
 		}
-	}
-	before := b.count()
-	require.Eventually(t, func() bool { return b.count() > before+20 }, 10*time.Second, 5*time.Millisecond)
-	close(stop)
-	members.Wait()
-	last := c.list()[0]
-	require.Eventually(t, func() bool { return strings.Contains(last.webhooks(), `"waiting":0`) }, 20*time.Second, 10*time.Millisecond, "%s", last.webhooks())
-
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	source, _, _ := strings.Cut(strings.TrimPrefix(b.order[0], "msg_"), "_")
-	for n := range b.order {
-		require.Contains(t, b.all, fmt.Sprintf("msg_%s_%d", source, n+1))
-	}
-	inside := make(map[string]map[string]bool)
-	for _, id := range b.order {
-		var hook struct {
-			Type string
-			Data struct{ RoomID, SocketID string }
-		}
-		require.NoError(t, json.Unmarshal([]byte(b.all[id]), &hook))
-		room, exists := inside[hook.Data.RoomID]
-		switch hook.Type {
-		case "room-created":
-			require.False(t, exists)
-			inside[hook.Data.RoomID] = make(map[string]bool)
-		case "member-joined":
-			require.True(t, exists && !room[hook.Data.SocketID])
-			room[hook.Data.SocketID] = true
-		case "member-left":
-			require.True(t, room[hook.Data.SocketID])
-			delete(room, hook.Data.SocketID)
-		case "room-closed":
-			require.True(t, exists && len(room) == 0)
-			delete(inside, hook.Data.RoomID)
-		}
-	}
-	require.Empty(t, inside)
+		require.Empty(t, inside)
+	})
 }
 
 // webhooks returns what a node says of the webhooks.

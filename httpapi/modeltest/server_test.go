@@ -41,11 +41,11 @@ type modelNode struct {
 	name string
 
 	// set by start
-	*network
-	hub   *sse.Hub
-	link  *clustertest.Link // nil: there is one node
-	stop  func()
-	state func() []byte // after stop
+	network *clustertest.Network
+	hub     *sse.Hub
+	link    *clustertest.Link // nil: there is one node
+	stop    func()
+	state   func() []byte // after stop
 
 	left []byte // by another process, whose state the node goes on with; nil: by none
 
@@ -90,7 +90,7 @@ func (s *modelServer) start(t *rapid.T, n *modelNode, after time.Duration) {
 	}
 	joined, err := signaling.Join(parts)
 	require.NoError(t, err)
-	n.network, n.hub, n.state = newNetwork(), joined.Hub(), joined.State
+	n.network, n.hub, n.state = clustertest.NewNetwork(), joined.Hub(), joined.State
 	if n.left != nil {
 		require.NoError(t, joined.Restore(n.left))
 	}
@@ -187,22 +187,11 @@ func (s *modelServer) takeTouched() []string {
 	return touched
 }
 
-// network is a listener whose connections are pipes within the process. A goroutine that
-// waits for a pipe is durably blocked, so fake time can pass (testing/synctest).
-type network struct {
-	calls  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newNetwork() *network {
-	return &network{calls: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (n *network) dial() *ear {
+// dial connects to the node.
+func (n *modelNode) dial() *ear {
 	client, server := net.Pipe()
 	e := &ear{Conn: client}
-	n.calls <- &pipe{server, e}
+	n.network.Connect(&pipe{server, e})
 	return e
 }
 
@@ -211,22 +200,3 @@ type pipe struct {
 	net.Conn
 	ear *ear // the client's end
 }
-
-// Accept implements net.Listener.
-func (n *network) Accept() (net.Conn, error) {
-	select {
-	case connection := <-n.calls:
-		return connection, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (n *network) Close() error {
-	n.once.Do(func() { close(n.closed) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

@@ -1,4 +1,5 @@
-// Package clustertest has an engine in memory, for tests of several nodes in one process.
+// Package clustertest has an engine and a network in memory, for tests of several nodes in one
+// process.
 package clustertest
 
 import (

@@ -22,7 +22,7 @@ import (
 	"signaling-server/server"
 )
 
-// handlers are nodes of a cluster in fake time.
+// handlers are nodes of a cluster that a test asks one by one.
 type handlers []http.Handler
 
 // exact are times without gathering: in fake time a command is applied when it is proposed.
@@ -32,8 +32,8 @@ var exact = func() cluster.Times {
 	return t
 }()
 
-// inFakeTime runs a test with a node for each engine.
-func inFakeTime(t *testing.T, engines func() []cluster.Engine, test func(t *testing.T, nodes handlers)) {
+// withEngines runs a test in fake time with a node for each engine.
+func withEngines(t *testing.T, engines func() []cluster.Engine, test func(t *testing.T, nodes handlers)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -99,7 +99,7 @@ func TestARecordIsAppliedWhenTheCopyBeforeItComes(t *testing.T) {
 		log := clustertest.NewEngine()
 		return []cluster.Engine{&clustertest.Link{Engine: log}, lateCopies{&clustertest.Link{Engine: log}, late}}
 	}
-	inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+	withEngines(t, engines, func(t *testing.T, nodes handlers) {
 		token := nodes.open(t, 0)
 		time.Sleep(time.Second)
 		require.Equal(t, http.StatusAccepted, nodes.ask(0, http.MethodPost, "/events", token, `{"type":"ping"}`).Code)
@@ -135,7 +135,7 @@ func TestARequestToAnyNodeIsASignOfLife(t *testing.T) {
 				log := clustertest.NewEngine()
 				return []cluster.Engine{&clustertest.Link{Engine: log}, &clustertest.Link{Engine: log}}
 			}
-			inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+			withEngines(t, engines, func(t *testing.T, nodes handlers) {
 				token := nodes.open(t, 0)
 				require.Equal(t, http.StatusConflict, nodes.ask(1, http.MethodPost, "/events", token, `{"type":"leave-room"}`, "Idempotency-Key", "1").Code)
 				var answered time.Time
@@ -184,7 +184,7 @@ func TestAPostIsOneCommand(t *testing.T) {
 		log := clustertest.NewEngine()
 		return []cluster.Engine{&clustertest.Link{Engine: log}, overheard{&clustertest.Link{Engine: log}, &commands}}
 	}
-	inFakeTime(t, engines, func(t *testing.T, nodes handlers) {
+	withEngines(t, engines, func(t *testing.T, nodes handlers) {
 		token := nodes.open(t, 0)
 		post := func(body string, header ...string) {
 			require.Equal(t, http.StatusAccepted, nodes.ask(1, http.MethodPost, "/events", token, body, header...).Code)
