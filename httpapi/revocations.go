@@ -93,7 +93,7 @@ func (a *API) listRevocations(w http.ResponseWriter, r *http.Request, _ params) 
 		items: "revocations",
 		find: func(q sought) iter.Seq[rank] {
 			return func(yield func(rank) bool) {
-				for _, one := range a.rooms.Revocations() {
+				for _, one := range a.rooms.Revocations(time.Now()) {
 					if q.isIn(one.ID) && !yield(rank{id: rankText(one)}) {
 						return
 					}
@@ -108,7 +108,7 @@ func (a *API) listRevocations(w http.ResponseWriter, r *http.Request, _ params) 
 }
 
 func (a *API) sizeOfRevocations(limit int) (all, page int) {
-	all = len(a.rooms.Revocations())
+	all = len(a.rooms.Revocations(time.Now()))
 	if limit == 0 {
 		return all, all
 	}
@@ -128,7 +128,7 @@ func (a *API) describeRevocation(answer *pieces, isFirst bool, text string) (isT
 	name, id, _ := strings.Cut(text, "/")
 	for subject := range subjectNames {
 		one := rooms.Revoked{Subject: subject, ID: id}
-		if until, isRevoked := a.rooms.Revocation(one); isRevoked && subjectNames[subject] == name {
+		if until, isRevoked := a.rooms.Revocation(one, time.Now()); isRevoked && subjectNames[subject] == name {
 			answer.item(isFirst, revocationInfo{name, id, timestamp(until)})
 			return true
 		}

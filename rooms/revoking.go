@@ -75,14 +75,13 @@ func (rs *Rooms) Allow(r Revoked) bool {
 }
 
 // Revocation returns until when a user or a permit is revoked. The second result is false if it
-// is not.
-func (rs *Rooms) Revocation(r Revoked) (until time.Time, isRevoked bool) {
-	return rs.revoked.find(r, rs.now())
+// is not, now. Any goroutine may call it.
+func (rs *Rooms) Revocation(r Revoked, now time.Time) (until time.Time, isRevoked bool) {
+	return rs.revoked.find(r, now)
 }
 
-// Revocations returns all that is revoked, in no order.
-func (rs *Rooms) Revocations() []Revoked {
-	now := rs.now()
+// Revocations returns all that is revoked now, in no order. Any goroutine may call it.
+func (rs *Rooms) Revocations(now time.Time) []Revoked {
 	rs.revoked.mu.RLock()
 	defer rs.revoked.mu.RUnlock()
 	var all []Revoked
