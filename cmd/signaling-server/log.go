@@ -13,16 +13,18 @@ import (
 )
 
 // newLogger returns a logger that writes JSON in production, and text for people
-// elsewhere. Each address has a share of the log: see [logSharer].
+// elsewhere. Each address has a share of the log, and what operators do is logged at any level:
+// see [logSharer].
 func newLogger(w io.Writer, c config) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(err) // loadConfig validated the level
 	}
+	written := min(level, slog.LevelInfo)
 	if c.Environment == httpapi.Production {
-		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
+		return slog.New(newLogSharer(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: written}), level))
 	}
-	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isInColor(w)})))
+	return slog.New(newLogSharer(tint.NewTextHandler(w, &tint.Options{Level: written, TimeFormat: time.TimeOnly, NoColor: !isInColor(w)}), level))
 }
 
 // exporting returns the logger, which also exports what it logs. An address cannot have more

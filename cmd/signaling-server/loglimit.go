@@ -38,20 +38,27 @@ const (
 // Warnings and errors have shares of their own, so that a flood of other lines cannot
 // hide them.
 //
-// The lines about operators are never left out. Neither are lines at the level debug:
-// an operator who sets that level wants every request.
+// The lines about operators are never left out, whatever the level is: they are the audit
+// log. Neither are lines at the level debug: an operator who sets that level wants every request.
 type logSharer struct {
 	slog.Handler
+	least  slog.Level // of other lines
 	shares *logShares
 	ip     string // the attribute ip of the logger itself, if it has one
 }
 
-func newLogSharer(next slog.Handler) logSharer {
-	return logSharer{Handler: next, shares: newLogShares()}
+// newLogSharer returns a handler for lines of a level or above. The next handler must take the
+// lines about operators too, which have the level info.
+func newLogSharer(next slog.Handler, least slog.Level) logSharer {
+	return logSharer{Handler: next, least: least, shares: newLogShares()}
 }
 
 // Handle implements [slog.Handler].
 func (s logSharer) Handle(ctx context.Context, r slog.Record) error {
+	isAudit := strings.HasPrefix(r.Message, httpapi.AuditPrefix)
+	if r.Level < s.least && !isAudit {
+		return nil
+	}
 	ip, socketID := s.ip, ""
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
@@ -62,7 +69,7 @@ func (s logSharer) Handle(ctx context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	isFree := r.Level < slog.LevelInfo || strings.HasPrefix(r.Message, httpapi.AuditPrefix)
+	isFree := r.Level < slog.LevelInfo || isAudit
 	takes, due := s.shares.take(logOwner{isGrave: r.Level > slog.LevelInfo}, ip, socketID, r.Message, isFree)
 	s.report(ctx, due)
 	if !takes {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -124,6 +125,20 @@ func TestNoFloodHidesOperatorsCommandsOrWarnings(t *testing.T) {
 		require.Equal(t, 2000, book.count(`"request"`), "the level debug is for every request")
 		require.Equal(t, 1, book.count("through a proxy"))
 	})
+}
+
+func TestNoLevelHidesOperatorsCommands(t *testing.T) {
+	for _, level := range []string{"warn", "error"} {
+		for _, environment := range []string{"production", "development"} {
+			var written bytes.Buffer
+			logger := newLogger(&written, config{LogLevel: level, Environment: environment})
+			logger.Info("operator kicked a socket", "socketId", "S")
+			logger.Info("socket connected", "socketId", "S")
+			logger.With("node", "n").Info("room joined", "socketId", "S")
+			require.Contains(t, written.String(), "operator kicked a socket")
+			require.Equal(t, 1, strings.Count(written.String(), "\n"), "%s", written.String())
+		}
+	}
 }
 
 func TestLinesOfALoggerWithAnAddressBelongToThatAddress(t *testing.T) {
