@@ -216,6 +216,66 @@ func TestAListThatChangesWhileItIsWrittenStaysConsistent(t *testing.T) {
 	churning.Wait()
 }
 
+// What is there all the time is on one page, once, though others come and go between the pages.
+func TestNoPageMissesOrRepeatsWhatIsThereAllTheTime(t *testing.T) {
+	s := patientServer(t)
+	var sockets, rooms []string
+	come := func(n int) (socketID, roomID, token string) {
+		socketID, token = s.open(t, "test")
+		roomID = fmt.Sprintf("room %d.%d", rand.N(1000), n)
+		s.enter(t, token, roomID, "user")
+		return socketID, roomID, token
+	}
+	for n := range 60 {
+		socketID, roomID, _ := come(n)
+		sockets, rooms = append(sockets, socketID), append(rooms, roomID)
+		_, _, token := come(1000 + n)
+		_, _ = s.post(t, token, `{"type":"disconnect"}`)
+	}
+	stop := make(chan struct{})
+	var churning sync.WaitGroup
+	churning.Go(func() {
+		var tokens []string
+		for n := 2000; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_, _, token := come(n)
+			if tokens = append(tokens, token); len(tokens) > 20 {
+				_, _ = s.post(t, tokens[0], `{"type":"disconnect"}`)
+				tokens = tokens[1:]
+			}
+		}
+	})
+	for range 20 {
+		for key, want := range map[string][]string{"socketId": sockets, "roomId": rooms} {
+			list := map[string]string{"socketId": "connections", "roomId": "rooms"}[key]
+			var got []string
+			for path := "/" + list + "?limit=7"; path != ""; {
+				response, err := s.Client().Get(s.URL + path)
+				require.NoError(t, err)
+				var answer map[string]any
+				require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
+				response.Body.Close()
+				for _, item := range answer[list].([]any) {
+					got = append(got, item.(map[string]any)[key].(string))
+				}
+				path = ""
+				if link := nextPage.FindStringSubmatch(response.Header.Get("Link")); link != nil {
+					path = link[1]
+				}
+			}
+			require.Subset(t, got, want)
+			once := slices.Compact(slices.Sorted(slices.Values(got)))
+			require.Len(t, once, len(got))
+		}
+	}
+	close(stop)
+	churning.Wait()
+}
+
 // smallBuffers makes the server's send buffers small, as cmd/signaling-server does.
 // Otherwise the kernel would take whole answers.
 func smallBuffers(u *setup) {

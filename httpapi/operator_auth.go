@@ -32,7 +32,7 @@ func (a *API) forOperators(scope operators.Scope, h handler) handler {
 			return err
 		}
 		if !operator.May(scope) {
-			a.audit(withOperator(r, operator), "was refused what needs another scope", "scope", scope)
+			a.warnOfScope(withOperator(r, operator), scope)
 			return problem.InsufficientScope.With("The token of the operator “" + operator.Name + "” does not have the scope “" + string(scope) + "”, which this needs.")
 		}
 		if scope == operators.Read {
@@ -83,13 +83,21 @@ func operatorOf(r *http.Request) string {
 	return name
 }
 
-// AuditPrefix begins the message of each log line about what an operator did. Those
-// lines must be logged even in a flood.
+// AuditPrefix begins the message of each log line about what an operator did or was refused.
+// What operators did has the level info, and must be logged even in a flood.
 const AuditPrefix = "operator "
 
 // audit logs what the operator of a request did: whatever an operator changes is logged.
 func (a *API) audit(r *http.Request, what string, attributes ...any) {
 	a.logger.InfoContext(r.Context(), AuditPrefix+what, append([]any{"operator", operatorOf(r), "ip", a.clientOf(r).IP}, attributes...)...)
+}
+
+// warnOfScope logs that an operator asked for what needs another scope. Unlike the other lines about
+// operators this is a warning, so it counts against the share of its address: otherwise a stolen
+// token that may do little could fill the disk.
+func (a *API) warnOfScope(r *http.Request, scope operators.Scope) {
+	a.logger.WarnContext(r.Context(), AuditPrefix+"was refused what needs another scope",
+		"operator", operatorOf(r), "ip", a.clientOf(r).IP, "scope", scope, "method", r.Method, "path", loggedPath(r.URL.Path))
 }
 
 // checkPage protects a server without a token from pages of other origins: a browser on

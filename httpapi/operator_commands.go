@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,16 +31,7 @@ func (a *API) kickSocket(w http.ResponseWriter, r *http.Request, p params) error
 		return problem.Invalid(problem.Field("reason", "name", wrong))
 	}
 	socketID := p.ByName("socketId")
-	outcome, err := a.state.Operate(r.Context(), machine.Operation{Kind: machine.Kick, ID: socketID, Reason: why})
-	if err != nil {
-		return err
-	}
-	if outcome != machine.Accepted {
-		return noSocket
-	}
-	a.audit(r, "kicked a socket", "socketId", socketID, "reason", why)
-	writeNoContent(w)
-	return nil
+	return a.carryOut(w, r, machine.Operation{Kind: machine.Kick, ID: socketID, Reason: why}, writeNoContent, "kicked a socket", "socketId", socketID, "reason", why)
 }
 
 // closeRoom removes all members from a room (DELETE /rooms/{roomId}).
@@ -77,21 +69,7 @@ func (a *API) announceTo(w http.ResponseWriter, r *http.Request, p params) error
 		return err
 	}
 	socketID := p.ByName("socketId")
-	outcome, err := a.state.Operate(r.Context(), machine.Operation{Kind: machine.AnnounceTo, ID: socketID, Data: data})
-	a.hub.Flush()
-	switch {
-	case err != nil:
-		return err
-	case outcome == machine.Gone:
-		return noSocket
-	case outcome == machine.NotInRoom:
-		return problem.NotInRoom.With("The socket is in no room, and announcements are for members of rooms.")
-	case outcome != machine.Accepted:
-		return outcome.Err()
-	}
-	a.audit(r, "announced something to a socket", "socketId", socketID)
-	writeAccepted(w)
-	return nil
+	return a.carryOut(w, r, machine.Operation{Kind: machine.AnnounceTo, ID: socketID, Data: data}, writeAccepted, "announced something to a socket", "socketId", socketID)
 }
 
 // readAnnouncement returns what the announcement in a body says.
@@ -117,14 +95,25 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, p params, o machin
 	return a.carryOut(w, r, o, answer, what, "roomId", roomID)
 }
 
-// carryOut applies an operation, logs what it did to what, and answers.
+// carryOut applies an operation, logs what it did to what, and answers. What may have been done
+// is logged, too: of several nodes, this one may lose sight of a command that others carry out.
 func (a *API) carryOut(w http.ResponseWriter, r *http.Request, o machine.Operation, answer func(http.ResponseWriter), what string, attributes ...any) error {
 	outcome, err := a.state.Operate(r.Context(), o)
 	a.hub.Flush()
-	if err != nil {
+	switch {
+	case errors.Is(err, machine.ErrNotReady):
 		return err
-	}
-	if outcome != machine.Accepted {
+	case err != nil:
+		a.audit(r, what, append(attributes, "outcome", "unknown")...)
+		if errors.Is(err, machine.ErrUnknown) {
+			return problem.OutcomeUnknown.With("The command may have been carried out. Look before you repeat it: an announcement could arrive twice.").After(retryAfter(err))
+		}
+		return err
+	case outcome == machine.Gone:
+		return noSocket
+	case outcome == machine.NotInRoom:
+		return problem.NotInRoom.With("The socket is in no room, and announcements are for members of rooms.")
+	case outcome != machine.Accepted:
 		return outcome.Err()
 	}
 	a.audit(r, what, attributes...)

@@ -38,8 +38,8 @@ const (
 // Warnings and errors have shares of their own, so that a flood of other lines cannot
 // hide them.
 //
-// The lines about operators are never left out, whatever the level is: they are the audit
-// log. Neither are lines at the level debug: an operator who sets that level wants every request.
+// The lines about what operators did are never left out, whatever the level is: they are the
+// audit log. Neither are lines at the level debug: an operator who sets that level wants every request.
 type logSharer struct {
 	slog.Handler
 	least  slog.Level // of other lines
@@ -55,7 +55,7 @@ func newLogSharer(next slog.Handler, least slog.Level) logSharer {
 
 // Handle implements [slog.Handler].
 func (s logSharer) Handle(ctx context.Context, r slog.Record) error {
-	isAudit := strings.HasPrefix(r.Message, httpapi.AuditPrefix)
+	isAudit := r.Level == slog.LevelInfo && strings.HasPrefix(r.Message, httpapi.AuditPrefix)
 	if r.Level < s.least && !isAudit {
 		return nil
 	}

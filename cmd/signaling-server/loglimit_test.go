@@ -120,6 +120,10 @@ func TestNoFloodHidesOperatorsCommandsOrWarnings(t *testing.T) {
 			logger.Debug("request", "path", "/events", "ip", "192.0.2.1")
 		}
 		logger.Warn("requests come through a proxy", "ip", "192.0.2.1")
+		for range 2000 {
+			logger.Warn("operator was refused what needs another scope", "ip", "192.0.2.2")
+		}
+		require.Equal(t, 1000, book.count("was refused"), "nothing was done")
 		require.Equal(t, 1000, book.count("socket connected"))
 		require.Equal(t, 2000, book.count("operator kicked"))
 		require.Equal(t, 2000, book.count(`"request"`), "the level debug is for every request")
