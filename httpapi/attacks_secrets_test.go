@@ -72,6 +72,8 @@ func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 		ask(http.MethodGet, path, "", "Authorization", bearer)
 	}
 	ask(http.MethodGet, "/debug/pprof/", "", "Authorization", operator)
+	ask(http.MethodPut, "/revocations/tokens/"+access, "", "Authorization", operator) // once it was accepted in place of its jti
+	ask(http.MethodGet, "/revocations", "", "Authorization", operator)
 	for _, secret := range []string{p.token, p.lastID, access, adminToken} { // once the path was logged as it came
 		ask(http.MethodGet, "/events/"+secret, "")
 		ask(http.MethodGet, "/"+secret+"/events", "")

@@ -129,6 +129,7 @@ func operatorsOperate(t *testing.T, w *witness) {
 		"/revocations/users/Dan?seconds=soon":            http.StatusUnprocessableEntity,
 		"/revocations/users/" + strings.Repeat("x", 257): http.StatusUnprocessableEntity,
 		"/revocations/users/-?id=":                       http.StatusUnprocessableEntity,
+		"/revocations/tokens/eyJhbGciOiJI.eyJzdWIi.c2ln": http.StatusUnprocessableEntity,
 		"/revocations/rooms/standup":                     http.StatusNotFound,
 	} {
 		s.operate(t, status, http.MethodPut, path, "")

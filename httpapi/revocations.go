@@ -70,8 +70,15 @@ func revokedOf(r *http.Request, p params) (revoked rooms.Revoked, err error) {
 	if length := utf8.RuneCountInString(revoked.ID); length < 1 || length > maxRevokedID || !utf8.ValidString(revoked.ID) {
 		return revoked, problem.Invalid(problem.Field("id", "max", fmt.Sprintf("must be text of 1 to %d characters", maxRevokedID)))
 	}
+	if revoked.Subject == rooms.OfPermit && isJWT(revoked.ID) {
+		return revoked, problem.Invalid(problem.Field("id", "jti", "must be the claim jti of the access token, not the access token itself"))
+	}
 	return revoked, nil
 }
+
+// isJWT reports whether a text looks like a whole access token. It would revoke nothing, and get
+// into the log and the list.
+func isJWT(text string) bool { return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2 }
 
 // revocationTime returns how long a revocation shall last.
 func revocationTime(r *http.Request) (time.Duration, error) {
