@@ -130,8 +130,11 @@ func (c config) operators() ([]operators.Operator, error) {
 		text = string(content)
 	}
 	all, err := operators.Parse(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("OPERATOR_TOKENS cannot be used: %w", err)
+	case len(all) == 0 && c.OperatorTokens != "": // in development, everybody would be one
+		return nil, errors.New("OPERATOR_TOKENS names no operator: remove the variable, or add a line")
 	}
 	return all, nil
 }

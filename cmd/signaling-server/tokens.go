@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 
 // issueOperatorToken prints a token for a new operator, and the line for OPERATOR_TOKENS.
 func issueOperatorToken(args []string, stdout io.Writer) error {
+	if len(args) == 1 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+		_, err := fmt.Fprintf(stdout, "Usage: signaling-server operator-token NAME SCOPES\n\nIt makes a token for an operator with that name. The scopes are %v.\n", operators.Scopes())
+		return err
+	}
 	if len(args) < 2 {
 		return errors.New("operator-token needs a name and scopes, such as: signaling-server operator-token billing read send")
 	}

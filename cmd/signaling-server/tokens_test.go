@@ -98,9 +98,12 @@ func TestAnOperatorTokenLetsItsHolderDoWhatItsScopesSay(t *testing.T) {
 }
 
 func TestAWrongOperatorTokenStopsTheStart(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "operators")
+	require.NoError(t, os.WriteFile(empty, []byte("# nobody yet\n"), 0o600))
 	for value, says := range map[string]string{
 		"no-such-file":     "OPERATOR_TOKENS is neither",
 		"billing read abc": "OPERATOR_TOKENS cannot be used: operator 1",
+		empty:              "OPERATOR_TOKENS names no operator",
 	} {
 		code, _, problems := command(t, []string{"PORT=0", "OPERATOR_TOKENS=" + value})
 		require.Equal(t, 1, code)
@@ -113,4 +116,7 @@ func TestAWrongOperatorTokenStopsTheStart(t *testing.T) {
 		require.Empty(t, text)
 		require.NotEmpty(t, problems)
 	}
+	code, usage, _ := command(t, nil, "operator-token", "-h")
+	require.Zero(t, code)
+	require.Contains(t, usage, "revoke webhooks")
 }

@@ -76,6 +76,9 @@ func (l List) Find(token string) (found Operator, isKnown bool) {
 // token has 128 random bits, so a hash without salt protects it. The error says what is wrong with
 // the name or the scopes.
 func Issue(name string, scopes []string) (token, line string, err error) {
+	if _, err := parseScopes(scopes); err != nil {
+		return "", "", err
+	}
 	token = rand.Text()
 	digest := sha256.Sum256([]byte(token))
 	line = fmt.Sprintf("%s %s sha256:%s", name, strings.Join(scopes, ","), hex.EncodeToString(digest[:]))
@@ -96,8 +99,13 @@ func Parse(text string) (all []Operator, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("operator %d: %w", i+1, err)
 		}
-		if slices.ContainsFunc(all, func(other Operator) bool { return other.Name == o.Name }) {
-			return nil, fmt.Errorf("two operators have the name %q", o.Name)
+		for _, other := range all {
+			if other.Name == o.Name {
+				return nil, fmt.Errorf("two operators have the name %q", o.Name)
+			}
+			if other.digest == o.digest { // the log could not tell them apart
+				return nil, fmt.Errorf("%q and %q have the same token", other.Name, o.Name)
+			}
 		}
 		all = append(all, o)
 	}
@@ -118,11 +126,8 @@ func parseLine(line string) (o Operator, err error) {
 	case o.Name == Admin:
 		return o, fmt.Errorf("the name %q belongs to ADMIN_TOKEN", Admin)
 	}
-	for scope := range strings.SplitSeq(parts[1], ",") {
-		if !slices.Contains(Scopes(), Scope(scope)) {
-			return o, fmt.Errorf("%q is not a scope: %s", o.Name, scopesText)
-		}
-		o.scopes = append(o.scopes, Scope(scope))
+	if o.scopes, err = parseScopes(strings.Split(parts[1], ",")); err != nil {
+		return o, err
 	}
 	digits, isSHA256 := strings.CutPrefix(parts[2], "sha256:")
 	digest, err := hex.DecodeString(digits)
@@ -133,4 +138,13 @@ func parseLine(line string) (o Operator, err error) {
 	return o, nil
 }
 
-const scopesText = "the scopes are read, send, rooms, sockets and revoke"
+// parseScopes reads the names of scopes. The error repeats none: it may be a token.
+func parseScopes(names []string) (scopes []Scope, err error) {
+	for _, name := range names {
+		if !slices.Contains(Scopes(), Scope(name)) {
+			return nil, fmt.Errorf("something is not a scope: the scopes are %v", Scopes())
+		}
+		scopes = append(scopes, Scope(name))
+	}
+	return scopes, nil
+}

@@ -61,18 +61,19 @@ func TestWhatIsNotAnOperatorIsRefused(t *testing.T) {
 	_, err := operators.Parse("a read sha256:" + hash)
 	require.NoError(t, err)
 	for text, says := range map[string]string{
-		"a read":                                            "a line has a name",
-		"a read " + hash:                                    "a line has a name",
-		"a read sha256:" + hash[1:]:                         "a line has a name",
-		"a read sha256:" + hash + "00":                      "a line has a name",
-		"a read sha512:" + hash:                             "a line has a name",
-		"a read sha256:" + hash + " more":                   "a line has a name",
-		"a write sha256:" + hash:                            `"a" is not a scope`,
-		"a read, sha256:" + hash:                            `"a" is not a scope`,
-		"admin read sha256:" + hash:                         "belongs to ADMIN_TOKEN",
-		"é read sha256:" + hash:                             "a name has up to 64",
-		strings.Repeat("a", 65) + " read sha256:" + hash:    "a name has up to 64",
-		"a read sha256:" + hash + "\na send sha256:" + hash: `two operators have the name "a"`,
+		"a read":                                                          "a line has a name",
+		"a read " + hash:                                                  "a line has a name",
+		"a read sha256:" + hash[1:]:                                       "a line has a name",
+		"a read sha256:" + hash + "00":                                    "a line has a name",
+		"a read sha512:" + hash:                                           "a line has a name",
+		"a read sha256:" + hash + " more":                                 "a line has a name",
+		"a write sha256:" + hash:                                          "something is not a scope: the scopes are [read send rooms sockets revoke webhooks]",
+		"a read, sha256:" + hash:                                          "something is not a scope",
+		"admin read sha256:" + hash:                                       "belongs to ADMIN_TOKEN",
+		"é read sha256:" + hash:                                           "a name has up to 64",
+		strings.Repeat("a", 65) + " read sha256:" + hash:                  "a name has up to 64",
+		"a read sha256:" + hash + "\na send sha256:" + hash:               `two operators have the name "a"`,
+		"a read sha256:" + hash + "\nb send sha256:" + hash:               `"a" and "b" have the same token`,
 		"a read sha256:" + hash + "; # b read sha256:" + hash + "; c sha": "operator 3",
 	} {
 		_, err := operators.Parse(text)
@@ -85,5 +86,9 @@ func TestATokenIsIssuedOnlyToAnOperatorThatCanBe(t *testing.T) {
 	for _, wrong := range [][]string{{"", "read"}, {"two words", "read"}, {"admin", "read"}, {"a"}, {"a", "everything"}, {"a;b", "read"}, {"#a", "read"}} {
 		_, _, err := operators.Issue(wrong[0], wrong[1:])
 		require.Error(t, err, wrong)
+	}
+	for _, scopes := range [][]string{{""}, {"read", ""}, {"read send"}, {"everything"}} {
+		_, _, err := operators.Issue("a", scopes)
+		require.ErrorContains(t, err, "the scopes are [read send", scopes)
 	}
 }
