@@ -45,11 +45,12 @@ func issueAccessToken(c config, args []string, stdout io.Writer) error {
 	user := flags.String("user", "", "ID of the `user`")
 	lifetime := flags.Duration("for", time.Hour, "how `long` the token is valid")
 	most := flags.Int("max", 0, "how many `members` the room may have; 0: the token does not say it")
+	id := flags.String("id", "", "`ID` of the token, by which it can be revoked (jti)")
 	can := flags.String("can", "", "comma-separated `list` of signal, chat and observe; default signal,chat")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
-		_, _ = fmt.Fprintln(stdout, "Usage: signaling-server token -room ID -user ID [-for 1h] [-max 8] [-can signal,chat]")
+		_, _ = fmt.Fprintln(stdout, "Usage: signaling-server token -room ID -user ID [-for 1h] [-max 8] [-can signal,chat] [-id ID]")
 		flags.PrintDefaults()
 		return nil
 	case err != nil:
@@ -66,6 +67,9 @@ func issueAccessToken(c config, args []string, stdout io.Writer) error {
 	if *can != "" {
 		claims["can"] = strings.Split(*can, ",")
 	}
+	if *id != "" {
+		claims["jti"] = *id
+	}
 	if len(c.AccessAudiences) > 0 {
 		claims["aud"] = c.AccessAudiences[0]
 	}
@@ -76,15 +80,15 @@ func issueAccessToken(c config, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := c.tryToken(token, *room, *user); err != nil {
+	if err := c.tryToken(token, *room, *user, *id); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(stdout, token)
 	return err
 }
 
-// tryToken reports whether a server with these settings would accept a token.
-func (c config) tryToken(token, room, user string) error {
+// tryToken reports whether a server with these settings would accept a token, and know its ID.
+func (c config) tryToken(token, room, user, id string) error {
 	verifier, err := access.NewVerifier(context.Background(), access.Options{
 		Keys: access.Keys{Secret: []byte(c.AccessSecret)}, Audiences: c.AccessAudiences, Issuers: c.AccessIssuers,
 	})
@@ -92,8 +96,11 @@ func (c config) tryToken(token, room, user string) error {
 		return err
 	}
 	defer verifier.Close()
-	if _, err := verifier.Verify(token, room, user); err != nil {
+	switch grant, err := verifier.Verify(token, room, user); {
+	case err != nil:
 		return fmt.Errorf("the server would refuse this token: %w", err)
+	case grant.ID != id:
+		return errors.New("the ID of a token has 256 bytes at most")
 	}
 	return nil
 }

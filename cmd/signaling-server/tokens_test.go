@@ -27,7 +27,7 @@ func command(t *testing.T, environment []string, args ...string) (code int, stdo
 
 func TestAnAccessTokenIsIssued(t *testing.T) {
 	settings := []string{"ACCESS_SECRET=" + accessSecret, "ACCESS_AUDIENCE=here,there", "ACCESS_ISSUER=me"}
-	code, token, problems := command(t, settings, "token", "-room", "team-*", "-user", "ada", "-max", "3", "-can", "chat", "-for", "10m")
+	code, token, problems := command(t, settings, "token", "-room", "team-*", "-user", "ada", "-max", "3", "-can", "chat", "-for", "10m", "-id", "permit-7")
 	require.Zero(t, code, problems)
 	verifier, err := access.NewVerifier(t.Context(), access.Options{Keys: access.Keys{Secret: []byte(accessSecret)}, Audiences: []string{"here"}, Issuers: []string{"me"}})
 	require.NoError(t, err)
@@ -36,6 +36,7 @@ func TestAnAccessTokenIsIssued(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, grant.MaxMembers)
 	require.Equal(t, access.Chat, grant.Can)
+	require.Equal(t, "permit-7", grant.ID)
 	_, err = verifier.Verify(strings.TrimSpace(token), "team-7", "bob")
 	require.Error(t, err)
 
@@ -55,6 +56,7 @@ func TestAnAccessTokenThatNobodyWouldTakeIsNotIssued(t *testing.T) {
 		"-room standup -user ada -for -1s":   "expired",
 		"-room standup -user ada -max -1":    "“max” must be",
 		"-room standup -user ada -can write": "“can” must be",
+		"-room standup -user ada -id " + strings.Repeat("x", 257): "256 bytes",
 	} {
 		code, token, problems := command(t, with, append([]string{"token"}, strings.Fields(args)...)...)
 		require.Equal(t, 1, code, args)
