@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -68,6 +69,33 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 	require.Contains(t, text, `"resumed":true`)
 	require.Contains(t, text, `{"roomId":"lobby","users":1,`)
 	require.Regexp(t, `\{"events":\[\{"type":"pong","timestamp":\d+\}\],"lastEventId":"[\w-]{22}\.\d+"\}`, text)
+}
+
+// A back end does all that the page for it shows, in one shell.
+func TestABackEndDoesWhatItsPageShows(t *testing.T) {
+	t.Parallel()
+	folder, port := t.TempDir(), freePort(t)
+	program, err := builtServer.build()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(program, filepath.Join(folder, "signaling-server")))
+	script := "set -eum -o pipefail\ntrap 'kill $(jobs -p)' EXIT\n" + strings.Join(codeBlocks(t, "back-end"), "")
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(script, "http://localhost:3002", "http://127.0.0.1:"+port))
+	shell.Dir, shell.Env = folder, []string{"PATH=" + folder + ":" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + port}
+	shell.Cancel = func() error { return shell.Process.Signal(syscall.SIGTERM) } // so that it ends its jobs
+	output, err := shell.CombinedOutput()
+	log, _ := os.ReadFile(filepath.Join(folder, "server.log"))
+	require.NoError(t, err, "%s\n%s", output, log)
+	require.Regexp(t, `\{"roomId":"standup","users":1,"userList":\[\{"userId":"ada",`, string(output))
+	require.Contains(t, string(output), `"totalConnections":1`)
+	require.Contains(t, string(output), "Your access was revoked.")
+	ada, err := os.ReadFile(filepath.Join(folder, "ada.txt"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?s)Ten minutes left.*Your turn.*"reason":"kicked"`, string(ada))
+	for _, done := range []string{"announced something to a room", "announced something to a socket", "locked a room", "revoked the access"} {
+		require.Regexp(t, "operator "+done+" operator=back-end", string(log))
+	}
 }
 
 // documentedServer is the address of the server in the documents' examples.

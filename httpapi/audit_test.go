@@ -55,7 +55,7 @@ func TestTheAuditLogNamesWhatAnOperatorMayNotDo(t *testing.T) {
 	require.Contains(t, lines[1], `"scope":"sockets","method":"DELETE","path":"/connections/[hidden]"`, "it may be a token by mistake")
 }
 
-// A command of which this node does not see the end may be carried out all the same.
+// This node may lose sight of a command that others carry out.
 func TestTheAuditLogNamesWhatMayHaveBeenDone(t *testing.T) {
 	state := new(failing)
 	s, log, _ := audited(t, clustered(state))

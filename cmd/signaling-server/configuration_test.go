@@ -21,6 +21,7 @@ var sections = map[string]string{
 	"ACCESS_SECRET":      "Who may do what",
 	"ICE_SERVERS":        "ICE servers",
 	"MAX_CONNECTIONS":    "Limits",
+	"WEBHOOK_URL":        "Webhooks",
 	"CLUSTER_URL":        "Several nodes",
 	"OTEL_SDK_DISABLED":  "OpenTelemetry",
 }
