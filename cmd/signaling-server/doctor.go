@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,9 +118,14 @@ func doctorOptions(p process) (o doctor.Options, asJSON bool, err error) {
 // serverURL reads the URL of a server. The error does not repeat the URL: it may hold a
 // password.
 func serverURL(text string) (*url.URL, error) {
-	address, err := url.Parse(text)
+	address, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" {
 		return nil, errors.New("the URL must begin with https:// or http://, and name a host")
+	}
+	if port := address.Port(); port != "" {
+		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+			return nil, errors.New("the port in the URL must be from 1 to 65535")
+		}
 	}
 	if address.RawQuery != "" || address.Fragment != "" {
 		return nil, errors.New("the URL must have neither a query nor a fragment")

@@ -48,7 +48,7 @@ func TestTheDoctorSaysThatAllIsWell(t *testing.T) {
 	require.Zero(t, s.stop(t))
 
 	s = start(t)
-	code, stdout, _ = runDoctor(nil, "-wait=1s", s.url)
+	code, stdout, _ = runDoctor(nil, "-wait=1s", s.url+" ")
 	require.Equal(t, exitGood, code, stdout)
 	require.Contains(t, stdout, "\nNothing is wrong.\n")
 	require.NotContains(t, stdout, "WHAT TO CHANGE")
@@ -66,6 +66,8 @@ func TestTheDoctorExplainsAWrongCommand(t *testing.T) {
 		{[]string{"localhost:3002"}, "must begin with https://"},
 		{[]string{"ftp://user:password@signaling.example.com"}, "must begin with https://"},
 		{[]string{"https://"}, "must begin with https://"},
+		{[]string{"https://a.example:99999"}, "port in the URL"},
+		{[]string{"https://a.example:0"}, "port in the URL"},
 		{[]string{"https://a.example/?token=password"}, "neither a query"},
 		{[]string{"https://a.example", "-wait", "4m"}, "-wait must be"},
 		{[]string{"https://a.example", "-wait", "password"}, "invalid"},

@@ -19,6 +19,12 @@ const (
 	serversClock    = "If other devices see the same difference, set the server's clock by the network."
 	passwordsExpire = "Passwords with a time limit, such as those of TURN servers, may be refused."
 
+	// Who answers
+	writeHTTPS  = "Write https in the URL."
+	useFinalURL = "Use the URL of the server itself: a redirect loses what clients post."
+	leadThere   = "Start the server, and let the proxy lead to it."
+	correctURL  = "Correct the URL, or let the proxy lead to the server."
+
 	// Headers and protocols
 	letGet           = "Let GET requests to ${address} through."
 	keepHeaders      = "Leave the ${header} ${names} in requests to ${address} unchanged. The server learns from them which client asks, and where its stream continues."

@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // Run makes all checks, and returns what they found. A check that fails stops no other
-// check that can still run. Run returns within about Wait and ten times Timeout, and soon
+// check that can still run. Run returns within about Wait and twelve times Timeout, and soon
 // after ctx ends.
 func Run(ctx context.Context, o Options) Report {
 	e := newExaminer(o)
@@ -47,6 +47,9 @@ func Run(ctx context.Context, o Options) Report {
 	if !e.verified {
 		e.http.CloseIdleConnections()
 		e.http = newClient(&tls.Config{InsecureSkipVerify: true}) // or nothing else could be tried
+	}
+	if e.try(ctx, checkServer, e.identify).isHopeless {
+		return e.report
 	}
 	var running sync.WaitGroup
 	begin := func(title string, check func(context.Context) outcome) {
@@ -78,6 +81,7 @@ func Run(ctx context.Context, o Options) Report {
 const (
 	checkNames      = "Names and addresses"
 	checkEncryption = "Encryption"
+	checkServer     = "Who answers"
 	checkWay        = "Headers, protocol, clocks"
 	checkRungs      = "Ways down and up"
 	checkResume     = "Batch and resume"
@@ -87,7 +91,7 @@ const (
 	checkSilence    = "Idle streams"
 )
 
-var order = []string{checkNames, checkEncryption, checkWay, checkRungs, checkResume, checkRoom, checkOrigin, checkTURN, checkSilence}
+var order = []string{checkNames, checkEncryption, checkServer, checkWay, checkRungs, checkResume, checkRoom, checkOrigin, checkTURN, checkSilence}
 
 // outcome is what a check found. If it is hopeless, no further check can run.
 type outcome struct {

@@ -182,7 +182,7 @@ func TestNothingIsWrongWithAPlainServer(t *testing.T) {
 				requireFinding(t, all(report), id, Good)
 			}
 			requireFinding(t, all(report), "silence", Info, "the test was short")
-			servers := report.Results[7].Findings
+			servers := report.Results[8].Findings
 			require.Len(t, servers, 2)
 			require.Equal(t, []Level{Good, Good}, []Level{servers[0].Level, servers[1].Level}, "%+v", servers)
 			require.Contains(t, servers[0].Text+servers[1].Text, "It relayed a packet from")
@@ -649,11 +649,11 @@ func TestTURNServersAreTriedWithTheCredentialsThatAreHandedOut(t *testing.T) {
 	}{
 		"wrong secret":      {startTURN(t, "another secret", true), Bad, []string{"refuses the credentials", "static-auth-secret"}},
 		"relays nothing":    {startTURN(t, turnSecret, false), Bad, []string{"relays nothing", "49152 to 65535"}},
-		"no UDP":            {"turn:" + nowhere, Bad, []string{"cannot be reached", "TURN over TLS on port 443"}},
+		"no UDP":            {"turn:" + nowhere, Bad, []string{"cannot be reached", "No answer came in time.", "TURN over TLS on port 443"}},
 		"no TCP":            {"turn:" + nowhere + "?transport=tcp", Bad, []string{"cannot be reached", "by TCP"}},
 		"no TLS":            {"turns:" + nowhere + "?transport=tcp", Bad, []string{"cannot be reached", "by TLS"}},
 		"expired":           {"turns:" + overTLS + "?transport=tcp", Bad, []string{"The certificate has expired (turns:127.0.0.1", "Renew"}},
-		"no such name":      {"turn:nobody.invalid", Bad, []string{"cannot be reached"}},
+		"no such name":      {"turn:nobody.invalid", Bad, []string{"cannot be reached", "DNS knows no address", "Correct the records of nobody.invalid"}},
 		"no STUN":           {"stun:" + nowhere, Warn, []string{"STUN server cannot be reached", "port 3478"}},
 		"DTLS":              {"turns:" + nowhere + "?transport=udp", Info, []string{"does not speak DTLS"}},
 		"something strange": {"http://turn.example.com", Warn, []string{"cannot be read"}},

@@ -230,7 +230,7 @@ func (e *examiner) adviseOnPosts(ctx context.Context, posts []post) Finding {
 	refused := posts[slices.IndexFunc(posts, func(p post) bool { return !p.isAccepted() })]
 	text += "."
 	if refused.status != 0 {
-		text += " " + answered("Another", refused.status) + "."
+		text += " " + answered("One", refused.status) + "."
 	}
 	switch {
 	case len(accepted) > 0:

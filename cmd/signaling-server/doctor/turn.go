@@ -98,7 +98,7 @@ func (s iceServer) trySTUN(ctx context.Context) Finding {
 			return s.found(Good, "Calls reach other networks", fmt.Sprintf("It sees this device at %s.", own), stunWorks)
 		}
 	}
-	return s.found(Warn, "The STUN server cannot be reached", sentence(err), letSTUN)
+	return s.lost(Warn, "The STUN server cannot be reached", err, letSTUN)
 }
 
 // tryTURN borrows two addresses, and sends a packet from one to the other, as two peers do
@@ -143,7 +143,19 @@ func (s iceServer) unreached(err error) Finding {
 			return s.found(Bad, "The TURN server lends no address", fmt.Sprintf("It answers %d.", code), letRelay)
 		}
 	}
-	return s.found(Bad, "The TURN server cannot be reached", sentence(err), letTURN)
+	return s.lost(Bad, "The TURN server cannot be reached", err, letTURN)
+}
+
+// lost says why there was no way to a server.
+func (s iceServer) lost(level Level, title string, err error, advice string) Finding {
+	var unknown *net.DNSError
+	switch {
+	case errors.As(err, &unknown):
+		return s.found(level, title, fmt.Sprintf("DNS knows no address of %s.", s.uri.Host), say(correctRecords, "host", s.uri.Host))
+	case s.transport() == "UDP": // nothing but silence says no
+		return s.found(level, title, "No answer came in time.", advice)
+	}
+	return s.found(level, title, sentence(err), advice)
 }
 
 // passOn sends packets from one address to the other until one arrives. Each side permits
