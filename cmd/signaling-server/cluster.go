@@ -74,8 +74,8 @@ func (c config) newCluster(logger *slog.Logger) (*cluster.Options, *jetstream.En
 // tls returns how the NATS servers are checked, or nil if CLUSTER_URL says all.
 func (s clusterSettings) tls() (*tls.Config, error) {
 	return clientTLS{
-		authorities: pemFile{"CLUSTER_TLS_CA", s.Authorities},
-		certificate: pemFile{"CLUSTER_TLS_CERT", s.Certificate},
-		key:         pemFile{"CLUSTER_TLS_KEY", s.Key},
+		authorities: envVar{"CLUSTER_TLS_CA", s.Authorities},
+		certificate: envVar{"CLUSTER_TLS_CERT", s.Certificate},
+		key:         envVar{"CLUSTER_TLS_KEY", s.Key},
 	}.config()
 }

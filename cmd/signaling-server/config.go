@@ -111,6 +111,7 @@ func defaultConfig() config {
 		ResumeWindow:      d.ResumeWindow,
 		AwayAfter:         d.AwayAfter,
 		Limits:            limitSettings(d.Limits),
+		Telemetry:         telemetrySettings{Both: otlpSettings{Protocol: "http/protobuf", Timeout: "10000", Compression: "none"}},
 	}
 }
 
@@ -127,7 +128,7 @@ func loadConfig(environment []string) (config, error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: set}); err != nil {
 		var wrong env.ParseError
 		if errors.As(err, &wrong) {
-			return config{}, notAllowed(wrong.Name, set)
+			return config{}, notAllowed("."+wrong.Name, set)
 		}
 		return config{}, err
 	}
@@ -141,7 +142,7 @@ func loadConfig(environment []string) (config, error) {
 	}
 	var wrong validator.ValidationErrors
 	if errors.As(configValidator().Struct(c), &wrong) {
-		name, _, _ := strings.Cut(wrong[0].StructField(), "[") // for an item of a list, the name ends with its index, as in "ACMEDomains[1]"
+		name, _, _ := strings.Cut(wrong[0].StructNamespace(), "[") // for an item of a list, the name ends with its index, as in "config.ACMEDomains[1]"
 		return config{}, notAllowed(name, set)
 	}
 	if c.Environment == "" {
@@ -151,10 +152,11 @@ func loadConfig(environment []string) (config, error) {
 }
 
 // notAllowed returns the error for a field whose value is not allowed. It names the
-// variable, its value unless that is secret, and what is allowed.
-func notAllowed(fieldName string, set map[string]string) error {
+// variable, its value unless that is secret, and what is allowed. The path of the field may lack its
+// beginning.
+func notAllowed(field string, set map[string]string) error {
 	all := settings()
-	s := all[slices.IndexFunc(all, func(s setting) bool { return s.field == fieldName })]
+	s := all[slices.IndexFunc(all, func(s setting) bool { return strings.HasSuffix(s.field, field) })]
 	value, isSet := set[s.name]
 	switch {
 	case !isSet:
@@ -167,7 +169,7 @@ func notAllowed(fieldName string, set map[string]string) error {
 
 func configValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine, "pairs": isPairs, "whsec": isWebhookSecret} {
+	for tag, isValid := range map[string]func(string) bool{"socket": isSocket, "mode": isMode, "nats": isEngine, "pairs": isPairs, "milliseconds": isMilliseconds, "collector": isCollector, "whsec": isWebhookSecret} {
 		if err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return isValid(f.Field().String()) }); err != nil {
 			panic(err) // only if the tag is empty or the function is nil
 		}
@@ -177,26 +179,31 @@ func configValidator() *validator.Validate {
 
 // setting describes one variable.
 type setting struct {
-	field                          string // its name in config
+	field                          string // its path, as in config.Limits.MaxRooms
 	name, byDefault, allowed, help string
 	isSecret                       bool
 }
 
 // settings returns all variables in the order of config.
-func settings() []setting { return settingsOf(reflect.ValueOf(defaultConfig())) }
+func settings() []setting { return settingsOf("config", "", reflect.ValueOf(defaultConfig())) }
 
-func settingsOf(defaults reflect.Value) (all []setting) {
+// settingsOf returns the variables of a struct at a path, with the tag of the field that holds it.
+func settingsOf(path string, in reflect.StructTag, defaults reflect.Value) (all []setting) {
 	for field, value := range defaults.Fields() {
+		tag, path := field.Tag, path+"."+field.Name
 		if field.Type.Kind() == reflect.Struct {
-			all = append(all, settingsOf(value)...)
+			all = append(all, settingsOf(path, tag, value)...)
 			continue
 		}
-		tag := field.Tag
 		byDefault, isInTag := tag.Lookup("envDefault")
 		if !isInTag && !value.IsZero() {
 			byDefault = strings.Trim(fmt.Sprint(value), "[]") // fmt encloses a list in brackets
 		}
-		all = append(all, setting{field.Name, tag.Get("env"), byDefault, tag.Get("allowed"), tag.Get("help"), tag.Get("secret") != ""})
+		help := tag.Get("help")
+		if instead := in.Get("help"); instead != "" {
+			help = fmt.Sprintf(instead, tag.Get("env"))
+		}
+		all = append(all, setting{path, in.Get("envPrefix") + tag.Get("env"), byDefault, tag.Get("allowed"), help, tag.Get("secret") != ""})
 	}
 	return all
 }

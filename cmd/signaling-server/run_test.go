@@ -75,6 +75,11 @@ const outOfTime = "some streams did not end in time"
 
 func start(t *testing.T, variables ...string) *started {
 	t.Helper()
+	for _, each := range variables {
+		if name, value, _ := strings.Cut(each, "="); strings.HasPrefix(name, "OTEL_") {
+			t.Setenv(name, value) // the SDK of OpenTelemetry reads some itself
+		}
+	}
 	s := &started{signals: make(chan os.Signal, 2), exited: make(chan int, 1), log: &logbook{line: make(chan string, 64)}}
 	go func() { // ends with the server
 		s.exited <- run(process{

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -239,6 +241,25 @@ func (c *collector) parent(t *testing.T, of *tracepb.Span) *tracepb.Span {
 	return nil
 }
 
+// The log has a collector of its own, which shows a certificate that only a variable of the log trusts.
+func TestEachSignalMayHaveItsOwnCollector(t *testing.T) {
+	ofTraces, ofLogs := newCollector(t), newCollector(t)
+	encrypted := httptest.NewTLSServer(ofLogs.Config.Handler)
+	defer encrypted.Close()
+	authority := filepath.Join(t.TempDir(), "authority.pem")
+	require.NoError(t, os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: encrypted.Certificate().Raw}), 0o600))
+	s := start(t, append(ofTraces.settings(), "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="+encrypted.URL+"/otlp/v1/logs",
+		"OTEL_EXPORTER_OTLP_LOGS_HEADERS=api-key=other", "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE="+authority)...)
+	s.open(t)
+	require.Zero(t, s.stop(t))
+	ofTraces.span(t, "GET /events", "", "")
+	require.Empty(t, ofTraces.records)
+	require.Equal(t, "a key", ofTraces.headers[0].Get("Api-Key"))
+	ofLogs.record(t, "stopped")
+	require.Empty(t, ofLogs.spans)
+	require.Equal(t, "other", ofLogs.headers[0].Get("Api-Key"))
+}
+
 func TestACollectorThatIsGoneHoldsUpNeitherEventsNorTheStop(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
@@ -301,17 +322,24 @@ func TestTheAddressesOfACollectorAreThoseOfTheSpecification(t *testing.T) {
 func TestWrongTelemetrySettingsEndTheStart(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	for setting, want := range map[string]string{
-		"OTEL_TRACES_EXPORTER=jaeger":               `OTEL_TRACES_EXPORTER is "jaeger", but must be otlp or none`,
-		"OTEL_EXPORTER_OTLP_ENDPOINT=hush:4317":     "OTEL_EXPORTER_OTLP_ENDPOINT must be an address of http or https",
-		"OTEL_EXPORTER_OTLP_HEADERS=api-key=100%":   "OTEL_EXPORTER_OTLP_HEADERS must be a comma-separated list",
-		"OTEL_EXPORTER_OTLP_HEADERS=hush":           "OTEL_EXPORTER_OTLP_HEADERS must be a comma-separated list",
-		"OTEL_RESOURCE_ATTRIBUTES==x":               "OTEL_RESOURCE_ATTRIBUTES is",
-		"OTEL_TRACES_SAMPLER=often":                 "OTEL_TRACES_SAMPLER is",
-		"OTEL_TRACES_SAMPLER_ARG=2":                 "OTEL_TRACES_SAMPLER_ARG is",
-		"OTEL_EXPORTER_OTLP_TIMEOUT=10s":            "a whole number of milliseconds",
-		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":          `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc", but this server speaks only http/protobuf, which collectors take at port 4318`,
-		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + missing: "OTEL_EXPORTER_OTLP_CERTIFICATE cannot be used",
-		"OTEL_EXPORTER_OTLP_CLIENT_KEY=" + missing:  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not set",
+		"OTEL_TRACES_EXPORTER=jaeger":                        `OTEL_TRACES_EXPORTER is "jaeger", but must be otlp or none`,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=hush:4317":              "OTEL_EXPORTER_OTLP_ENDPOINT must be an address of http or https",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://a:hush@c":        "OTEL_EXPORTER_OTLP_ENDPOINT must be an address of http or https, without user and query",
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c?key=hush": "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT must be an address of http or https, without user and query",
+		"OTEL_EXPORTER_OTLP_HEADERS=api-key=100%":            "OTEL_EXPORTER_OTLP_HEADERS must be a comma-separated list",
+		"OTEL_EXPORTER_OTLP_HEADERS=hush":                    "OTEL_EXPORTER_OTLP_HEADERS must be a comma-separated list",
+		"OTEL_EXPORTER_OTLP_LOGS_HEADERS=api key=hush":       "OTEL_EXPORTER_OTLP_LOGS_HEADERS must be a comma-separated list",
+		"OTEL_EXPORTER_OTLP_LOGS_COMPRESSION=br":             `OTEL_EXPORTER_OTLP_LOGS_COMPRESSION is "br", but must be none or gzip`,
+		"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=0":                  "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT is",
+		"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/json":         `OTEL_EXPORTER_OTLP_LOGS_PROTOCOL is "http/json", but this server speaks only http/protobuf`,
+		"OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE=" + missing:     "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE cannot be used",
+		"OTEL_RESOURCE_ATTRIBUTES==x":                        "OTEL_RESOURCE_ATTRIBUTES is",
+		"OTEL_TRACES_SAMPLER=often":                          "OTEL_TRACES_SAMPLER is",
+		"OTEL_TRACES_SAMPLER_ARG=2":                          "OTEL_TRACES_SAMPLER_ARG is",
+		"OTEL_EXPORTER_OTLP_TIMEOUT=10s":                     "a whole number of milliseconds",
+		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":                   `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc", but this server speaks only http/protobuf, which collectors take at port 4318`,
+		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + missing:          "OTEL_EXPORTER_OTLP_CERTIFICATE cannot be used",
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY=" + missing:           "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not set",
 	} {
 		var stderr bytes.Buffer
 		require.Equal(t, 1, run(process{environment: []string{"PORT=0", "HOST=127.0.0.1", "OTEL_LOGS_EXPORTER=otlp", setting}, stdout: io.Discard, stderr: &stderr}))

@@ -5,13 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/instrumentation"
-	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/trace"
-	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 )
 
 // Handler returns a handler that exports the records that next logs. If spans are made, next
@@ -71,73 +65,4 @@ func asText(r slog.Record) slog.Record {
 		return true
 	})
 	return own
-}
-
-// resourceLogs returns records in the form of OTLP. All have one resource, since they come from
-// one provider.
-func resourceLogs(records []sdklog.Record) []*logspb.ResourceLogs {
-	if len(records) == 0 {
-		return nil
-	}
-	about := records[0].Resource()
-	all := &logspb.ResourceLogs{Resource: &resourcepb.Resource{Attributes: keyValues(about.Attributes())}, SchemaUrl: about.SchemaURL()}
-	scopes := make(map[instrumentation.Scope]*logspb.ScopeLogs)
-	for i := range records {
-		origin := records[i].InstrumentationScope()
-		of := scopes[origin]
-		if of == nil {
-			of = &logspb.ScopeLogs{Scope: &commonpb.InstrumentationScope{Name: origin.Name, Version: origin.Version}, SchemaUrl: origin.SchemaURL}
-			scopes[origin] = of
-			all.ScopeLogs = append(all.ScopeLogs, of)
-		}
-		of.LogRecords = append(of.LogRecords, logRecord(&records[i]))
-	}
-	return []*logspb.ResourceLogs{all}
-}
-
-func logRecord(r *sdklog.Record) *logspb.LogRecord {
-	record := &logspb.LogRecord{
-		TimeUnixNano:         uint64(max(0, r.Timestamp().UnixNano())),
-		ObservedTimeUnixNano: uint64(max(0, r.ObservedTimestamp().UnixNano())),
-		SeverityNumber:       logspb.SeverityNumber(r.Severity()), // both have the numbers of the specification
-		SeverityText:         r.SeverityText(),
-		Body:                 valueOf(r.Body()),
-		Flags:                uint32(r.TraceFlags()),
-	}
-	r.WalkAttributes(func(a attribute.KeyValue) bool {
-		record.Attributes = append(record.Attributes, keyValue(a))
-		return true
-	})
-	if id := r.TraceID(); id.IsValid() {
-		record.TraceId = id[:]
-	}
-	if id := r.SpanID(); id.IsValid() {
-		record.SpanId = id[:]
-	}
-	return record
-}
-
-func keyValues(all []attribute.KeyValue) (pairs []*commonpb.KeyValue) {
-	for _, a := range all {
-		pairs = append(pairs, keyValue(a))
-	}
-	return pairs
-}
-
-func keyValue(a attribute.KeyValue) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: string(a.Key), Value: valueOf(a.Value)}
-}
-
-// valueOf returns a value in the form of OTLP. What [asText] leaves has few types; any other is
-// a text.
-func valueOf(v attribute.Value) *commonpb.AnyValue {
-	switch v.Type() {
-	case attribute.BOOL:
-		return &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: v.AsBool()}}
-	case attribute.INT64:
-		return &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: v.AsInt64()}}
-	case attribute.FLOAT64:
-		return &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: v.AsFloat64()}}
-	}
-	return &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: v.String()}}
 }

@@ -3,17 +3,17 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -42,20 +42,37 @@ func newCounts() counts {
 // batches, but does not say what it drops. So a signal admits only what the SDK has room for.
 type signal struct {
 	// set once
+	of                *Telemetry
 	name              string
-	url               string
-	transit           *transit
 	exported, dropped prometheus.Counter
-	logger            *slog.Logger
+	transport         http.RoundTripper
 
 	waiting atomic.Int64
+	says    rate.Sometimes // the log, that something is dropped
 
-	mu   sync.Mutex
-	said time.Time // when the log last said that something is dropped
+	resting atomic.Bool // the exporter may be waiting before it sends a batch again
+	refusal error       // why a batch is not delivered yet; only the goroutine that exports uses it
 }
 
-func newSignal(name, url string, t *transit, c counts, logger *slog.Logger) *signal {
-	return &signal{name: name, url: url, transit: t, exported: c.exported.WithLabelValues(name), dropped: c.dropped.WithLabelValues(name), logger: logger}
+func (t *Telemetry) newSignal(name string, c *Collector) *signal {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = c.TLS
+	s := &signal{
+		of: t, name: name, transport: transport, says: rate.Sometimes{Interval: sayEvery},
+		exported: t.counts.exported.WithLabelValues(name), dropped: t.counts.dropped.WithLabelValues(name),
+	}
+	t.signals = append(t.signals, s)
+	return s
+}
+
+// client returns the client of an exporter.
+func (s *signal) client(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Transport: s,
+		Timeout:   timeout,
+		// A redirect would carry the headers to an address that nobody has named.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // admit reports whether one more may wait. Otherwise it is dropped.
@@ -68,32 +85,84 @@ func (s *signal) admit() bool {
 	return false
 }
 
-// export sends a message with so many items. It returns no error: the SDK would only print that.
-func (s *signal) export(ctx context.Context, m proto.Message, items int) {
+// export lets an exporter send so many items, and counts what becomes of them. It returns no error:
+// the SDK would only print that.
+func (s *signal) export(ctx context.Context, items int, send func(context.Context) error) error {
 	defer s.waiting.Add(int64(-items))
-	rejected, err := s.transit.send(ctx, s.url, m)
-	if err != nil {
-		s.drop(items, err)
-		return
+	s.resting.Store(false)
+	s.refusal = errors.New("there was no time to send them")
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.of.ctx, cancel)()
+	defer context.AfterFunc(s.of.patience, func() {
+		if s.resting.Load() {
+			cancel()
+		}
+	})()
+	lost := s.lost(send(ctx), items)
+	if lost > 0 {
+		s.drop(lost, s.refusal)
 	}
-	rejected = min(rejected, items)
-	s.exported.Add(float64(items - rejected))
-	if rejected > 0 {
-		s.drop(rejected, errors.New("the collector rejects some of them"))
+	s.exported.Add(float64(items - lost))
+	return nil
+}
+
+// rejection is how the error of an exporter ends if the collector has rejected a part of a batch.
+var rejection = regexp.MustCompile(`\((\d+) \w+ rejected\)$`)
+
+// lost returns how many of so many items an exporter has not delivered, by its error.
+func (s *signal) lost(err error, items int) int {
+	if err == nil {
+		return 0
 	}
+	if s.refusal == nil { // the request has succeeded
+		s.refusal = errors.New("the collector rejects them")
+		if number := rejection.FindStringSubmatch(err.Error()); number != nil {
+			if rejected, err := strconv.Atoi(number[1]); err == nil {
+				return min(rejected, items)
+			}
+		}
+	}
+	return items
 }
 
 func (s *signal) drop(items int, why error) {
 	s.dropped.Add(float64(items))
-	s.mu.Lock()
-	isNew := s.said.IsZero() || time.Since(s.said) >= sayEvery
-	if isNew {
-		s.said = time.Now()
+	s.says.Do(func() {
+		s.of.logger.Warn("telemetry is dropped: see the metric signaling_telemetry_dropped_total", "signal", s.name, "error", why)
+	})
+}
+
+// passing is an error after which an exporter sends a batch again. By itself it would give up at
+// once if nothing listens, as while a collector is replaced.
+type passing struct{ error }
+
+// Temporary is what the exporter asks.
+func (passing) Temporary() bool { return true }
+
+// RoundTrip sends a request to the collector, and notes why that does not take it. The error of the
+// exporter would not do for the log: it has the address, which may be secret, and the whole answer.
+// It implements [http.RoundTripper].
+func (s *signal) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.resting.Store(false)
+	answer, err := s.transport.RoundTrip(r)
+	switch {
+	case err != nil:
+		s.refusal, err = err, passing{err}
+	case answer.StatusCode/100 == 2:
+		s.refusal = nil
+		return answer, nil
+	default:
+		s.refusal = fmt.Errorf("the collector answers %d", answer.StatusCode)
 	}
-	s.mu.Unlock()
-	if isNew {
-		s.logger.Warn("telemetry is dropped: see the metric signaling_telemetry_dropped_total", "signal", s.name, "error", why)
+	s.resting.Store(true)
+	if s.of.patience.Err() == nil {
+		return answer, err // the exporter knows what it may repeat
 	}
+	if err == nil {
+		answer.Body.Close()
+	}
+	return nil, s.refusal
 }
 
 // spanGate admits spans.
@@ -109,26 +178,15 @@ func (g spanGate) OnEnd(span sdktrace.ReadOnlySpan) {
 	}
 }
 
-// traceClient sends spans. It implements otlptrace.Client.
-type traceClient struct{ signal *signal }
+// spanExporter counts the spans that an exporter sends.
+type spanExporter struct {
+	sdktrace.SpanExporter
+	signal *signal
+}
 
-// Start does nothing: a connection is opened when there is something to send.
-func (traceClient) Start(context.Context) error { return nil }
-
-// Stop does nothing: [Telemetry.Shutdown] closes the connections.
-func (traceClient) Stop(context.Context) error { return nil }
-
-// UploadTraces sends spans. TracesData has the bytes of ExportTraceServiceRequest, whose package
-// links gRPC.
-func (c traceClient) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
-	items := 0
-	for _, of := range spans {
-		for _, scope := range of.ScopeSpans {
-			items += len(scope.Spans)
-		}
-	}
-	c.signal.export(ctx, &tracepb.TracesData{ResourceSpans: spans}, items)
-	return nil
+// ExportSpans implements [sdktrace.SpanExporter].
+func (e spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	return e.signal.export(ctx, len(spans), func(ctx context.Context) error { return e.SpanExporter.ExportSpans(ctx, spans) })
 }
 
 // recordGate admits log records.
@@ -145,17 +203,13 @@ func (g recordGate) OnEmit(ctx context.Context, r *sdklog.Record) error {
 	return g.Processor.OnEmit(ctx, r)
 }
 
-// logExporter sends log records. It implements [sdklog.Exporter].
-type logExporter struct{ signal *signal }
-
-// Export implements [sdklog.Exporter]. LogsData has the bytes of ExportLogsServiceRequest.
-func (e logExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	e.signal.export(ctx, &logspb.LogsData{ResourceLogs: resourceLogs(records)}, len(records))
-	return nil
+// recordExporter counts the log records that an exporter sends.
+type recordExporter struct {
+	sdklog.Exporter
+	signal *signal
 }
 
-// Shutdown does nothing: [Telemetry.Shutdown] closes the connections.
-func (logExporter) Shutdown(context.Context) error { return nil }
-
-// ForceFlush does nothing: Export returns when its records are sent.
-func (logExporter) ForceFlush(context.Context) error { return nil }
+// Export implements [sdklog.Exporter].
+func (e recordExporter) Export(ctx context.Context, records []sdklog.Record) error {
+	return e.signal.export(ctx, len(records), func(ctx context.Context) error { return e.Exporter.Export(ctx, records) })
+}

@@ -1,6 +1,6 @@
 // Package telemetry exports spans and log records by OTLP over HTTP (OpenTelemetry Protocol 1.x,
-// binary Protobuf). It alone imports the SDK of OpenTelemetry. The other packages make spans
-// by its API, go.opentelemetry.io/otel/trace.
+// binary Protobuf). It alone imports the SDK of OpenTelemetry and its exporters. The other packages
+// make spans by its API, go.opentelemetry.io/otel/trace.
 //
 // A collector that is slow or gone never delays a request: what waits for it is bounded, and
 // the rest is dropped and counted.
@@ -11,38 +11,40 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Options say what is exported, and to where.
+// Options say what is exported. The SDK itself reads the other variables that the specification has
+// for it: headers, compression, sampler, resource and batches. It passes over wrong values, so the
+// caller checks them.
 type Options struct {
-	TracesURL string // takes spans; empty: none are made
-	LogsURL   string // takes log records; empty: none are exported
+	Traces *Collector // takes spans; nil: none are made
+	Logs   *Collector // takes log records; nil: none are exported
 
-	Headers map[string]string // of each request to the URLs; they may be secret
-	Gzip    bool              // requests are compressed
-	Timeout time.Duration     // of one request
-	TLS     *tls.Config       // nil: the authorities of the system are trusted
-
-	Sampler  string            // a value of OTEL_TRACES_SAMPLER; empty: [DefaultSampler]
-	Share    float64           // of the traces that a sampler takes by their IDs, from 0 to 1
-	Resource map[string]string // what all spans and records say of this server
+	Resource map[string]string // what all spans and records say of this server; variables win
 	Version  string            // of the server
 
 	// Logger logs that something was dropped. It must not be exported itself.
 	Logger *slog.Logger
+}
+
+// Collector is an address that takes spans or log records.
+type Collector struct {
+	URL     string        // with its whole path
+	Timeout time.Duration // of one request; 0: none
+	TLS     *tls.Config   // nil: the authorities of the system are trusted
 }
 
 // Telemetry exports spans and log records until Shutdown. A nil Telemetry exports nothing.
@@ -50,68 +52,56 @@ type Options struct {
 type Telemetry struct {
 	tracer   trace.Tracer // nil: no spans are made
 	exported slog.Handler // nil: no log records are exported
-	stops    []func(context.Context) error
-	transit  *transit
+	logger   *slog.Logger
 	counts   counts
+	signals  []*signal
+	stops    []func(context.Context) error
+
+	ctx      context.Context // ends when nothing more is sent
+	stop     context.CancelFunc
+	patience context.Context // ends when nothing is sent a second time
+	hurry    context.CancelFunc
 }
 
 // scope names the origin of the spans and records.
 const scope = "signaling-server"
 
-// Start starts the export. Nothing is sent before there is something to export.
-func Start(o Options) *Telemetry {
-	t := &Telemetry{transit: newTransit(o), counts: newCounts()}
-	about := describe(o.Resource)
-	if o.TracesURL != "" {
-		s := newSignal("traces", o.TracesURL, t.transit, t.counts, o.Logger)
-		exporter := otlptrace.NewUnstarted(traceClient{s})
-		batches := sdktrace.NewBatchSpanProcessor(exporter, sdktrace.WithMaxQueueSize(maxWaiting))
-		provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(samplerOf(o.Sampler, o.Share)), sdktrace.WithResource(about),
-			sdktrace.WithSpanProcessor(spanGate{batches, s}))
+// Start starts the export. Nothing is sent before there is something to export. What the SDK finds
+// wrong goes to the logger.
+func Start(o Options) (*Telemetry, error) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("OpenTelemetry reports an error", "error", err) }))
+	var own []attribute.KeyValue
+	for name, value := range o.Resource {
+		own = append(own, attribute.String(name, value))
+	}
+	about, err := resource.New(context.Background(), resource.WithTelemetrySDK(), resource.WithAttributes(own...), resource.WithFromEnv())
+	if err != nil {
+		return nil, err
+	}
+	t := &Telemetry{logger: o.Logger, counts: newCounts()}
+	t.ctx, t.stop = context.WithCancel(context.Background())
+	t.patience, t.hurry = context.WithCancel(t.ctx)
+	if c := o.Traces; c != nil {
+		s := t.newSignal("traces", c)
+		exporter := otlptracehttp.NewUnstarted(otlptracehttp.WithEndpointURL(c.URL), otlptracehttp.WithHTTPClient(s.client(c.Timeout)))
+		batches := sdktrace.NewBatchSpanProcessor(spanExporter{exporter, s}, sdktrace.WithMaxQueueSize(maxWaiting))
+		provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithSpanProcessor(spanGate{batches, s}))
 		t.tracer = provider.Tracer(scope, trace.WithInstrumentationVersion(o.Version))
 		t.stops = append(t.stops, provider.Shutdown)
 	}
-	if o.LogsURL != "" {
-		s := newSignal("logs", o.LogsURL, t.transit, t.counts, o.Logger)
-		batches := sdklog.NewBatchProcessor(logExporter{s}, sdklog.WithMaxQueueSize(maxWaiting))
+	if c := o.Logs; c != nil {
+		s := t.newSignal("logs", c)
+		exporter, err := otlploghttp.New(t.ctx, otlploghttp.WithEndpointURL(c.URL), otlploghttp.WithHTTPClient(s.client(c.Timeout)),
+			otlploghttp.WithTLSClientConfig(nil)) // the client has it
+		if err != nil {
+			return nil, errors.Join(err, t.Shutdown(t.ctx))
+		}
+		batches := sdklog.NewBatchProcessor(recordExporter{exporter, s}, sdklog.WithMaxQueueSize(maxWaiting))
 		provider := sdklog.NewLoggerProvider(sdklog.WithResource(about), sdklog.WithProcessor(recordGate{batches, s}))
 		t.exported = otelslog.NewHandler(scope, otelslog.WithLoggerProvider(provider), otelslog.WithVersion(o.Version))
 		t.stops = append(t.stops, provider.Shutdown)
 	}
-	return t
-}
-
-// describe returns the resource with these attributes.
-func describe(attributes map[string]string) *resource.Resource {
-	var all []attribute.KeyValue
-	for _, key := range slices.Sorted(maps.Keys(attributes)) {
-		all = append(all, attribute.String(key, attributes[key]))
-	}
-	about, err := resource.New(context.Background(), resource.WithTelemetrySDK(), resource.WithAttributes(all...))
-	if err != nil {
-		panic(err) // only if detectors fail, and these cannot
-	}
-	return about
-}
-
-// samplers are those that OTEL_TRACES_SAMPLER may name.
-var samplers = map[string]func(share float64) sdktrace.Sampler{
-	"always_on":                func(float64) sdktrace.Sampler { return sdktrace.AlwaysSample() },
-	"always_off":               func(float64) sdktrace.Sampler { return sdktrace.NeverSample() },
-	"traceidratio":             sdktrace.TraceIDRatioBased,
-	"parentbased_always_on":    func(float64) sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.AlwaysSample()) },
-	"parentbased_always_off":   func(float64) sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.NeverSample()) },
-	"parentbased_traceidratio": func(share float64) sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(share)) },
-}
-
-// DefaultSampler is the sampler that OpenTelemetry demands by default.
-const DefaultSampler = "parentbased_always_on"
-
-func samplerOf(name string, share float64) sdktrace.Sampler {
-	if sampler := samplers[name]; sampler != nil {
-		return sampler(share)
-	}
-	return samplers[DefaultSampler](share)
+	return t, nil
 }
 
 // Tracer returns what makes spans, or nil if none are made.
@@ -136,18 +126,17 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
-	t.transit.hurry()
-	cut := context.AfterFunc(ctx, t.transit.stop)
-	defer cut()
+	t.hurry()
+	defer context.AfterFunc(ctx, t.stop)()
+	defer t.stop()
 	var errs []error
 	for _, stop := range t.stops {
 		// The goroutines of the SDK would outlive a context that ends. So its context does not
 		// end: what they wait for does.
 		errs = append(errs, stop(context.WithoutCancel(ctx)))
 	}
-	t.transit.stop()
-	if transport, ok := t.transit.client.Transport.(*http.Transport); ok {
-		transport.CloseIdleConnections()
+	for _, s := range t.signals {
+		(&http.Client{Transport: s.transport}).CloseIdleConnections()
 	}
 	return errors.Join(errs...)
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -30,15 +30,20 @@ type collector func(*http.Request) (*http.Response, error)
 
 func (c collector) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
 
-func answer(status int, header, body string) (*http.Response, error) {
-	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {header}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+func answer(status int, header http.Header, body string) (*http.Response, error) {
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 // start starts an export to a collector, and returns its log.
 func start(c collector) (*Telemetry, *bytes.Buffer) {
 	log := new(bytes.Buffer)
-	t := Start(Options{TracesURL: "http://c/hush/v1/traces", LogsURL: "http://c/hush/v1/logs", Logger: slog.New(slog.NewTextHandler(log, nil))})
-	t.transit.client.Transport = c
+	t, err := Start(Options{Traces: &Collector{URL: "http://c/hush/v1/traces"}, Logs: &Collector{URL: "http://c/hush/v1/logs"}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range t.signals {
+		s.transport = c
+	}
 	return t, log
 }
 
@@ -46,6 +51,13 @@ func (t *Telemetry) spans(n int) {
 	for range n {
 		_, span := t.Tracer().Start(context.Background(), "x")
 		span.End()
+	}
+}
+
+func (t *Telemetry) records(n int) {
+	handler := t.Handler(slog.DiscardHandler)
+	for range n {
+		handler.Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelInfo, "x", 0))
 	}
 }
 
@@ -66,10 +78,7 @@ func TestWhatACollectorDoesNotTakeIsDroppedAndCounted(t *testing.T) {
 		})
 		began := time.Now()
 		exported.spans(maxWaiting + more)
-		logger := slog.New(exported.Handler(slog.DiscardHandler))
-		for range maxWaiting + more {
-			logger.Handler().Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelInfo, "x", 0))
-		}
+		exported.records(maxWaiting + more)
 		require.Equal(t, began, time.Now(), "nobody waits")
 		require.EqualValues(t, more, exported.dropped("traces"))
 		require.EqualValues(t, more, exported.dropped("logs"))
@@ -87,88 +96,100 @@ func TestWhatACollectorDoesNotTakeIsDroppedAndCounted(t *testing.T) {
 
 func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var at []time.Duration
-		began := time.Now()
+		var at []time.Time
 		exported, log := start(func(*http.Request) (*http.Response, error) {
-			switch at = append(at, time.Since(began)); len(at) {
+			switch at = append(at, time.Now()); len(at) {
 			case 1:
 				return nil, errors.New("no route")
 			case 2:
-				return answer(http.StatusServiceUnavailable, "7", "")
+				return answer(http.StatusServiceUnavailable, http.Header{"Retry-After": {"15"}}, "")
 			}
-			return answer(http.StatusOK, "", "")
+			return answer(http.StatusOK, nil, "")
 		})
 		exported.spans(3)
 		time.Sleep(time.Minute)
 		require.NoError(t, exported.Shutdown(t.Context()))
-		require.Equal(t, []time.Duration{5 * time.Second, 6 * time.Second, 13 * time.Second}, at)
+		require.Len(t, at, 3)
+		require.GreaterOrEqual(t, at[2].Sub(at[1]), 15*time.Second)
 		require.EqualValues(t, 3, exported.done("traces"))
 		require.Zero(t, exported.dropped("traces"))
 		require.Empty(t, log.String())
 	})
 }
 
-func TestARefusalIsNotRepeated(t *testing.T) {
-	for _, status := range []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusFound, http.StatusInternalServerError} {
+func TestAStopWaitsForNoSecondAttempt(t *testing.T) {
+	for _, isUp := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
-			exported, log := start(func(*http.Request) (*http.Response, error) {
+			exported, _ := start(func(*http.Request) (*http.Response, error) {
 				asked++
-				return answer(status, "", "")
+				if isUp {
+					return answer(http.StatusServiceUnavailable, nil, "")
+				}
+				return nil, errors.New("no route")
 			})
 			exported.spans(3)
-			require.NoError(t, exported.Shutdown(t.Context()))
+			time.Sleep(6 * time.Second)
+			synctest.Wait()
 			require.Equal(t, 1, asked)
-			require.EqualValues(t, 3, exported.dropped("traces"))
-			require.Contains(t, log.String(), fmt.Sprint("the collector answers ", status))
+			exported.spans(2)
+			began := time.Now()
+			require.NoError(t, exported.Shutdown(t.Context()))
+			require.Equal(t, began, time.Now())
+			require.Equal(t, 2, asked)
+			require.EqualValues(t, 5, exported.dropped("traces"))
 		})
 	}
 }
 
-func TestWhatACollectorRejectsIsCounted(t *testing.T) {
-	partial := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 2)
-	reply := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), partial)
-	synctest.Test(t, func(t *testing.T) {
-		exported, _ := start(func(*http.Request) (*http.Response, error) { return answer(http.StatusOK, "", string(reply)) })
-		exported.spans(3)
-		require.NoError(t, exported.Shutdown(t.Context()))
-		require.EqualValues(t, 2, exported.dropped("traces"))
-		require.EqualValues(t, 1, exported.done("traces"))
-	})
-}
-
-// An answer may be any bytes: a proxy may have written it.
-func FuzzAnswersOfCollectors(f *testing.F) {
-	f.Add([]byte("<html>"))
-	f.Add([]byte{0x0a, 0x02, 0x08, 0x02})
-	f.Fuzz(func(t *testing.T, reply []byte) {
-		if n := rejectedIn(reply); n < 0 || n > maxWaiting {
-			t.Errorf("%d are rejected", n)
-		}
-	})
-}
-
-func TestTheSamplersAreThoseOfTheSpecification(t *testing.T) {
-	for name, want := range map[string][3]bool{ // without a parent, of a sampled parent, of another
-		"always_on": {true, true, true}, "always_off": {false, false, false}, "traceidratio": {false, false, false},
-		"parentbased_always_on": {true, true, false}, "parentbased_always_off": {false, true, false}, "parentbased_traceidratio": {false, true, false},
-		"": {true, true, false},
-	} {
-		exported := Start(Options{TracesURL: "http://c", Sampler: name, Share: 0})
-		exported.transit.client.Transport = collector(func(*http.Request) (*http.Response, error) { return answer(http.StatusOK, "", "") })
-		var got [3]bool
-		for i, flags := range []trace.TraceFlags{0, trace.FlagsSampled, 0} {
-			ctx := t.Context()
-			if i > 0 {
-				ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: flags}))
-			}
-			_, span := exported.Tracer().Start(ctx, "x")
-			got[i] = span.SpanContext().IsSampled()
-			span.End()
-		}
-		require.Equal(t, want, got, name)
-		require.NoError(t, exported.Shutdown(t.Context()))
+func TestARefusalIsNotRepeated(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusTemporaryRedirect, http.StatusInternalServerError} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			exported, log := start(func(*http.Request) (*http.Response, error) {
+				asked++
+				return answer(status, http.Header{"Location": {"http://elsewhere"}}, "hush (1 spans rejected)")
+			})
+			exported.spans(3)
+			time.Sleep(time.Minute)
+			require.NoError(t, exported.Shutdown(t.Context()))
+			require.Equal(t, 1, asked)
+			require.EqualValues(t, 3, exported.dropped("traces"))
+			require.Contains(t, log.String(), fmt.Sprint("the collector answers ", status))
+			require.NotContains(t, log.String(), "hush")
+		})
 	}
+}
+
+// Both signals have the same numbers in their answers.
+func TestWhatACollectorRejectsIsCounted(t *testing.T) {
+	for rejected, lost := range map[int64]int{0: 0, 2: 2, 3: 3, 7: 3, -1: 3} {
+		reply, err := proto.Marshal(&coltracepb.ExportTraceServiceResponse{PartialSuccess: &coltracepb.ExportTracePartialSuccess{RejectedSpans: rejected, ErrorMessage: "hush\n"}})
+		require.NoError(t, err)
+		synctest.Test(t, func(t *testing.T) {
+			exported, log := start(func(*http.Request) (*http.Response, error) {
+				return answer(http.StatusOK, http.Header{"Content-Type": {"application/x-protobuf"}}, string(reply))
+			})
+			exported.spans(3)
+			exported.records(3)
+			require.NoError(t, exported.Shutdown(t.Context()))
+			for _, signal := range []string{"traces", "logs"} {
+				require.EqualValues(t, lost, exported.dropped(signal))
+				require.EqualValues(t, 3-lost, exported.done(signal))
+			}
+			require.NotContains(t, log.String(), "hush")
+		})
+	}
+}
+
+func TestTheSDKReadsItsVariables(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "soon")
+	exported, log := start(nil)
+	_, span := exported.Tracer().Start(t.Context(), "x")
+	require.False(t, span.SpanContext().IsSampled())
+	require.Contains(t, log.String(), "OTEL_BLRP_SCHEDULE_DELAY")
+	require.NoError(t, exported.Shutdown(t.Context()))
 }
 
 // hidden hides its field from fmt, as a token does.
@@ -180,7 +201,7 @@ func TestWhatTheLogHidesIsNotExported(t *testing.T) {
 	var body []byte
 	exported, _ := start(func(r *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(r.Body)
-		return answer(http.StatusOK, "", "")
+		return answer(http.StatusOK, nil, "")
 	})
 	logger := slog.New(exported.Handler(slog.NewTextHandler(io.Discard, nil))).With("of", "logger")
 	logger.Info("x", "token", hidden{"hush"}, "took", 1500*time.Millisecond, "count", 7, "is", true, "half", 0.5, "error", errors.New("why"))
@@ -205,7 +226,7 @@ func TestASpanArrivesWhole(t *testing.T) {
 	exported, _ := start(func(r *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(r.Body)
 		require.NoError(t, proto.Unmarshal(body, &all))
-		return answer(http.StatusOK, "", "")
+		return answer(http.StatusOK, nil, "")
 	})
 	_, span := exported.Tracer().Start(t.Context(), "x", trace.WithAttributes(attribute.Int("n", 7)))
 	span.End()
