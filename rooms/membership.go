@@ -65,7 +65,7 @@ func (rs *Rooms) Join(socketID string, request JoinRequest) error {
 		return err
 	}
 	s.room, s.member = r, m
-	rs.log("room joined", "roomId", r.id, "userId", m.userID, "socketId", socketID)
+	rs.log("room joined", r, m)
 	return nil
 }
 
@@ -148,5 +148,5 @@ func (rs *Rooms) leave(s *seat, reason string) {
 	r.mu.Lock()
 	r.leave(m, reason)
 	rs.unlockRoom(r)
-	rs.log("room left", "roomId", r.id, "userId", m.userID, "socketId", m.socketID, "reason", reason)
+	rs.log("room left", r, m, "reason", reason)
 }

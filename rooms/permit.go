@@ -84,7 +84,6 @@ func (rs *Rooms) Expire(stay Stay) {
 		return
 	}
 	// operators kick members, too, so the log tells the two apart
-	rs.log("a member leaves because its access token has expired",
-		"roomId", s.room.id, "userId", s.member.userID, "socketId", stay.SocketID, "expired", s.member.permit.Expires)
+	rs.log("a member leaves because its access token has expired", s.room, s.member, "expired", s.member.permit.Expires)
 	rs.leaveAndTell(stay.SocketID, s, kicked, "")
 }

@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -92,6 +93,9 @@ type Options struct {
 	// Logs reports whether an operation is logged here. If several nodes apply it, one of them
 	// logs it. Nil: each operation is logged.
 	Logs func() bool
+	// Context returns a context for lines of the log about a socket, such as one with a trace.
+	// Nothing else depends on it. Nil: context.Background.
+	Context func(socketID string) context.Context
 }
 
 // New returns an empty register. Permits expire only by [Rooms.Run] or [Rooms.Expire].
@@ -104,6 +108,9 @@ func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 	}
 	if o.Logs == nil {
 		o.Logs = func() bool { return true }
+	}
+	if o.Context == nil {
+		o.Context = func(string) context.Context { return context.Background() }
 	}
 	if o.OnChange == nil {
 		o.OnChange = func(bool) {}
@@ -118,9 +125,11 @@ func New(courier Courier, o Options, logger *slog.Logger) *Rooms {
 	}
 }
 
-func (rs *Rooms) log(what string, attributes ...any) {
+// log logs what has happened to a member, unless another node does.
+func (rs *Rooms) log(what string, r *room, m *member, attributes ...any) {
 	if rs.options.Logs() {
-		rs.logger.Info(what, attributes...)
+		attributes = append([]any{"roomId", r.id, "userId", m.userID, "socketId", m.socketID}, attributes...)
+		rs.logger.InfoContext(rs.options.Context(m.socketID), what, attributes...)
 	}
 }
 

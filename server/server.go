@@ -142,6 +142,7 @@ func Join(p Parts) (*Server, error) {
 	if p.Courier != nil {
 		carrier = p.Courier(carrier)
 	}
+	p.Rooms.Context = s.hub.Context
 	s.rooms = rooms.New(carrier, p.Rooms, p.API.Logger)
 
 	s.machine = &machine.Machine{Hub: s.hub, Rooms: s.rooms, Keys: httpapi.KeysOf, Budget: p.API.Budget}

@@ -21,14 +21,26 @@ func traceReader(ctx context.Context, s *socket, isResumed bool) {
 }
 
 // SetTrace names the trace of the events that the socket's client causes from now on. The zero ID
-// says that they have none. [Options].OnDelivery gets the ID, and no client does. If a client has two
-// POSTs under way at once, an event of one may get the trace of the other.
+// says that they have none. [Options].OnDelivery and [Hub.Context] tell the ID, and no client gets it.
+// If a client has two POSTs under way at once, an event of one may get the trace of the other.
 func (r Ref) SetTrace(id trace.TraceID) {
 	if id.IsValid() {
 		r.socket.trace.Store(&id)
 	} else {
 		r.socket.trace.Store(nil)
 	}
+}
+
+// Context returns a context for lines of the log about a socket. It has the trace that [Ref.SetTrace]
+// has named, if there is one. Any goroutine may call it.
+func (h *Hub) Context(socketID string) context.Context {
+	ctx := context.Background()
+	if s := h.socket(socketID); s != nil {
+		if id := s.trace.Load(); id != nil {
+			ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: *id}))
+		}
+	}
+	return ctx
 }
 
 // traceID returns the ID of the event's trace, or zero.

@@ -203,6 +203,8 @@ func TestACollectorReceivesTheSpansAndTheLogOfAServer(t *testing.T) {
 	require.Len(t, c.record(t, "socket connected").TraceId, 16)
 	require.Regexp(t, `request method=POST path=/events .*status=202 .*trace_id=`+traceID, s.log.String())
 	require.Regexp(t, `socket connected .*trace_id=[0-9a-f]{32}`, s.log.String())
+	require.Regexp(t, `room joined .*userId=user-56 .*trace_id=`+traceID, s.log.String())
+	require.Len(t, c.record(t, "room joined").TraceId, 16)
 
 	// No token and no payload gets to the collector, and spans have neither rooms nor users.
 	for _, secret := range []string{peerToken, token, "for members only"} {
