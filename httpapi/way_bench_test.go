@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"signaling-server/httpapi"
 	"signaling-server/httpapi/httpapitest"
@@ -26,20 +28,30 @@ import (
 // receiver's stream cost nothing here.
 func BenchmarkWayOfAnEvent(b *testing.B) {
 	for _, header := range []string{"", "Idempotency-Key", "Origin"} {
-		b.Run(fmt.Sprint("header=", header), func(b *testing.B) { wayOfEvents(b, header, 1) })
+		b.Run(fmt.Sprint("header=", header), func(b *testing.B) { wayOfEvents(b, header, 1, nil) })
+	}
+}
+
+// BenchmarkWayOfATracedEvent measures the same if spans are made, of no trace or of all. They are
+// not exported. BenchmarkWayOfAnEvent makes none.
+func BenchmarkWayOfATracedEvent(b *testing.B) {
+	for name, sampler := range map[string]sdktrace.Sampler{"none": sdktrace.NeverSample(), "all": sdktrace.AlwaysSample()} {
+		tracer := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)).Tracer("bench")
+		b.Run("traces="+name, func(b *testing.B) { wayOfEvents(b, "", 1, tracer) })
 	}
 }
 
 // BenchmarkWayOfABatch measures the handler of POST /events/batch for 20 offers. Its figures
 // are those of one batch.
-func BenchmarkWayOfABatch(b *testing.B) { wayOfEvents(b, "", 20) }
+func BenchmarkWayOfABatch(b *testing.B) { wayOfEvents(b, "", 20, nil) }
 
-func wayOfEvents(b *testing.B, header string, events int) {
+func wayOfEvents(b *testing.B, header string, events int, tracer trace.Tracer) {
 	rates := limits.Rates{Posts: 1e9, Events: 1e9}
 	s := httpapitest.Run(b, signaling.Parts{
 		Rooms: rooms.Options{Members: 2},
 		API: httpapi.Options{
 			CORSOrigins: []string{"*"},
+			Tracer:      tracer,
 			Limits:      limits.New(limits.Options{PerAddress: rates, PerSocket: rates, RequestsPerAddress: 512, BytesPerAddress: 4 << 20}),
 		},
 	})

@@ -23,6 +23,7 @@ type bench struct {
 	progress             io.Writer
 	generator, nats      string // programs
 	certificate, key     string // files
+	collector            string // the address of what takes spans, and does nothing with them
 	serverCore, loadCore int
 	measured             map[string][]outcome // by server and experiment, one for each round
 	cluster              map[string][]float64 // by the name of the figure
@@ -161,6 +162,9 @@ func (b *bench) start(ctx context.Context, isFloor bool, e experiment) (*server,
 		s.command.Env = slices.Concat(os.Environ(), unlimited, []string{"PORT=" + port, "HEARTBEAT_INTERVAL=" + heartbeat})
 		if e.overTLS {
 			s.command.Env = append(s.command.Env, "TLS_CERT="+b.certificate, "TLS_KEY="+b.key)
+		}
+		if e.exports {
+			s.command.Env = append(s.command.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+b.collector)
 		}
 	}
 	s.command.Stderr = b.progress

@@ -22,6 +22,7 @@ type experiment struct {
 	flags     []string
 	heartbeat string // interval of the servers; empty: 10s
 	overTLS   bool   // and HTTP/2
+	exports   bool   // our server exports spans of all requests
 }
 
 // outcome is what the generator reports.
@@ -55,18 +56,19 @@ type outcome struct {
 
 // What is in braces is replaced: see settings.values.
 var (
-	flatOut  = experiment{"flat out", []string{"-settle=500ms", "-duration=8s", "-metrics"}, "", false}
-	browsers = experiment{"as browsers", []string{"-settle=500ms", "-duration=8s", "-browser"}, "", false}
-	batches  = experiment{"batches", []string{"-settle=500ms", "-duration=8s", "-batch=20"}, "", false}
-	steady   = experiment{"steady", []string{"-settle=500ms", "-duration=8s", "-rate=2000"}, "", false}
-	joining  = experiment{"storm", []string{"-settle=0s", "-duration=0s", "-clients=2000"}, "", false}
-	oneRoom  = experiment{"one room", []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}, "", false}
-	idle     = experiment{"idle", []string{"-settle={idle}", "-duration=0s", "-clients={clients}", "-keep-alive=false"}, "", false}
-	idleBoth = experiment{"idle with POSTs", []string{"-settle={idle}", "-duration=0s", "-clients={pairs}"}, "", false}
-	idleTLS  = experiment{"idle over TLS", []string{"-settle={idle}", "-duration=0s", "-clients=2000"}, "", true}
-	beating  = experiment{"heartbeats", []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, "2s", false}
-	many     = experiment{"many", []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}, "", false}
-	minute   = experiment{"memory", []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}, "", false}
+	flatOut  = experiment{name: "flat out", flags: []string{"-settle=500ms", "-duration=8s", "-metrics"}}
+	browsers = experiment{name: "as browsers", flags: []string{"-settle=500ms", "-duration=8s", "-browser"}}
+	traced   = experiment{name: "traced", flags: []string{"-settle=500ms", "-duration=8s"}, exports: true}
+	batches  = experiment{name: "batches", flags: []string{"-settle=500ms", "-duration=8s", "-batch=20"}}
+	steady   = experiment{name: "steady", flags: []string{"-settle=500ms", "-duration=8s", "-rate=2000"}}
+	joining  = experiment{name: "storm", flags: []string{"-settle=0s", "-duration=0s", "-clients=2000"}}
+	oneRoom  = experiment{name: "one room", flags: []string{"-settle=0s", "-duration=0s", "-clients=500", "-room-size=500", "-connecting=8"}}
+	idle     = experiment{name: "idle", flags: []string{"-settle={idle}", "-duration=0s", "-clients={clients}", "-keep-alive=false"}}
+	idleBoth = experiment{name: "idle with POSTs", flags: []string{"-settle={idle}", "-duration=0s", "-clients={pairs}"}}
+	idleTLS  = experiment{name: "idle over TLS", flags: []string{"-settle={idle}", "-duration=0s", "-clients=2000"}, overTLS: true}
+	beating  = experiment{name: "heartbeats", flags: []string{"-settle=1s", "-duration=8s", "-clients=2000", "-idle", "-keep-alive=false"}, heartbeat: "2s"}
+	many     = experiment{name: "many", flags: []string{"-settle=2s", "-duration={long}", "-clients={clients}", "-rate=1000", "-post-connections=256"}}
+	minute   = experiment{name: "memory", flags: []string{"-settle=0s", "-duration={minute}", "-rest={minute}"}}
 )
 
 // figures are those of docs/performance.md, with what they must and should reach.
@@ -75,6 +77,7 @@ var figures = []figure{
 	{"browser", "the same, with the headers of Chromium", "µs", browsers, browsers, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 1.2 ×", "≤ 0.8 ×", false},
 	{"allocations", "allocations per relayed event", "", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocationsEach }, "≤ 45", "", false},
 	{"allocated", "bytes allocated per relayed event", "B", flatOut, flatOut, func(o outcome) float64 { return o.Sending.AllocatedBytesEach }, "≤ 4096", "", false},
+	{"traced", "processor time per relayed event, all spans exported", "µs", traced, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "", "", false},
 	{"batch", "processor time per event in batches of 20", "µs", batches, flatOut, func(o outcome) float64 { return o.Sending.ServerMicrosecondsEach }, "≤ 0.3 ×", "≤ 0.2 ×", false},
 	{"idle", "memory per idle client", "KiB", idle, idle, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 5", "≤ 3", true},
 	{"idle-posts", "the same, with its connection for POSTs", "KiB", idleBoth, idleBoth, func(o outcome) float64 { return o.Idle.KibPerClient }, "≤ 32", "≤ 8", true},
