@@ -2,8 +2,7 @@
 # make test             everything that CI runs; installs browsers and proxies if apt can
 # make e2e GROUP=storm  one group of the end-to-end tests: see e2e/doc.go
 # make client           build the browser client, after its sources have changed
-# make manifests        checks what deploy has for Docker Compose, Kubernetes and systemd
-# make chart            checks the Helm chart, by Helm
+# make manifests        checks what deploy has for Docker Compose, Kubernetes, Helm and systemd
 # make bench            the figures of docs/performance.md
 # make dist             the binaries of a release, with what is in them, licences and checksums
 # make freeze-contract  record openapi.yaml as the released contract that later versions are compared with
@@ -28,7 +27,7 @@ NETWORK = iproute2 iptables
 # What judges the alerts, and is asked what the dashboard asks.
 WATCHERS = prometheus
 
-.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests chart faults installs browsers proxies client bench dist freeze-contract run cluster test-cluster-long
+.PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests faults installs browsers proxies client bench dist freeze-contract run cluster test-cluster-long
 
 # Downloads wait for the network, so they run beside what computes.
 test:
@@ -124,13 +123,10 @@ e2e: installs
 	cd e2e && $(GO) test $(RACE) -vet=off -timeout 30m $(ONLY) ./...
 
 # Go would take a result from its cache although a file outside the module has changed.
-# The types of Kubernetes take long to compile: neither the race detector nor vet repeats that.
+# The types of Kubernetes take long to compile: neither the race detector nor vet repeats that, and
+# without optimizations it takes a third less.
 manifests:
-	cd deploy/check && $(GO) test -vet=off -count=1 .
-
-# Not a part of the tests: Helm takes as long to compile as all of manifests.
-chart:
-	cd deploy/check && $(GO) test -vet=off -count=1 ./helm
+	cd deploy/check && $(GO) test -vet=off -gcflags='all=-N -l' -gcflags=std= -count=1 .
 
 # Runs each row of the tables of what a browser may lack, and each test in each browser. The other
 # targets run a third.

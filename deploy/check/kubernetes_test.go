@@ -59,8 +59,8 @@ var builds = make(map[string]manifests.Objects)
 // get returns an object that must be there.
 func get[T meta.Object](t *testing.T, o manifests.Objects, kind, name string) T {
 	t.Helper()
-	object, err := manifests.Get[T](o, kind, name)
-	require.NoError(t, err)
+	object, isThere := o[kind+" "+name].(T)
+	require.True(t, isThere, "there is no %s %s", kind, name)
 	return object
 }
 

@@ -73,15 +73,6 @@ func (o Objects) Decode(manifest []byte) error {
 	return nil
 }
 
-// Get returns the only object of a type, by its kind and name.
-func Get[T meta.Object](o Objects, kind, name string) (T, error) {
-	object, isThere := o[kind+" "+name].(T)
-	if !isThere {
-		return object, fmt.Errorf("there is no %s %s", kind, name)
-	}
-	return object, nil
-}
-
 // Kustomize builds a kustomization of the folder deploy/kubernetes, with components of it.
 func Kustomize(folder, name string, components ...string) (Objects, error) {
 	text := "resources: [../" + name + "]\n"

@@ -1,7 +1,6 @@
-package helm_test
+package check
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ import (
 // that, but changes nothing in it.
 func render(t *testing.T, values string) (manifests.Objects, error) {
 	t.Helper()
-	chart, err := loader.LoadDir("../../helm")
+	chart, err := loader.LoadDir("../helm")
 	require.NoError(t, err)
 	require.NoError(t, chart.Validate())
 	set := map[string]any{}
@@ -53,19 +52,17 @@ func inYAML(t *testing.T, objects manifests.Objects) string {
 }
 
 func TestTheChartRendersWhatKustomizeBuilds(t *testing.T) {
-	for values, built := range map[string][]string{
+	for values, way := range map[string][]string{
 		"{}":                        {"alone", "ingress-nginx"},
 		"cluster: {enabled: true}":  {"cluster", "ingress-nginx"},
 		"gateway: {enabled: true}":  {"alone", "ingress-nginx", "gateway"},
 		"ingress: {enabled: false}": {"alone"},
 		"{cluster: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "ingress-nginx", "autoscaling"},
 	} {
-		t.Run(strings.Join(built, " "), func(t *testing.T) {
-			want, err := manifests.Kustomize("../../kubernetes", built[0], built[1:]...)
-			require.NoError(t, err)
+		t.Run(strings.Join(way, " "), func(t *testing.T) {
 			rendered, err := render(t, values)
 			require.NoError(t, err)
-			require.Equal(t, inYAML(t, want), inYAML(t, rendered))
+			require.Equal(t, inYAML(t, built(t, way...)), inYAML(t, rendered))
 		})
 	}
 }
@@ -101,21 +98,17 @@ cluster: {enabled: true, nodes: 5, storage: 20Gi}
 
 // The documents set values that the chart has, and the namespace that their other commands use.
 func TestTheCommandOfTheDocumentsInstalls(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/deployment.md")
-	require.NoError(t, err)
-	command := regexp.MustCompile("(?s)<!-- test:helm -->\\s*```sh\n(helm install signaling deploy/helm --namespace signaling .*?)```").FindSubmatch(page)
-	require.NotNil(t, command)
+	command := block(t, "helm")
+	require.Contains(t, command, "helm install signaling deploy/helm --namespace signaling ")
 	set := map[string]any{}
-	for _, value := range regexp.MustCompile(`--set (\S+)`).FindAllSubmatch(command[1], -1) {
-		require.NoError(t, strvals.ParseInto(string(value[1]), set))
+	for _, value := range regexp.MustCompile(`--set (\S+)`).FindAllStringSubmatch(command, -1) {
+		require.NoError(t, strvals.ParseInto(value[1], set))
 	}
 	values, err := yaml.Marshal(set)
 	require.NoError(t, err)
 	rendered, err := render(t, string(values))
 	require.NoError(t, err)
-	deployment, err := manifests.Get[*apps.Deployment](rendered, "Deployment", "signaling")
-	require.NoError(t, err)
-	container := deployment.Spec.Template.Spec.Containers[0]
+	container := get[*apps.Deployment](t, rendered, "Deployment", "signaling").Spec.Template.Spec.Containers[0]
 	require.Equal(t, "registry.example.org/signaling-server:1", container.Image)
 	require.Contains(t, container.Env, core.EnvVar{Name: "CORS_ORIGIN", Value: "https://app.example.org"})
 	require.Contains(t, container.Env, core.EnvVar{Name: "SHUTDOWN_TIMEOUT", Value: "10s"}, "what is not set keeps its value")
