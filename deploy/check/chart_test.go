@@ -80,6 +80,7 @@ tls: other-tls
 ingress: {className: other-class}
 gateway: {enabled: true, className: other-gateway}
 allowedNamespaces: [other-namespace]
+egressPorts: [443, 4318]
 cluster: {enabled: true, nodes: 5, storage: 20Gi}
 `)
 	require.NoError(t, err)
@@ -88,7 +89,7 @@ cluster: {enabled: true, nodes: 5, storage: 20Gi}
 	for _, value := range []string{
 		"image: registry.example.org/other:2", "name: other-secret", "name: MAX_ROOMS\n            value: \"7\"",
 		"terminationGracePeriodSeconds: 90", "host: other.example.org", "secretName: other-tls", "ingressClassName: other-class",
-		"gatewayClassName: other-gateway", "- other-namespace", "replicas: 5", "storage: 20Gi",
+		"gatewayClassName: other-gateway", "- other-namespace", "- port: 4318", "replicas: 5", "storage: 20Gi",
 	} {
 		require.Contains(t, all, value)
 	}
@@ -124,6 +125,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"settings: {OUTBOX_BYTES: 8388608}":   "OUTBOX_BYTES", // would become 8.388608e+06
 		"cluster: {enabled: yes please}":      "enabled",
 		"cluster: {replicas: 3}":              "replicas",
+		"egressPorts: [0]":                    "egressPorts",
 		"autoscaling: {enabled: true}":        "autoscaling needs cluster.enabled",
 	} {
 		_, err := render(t, values)

@@ -114,13 +114,23 @@ func TestAnOperatorsKustomizationIsBuilt(t *testing.T) {
 	require.Contains(t, calls, "create secret tls "+ingress.TLS[0].SecretName+" ")
 
 	lines := strings.SplitAfter(strings.TrimSuffix(mine, "\n"), "\n")
-	mine = strings.ReplaceAll(strings.Join(lines[:len(lines)-4], ""), "/ingress-nginx", "/gateway") + block(t, "kustomization-gateway")
+	mine = strings.ReplaceAll(strings.Join(lines[:len(lines)-4], ""), "/ingress-nginx", "/gateway") +
+		block(t, "kustomization-gateway") + block(t, "kustomization-egress")
 	withGateway, err := manifests.Kustomization("../kubernetes", "/signaling-server/deploy/kubernetes", mine)
 	require.NoError(t, err)
 	require.NotContains(t, withGateway, "Ingress signaling")
 	for _, route := range []string{"signaling", "signaling-to-https"} {
 		require.Equal(t, []gateway.Hostname{"signaling.example.org"}, get[*gateway.HTTPRoute](t, withGateway, "HTTPRoute", route).Spec.Hostnames)
 	}
+	var ports []string // that the server may reach anywhere
+	for _, rule := range get[*networking.NetworkPolicy](t, withGateway, "NetworkPolicy", "signaling").Spec.Egress {
+		for _, port := range rule.Ports {
+			if rule.To == nil {
+				ports = append(ports, port.Port.String())
+			}
+		}
+	}
+	require.Equal(t, []string{"53", "53", "443", "4318"}, ports)
 	for _, listener := range get[*gateway.Gateway](t, withGateway, "Gateway", "signaling").Spec.Listeners {
 		require.Equal(t, gateway.Hostname("signaling.example.org"), *listener.Hostname)
 	}
