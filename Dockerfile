@@ -8,18 +8,22 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The commit that -version prints: --build-arg COMMIT=$(git rev-parse HEAD).
-ARG COMMIT
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X signaling-server/internal/version.commit=$COMMIT" -o /signaling-server ./cmd/signaling-server
+# The commit that -version prints: --build-arg COMMIT=$(git rev-parse HEAD). CapRover names
+# it by itself.
+ARG CAPROVER_GIT_COMMIT_SHA
+ARG COMMIT=$CAPROVER_GIT_COMMIT_SHA
+RUN make dist PLATFORMS=linux/$(go env GOARCH) COMMIT=$COMMIT && mv dist/signaling-server-linux-$(go env GOARCH) /signaling-server
 
-RUN mkdir /acme
+RUN mkdir /acme /state
 
-# The binary contains its pages and its contract. Beside it there are the certificates of
-# authorities, for ACCESS_JWKS_URL and ACME_DOMAINS, and a folder for the certificates
-# of ACME_DOMAINS.
+# The binary contains its pages and its contract. Beside it there are the licences, the
+# certificates of authorities, for ACCESS_JWKS_URL and ACME_DOMAINS, and two folders: for
+# the certificates of ACME_DOMAINS, and for STATE_FILE and WEBHOOK_DIR.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /src/dist/LICENSES.md /LICENSES.md
 COPY --from=build --chown=65532:65532 /acme /acme
+COPY --from=build --chown=65532:65532 /state /state
 COPY --from=build /signaling-server /signaling-server
 USER 65532:65532
 VOLUME /acme

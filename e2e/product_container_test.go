@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,10 +30,12 @@ import (
 )
 
 var (
-	dockerBuild = regexp.MustCompile(`RUN CGO_ENABLED=0 (go build .*) -o /signaling-server (\S+)`)
-	dockerCopy  = regexp.MustCompile(`(?m)^COPY --from=build (?:--chown=(\d+):(\d+) )?(\S+) (\S+)$`)
-	dockerEnv   = regexp.MustCompile(`(?m)^ENV (\S+=\S+)$`)
+	dockerCopy = regexp.MustCompile(`(?m)^COPY --from=build (?:--chown=(\d+):(\d+) )?(\S+) (\S+)$`)
+	dockerEnv  = regexp.MustCompile(`(?m)^ENV (\S+=\S+)$`)
 )
+
+// dockerBuild is how the Dockerfile makes the binary, and what goes with it.
+const dockerBuild = "\nRUN make dist PLATFORMS=linux/$(go env GOARCH) COMMIT=$COMMIT && mv dist/signaling-server-linux-$(go env GOARCH) /signaling-server\n"
 
 // image is what the Dockerfile makes: the files of its last stage, and the environment.
 type image struct{ root, environment string }
@@ -48,8 +51,9 @@ func theImage(t *testing.T) image {
 	require.NoError(t, err)
 	text := string(dockerfile)
 	require.Contains(t, text, fmt.Sprintf("\nUSER %d:%d\n", imageUser, imageUser))
-	command := dockerBuild.FindStringSubmatch(text)
-	require.NotNil(t, command, "the Dockerfile builds the binary in another way than this test")
+	require.Contains(t, text, dockerBuild, "the Dockerfile builds the binary in another way than this test")
+	dist := t.TempDir()
+	makeDist(t, "..", dist)
 	_, last, found := strings.Cut(text, "\nFROM scratch\n")
 	require.True(t, found)
 	environment := dockerEnv.FindAllStringSubmatch(last, -1)
@@ -64,24 +68,22 @@ func theImage(t *testing.T) image {
 	require.Len(t, copies, strings.Count(last, "\nCOPY ")+1, "the test understands each COPY")
 	for _, one := range copies {
 		source, target := one[3], filepath.Join(image.root, one[4])
-		switch {
-		case source == "/signaling-server":
-			build := exec.Command("sh", "-c", command[1]+" -o "+target+" "+command[2])
-			build.Dir = ".."
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-			output, err := build.CombinedOutput()
-			require.NoError(t, err, string(output))
-		case strings.Contains(text, "RUN mkdir "+source+"\n"):
-			require.NoError(t, os.MkdirAll(target, 0o755))
-		default: // the build stage has it of Debian, as this machine has
-			content, err := os.ReadFile(source)
-			require.NoError(t, err, "apt-get install ca-certificates")
-			require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o755))
-			require.NoError(t, os.WriteFile(target, content, 0o644))
-		}
 		if one[1] != "" {
+			require.Regexp(t, `\nRUN mkdir .*`+source+`\b`, text)
+			require.NoError(t, os.MkdirAll(target, 0o755))
 			require.NoError(t, os.Chown(target, made(strconv.Atoi(one[1])), made(strconv.Atoi(one[2]))))
+			continue
 		}
+		switch name, isOfDist := strings.CutPrefix(source, "/src/dist/"); {
+		case isOfDist:
+			source = filepath.Join(dist, name)
+		case source == "/signaling-server":
+			source = filepath.Join(dist, "signaling-server-linux-"+runtime.GOARCH)
+		} // the build stage has the others of Debian, as this machine has
+		content, err := os.ReadFile(source)
+		require.NoError(t, err, "apt-get install ca-certificates")
+		require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o755))
+		require.NoError(t, os.WriteFile(target, content, 0o755))
 	}
 	return image
 }
@@ -149,8 +151,8 @@ func (i image) refuses(t *testing.T, sentence string, settings ...string) {
 
 func always() bool { return true }
 
-// The image contains the binary, the certificates of authorities and a folder, and an
-// unprivileged user runs it. There is no /etc/hosts, no /tmp, no list of users and no
+// The image contains the binary, the licences, the certificates of authorities and two
+// folders, and an unprivileged user runs it. There is no /etc/hosts, no /tmp, no list of users and no
 // resolver. What needs more than that is refused at the start.
 func TestTheImageNeedsNothingBesideItself(t *testing.T) {
 	takesTurnsBuilding(t)
@@ -203,6 +205,18 @@ func TestTheImageNeedsNothingBesideItself(t *testing.T) {
 	t.Run("authorities that cannot be read", func(t *testing.T) {
 		image.refuses(t, "SSL_CERT_FILE cannot be used: open /nowhere.pem: no such file", "ACCESS_JWKS_URL="+issuer.URL, "SSL_CERT_FILE=/nowhere.pem")
 		image.refuses(t, "SSL_CERT_FILE cannot be used: it has no certificate in PEM", "ACCESS_JWKS_URL="+issuer.URL, "SSL_CERT_FILE=/signaling-server")
+	})
+	t.Run("the licences of what is linked go with the binary", func(t *testing.T) {
+		texts, err := os.ReadFile(image.path("LICENSES.md"))
+		require.NoError(t, err)
+		require.Contains(t, string(texts), "\n## github.com/r3labs/sse/v2@")
+		require.Contains(t, string(texts), "Mozilla Public License")
+	})
+	t.Run("what outlives the process is kept in the image's folder", func(t *testing.T) {
+		image.runs(t, always, "STATE_FILE=/state/sockets",
+			"WEBHOOK_DIR=/state/webhooks", "WEBHOOK_URL=http://127.0.0.1:1/", "WEBHOOK_SECRET=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")
+		require.FileExists(t, image.path("state/sockets"))
+		require.DirExists(t, image.path("state/webhooks"))
 	})
 	const domain = "signaling.example.com"
 	t.Run("certificates of Let's Encrypt are kept in the image's folder", func(t *testing.T) {

@@ -22,11 +22,11 @@ func TestTheImageIsBuiltFromAllFilesOfTheServer(t *testing.T) {
 	require.Equal(t, "*", lines[0], "nothing is let through but what follows")
 
 	const files = `{{with .Module}}{{if .Main}}{{range $.GoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}{{range $.EmbedFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`
-	output, err := exec.Command("go", "list", "-deps", "-f", files, ".").Output()
+	output, err := exec.Command("go", "list", "-deps", "-f", files, ".", "../../internal/dist").Output()
 	require.NoError(t, err)
 	needed := strings.Fields(string(output))
 	require.NotEmpty(t, needed)
-	for _, file := range append(needed, root+"/go.mod", root+"/go.sum") {
+	for _, file := range append(needed, root+"/go.mod", root+"/go.sum", root+"/Makefile", root+"/LICENSES.md") {
 		file, err := filepath.Rel(root, file)
 		require.NoError(t, err)
 		folder, _, _ := strings.Cut(filepath.ToSlash(file), "/")
