@@ -92,6 +92,12 @@ func TestAServerAnswersWhileItWaitsForTheEngine(t *testing.T) {
 	response.Body.Close()
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.Contains(t, string(body), "This node does not serve: it waits for the engine.")
+	own := []string{"HOST=127.0.0.1", "PORT=" + s.url[strings.LastIndex(s.url, ":")+1:]}
+	code, said := healthOf(own)
+	require.Zero(t, code, "it is alive: %s", said)
+	code, said = healthOf(own, "ready")
+	require.Equal(t, 1, code, "an update must not replace the next node yet")
+	require.Contains(t, said, "the server answers 503")
 	require.Zero(t, s.stop(t))
 	require.NotContains(t, s.log.String(), "hush")
 }

@@ -214,9 +214,12 @@ func printUsage(w io.Writer) {
 
 Usage:
   signaling-server               start the server
-  signaling-server healthcheck   exit with 0 if the server on this machine is alive
   signaling-server -version      print the version, the commit and Go
   signaling-server -h            print this text
+
+The server on this machine, by the exit code:
+  signaling-server healthcheck         whether it is alive
+  signaling-server healthcheck ready   whether it serves
 
 The way to a server:
   signaling-server doctor URL    say what is wrong on it, and what to change; -h lists the options

@@ -10,19 +10,29 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pires/go-proxyproto"
 )
 
-// healthcheck asks the server on this machine whether it is alive. The container image
-// has no shell and no curl, so the binary is its own health check.
-func healthcheck(c config) error {
+// healthcheck asks the server on this machine whether it is alive or, with the argument
+// ready, whether it serves. The container image has no shell and no curl, so the binary is
+// its own health check.
+func healthcheck(c config, args []string) error {
+	path := "/livez"
+	switch strings.Join(args, " ") {
+	case "":
+	case "ready":
+		path = "/readyz"
+	default:
+		return errors.New("healthcheck takes no argument but ready, which asks whether the server serves")
+	}
 	soon, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	var failed error
 	for _, host := range c.ownHosts() {
-		response, err := askLivez(soon, c, host)
+		response, err := ask(soon, c, host, path)
 		if err != nil {
 			failed = cmp.Or(failed, err)
 			continue
@@ -48,12 +58,12 @@ func (c config) ownHosts() []string {
 	return []string{c.Host}
 }
 
-func askLivez(ctx context.Context, c config, host string) (*http.Response, error) {
+func ask(ctx context.Context, c config, host, path string) (*http.Response, error) {
 	scheme := "http://"
 	if c.usesTLS() {
 		scheme = "https://"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, strconv.Itoa(c.Port))+"/livez", http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, strconv.Itoa(c.Port))+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}

@@ -164,7 +164,8 @@ func TestClientsCountByTheAddressInThePROXYHeader(t *testing.T) {
 
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
 	require.NoError(t, err)
-	require.Zero(t, run(process{args: []string{"healthcheck"}, environment: append(settings, "HOST=127.0.0.1", "PORT="+port), stdout: io.Discard, stderr: io.Discard}))
+	code, said := healthOf(append(settings, "HOST=127.0.0.1", "PORT="+port))
+	require.Zero(t, code, said)
 
 	for range 3 {
 		connection, answers := s.dial(t)

@@ -66,7 +66,7 @@ func dispatch(p process) error {
 		defer reportLeftOut(logger)
 		return serve(c, logger, p.signals)
 	case command == "healthcheck":
-		return healthcheck(c)
+		return healthcheck(c, p.args[1:])
 	case command == "token":
 		return issueAccessToken(c, p.args[1:], p.stdout)
 	default:

@@ -590,12 +590,18 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	require.Contains(t, s.log.String(), outOfTime, "the server did not wait until the client ended as a slow consumer")
 }
 
+// healthOf runs the health check with these settings, and returns its exit code and what it says.
+func healthOf(settings []string, args ...string) (int, string) {
+	var stderr bytes.Buffer
+	code := run(process{args: append([]string{"healthcheck"}, args...), environment: settings, stdout: io.Discard, stderr: &stderr})
+	return code, stderr.String()
+}
+
 func TestHealthcheckReportsByItsExitCode(t *testing.T) {
-	check := func(s *started, host string) (int, string) {
+	check := func(s *started, host string, args ...string) (int, string) {
 		_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
-		var stderr bytes.Buffer
-		return run(process{args: []string{"healthcheck"}, environment: []string{"HOST=" + host, "PORT=" + port}, stdout: io.Discard, stderr: &stderr}), stderr.String()
+		return healthOf([]string{"HOST=" + host, "PORT=" + port}, args...)
 	}
 	// In the container image no file says what localhost is, so no name is looked up.
 	hosts := map[string][]string{"127.0.0.1": {"127.0.0.1", "", "localhost", "0.0.0.0", "::"}}
@@ -609,8 +615,13 @@ func TestHealthcheckReportsByItsExitCode(t *testing.T) {
 			code, said := check(s, host)
 			require.Zero(t, code, "HOST=%s: %s", host, said)
 		}
+		code, said := check(s, own, "ready")
+		require.Zero(t, code, said)
+		code, said = check(s, own, "ready", "soon")
+		require.Equal(t, 1, code)
+		require.Contains(t, said, "no argument but ready")
 		require.Zero(t, s.stop(t))
-		code, said := check(s, "")
+		code, said = check(s, "")
 		require.Equal(t, 1, code)
 		require.Contains(t, said, "the server does not answer")
 		require.NotContains(t, said, "lookup")

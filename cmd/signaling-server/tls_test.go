@@ -299,12 +299,8 @@ func TestTheHealthcheckSpeaksTLSToo(t *testing.T) {
 	s := start(t, f.settings()...)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "https://"))
 	require.NoError(t, err)
-	var stderr bytes.Buffer
-	require.Zero(t, run(process{
-		args:        []string{"healthcheck"},
-		environment: append(f.settings(), "HOST=127.0.0.1", "PORT="+port),
-		stdout:      io.Discard, stderr: &stderr,
-	}), stderr.String())
+	code, said := healthOf(append(f.settings(), "HOST=127.0.0.1", "PORT="+port))
+	require.Zero(t, code, said)
 	require.Zero(t, s.stop(t))
 }
 

@@ -121,14 +121,10 @@ func TestHealthcheckFindsAUnixSocket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			settings = append(settings, "HOST=unix:"+path)
 			s := start(t, settings...)
-			check := func() (int, string) {
-				var stderr bytes.Buffer
-				return run(process{args: []string{"healthcheck"}, environment: settings, stdout: io.Discard, stderr: &stderr}), stderr.String()
-			}
-			code, said := check()
+			code, said := healthOf(settings)
 			require.Zero(t, code, said)
 			require.Zero(t, s.stop(t))
-			code, said = check()
+			code, said = healthOf(settings)
 			require.Equal(t, 1, code)
 			require.Contains(t, said, "the server does not answer")
 		})

@@ -88,7 +88,9 @@ func settingsIn(t *testing.T, service types.ServiceConfig) map[string]string {
 
 func TestTheServersOfComposeStart(t *testing.T) {
 	for profile, names := range map[string][]string{"alone": {"signaling"}, "cluster": {"node-1", "node-2", "node-3"}} {
-		p, err := project(t, filledIn(t, profile))
+		variables := filledIn(t, profile)
+		variables["COMMIT"] = "0123abc"
+		p, err := project(t, variables)
 		require.NoError(t, err)
 		for i, name := range names {
 			service := p.Services[name]
@@ -104,7 +106,28 @@ func TestTheServersOfComposeStart(t *testing.T) {
 			require.True(t, service.ReadOnly, name)
 			require.Equal(t, []string{"ALL"}, service.CapDrop, name)
 			require.FileExists(t, filepath.Join(service.Build.Context, "Dockerfile"))
+			require.Equal(t, "0123abc", *service.Build.Args["COMMIT"], name)
+			require.Positive(t, service.MemLimit, name)
 		}
+	}
+}
+
+// An update hands the sockets over in a folder that the image gives to the user of the
+// server, and so to a new volume. Nodes are replaced one by one: each serves before the next ends.
+func TestAnUpdateOfComposeLosesNoSocket(t *testing.T) {
+	p, err := project(t, filledIn(t, "alone"))
+	require.NoError(t, err)
+	signaling := p.Services["signaling"]
+	state := signaling.Volumes[0]
+	require.Equal(t, state.Target, filepath.Dir(settingsIn(t, signaling)["STATE_FILE"]))
+	require.Contains(t, p.Volumes, state.Source)
+	require.Contains(t, imageLines(t, "COPY"), "--from=build --chown="+imageLines(t, "USER")[0]+" "+state.Target+" "+state.Target)
+
+	p, err = project(t, filledIn(t, "cluster"))
+	require.NoError(t, err)
+	for _, name := range []string{"node-1", "node-2", "node-3"} {
+		check := p.Services[name].HealthCheck.Test
+		require.Equal(t, types.HealthCheckTest{"CMD", strings.Trim(imageLines(t, "ENTRYPOINT")[0], `["]`), "healthcheck", "ready"}, check)
 	}
 }
 
@@ -118,8 +141,9 @@ func TestTheServicesOfComposeFindEachOther(t *testing.T) {
 	}
 	proxy := p.Services["caddy"].Networks["default"].Ipv4Address
 	require.Equal(t, proxy, settingsIn(t, p.Services["node-1"])["TRUSTED_PROXIES"])
-	network := netip.MustParsePrefix(p.Networks["default"].Ipam.Config[0].Subnet)
-	require.True(t, network.Contains(netip.MustParseAddr(proxy)))
+	ipam := p.Networks["default"].Ipam.Config[0]
+	require.True(t, netip.MustParsePrefix(ipam.Subnet).Contains(netip.MustParseAddr(proxy)))
+	require.False(t, netip.MustParsePrefix(ipam.IPRange).Contains(netip.MustParseAddr(proxy)), "a container that starts earlier takes the address")
 
 	port := defaults(t)["PORT"]
 	caddy, err := os.ReadFile(p.Configs["caddy"].File)

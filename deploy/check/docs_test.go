@@ -55,8 +55,8 @@ func obey(t *testing.T, name string, programs ...string) (copied, calls string) 
 }
 
 func TestOneMachineIsSetUpAsTheDocumentsSay(t *testing.T) {
-	copied, calls := obey(t, "compose", "docker", "editor")
-	require.Equal(t, "editor .env\ndocker compose up --build --detach --wait\n", calls)
+	copied, calls := obey(t, "compose", "docker", "editor", "git")
+	require.Equal(t, "editor .env\ngit rev-parse HEAD\ndocker compose up --build --detach --wait\n", calls)
 	folder := filepath.Join(copied, "deploy/compose")
 	options, err := cli.NewProjectOptions([]string{filepath.Join(folder, "compose.yaml")}, cli.WithWorkingDirectory(folder), cli.WithEnvFiles(), cli.WithDotEnv, cli.WithDefaultProfiles())
 	require.NoError(t, err)

@@ -122,7 +122,7 @@ func (r running) get(t *testing.T, path string) (status int, body string) {
 }
 
 // start starts the server with the settings, which must exist and be allowed, but
-// at a port of its own. When the test is over the server must stop well.
+// at a port and with folders of its own. When the test is over the server must stop well.
 func start(t *testing.T, settings map[string]string) running {
 	t.Helper()
 	path, err := program()
@@ -136,6 +136,9 @@ func start(t *testing.T, settings map[string]string) running {
 	}
 	require.Equal(t, "production", settings["NODE_ENV"])
 	command.Env = append(command.Env, "HOST=127.0.0.1", "PORT=0", "ACME_CACHE="+t.TempDir())
+	if settings["STATE_FILE"] != "" {
+		command.Env = append(command.Env, "STATE_FILE="+filepath.Join(t.TempDir(), "state"))
+	}
 	log, err := command.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
