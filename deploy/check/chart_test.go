@@ -57,7 +57,7 @@ func TestTheChartRendersWhatKustomizeBuilds(t *testing.T) {
 		"cluster: {enabled: true}":  {"cluster", "ingress-nginx"},
 		"gateway: {enabled: true}":  {"alone", "ingress-nginx", "gateway"},
 		"ingress: {enabled: false}": {"alone"},
-		"{cluster: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "ingress-nginx", "autoscaling"},
+		"{cluster: {enabled: true}, monitoring: {enabled: true}, autoscaling: {enabled: true}}": {"cluster", "ingress-nginx", "monitoring", "autoscaling"},
 	} {
 		t.Run(strings.Join(way, " "), func(t *testing.T) {
 			rendered, err := render(t, values)
@@ -82,6 +82,7 @@ gateway: {enabled: true, className: other-gateway}
 allowedNamespaces: [other-namespace]
 egressPorts: [443, 4318]
 cluster: {enabled: true, nodes: 5, storage: 20Gi}
+monitoring: {enabled: true, labels: {release: other-prometheus}}
 `)
 	require.NoError(t, err)
 	require.Greater(t, len(rendered), len(plain))
@@ -89,7 +90,7 @@ cluster: {enabled: true, nodes: 5, storage: 20Gi}
 	for _, value := range []string{
 		"image: registry.example.org/other:2", "name: other-secret", "name: MAX_ROOMS\n            value: \"7\"",
 		"terminationGracePeriodSeconds: 90", "host: other.example.org", "secretName: other-tls", "ingressClassName: other-class",
-		"gatewayClassName: other-gateway", "- other-namespace", "- port: 4318", "replicas: 5", "storage: 20Gi",
+		"gatewayClassName: other-gateway", "- other-namespace", "- port: 4318", "replicas: 5", "storage: 20Gi", "release: other-prometheus",
 	} {
 		require.Contains(t, all, value)
 	}

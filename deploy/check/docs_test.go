@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
 	apps "k8s.io/api/apps/v1"
 	networking "k8s.io/api/networking/v1"
@@ -40,7 +41,7 @@ func obey(t *testing.T, name string, programs ...string) (copied, calls string) 
 	require.NoError(t, os.WriteFile(filepath.Join(copied, "signaling-server-linux-amd64"), nil, 0o644))
 	noted := filepath.Join(copied, "calls")
 	for _, program := range programs {
-		script := "#!/bin/sh\necho " + program + " \"$@\" >>" + noted + "\n"
+		script := "#!/bin/sh\n{ echo " + program + " \"$@\"; cat; } >>" + noted + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(copied, "bin", program), []byte(script), 0o755))
 	}
 	text := regexp.MustCompile(` /(usr|etc)/`).ReplaceAllString(block(t, name), " "+copied+"/$1/")
@@ -91,6 +92,23 @@ func TestTheServiceIsSetUpAsTheDocumentsSay(t *testing.T) {
 	_, value := unit(t)
 	require.FileExists(t, filepath.Join(copied, value("ExecStart")))
 	require.FileExists(t, filepath.Join(copied, "etc/systemd/system/signaling-server.service"))
+}
+
+// The Prometheus operator gets all alerts, and Grafana the dashboard.
+func TestTheAlertsAreHandedToKubernetesAsTheDocumentsSay(t *testing.T) {
+	_, calls := obey(t, "kubernetes-alerts", "kubectl")
+	applied, calls, found := strings.Cut(strings.TrimPrefix(calls, "kubectl -n signaling apply -f -\n"), "kubectl ")
+	require.True(t, found)
+	objects := manifests.Objects{}
+	require.NoError(t, objects.Decode([]byte(applied)))
+	rule := get[*monitoring.PrometheusRule](t, objects, "PrometheusRule", "signaling")
+	text, err := os.ReadFile("../prometheus/alerts.yaml")
+	require.NoError(t, err)
+	require.Len(t, rule.Spec.Groups[0].Rules, strings.Count(string(text), "- alert: "))
+	dashboard := regexp.MustCompile(`--from-file=(\S+)\n`).FindStringSubmatch(calls)
+	require.NotNil(t, dashboard)
+	require.FileExists(t, filepath.Join(root, dashboard[1]))
+	require.Contains(t, calls, "kubectl -n monitoring label configmap signaling-dashboard grafana_dashboard=1\n")
 }
 
 // An operator changes nothing in deploy: a folder beside the clone has what differs.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/conf"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apps "k8s.io/api/apps/v1"
@@ -32,7 +33,7 @@ import (
 )
 
 // ways are all that an operator may choose: a kustomization, and components added to it.
-var ways = [][]string{{"alone", "ingress-nginx"}, {"alone", "ingress-nginx", "gateway"}, {"cluster", "ingress-nginx"}, {"cluster", "gateway", "autoscaling"}}
+var ways = [][]string{{"alone", "ingress-nginx"}, {"alone", "ingress-nginx", "gateway"}, {"cluster", "ingress-nginx"}, {"cluster", "gateway", "monitoring", "autoscaling"}}
 
 // forEachWay runs a test for what each way builds.
 func forEachWay(t *testing.T, test func(t *testing.T, objects manifests.Objects)) {
@@ -164,6 +165,11 @@ func TestObjectsFindEachOther(t *testing.T) {
 				for _, to := range o.Spec.Rules[0].BackendRefs {
 					service(by, string(to.Name), intstr.FromInt32(int32(*to.Port)))
 				}
+			case *monitoring.ServiceMonitor:
+				choice, err := meta.LabelSelectorAsSelector(&o.Spec.Selector)
+				require.NoError(t, err)
+				require.True(t, choice.Matches(labels.Set(get[*core.Service](t, objects, "Service", "signaling").Labels)))
+				service(by, "signaling", intstr.FromString(o.Spec.Endpoints[0].Port))
 			case *autoscaling.HorizontalPodAutoscaler:
 				get[*apps.Deployment](t, objects, o.Spec.ScaleTargetRef.Kind, o.Spec.ScaleTargetRef.Name)
 			}
@@ -273,7 +279,7 @@ func TestTheProxiesOfKubernetesFitTheServer(t *testing.T) {
 // The autoscaler asks for a metric that the server has, and gives a cluster enough nodes
 // for all sockets that it takes.
 func TestTheAutoscalerAsksForAMetricOfTheServer(t *testing.T) {
-	objects := built(t, "cluster", "gateway", "autoscaling")
+	objects := built(t, "cluster", "gateway", "monitoring", "autoscaling")
 	require.Nil(t, get[*apps.Deployment](t, objects, "Deployment", "signaling").Spec.Replicas, "an update would undo what the autoscaler did")
 	scaler := get[*autoscaling.HorizontalPodAutoscaler](t, objects, "HorizontalPodAutoscaler", "signaling").Spec
 	metric := scaler.Metrics[0].External

@@ -32,6 +32,7 @@ var kinds = map[string]func() meta.Object{
 	"autoscaling/v2 HorizontalPodAutoscaler":  func() meta.Object { return new(autoscaling.HorizontalPodAutoscaler) },
 	"gateway.networking.k8s.io/v1 Gateway":    func() meta.Object { return new(gateway.Gateway) },
 	"gateway.networking.k8s.io/v1 HTTPRoute":  func() meta.Object { return new(gateway.HTTPRoute) },
+	"monitoring.coreos.com/v1 PrometheusRule": func() meta.Object { return new(monitoring.PrometheusRule) },
 	"monitoring.coreos.com/v1 ServiceMonitor": func() meta.Object { return new(monitoring.ServiceMonitor) },
 	"networking.k8s.io/v1 Ingress":            func() meta.Object { return new(networking.Ingress) },
 	"networking.k8s.io/v1 NetworkPolicy":      func() meta.Object { return new(networking.NetworkPolicy) },
