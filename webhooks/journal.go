@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"signaling-server/internal/filelock"
 	"signaling-server/rooms"
 )
 
@@ -75,7 +76,7 @@ func OpenJournal(folder string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it must be a folder in which this process may write: %w", err)
 	}
-	if err := lockFile(lock); err != nil {
+	if err := filelock.Lock(lock); err != nil {
 		return nil, errors.Join(errors.New("another process uses it: give each server a folder of its own"), lock.Close())
 	}
 	j := &Journal{path: filepath.Join(folder, journalName), lock: lock, wake: make(chan struct{}, 1)}

@@ -112,9 +112,11 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 		defer options.Webhooks.Journal.Close()
 	}
 	state := stateFile(c.StateFile)
-	if err := state.check(); err != nil {
+	release, err := state.claim()
+	if err != nil {
 		return err
 	}
+	defer release()
 	listener, err := listen(&c)
 	if err != nil {
 		return err

@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
+	"signaling-server/internal/filelock"
 	"signaling-server/machine"
 	"signaling-server/server"
 )
@@ -88,18 +90,28 @@ func appendState(b, state []byte, now time.Time) []byte {
 // The file is there as a whole or not at all. It is not synced to the disk: after a loss of power
 // it would be too old.
 func (f stateFile) leave(state []byte, now time.Time) error {
-	temporary, err := os.CreateTemp(filepath.Dir(string(f)), filepath.Base(string(f))+".*") // with the permissions 0600
+	file, err := f.create()
 	if err != nil {
 		return err
 	}
-	_, err = temporary.Write(appendState(nil, state, now))
-	if err = errors.Join(err, temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), string(f))
+	_, err = file.Write(appendState(nil, state, now))
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), string(f))
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
+}
+
+// create makes the file that becomes the state file when all is written. It replaces what a process
+// left that was killed while it wrote.
+func (f stateFile) create() (*os.File, error) {
+	path := string(f) + ".new"
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // handOver leaves the state of a server that has stopped, if there is a next process. The error is
@@ -128,18 +140,56 @@ func (c config) answersWithin() time.Duration {
 	return 250 * time.Millisecond
 }
 
-// check returns a sentence for the operator if this process could not leave a state.
-func (f stateFile) check() error {
+// claim keeps the file for this process until it is released. The error is a sentence for the
+// operator: another process uses the file, this process could not write it, or it is something else
+// than a state, which must not be removed.
+func (f stateFile) claim() (release func() error, err error) {
 	if f == "" {
-		return nil
+		return func() error { return nil }, nil
 	}
-	trial := f + ".trial"
-	err := trial.leave(nil, time.Now())
-	if err == nil {
-		err = os.Remove(string(trial))
+	lock, err := os.OpenFile(string(f)+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("STATE_FILE cannot be used: %w", withUser(err))
+	}
+	if filelock.Lock(lock) != nil {
+		err = errors.New("another process uses it: stop that process first, or name another file")
+	} else if err = f.checkContent(); err == nil {
+		err = f.tryOut()
 	}
 	if err != nil {
-		return fmt.Errorf("STATE_FILE cannot be used: %w", withUser(err))
+		return nil, errors.Join(fmt.Errorf("STATE_FILE cannot be used: %w", withUser(err)), lock.Close())
+	}
+	return lock.Close, nil
+}
+
+// tryOut returns an error if this process could not leave a state.
+func (f stateFile) tryOut() error {
+	file, err := f.create()
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// checkContent returns an error if what has the name of the file is something else than a state. A
+// file that is empty may have been a state before a loss of power.
+func (f stateFile) checkContent() error {
+	info, err := os.Lstat(string(f))
+	if err != nil {
+		return nil // there is none, or take says why it cannot be used
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file: remove it, or name another file", f)
+	}
+	file, err := os.Open(string(f))
+	if err != nil {
+		return nil // take says why
+	}
+	defer file.Close()
+	start := make([]byte, len(stateMark))
+	length, _ := io.ReadFull(file, start) // take says why it cannot be read
+	if length > 0 && !strings.HasPrefix(stateMark, string(start[:length])) {
+		return fmt.Errorf("%s has another content than a state: remove it, or name another file", f)
 	}
 	return nil
 }

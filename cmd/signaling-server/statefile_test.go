@@ -210,12 +210,62 @@ func TestAFolderThatIsNotThereIsReportedAtTheStart(t *testing.T) {
 	require.Contains(t, stderr.String(), "STATE_FILE must not be set together with CLUSTER_URL")
 }
 
+// refused starts a server that must not start, and returns what it says.
+func refused(t *testing.T, environment ...string) string {
+	var stderr bytes.Buffer
+	code := run(process{environment: append(environment, "PORT=0", "HOST=127.0.0.1"), stdout: io.Discard, stderr: &stderr})
+	require.Equal(t, 1, code, stderr.String())
+	require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+	return stderr.String()
+}
+
+// A server removes its state file. So a wrong path must not cost an operator another file, and a folder
+// must not cost all sockets when the server stops.
+func TestWhatIsNoStateIsLeftAlone(t *testing.T) {
+	folder := t.TempDir()
+	foreign := filepath.Join(folder, "database")
+	require.NoError(t, os.WriteFile(foreign, []byte("precious"), 0o600))
+	link := filepath.Join(folder, "link")
+	require.NoError(t, os.Symlink(foreign, link))
+	require.Contains(t, refused(t, "STATE_FILE="+foreign), "STATE_FILE cannot be used: "+foreign+" has another content than a state: remove it, or name another file.")
+	for _, path := range []string{link, t.TempDir()} {
+		require.Contains(t, refused(t, "STATE_FILE="+path), "STATE_FILE cannot be used: "+path+" is not a file: remove it, or name another file.")
+	}
+	content, err := os.ReadFile(foreign)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(content))
+}
+
+// The first process would leave its state when the second has served its clients.
+func TestTwoServersCannotHaveOneStateFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("NOT TESTED: this system has no such locks")
+	}
+	setting := "STATE_FILE=" + filepath.Join(t.TempDir(), "state")
+	s := start(t, setting)
+	require.Contains(t, refused(t, setting), "STATE_FILE cannot be used: another process uses it: stop that process first, or name another file.")
+	require.Zero(t, s.stop(t))
+	require.Zero(t, start(t, setting).stop(t))
+}
+
+// A process that is killed while it writes leaves a part of a state, with personal data.
+func TestWhatAKilledProcessHasWrittenIsRemoved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(file+".new", []byte(stateMark+"torn"), 0o600))
+	s := start(t, "STATE_FILE="+file)
+	require.NoFileExists(t, file+".new")
+	require.NotContains(t, s.log.String(), "is not used")
+	require.Zero(t, s.stop(t))
+	require.NoFileExists(t, file+".new")
+	require.FileExists(t, file)
+}
+
 // An operator learns that a state is lost: the exit code says so.
 func TestAStateThatCannotBeWrittenIsReported(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "gone")
 	require.NoError(t, os.Mkdir(folder, 0o700))
 	s := start(t, "STATE_FILE="+filepath.Join(folder, "state"))
-	require.NoError(t, os.Remove(folder))
+	require.NoError(t, os.RemoveAll(folder))
 	require.Equal(t, 1, s.stop(t))
 	require.Contains(t, s.log.String(), "STATE_FILE cannot be written, so each client gets a new socket: open ")
 }

@@ -1,0 +1,2 @@
+// Package filelock keeps two processes from using the same files.
+package filelock
