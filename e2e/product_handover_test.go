@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,17 @@ func launch(t *testing.T, build *binary, listener *os.File, settings ...string) 
 		require.FailNow(t, "the server did not get ready in time", log.text())
 	}
 	return command, log
+}
+
+// A terminal that closes sends SIGHUP, and an operator may send it by mistake: no socket is lost.
+func TestAServerHandsOverOnSIGHUPToo(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "state")
+	server, log := launch(t, &builtServer, nil, "HOST=127.0.0.1", "PORT=0", "STATE_FILE="+state)
+	require.NoError(t, server.Process.Signal(syscall.SIGHUP))
+	<-log.ended
+	require.NoError(t, server.Wait(), log.text())
+	require.FileExists(t, state)
 }
 
 // A server that stands alone is replaced twice under load: the second process is another binary.

@@ -12,6 +12,9 @@ import (
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) lets it be ignored
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	os.Exit(run(process{
 		args:        os.Args[1:],
 		environment: os.Environ(),
