@@ -153,6 +153,9 @@ func serve(c config, logger *slog.Logger, signals <-chan os.Signal) error {
 	case err := <-failed:
 		return errors.Join(err, web.Close())
 	case signal := <-signals:
+		if state != "" { // an EventSource that is refused gives up, so let it wait for the next process
+			_ = listener.Close() // an error means that it is closed already
+		}
 		logger.Info("stopping", "signal", signal.String(), "timeout", c.ShutdownTimeout.String())
 		stopBy = time.Now().Add(c.ShutdownTimeout)
 		if !stop(c, web, guard, signaling, signals, logger) {

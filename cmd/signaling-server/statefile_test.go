@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +109,23 @@ func TestAProcessGoesOnWithTheStateOfTheOneBefore(t *testing.T) {
 func (s *started) stopAfter(t *testing.T) *started {
 	require.Zero(t, s.stop(t))
 	return s
+}
+
+// An EventSource gives up when it is refused, but not when nobody listens. So a process that waits for slow
+// clients accepts no connections: they wait in a socket of systemd, or come back.
+func TestAProcessThatHandsOverRefusesNobody(t *testing.T) {
+	s := start(t, "STATE_FILE="+filepath.Join(t.TempDir(), "state"))
+	s.freezeClient(t)
+	s.signals <- syscall.SIGTERM
+	for line := range s.log.line {
+		if strings.Contains(line, "stopping") {
+			break
+		}
+	}
+	_, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.Zero(t, <-s.exited)
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // A client of this project notices only that its stream has ended.
