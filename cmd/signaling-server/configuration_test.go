@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/configuration.md")
+var update = flag.Bool("update", false, "write the tables of docs/configuration.md, or record a state")
 
 // sections are the headings of docs/configuration.md, by the first setting below each
 // heading.

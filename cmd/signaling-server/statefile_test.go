@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -205,6 +206,38 @@ func TestAStateThatCannotBeUsedIsRefusedAndRemoved(t *testing.T) {
 		_, err := readState(good[:length], now, window)
 		require.Error(t, err, "the first %d bytes", length)
 	}
+}
+
+// The next version must go on with what this version has left, or know it as of another version: then raise
+// stateVersion, or formatVersion of package machine, and record a state with -update.
+func TestAStateThatThisVersionHasRecordedIsUsed(t *testing.T) {
+	const recorded = "testdata/state-1"
+	if *update {
+		s := start(t, "STATE_FILE="+recorded)
+		for _, name := range []string{"Ada", "Bob"} {
+			_, _, token := s.open(t)
+			require.Equal(t, http.StatusAccepted, s.post(t, token, fmt.Sprintf(`{"type":"join-room","roomId":"lobby","userId":%q}`, name)))
+			require.Equal(t, http.StatusAccepted, s.repeat(t, token, "1", `{"type":"send-message","message":"hello"}`))
+		}
+		require.Zero(t, s.stop(t))
+		require.NoError(t, os.Remove(recorded+".lock"))
+	}
+	content, err := os.ReadFile(recorded)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	written := time.UnixMilli(int64(binary.BigEndian.Uint64(content[stateHeader-8:])))
+	var log bytes.Buffer
+	s, err := newServer(server.Options{HandsOver: true}, stateFile(file), written, time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "went on with the state", "see the comment of this test")
+	state, err := readState(content, written, time.Minute)
+	require.NoError(t, err)
+	withoutTime := func(state []byte) string { // how long processes had it, after its version
+		_, length := binary.Varint(state[1:])
+		return string(state[1+length:])
+	}
+	require.Equal(t, withoutTime(state), withoutTime(s.State()), "nothing was read in another way")
 }
 
 // A file that cannot be removed could be used twice. This one is a folder that is not empty.
