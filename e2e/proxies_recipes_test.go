@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,6 +122,35 @@ func startOnSocket(t *testing.T, settings string) (url string, log *serverLog) {
 	require.NoError(t, os.Chmod(folder, 0o755))
 	return startRecipe(t, "recipe-settings", "HOST=127.0.0.1 TRUSTED_PROXIES=127.0.0.1",
 		"HOST=unix:"+filepath.Join(folder, "s")+" SOCKET_MODE=0666 TRUSTED_PROXIES=unix "+settings)
+}
+
+// With the lines for several nodes, no client learns that two of three have just died.
+func TestHAProxyTriesTheNextNode(t *testing.T) {
+	t.Parallel()
+	haproxyRecipe.installed(t)
+	address, _ := startRecipe(t, "recipe-settings")
+	server, err := url.Parse(address)
+	require.NoError(t, err)
+	nodes := strings.ReplaceAll(codeBlock(t, "recipe-haproxy-nodes"), "10.0.0.13:3002", server.Host)
+	var mortal []*httptest.Server
+	for _, node := range []string{"10.0.0.11:3002", "10.0.0.12:3002"} {
+		mortal = append(mortal, httptest.NewServer(httputil.NewSingleHostReverseProxy(server)))
+		nodes = strings.ReplaceAll(nodes, node, mortal[len(mortal)-1].Listener.Addr().String())
+	}
+	recipe := haproxyRecipe
+	recipe.edits = append(slices.Clone(recipe.edits), edit{"backend signaling\n\tserver signaling " + server.Host + "\n", nodes})
+	through := recipe.start(t, address, false)
+	client := &http.Client{Transport: through.transport(t), Timeout: within}
+	for _, node := range mortal {
+		node.CloseClientConnections()
+		node.Close()
+	}
+	for range 12 {
+		response, err := client.Get(through.url + "/livez")
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusOK, response.StatusCode)
+	}
 }
 
 // requireRedirect makes sure that a proxy leads from http to https.
