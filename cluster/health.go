@@ -139,7 +139,7 @@ func (n *Node) hasOtherSettings(record *machine.Record) bool {
 		switch {
 		case info.Name == n.options.Name && info.Life == life:
 			own = info.Joined
-		case info.Name == record.Node:
+		case info.Name == record.Node && info.Life == record.Life: // not of the node that it replaces
 			others = info.Joined
 		}
 	}

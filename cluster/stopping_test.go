@@ -70,13 +70,14 @@ func TestTwoNodesMustNotHaveOneName(t *testing.T) {
 	})
 }
 
-// Two nodes have different limits: their states would differ, so the younger node stops.
+// Two nodes have different limits: their states would differ, so the younger node stops. A node that
+// starts again is younger than those that went on, although they know its name.
 func TestNodesMustHaveTheSameSettings(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		engine := clustertest.NewEngine()
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		defer cancel()
-		start := func(name string, members int) chan error {
+		start := func(ctx context.Context, name string, members int) chan error {
 			joined, err := server.Join(server.Parts{
 				Rooms:   rooms.Options{Members: members},
 				API:     httpapi.Options{Pages: fstest.MapFS{}, Client: fstest.MapFS{}},
@@ -88,11 +89,17 @@ func TestNodesMustHaveTheSameSettings(t *testing.T) {
 			soon(t, "it serves, or ends", func() bool { return (&node{server: joined}).isReady() || len(failed) > 0 })
 			return failed
 		}
-		older := start("n1", 10)
-		same := start("n2", 10)
-		require.ErrorContains(t, <-start("n3", 11), "so their states would differ: give all nodes the same settings")
+		const says = "so their states would differ: give all nodes the same settings"
+		first, stopFirst := context.WithCancel(ctx)
+		replaced := start(first, "n1", 10)
+		same := start(ctx, "n2", 10)
+		require.ErrorContains(t, <-start(ctx, "n3", 11), says)
+		stopFirst()
+		require.NoError(t, <-replaced)
+		require.ErrorContains(t, <-start(ctx, "n1", 11), says)
+		time.Sleep(5 * time.Second)
+		require.Empty(t, same, "a node that is replaced by a wrong one stops no other")
 		cancel()
-		require.NoError(t, <-older)
 		require.NoError(t, <-same)
 	})
 }
