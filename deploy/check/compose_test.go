@@ -58,6 +58,7 @@ func TestComposeStartsWhatTheProfileSays(t *testing.T) {
 		for name, service := range p.Services {
 			require.NotContains(t, service.Image, "latest", name)
 			require.Equal(t, "unless-stopped", service.Restart, name)
+			require.Equal(t, "local", service.Logging.Driver, "%s: another driver fills the disk", name)
 		}
 	}
 }
