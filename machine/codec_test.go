@@ -52,6 +52,7 @@ var operations = []machine.Operation{
 	{Kind: machine.Revoke, Revoked: rooms.Revoked{Subject: rooms.OfUser, ID: "user"}, Until: time.Unix(1e9, 1).UTC()},
 	{Kind: machine.Allow, Revoked: rooms.Revoked{Subject: rooms.OfPermit, ID: "permit"}},
 	{Kind: machine.NoteDelivered, Round: 3, Sequences: []uint64{1, 2, 300, math.MaxUint64}},
+	{Kind: machine.NoteDelivered, Sequences: []uint64{7, 7, 0, 5}}, // a record that no node can read would end all of them
 	{Kind: machine.Replay, Since: time.Unix(1e9, 1).UTC()},
 }
 

@@ -35,7 +35,7 @@ type Operation struct {
 	Until   time.Time     // of Revoke
 
 	Round     uint64    // of NoteDelivered: see [rooms.ChangesInfo]
-	Sequences []uint64  // of NoteDelivered: of the changes, in ascending order
+	Sequences []uint64  // of NoteDelivered: of the changes
 	Since     time.Time // of Replay: of the oldest change
 }
 
