@@ -56,29 +56,31 @@ type Fleet struct {
 
 // Start starts a fleet, and waits until all of it is ready. The caller ends it by Close. If
 // it does not get ready before ctx ends, it is ended already.
-func Start(ctx context.Context, o Options) (f *Fleet, err error) {
-	f = &Fleet{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
+func Start(ctx context.Context, o Options) (*Fleet, error) {
+	f := &Fleet{}
+	if err := f.start(ctx, o); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Fleet) start(ctx context.Context, o Options) (err error) {
 	if err := f.prepareServers(o); err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.prepareNodes(o); err != nil {
-		return nil, err
+		return err
 	}
 	for _, all := range [][]*Process{f.Servers, f.Nodes} {
 		if err := start(ctx, all); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if f.proxy, err = startProxy(o.Address, f.Nodes, o.Answered); err != nil {
-		return nil, err
+		return err
 	}
 	f.URL = f.proxy.url
-	return f, nil
+	return nil
 }
 
 // start starts processes, and waits until all of them are ready.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -163,12 +164,15 @@ func (p *Process) signal(s syscall.Signal) {
 	}
 }
 
-// AwaitReady waits until the process says that it is ready.
+// AwaitReady waits until the process says that it is ready. It does not wait for one that has ended.
 func (p *Process) AwaitReady(ctx context.Context) error {
 	for {
 		_, last := p.get(ctx, p.ready)
 		if last == nil {
 			return nil
+		}
+		if p.current() == nil {
+			return fmt.Errorf("%s has ended: %s", p.Name, p.lastWords())
 		}
 		select {
 		case <-ctx.Done():
@@ -197,6 +201,12 @@ func (p *Process) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("it answers %s", response.Status)
 	}
 	return io.ReadAll(response.Body)
+}
+
+// lastWords returns the last line that the process has written.
+func (p *Process) lastWords() string {
+	text := strings.TrimSpace(p.Log())
+	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
 // Log returns what the process has written in all its runs.
