@@ -23,9 +23,10 @@ type webhooksView struct {
 }
 
 type webhookFailureView struct {
-	At     string `json:"at"`
-	Status int    `json:"status,omitempty"`
-	Error  string `json:"error,omitempty"`
+	At        string `json:"at"`
+	WebhookID string `json:"webhookId"`
+	Status    int    `json:"status,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // getWebhooks describes what became of the webhooks (GET /webhooks).
@@ -45,7 +46,7 @@ func viewOf(s webhooks.Status) webhooksView {
 		view.Oldest = timestamp(s.Oldest)
 	}
 	if f := s.LastFailure; !f.At.IsZero() {
-		view.LastFailure = &webhookFailureView{timestamp(f.At), f.Status, f.Text}
+		view.LastFailure = &webhookFailureView{timestamp(f.At), f.ID, f.Status, f.Text}
 	}
 	return view
 }

@@ -7,6 +7,7 @@ var (
 )
 
 const (
+	FirstPause   = firstPause
 	LongestPause = longestPause
 	AnswerWithin = answerWithin
 )

@@ -52,6 +52,7 @@ func bodyOf(c rooms.Change) []byte {
 
 // attemptError says why an attempt has failed.
 type attemptError struct {
+	id         string // of the webhook
 	status     int    // of the answer; 0: there was none
 	text       string // why there was none
 	retryAfter time.Duration
@@ -81,7 +82,7 @@ func (s *Sender) post(ctx context.Context, id string, body []byte) *attemptError
 	now := time.Now().Unix()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.options.URL, bytes.NewReader(body))
 	if err != nil {
-		return &attemptError{text: "the address cannot be used"} // the error repeats it
+		return &attemptError{id: id, text: "the address cannot be used"} // the error repeats it
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "signaling-server")
@@ -90,14 +91,14 @@ func (s *Sender) post(ctx context.Context, id string, body []byte) *attemptError
 	request.Header.Set("Webhook-Signature", sign(s.options.Secrets, id, now, body))
 	answer, err := s.client.Do(request)
 	if err != nil {
-		return &attemptError{text: textOf(err)}
+		return &attemptError{id: id, text: textOf(err)}
 	}
 	defer answer.Body.Close()
 	tooLong := time.AfterFunc(bodyWithin, cancel)
 	defer tooLong.Stop()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return &attemptError{status: answer.StatusCode, retryAfter: retryAfter(answer)}
+		return &attemptError{id: id, status: answer.StatusCode, retryAfter: retryAfter(answer)}
 	}
 	return nil
 }
@@ -116,11 +117,16 @@ func textOf(err error) string {
 	return text[:min(len(text), maxText)]
 }
 
-// retryAfter returns for how long an answer asks for no other attempt.
+// retryAfter returns for how long an answer asks for no other attempt (RFC 9110, section 10.2.3): 0 to
+// longestPause.
 func retryAfter(answer *http.Response) time.Duration {
-	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
+	text := answer.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(longestPause/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
 		return 0
 	}
-	return min(time.Duration(min(seconds, int(longestPause/time.Second)))*time.Second, longestPause)
+	return min(max(0, time.Until(at)), longestPause)
 }

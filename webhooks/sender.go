@@ -53,10 +53,11 @@ type Sender struct {
 	lanes    [laneCount]*lane
 
 	failedAttempts atomic.Uint64
+	recoveries     atomic.Uint64 // how often a change was accepted that had failed again and again
 	onDisk         atomic.Uint64 // the last change that the journal has written
 
 	mu          sync.Mutex // guards what follows
-	failing     int        // lanes whose last attempt has failed
+	waiting     int        // rooms whose last attempt has failed
 	lastFailure Failure
 	round       uint64   // of those that were delivered
 	delivered   []uint64 // the state does not say so yet
@@ -67,6 +68,7 @@ type Sender struct {
 // Failure is an attempt to deliver a change that has failed.
 type Failure struct {
 	At     time.Time // zero: none has failed
+	ID     string    // the webhook-id
 	Status int       // of the answer; 0: there was none
 	Text   string    // why there was no answer; it has no part of the address but the host
 }
@@ -85,7 +87,7 @@ func New(o Options) *Sender {
 	o.Changes = cmp.Or(o.Changes, DefaultChanges)
 	s := &Sender{options: o, logger: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), client: newClient(o.Transport)}
 	for i := range s.lanes {
-		s.lanes[i] = &lane{number: i, wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s.lanes[i] = newLane(i)
 	}
 	return s
 }
@@ -108,10 +110,10 @@ func (s *Sender) Changed(again bool) {
 	if j := s.options.Journal; j != nil {
 		signal(j.wake)
 	}
-	s.wakeLanes()
 	if again {
 		s.retryNow()
 	}
+	s.wakeLanes()
 }
 
 func (s *Sender) wakeLanes() {
@@ -120,8 +122,9 @@ func (s *Sender) wakeLanes() {
 	}
 }
 
-// retryNow ends the pauses of lanes.
+// retryNow ends all pauses.
 func (s *Sender) retryNow() {
+	s.recoveries.Add(1)
 	for _, l := range s.lanes {
 		signal(l.retry)
 	}
@@ -185,12 +188,12 @@ func (s *Sender) noteAll(ctx context.Context) {
 // note lets the state note what was delivered. What it cannot note now is tried again.
 func (s *Sender) note(ctx context.Context, within time.Duration) {
 	s.mu.Lock()
-	round, sequences := s.round, slices.Clone(s.delivered[:min(len(s.delivered), maxNoted)])
+	count := min(len(s.delivered), maxNoted)
+	round, sequences := s.round, slices.Sorted(slices.Values(s.delivered[:count]))
 	s.mu.Unlock()
-	if len(sequences) == 0 {
+	if count == 0 {
 		return
 	}
-	slices.Sort(sequences)
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	outcome, err := s.state.Operate(ctx, machine.Operation{Kind: machine.NoteDelivered, Round: round, Sequences: sequences})
@@ -199,7 +202,7 @@ func (s *Sender) note(ctx context.Context, within time.Duration) {
 	}
 	s.mu.Lock()
 	if s.round == round {
-		s.delivered = slices.Clone(s.delivered[len(sequences):])
+		s.delivered = slices.Clone(s.delivered[count:])
 	}
 	s.mu.Unlock()
 	if j := s.options.Journal; j != nil {
@@ -237,6 +240,6 @@ func (s *Sender) Status() Status {
 	status := Status{ChangesInfo: s.rooms.ChangesInfo(), IsSender: s.isSender(), FailedAttempts: s.failedAttempts.Load()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status.IsFailing, status.LastFailure = s.failing > 0, s.lastFailure
+	status.IsFailing, status.LastFailure = s.waiting > 0, s.lastFailure
 	return status
 }
