@@ -217,7 +217,7 @@ func (j *Journal) run(ctx context.Context, of *rooms.Rooms, changes int, logger 
 	if j.damage != "" {
 		logger.Warn("some webhooks may be lost", "error", j.damage)
 	}
-	w := &writer{journal: j, rooms: of, most: 2 * changes, inside: make(members)}
+	w := &writer{journal: j, rooms: of, most: 2 * changes}
 	defer w.close()
 	isFailing := false
 	for isLast := false; ; isLast = ctx.Err() != nil {
@@ -253,11 +253,11 @@ type writer struct {
 	most    int // how many changes are appended before the journal is written anew
 
 	file   *os.File // nil: the journal must be written anew
-	last   uint64   // sequence of the last change that was written
+	last   uint64   // sequence of the last change that was written, or that is to be written anew
 	round  uint64
 	source string
 	added  int     // how many changes and deliveries, since the journal was written anew
-	inside members // after the last change
+	inside members // after the last change; nil: they are not known
 }
 
 func (w *writer) close() {
@@ -272,7 +272,7 @@ func (w *writer) write() (isDone bool, err error) {
 	list, info := w.rooms.Changes(w.last, maxGroup)
 	isGap := len(list) > 0 && list[0].Sequence != w.last+1
 	if w.file == nil || info.Round != w.round || info.Source != w.source || isGap || w.added > w.most {
-		return false, w.writeAnew(w.file != nil && !isGap)
+		return false, w.writeAnew()
 	}
 	var text []byte
 	for i := range list {
@@ -297,50 +297,62 @@ func (w *writer) write() (isDone bool, err error) {
 	return false, err
 }
 
-// writeAnew replaces the journal by one with the state of now. If the members are not known, it asks
-// for them.
-func (w *writer) writeAnew(knowsMembers bool) error {
+// writeAnew replaces the journal by one with the state of now.
+func (w *writer) writeAnew() error {
+	w.close()
 	w.journal.takeDelivered(math.MaxUint64) // the changes say it
-	list, info := w.rooms.Changes(0, math.MaxInt)
-	before := info.Last - uint64(len(list))
-	if knowsMembers {
-		for _, c := range list {
-			if c.Sequence > w.last {
-				w.inside.apply(c)
-			}
-		}
-	} else {
-		w.inside.set(w.rooms.Memberships())
-	}
-	text := appendLine(nil, line{Head: &head{info.Source, before, info.Delivered, info.Dropped}})
+	list, info := w.follow()
+	text := appendLine(nil, line{Head: &head{info.Source, before(list, info), info.Delivered, info.Dropped}})
 	for i := range list {
 		text = appendLine(text, line{Change: &list[i]})
 	}
 	inside := w.inside.list()
 	text = appendLine(text, line{Members: &inside})
-	w.close()
 	file, err := replace(w.journal.path, text)
 	if err != nil {
 		return err
 	}
-	w.file, w.last, w.round, w.source, w.added = file, info.Last, info.Round, info.Source, 0
+	w.file, w.round, w.source, w.added = file, info.Round, info.Source, 0
 	return nil
 }
 
-// replace replaces a file by another with a text, and returns it, open at its end.
+// follow returns all changes, and follows the members up to the last of them. If too much has happened
+// since, it asks who is in which room. Meanwhile there may be more changes, and the answer may have them
+// or not: it does no harm to follow them again.
+func (w *writer) follow() ([]rooms.Change, rooms.ChangesInfo) {
+	for {
+		list, info := w.rooms.Changes(0, math.MaxInt)
+		if w.inside != nil && before(list, info) <= w.last {
+			for _, c := range list[w.last-before(list, info):] {
+				w.inside.apply(c)
+			}
+			w.last = info.Last
+			return list, info
+		}
+		w.last, w.inside = info.Last, make(members)
+		w.inside.set(w.rooms.Memberships())
+	}
+}
+
+// before returns the sequence before all changes that are kept.
+func before(list []rooms.Change, info rooms.ChangesInfo) uint64 { return info.Last - uint64(len(list)) }
+
+// replace replaces a file by another with a text, and returns it, open at its end. If there is an error,
+// the file is as it was.
 func replace(path string, text []byte) (file *os.File, err error) {
-	file, err = os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	next := path + ".new"
+	file, err = os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if _, err = file.Write(text); err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return nil, err
+	if err = errors.Join(err, file.Close()); err == nil { // not each system renames an open file
+		err = os.Rename(next, path)
 	}
-	if err = os.Rename(path+".new", path); err != nil { // not each system renames an open file
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(next)) // it takes what is left of the disk
 	}
 	syncFolder(filepath.Dir(path))
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -222,6 +225,78 @@ func TestNothingIsSentBeforeItIsOnDisk(t *testing.T) {
 		require.Len(t, backend.list(), 2)
 		s.stop()
 	})
+}
+
+// A disk that is full is not used up further, and the journal goes on when there is space.
+func TestAFullDiskKeepsWebhooksWaiting(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("NOT TESTED: there is no /dev/full")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		folder := t.TempDir()
+		next := journalIn(folder) + ".new"
+		require.NoError(t, os.Symlink("/dev/full", next))
+		backend := new(receiver)
+		j := open(t, folder)
+		defer j.Close()
+		s := start(t, webhooks.Options{URL: address, Transport: backend, Journal: j})
+		s.enter("tea", "a")
+		synctest.Wait()
+		require.Empty(t, backend.list())
+		require.Contains(t, s.log.String(), "no space left on device")
+		_, err := os.Lstat(next)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		time.Sleep(2 * time.Second)
+		require.Len(t, backend.list(), 2)
+		s.stop()
+	})
+}
+
+// The members in a journal are those after its last change, whatever happens while it is written.
+func TestTheMembersInAJournalAreThoseAfterItsChanges(t *testing.T) {
+	of := rooms.New(deaf{}, rooms.Options{Members: 10, Changes: math.MaxInt}, slog.New(slog.DiscardHandler))
+	for i := range 500 { // so that it takes a while to ask who is in which room
+		require.NoError(t, of.Join(fmt.Sprint("quiet", i), rooms.JoinRequest{RoomID: fmt.Sprint("quiet", i), UserID: "u"}))
+	}
+	stop := make(chan struct{})
+	var moving sync.WaitGroup
+	defer moving.Wait()
+	defer close(stop)
+	for i := range 4 {
+		moving.Go(func() { // ends with stop
+			socketID := fmt.Sprint("s", i)
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if of.Join(socketID, rooms.JoinRequest{RoomID: fmt.Sprint("room", n%5), UserID: "u"}) != nil {
+					t.Error("a socket could not join")
+				}
+				if n%3 == 0 {
+					of.Remove(socketID, "left")
+				}
+			}
+		})
+	}
+	for range 10 {
+		list, members := webhooks.Follow(of)
+		want := make(map[rooms.Membership]bool)
+		for _, c := range list {
+			switch one := (rooms.Membership{RoomID: c.RoomID, UserID: c.UserID, SocketID: c.SocketID}); c.Kind {
+			case rooms.MemberJoined:
+				want[one] = true
+			case rooms.MemberLeft:
+				delete(want, one)
+			}
+		}
+		got := make(map[rooms.Membership]bool)
+		for _, one := range members {
+			got[one] = true
+		}
+		require.Equal(t, want, got)
+	}
 }
 
 // The journal is written anew now and then, so that it does not grow for ever.
