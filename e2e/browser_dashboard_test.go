@@ -313,13 +313,13 @@ func TestTheDashboardsFiguresAreRight(t *testing.T) {
 }
 
 // startNodes starts a server that answers as three nodes do behind a round robin. The result is
-// what the nodes answer to /cluster, in turn.
-func startNodes(t *testing.T) (url string, answers *atomic.Pointer[[]string]) {
-	server := startServer(t)
+// what the nodes answer at a path, in turn.
+func startNodes(t *testing.T, path string, settings ...string) (url string, answers *atomic.Pointer[[]string]) {
+	server := startServer(t, settings...)
 	answers = new(atomic.Pointer[[]string])
 	var turn atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/cluster" {
+		if r.URL.Path == path {
 			all := *answers.Load()
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, all[turn.Add(1)%int64(len(all))])
@@ -345,7 +345,7 @@ func startNodes(t *testing.T) (url string, answers *atomic.Pointer[[]string]) {
 
 func TestTheDashboardShowsTheNodes(t *testing.T) {
 	takesTurns(t)
-	url, answers := startNodes(t)
+	url, answers := startNodes(t, "/cluster")
 	nodes := func(third string) string {
 		return `"nodes":[{"name":"node-1","lost":false,"silence":0,"streams":1200,"polls":3},{"name":"node-2","lost":false,"silence":3,"streams":1,"polls":0},` + third + `]}`
 	}
@@ -372,11 +372,73 @@ func TestTheDashboardShowsTheNodes(t *testing.T) {
 	p.shoot(os.Getenv("SHOTS_DIR"), "dashboard-nodes-out")
 }
 
-func TestTheDashboardOfAServerThatIsAloneShowsNoNodes(t *testing.T) {
+func TestTheDashboardShowsNeitherNodesNorWebhooksIfThereAreNone(t *testing.T) {
 	takesTurns(t)
 	p := openDashboard(t, startServer(t))
 	require.False(t, evaluate[bool](p, `document.querySelector("#node-list").checkVisibility()`))
 	require.Zero(t, evaluate[int](p, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/cluster")).length`))
+	require.False(t, evaluate[bool](p, `document.querySelector("#webhooks").checkVisibility()`))
+	require.Zero(t, evaluate[int](p, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/webhooks")).length`))
+}
+
+func TestTheDashboardShowsTheWebhooks(t *testing.T) {
+	takesTurns(t)
+	const reads, replays = "a token that only reads", "a token that only replays"
+	var status atomic.Int64
+	status.Store(http.StatusServiceUnavailable)
+	backEnd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	t.Cleanup(backEnd.Close)
+	url := startServer(t, append(noLimits, "WEBHOOK_URL="+backEnd.URL, "WEBHOOK_SECRET="+webhookSecret, "WEBHOOK_BACKLOG=100",
+		fmt.Sprintf("OPERATOR_TOKENS=watch read sha256:%x;repair webhooks sha256:%x", sha256.Sum256([]byte(reads)), sha256.Sum256([]byte(replays))))...)
+	ada := connect(t, url)
+	ada.join("first", "Ada")
+
+	p := openFailingTab(t, "the dashboard", url+"/dashboard/")
+	p.gate()
+	p.enterToken(replays)
+	p.until("told what the token lacks", `document.querySelector("#gate-problem").textContent.includes("does not have the scope “read”")`)
+	require.False(t, evaluate[bool](p, `document.querySelector("#webhooks").checkVisibility()`))
+	p.enterToken(reads)
+	cells := func() []string {
+		return evaluate[[]string](p, `[...document.querySelectorAll("#webhooks td")].map((each) => each.textContent)`)
+	}
+	p.until("telling of the failure", `document.querySelector("#webhooks [data-field=receiver]").textContent === "fails"`)
+	require.Equal(t, "2 waiting", evaluate[string](p, `document.querySelector("#webhooks [data-part=total]").textContent`))
+	failing := cells()
+	require.Regexp(t, `^(now|\d+ s ago)$`, failing[1])
+	require.Equal(t, []string{"0", "0"}, failing[2:4])
+	require.Regexp(t, `^it answered 503, (now|\d+ s ago)$`, failing[4])
+	require.Equal(t, "The receiver has not accepted some webhooks. The server sends them again until it does.", evaluate[string](p, `document.querySelector("#webhooks [data-part=note]").innerText`))
+
+	for n := range 40 {
+		ada.join(fmt.Sprint("room ", n), "Ada")
+	}
+	p.until("telling how many were dropped", `document.querySelector("#webhooks [data-field=dropped]").textContent === "62"`) // of 2 + 4 × 40
+	p.until("saying what to do", `document.querySelector("#webhooks [data-part=note]").innerText.includes("Newer webhooks pushed out some")`)
+	p.isAccessible("dashboard, with webhooks that wait")
+	p.shoot(os.Getenv("SHOTS_DIR"), "dashboard-webhooks")
+
+	status.Store(http.StatusNoContent)
+	p.until("telling that all was delivered", `document.querySelector("#webhooks [data-part=total]").textContent === "none waiting" && document.querySelector("#webhooks [data-field=receiver]").textContent === "accepts"`)
+	require.Equal(t, []string{"–", "100", "62"}, cells()[1:4])
+	require.Contains(t, cells()[4], "it answered 503")
+}
+
+// Of several nodes, only the node that sends knows how the receiver fails.
+func TestTheDashboardShowsWhatTheNodeThatSendsKnows(t *testing.T) {
+	takesTurns(t)
+	url, answers := startNodes(t, "/webhooks", "WEBHOOK_URL=http://127.0.0.1:1", "WEBHOOK_SECRET="+webhookSecret)
+	answers.Store(&[]string{
+		`{"enabled":true,"sending":true,"failing":true,"waiting":1,"delivered":184202,"dropped":0,"failedAttempts":3,"lastFailure":{"at":"2026-03-01T12:00:03.000Z","webhookId":"msg_A_1","error":"no route to host"}}`,
+		`{"enabled":true,"sending":false,"failing":false,"waiting":2,"delivered":184202,"dropped":0,"failedAttempts":0}`,
+	})
+	p := openDashboard(t, url)
+	for _, total := range []string{"1 waiting", "2 waiting", "1 waiting", "2 waiting"} {
+		p.until("having heard of "+total, fmt.Sprintf(`document.querySelector("#webhooks [data-part=total]").textContent === %q`, total))
+	}
+	cells := evaluate[[]string](p, `[...document.querySelectorAll("#webhooks td")].map((each) => each.textContent)`)
+	require.Equal(t, []string{"fails", "–", "184,202", "0"}, cells[:4])
+	require.Contains(t, cells[4], "no route to host, ")
 }
 
 // gate waits until the dashboard asks for the token.

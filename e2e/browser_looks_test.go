@@ -140,7 +140,7 @@ const (
 
 func (p photographer) lookAtTheDashboard(t *testing.T) {
 	const token = "no-operator-but-me"
-	url := startServer(t, "RESUME_WINDOW=10m", "AWAY_AFTER=1s", "ADMIN_TOKEN="+token)
+	url := startServer(t, "RESUME_WINDOW=10m", "AWAY_AFTER=1s", "ADMIN_TOKEN="+token, "WEBHOOK_URL=http://127.0.0.1:1", "WEBHOOK_SECRET="+webhookSecret)
 	network := startProxy(t, url)
 	board := openFailingTabIn(p.engine, t, "the dashboard", network.url+"/dashboard/")
 	board.until("asking for the token", `!document.querySelector("#gate").hidden`)

@@ -8,6 +8,7 @@ import { hideGate, showGate, watchToken } from "./operator.js";
 import { Plots } from "./plots.js";
 import { INTERVAL, Meter, Samples } from "./samples.js";
 import { endOutage, showFacts, showOutage, showState, showSummaries, showTiles } from "./view.js";
+import { showWebhooks } from "./webhooks.js";
 
 const LIST_INTERVAL = 5000;
 const SUMMARY_INTERVAL = 10_000; // a screen reader reads the summaries aloud, so they must not come often
@@ -63,6 +64,7 @@ function take(reading) {
   samples.add(reading.time, meter.sample(reading));
   showFacts(reading);
   showNodes(reading, meter.nodes);
+  showWebhooks(reading);
   show();
   if (reading.time - listsRead >= LIST_INTERVAL) readLists(reading.time);
 }

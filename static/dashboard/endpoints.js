@@ -2,7 +2,7 @@
 
 import { server, within } from "../assets/page.js";
 import { token } from "./operator.js";
-import { nodeOf, parseMetrics } from "./prometheus.js";
+import { nodeOf, parseMetrics, sumOf } from "./prometheus.js";
 
 const TIMEOUT = 5000;
 
@@ -52,8 +52,11 @@ export async function readFigures() {
   const stats = await ask("/stats", asJSON("totalConnections")); // first and alone, so that a wrong token counts as one guess
   const [text, health] = await Promise.all([ask("/metrics", asText), ask("/health", asJSON("status"))]);
   const metrics = parseMetrics(text);
-  const cluster = nodeOf(metrics) ? await ask("/cluster", asJSON("nodes")) : null;
-  return { time: Date.now(), metrics, health, stats, cluster };
+  const [cluster, webhooks] = await Promise.all([
+    nodeOf(metrics) ? ask("/cluster", asJSON("nodes")) : null,
+    sumOf(metrics, "signaling_webhooks_sending") === null ? null : ask("/webhooks", asJSON("enabled")),
+  ]);
+  return { time: Date.now(), metrics, health, stats, cluster, webhooks };
 }
 
 // Reads one page of a list, and the cursor of the next page (null after the last).
