@@ -53,10 +53,8 @@ type asking struct {
 
 // body adds the event of a body. The error is why it is refused.
 func (k *asking) body(body []byte) error {
-	began := k.spans.now()
 	d, err := decode.ParseDocument(body)
-	if err != nil {
-		k.spans.add(began, "")
+	if err != nil { // no event, so no span of one
 		k.post.Refuse(outcomeOf(err))
 		return err
 	}

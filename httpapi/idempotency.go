@@ -51,8 +51,8 @@ func (a *API) applyOnce(ctx context.Context, in *intake, events int, ask func())
 		ask()
 		in.socket = sse.Ref{}
 		outcomes, isRepeat, err = a.apply(ctx, &in.post)
-		in.spans.end(outcomes, isRepeat, err)
 	}
+	in.spans.end(outcomes, isRepeat, err)
 	switch {
 	case errors.Is(err, machine.ErrKeyReused):
 		err = problem.Invalid(problem.Field("Idempotency-Key", "reused", "was used for another body; use a new key for each event"))

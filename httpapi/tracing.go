@@ -56,7 +56,7 @@ func (a *API) trace(w http.ResponseWriter, r *http.Request) (*traced, *http.Requ
 	if a.isEncrypted(r) {
 		scheme = "https"
 	}
-	ctx, span := a.tracer.Start(parentOf(r), method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+	ctx, span := a.tracer.Start(parentOf(r), nameOf(method), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		spanMethod.String(method), spanScheme.String(scheme), spanProtocol.String(versionOf(r))))
 	return &traced{ResponseWriter: w, span: span, isLong: kindOf(r) == limits.Reading}, r.WithContext(ctx)
 }
@@ -75,6 +75,14 @@ func knownMethod(method string) string {
 		return method
 	}
 	return other
+}
+
+// nameOf returns how the name of a span begins. The conventions want HTTP for an unknown method.
+func nameOf(method string) string {
+	if method == other {
+		return "HTTP"
+	}
+	return method
 }
 
 // versionOf returns the version of HTTP, as the conventions write it: 1.1 or 2.
@@ -223,7 +231,7 @@ func (s *eventSpans) end(outcomes machine.Outcomes, isRepeat bool, err error) {
 	if s == nil {
 		return
 	}
-	if isRepeat { // another request with the same key came first
+	if isRepeat {
 		trace.SpanFromContext(s.ctx).SetAttributes(spanRepeat.Bool(true))
 	}
 	for i, span := range s.all {

@@ -52,7 +52,7 @@ func TestEachRequestHasOneSpan(t *testing.T) {
 		{"GET", "/assets/none.js", "GET /assets/{file}", "/assets/{file}", "404", "not-found"},
 		{"GET", "/no-such-path/token", "GET", "", "404", "not-found"},
 		{"PUT", "/events", "PUT", "", "405", "method-not-allowed"},
-		{"BREW", "/events", "_OTHER", "", "405", "method-not-allowed"},
+		{"BREW", "/events", "HTTP", "", "405", "method-not-allowed"},
 		{"POST", "/events", "POST /events", "/events", "401", "unknown-session"},
 		{"GET", "/events/poll?wait=x", "GET /events/poll", "/events/poll", "422", "validation-failed"},
 	} {
@@ -100,13 +100,25 @@ func TestEachEventOfABatchHasASpanWithItsOutcome(t *testing.T) {
 	require.Equal(t, []string{"event signal: accepted", "event _OTHER: validation-failed", "event signal: target-not-found", "event _OTHER: validation-failed"}, got)
 }
 
+// The problem of a body that is not JSON is in the span of its POST.
+func TestABodyThatIsNotJSONHasNoEvent(t *testing.T) {
+	recorder, tracing := traced()
+	s := newServer(t, sse.Options{}, 100, tracing)
+	p := s.connect(t)
+	spansOf(t, recorder, 1) // the stream
+	status, _ := s.post(t, p.token, `{"type":`)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "malformed-json", said(spansOf(t, recorder, 1)[0])["signaling.problem"])
+}
+
 func TestARepeatHasNoSpansOfEvents(t *testing.T) {
 	recorder, tracing := traced()
 	s := newServer(t, sse.Options{}, 100, tracing)
 	p := s.join(t, "room", "Ada")
 	p.keyed("/events", "key", `{"type":"typing-start"}`)
+	spansOf(t, recorder, 3+2)
 	p.keyed("/events", "key", `{"type":"typing-start"}`)
-	spansOf(t, recorder, 3+2+1)
+	require.Equal(t, "true", said(spansOf(t, recorder, 1)[0])["signaling.repeat"])
 }
 
 // The time of a delivery has the trace of the POST that caused the event as its exemplar.
