@@ -88,7 +88,7 @@ func (c config) newTelemetry(logger *slog.Logger) (_ *telemetry.Telemetry, err e
 	if !s.exportsTraces() && !s.exportsLogs() {
 		return nil, nil
 	}
-	o := telemetry.Options{Version: signalingserver.Version, Logger: logger, Resource: map[string]string{
+	o := telemetry.Options{Logger: logger, Resource: map[string]string{
 		"service.name": "signaling-server", "service.version": signalingserver.Version, "deployment.environment.name": c.Environment,
 	}}
 	if c.Cluster.Node != "" {

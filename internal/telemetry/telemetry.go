@@ -34,7 +34,6 @@ type Options struct {
 	Logs   *Collector // takes log records; nil: none are exported
 
 	Resource map[string]string // what all spans and records say of this server; variables win
-	Version  string            // of the server
 
 	// Logger logs that something was dropped. It must not be exported itself.
 	Logger *slog.Logger
@@ -63,7 +62,8 @@ type Telemetry struct {
 	hurry    context.CancelFunc
 }
 
-// scope names the origin of the spans and records.
+// scope names the origin of the spans and records. It has no version: the resource says that, and
+// package cluster, which makes spans of this scope too, knows none.
 const scope = "signaling-server"
 
 // Start starts the export. Nothing is sent before there is something to export. What the SDK finds
@@ -86,7 +86,7 @@ func Start(o Options) (*Telemetry, error) {
 		exporter := otlptracehttp.NewUnstarted(otlptracehttp.WithEndpointURL(c.URL), otlptracehttp.WithHTTPClient(s.client(c.Timeout)))
 		batches := sdktrace.NewBatchSpanProcessor(spanExporter{exporter, s}, sdktrace.WithMaxQueueSize(maxWaiting))
 		provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithSpanProcessor(spanGate{batches, s}))
-		t.tracer = provider.Tracer(scope, trace.WithInstrumentationVersion(o.Version))
+		t.tracer = provider.Tracer(scope)
 		t.stops = append(t.stops, provider.Shutdown)
 	}
 	if c := o.Logs; c != nil {
@@ -98,7 +98,7 @@ func Start(o Options) (*Telemetry, error) {
 		}
 		batches := sdklog.NewBatchProcessor(recordExporter{exporter, s}, sdklog.WithMaxQueueSize(maxWaiting))
 		provider := sdklog.NewLoggerProvider(sdklog.WithResource(about), sdklog.WithProcessor(recordGate{batches, s}))
-		t.exported = otelslog.NewHandler(scope, otelslog.WithLoggerProvider(provider), otelslog.WithVersion(o.Version))
+		t.exported = otelslog.NewHandler(scope, otelslog.WithLoggerProvider(provider))
 		t.stops = append(t.stops, provider.Shutdown)
 	}
 	return t, nil

@@ -220,7 +220,7 @@ func TestNoTelemetryIsNothing(t *testing.T) {
 	require.NoError(t, none.Shutdown(t.Context()))
 }
 
-// The attributes of spans arrive as they were set.
+// The attributes of spans arrive as they were set. A span that another package makes within is of the same scope.
 func TestASpanArrivesWhole(t *testing.T) {
 	var all tracepb.TracesData
 	exported, _ := start(func(r *http.Request) (*http.Response, error) {
@@ -228,9 +228,12 @@ func TestASpanArrivesWhole(t *testing.T) {
 		require.NoError(t, proto.Unmarshal(body, &all))
 		return answer(http.StatusOK, nil, "")
 	})
-	_, span := exported.Tracer().Start(t.Context(), "x", trace.WithAttributes(attribute.Int("n", 7)))
+	ctx, span := exported.Tracer().Start(t.Context(), "x", trace.WithAttributes(attribute.Int("n", 7)))
 	span.End()
+	_, within := span.TracerProvider().Tracer("signaling-server").Start(ctx, "y")
+	within.End()
 	require.NoError(t, exported.Shutdown(t.Context()))
+	require.Len(t, all.ResourceSpans[0].ScopeSpans, 1)
 	got := all.ResourceSpans[0].ScopeSpans[0]
 	require.Equal(t, scope, got.Scope.Name)
 	require.EqualValues(t, 7, got.Spans[0].Attributes[0].Value.GetIntValue())
