@@ -23,7 +23,10 @@ const (
 	sayEvery = 10 * time.Minute
 )
 
-var errFull = errors.New("too much waits for the collector already")
+var (
+	errFull = errors.New("too much waits for the collector already")
+	errSlow = errors.New("the collector has not answered in time")
+)
 
 // counts are the metrics of the export, by signal.
 type counts struct{ exported, dropped *prometheus.CounterVec }
@@ -147,6 +150,8 @@ func (s *signal) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.resting.Store(false)
 	answer, err := s.transport.RoundTrip(r)
 	switch {
+	case err != nil && r.Context().Err() != nil:
+		s.refusal, err = errSlow, passing{err}
 	case err != nil:
 		s.refusal, err = err, passing{err}
 	case answer.StatusCode/100 == 2:

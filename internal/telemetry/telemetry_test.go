@@ -94,6 +94,20 @@ func TestWhatACollectorDoesNotTakeIsDroppedAndCounted(t *testing.T) {
 	})
 }
 
+func TestTheLogSaysThatACollectorDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exported, log := start(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		exported.spans(1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, exported.Shutdown(ctx))
+		require.Contains(t, log.String(), `error="the collector has not answered in time"`)
+	})
+}
+
 func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
