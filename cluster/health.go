@@ -230,7 +230,7 @@ func (n *Node) watch(ctx context.Context) error {
 // that of any node with its name before. The time is part of it, since a server of the engine that
 // is cut off may not know the last life.
 func (n *Node) join(ctx context.Context) error {
-	var waiting complaint
+	waiting := atStart()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		last, err := n.options.Engine.Last(attempt)
@@ -253,7 +253,7 @@ func (n *Node) join(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		waiting.say(n.logger, "the engine of the cluster does not answer yet", err)
+		waiting.say(n.logger, cannotUse, err)
 		pause(ctx, time.Second)
 	}
 }

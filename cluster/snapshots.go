@@ -11,7 +11,7 @@ import (
 
 // load begins with the newest snapshot. Without one, the node begins with the first record.
 func (n *Node) load(ctx context.Context) error {
-	var waiting complaint
+	waiting := atStart()
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, snapshotTimeout)
 		sequence, snapshot, err := n.newest(attempt)
@@ -29,7 +29,10 @@ func (n *Node) load(ctx context.Context) error {
 			n.noteLog()
 			return nil
 		}
-		waiting.say(n.logger, "the engine of the cluster does not answer yet", err)
+		if ctx.Err() != nil {
+			break
+		}
+		waiting.say(n.logger, cannotUse, err)
 		pause(ctx, time.Second)
 	}
 	return ctx.Err()

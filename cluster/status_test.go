@@ -183,3 +183,28 @@ func TestANodeSaysWhyItIsNotReady(t *testing.T) {
 		soon(t, "n4 serves", late.isReady)
 	})
 }
+
+// All parts of a cluster may start at the same time.
+func TestANodeDoesNotComplainOfAnEngineThatStartsWithIt(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		c.engine.SetDown(true)
+		n := c.begin("n4")
+		t.Cleanup(n.leave)
+		time.Sleep(2 * time.Second) // the first attempt is lost
+		c.engine.SetDown(false)
+		soon(t, "n4 serves", n.isReady)
+		require.Zero(t, n.log.count("level=WARN"))
+	})
+}
+
+func TestANodeThatStopsDoesNotComplainOfTheEngine(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t)
+		c.engine.SetDown(true)
+		n := c.begin("n4")
+		soon(t, "n4 warns", func() bool { return n.log.count("level=WARN") > 0 })
+		n.leave()
+		require.Equal(t, 1, n.log.count("level=WARN"))
+	})
+}

@@ -74,6 +74,23 @@ func TestTheSnapshotBeforeIsTakenIfTheNewestIsNotWhole(t *testing.T) {
 	require.Zero(t, sequence)
 }
 
+// An operator deletes the stream of snapshots. Without it the log would never forget anything.
+func TestTheStreamOfSnapshotsIsMadeAnew(t *testing.T) {
+	address := startNATS(t)
+	engine := newEngine(t, address)
+	conn, err := nats.Connect("nats://" + address)
+	require.NoError(t, err)
+	defer conn.Close()
+	js, err := natsjetstream.New(conn)
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(bounded(t), "tests-snapshots"))
+	require.NoError(t, engine.PutSnapshot(bounded(t), 7, []byte("state")))
+	sequence, snapshot, err := engine.NewestSnapshot(bounded(t))
+	require.NoError(t, err)
+	require.Equal(t, uint64(7), sequence)
+	require.Equal(t, "state", string(snapshot))
+}
+
 // startNATS starts a NATS server, and returns where clients reach it.
 func startNATS(t *testing.T) (address string) {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 
 	"signaling-server/cluster"
 )
@@ -62,6 +63,7 @@ func New(o Options) (*Engine, error) {
 	o.Replicas = cmp.Or(o.Replicas, 3)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	e := &Engine{options: o, settings: nats.GetDefaultOptions()}
+	forbidden := rate.Sometimes{First: 3, Interval: time.Minute} // the node tries again all the time
 	settings := []nats.Option{
 		nats.Name("signaling-server " + o.Node),
 		nats.MaxReconnects(-1),
@@ -79,6 +81,12 @@ func New(o Options) (*Engine, error) {
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("the engine is reached again", "at", c.ConnectedAddr()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				forbidden.Do(func() {
+					o.Logger.Warn("NATS forbids this node what it must do: give its user more permissions", "error", err)
+				})
+				return
+			}
 			o.Logger.Debug("the engine reports", "error", err)
 		}),
 	}

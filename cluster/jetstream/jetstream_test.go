@@ -122,6 +122,11 @@ func TestTheEngineIsReachedAgainAndNobodyReadsTheToken(t *testing.T) {
 	conn = welcome(t, engine)
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "the engine is reached again") }, 5*time.Second, time.Millisecond)
 	require.True(t, e.Connected())
+	_, err = io.WriteString(conn, `-ERR 'Permissions Violation for Publish to "$JS.API.STREAM.INFO.signaling-log"'`+"\r\n")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return strings.Contains(log.String(), "level=WARN msg=\"NATS forbids this node what it must do")
+	}, 5*time.Second, time.Millisecond, "an operator must see it")
 	require.NotContains(t, log.String(), token)
 	conn.Close()
 }

@@ -86,11 +86,14 @@ func (e *Engine) PutSnapshot(ctx context.Context, sequence uint64, snapshot []by
 	return e.dropSnapshots(ctx)
 }
 
-// put keeps a part, and waits until the engine has it.
+// put keeps a part, and waits until the engine has it. If the stream was deleted, it is made anew.
 func (e *Engine) put(ctx context.Context, id, part string, content []byte) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, askTimeout)
 		_, err := e.js.Publish(attempt, e.snapshotSubject(id, part), content, jetstream.WithExpectStream(e.snapshots()))
+		if errors.Is(err, jetstream.ErrNoStreamResponse) {
+			err = cmp.Or(e.prepareSnapshots(attempt), err)
+		}
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return err

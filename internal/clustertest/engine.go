@@ -5,6 +5,7 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -112,7 +113,7 @@ func (l *Link) reach(ctx context.Context) error {
 	}
 	if l.isCut.Load() || l.Engine.isDown.Load() {
 		<-ctx.Done()
-		return ErrCut
+		return fmt.Errorf("%w: %w", ErrCut, ctx.Err())
 	}
 	return ctx.Err()
 }
