@@ -101,6 +101,9 @@ func (n *Node) takeSnapshots(ctx context.Context) error {
 			continue
 		}
 		one, err := n.takeSnapshot(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			failing.say(n.logger, "no snapshot of the state was taken", err)
 			continue

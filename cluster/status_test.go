@@ -198,6 +198,20 @@ func TestANodeDoesNotComplainOfAnEngineThatStartsWithIt(t *testing.T) {
 	})
 }
 
+// It stops while it takes a snapshot.
+func TestANodeThatStopsDoesNotComplainOfItsSnapshot(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t, func(c *nodes) { c.times.Snapshot = time.Second })
+		n := c.list()[0]
+		soon(t, "it takes snapshots", func() bool { return c.engine.SnapshotAt() > 0 })
+		c.engine.SetDown(true)
+		time.Sleep(1500 * time.Millisecond)
+		c.forget(n)
+		n.leave()
+		require.Zero(t, n.log.count("no snapshot of the state was taken"))
+	})
+}
+
 func TestANodeThatStopsDoesNotComplainOfTheEngine(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		c := newNodes(t)
