@@ -206,6 +206,9 @@ func (e *Engine) checkReplicas(ctx context.Context) error {
 // Append implements [cluster.Engine].
 func (e *Engine) Append(ctx context.Context, id string, record []byte) (uint64, error) {
 	ack, err := e.js.Publish(ctx, e.subject(), record, jetstream.WithMsgID(id), jetstream.WithExpectStream(e.stream()), jetstream.WithRetryAttempts(0))
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		err = nats.ErrDisconnected // nothing is buffered: see ReconnectBufSize
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -129,4 +129,7 @@ func TestTheEngineIsReachedAgainAndNobodyReadsTheToken(t *testing.T) {
 	}, 5*time.Second, time.Millisecond, "an operator must see it")
 	require.NotContains(t, log.String(), token)
 	conn.Close()
+	require.Eventually(t, func() bool { return !e.Connected() }, 5*time.Second, time.Millisecond)
+	_, err = e.Append(t.Context(), "id", []byte("record"))
+	require.EqualError(t, err, "nats: server is disconnected")
 }
