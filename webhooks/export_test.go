@@ -16,6 +16,7 @@ func Follow(of *rooms.Rooms) ([]rooms.Change, []rooms.Membership) {
 }
 
 const (
+	LaneCount    = laneCount
 	FirstPause   = firstPause
 	LongestPause = longestPause
 	AnswerWithin = answerWithin
