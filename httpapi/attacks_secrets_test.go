@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 
 	"signaling-server/iceservers"
 	"signaling-server/sse"
+	"signaling-server/webhooks"
 )
 
 // logbook is a log that several goroutines may write at once.
@@ -40,9 +42,11 @@ func (l *logbook) String() string {
 func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 	log := new(logbook)
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	const turnSecret = "the secret of the TURN server"
+	const turnSecret, hookSecret = "the secret of the TURN server", "the secret that webhooks are signed with"
+	const hookAddress = "http://hook-user:hook-password@127.0.0.1:1/hook-path?hook-key"
 	s := newServer(t, sse.Options{Logger: logger}, 100, withAccessTokens(t), withAdminToken, func(u *setup) {
 		u.API.ICEServers = iceservers.Provider{TURN: []string{"turn:turn.example.com"}, Secret: turnSecret, TTL: time.Hour}
+		u.Webhooks = &webhooks.Options{URL: hookAddress, Secrets: [][]byte{[]byte(hookSecret)}, Logger: logger}
 	})
 	access := accessToken(t, "room", "Ada", nil)
 	p, other := s.connect(t), s.connect(t)
@@ -67,7 +71,8 @@ func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 		fmt.Fprintf(&told, "%s %v\n", text, response.Header)
 	}
 	bearer, operator, isJSON := "Bearer "+p.token, "Bearer "+adminToken, "application/json"
-	for _, path := range []string{"/rooms", "/rooms/room", "/connections", "/stats", "/metrics"} {
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "the receiver of webhooks does not accept one") }, patience, 10*time.Millisecond)
+	for _, path := range []string{"/rooms", "/rooms/room", "/connections", "/stats", "/metrics", "/webhooks"} {
 		ask(http.MethodGet, path, "", "Authorization", operator)
 		ask(http.MethodGet, path, "", "Authorization", bearer)
 	}
@@ -93,7 +98,10 @@ func TestNoSecretIsShownToAnybodyElse(t *testing.T) {
 	again.hangUp()
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), `"query":"lastEventId=[hidden]"`) }, patience, 10*time.Millisecond)
 
-	for _, secret := range []string{p.token, other.token, access, adminToken, turnSecret, accessSecret} {
+	for _, secret := range []string{
+		p.token, other.token, access, adminToken, turnSecret, accessSecret,
+		hookSecret, base64.StdEncoding.EncodeToString([]byte(hookSecret)), "hook-user", "hook-password", "hook-path", "hook-key",
+	} {
 		require.NotContains(t, log.String(), secret)
 		require.NotContains(t, told.String(), secret)
 	}
