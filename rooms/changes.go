@@ -80,7 +80,8 @@ type Kept struct {
 	Members []Membership
 }
 
-// Membership says that a socket is in a room.
+// Membership says that a socket is in a room, or without a socket that there is the room: it may have no
+// member for a moment.
 type Membership struct{ RoomID, UserID, SocketID string }
 
 // note keeps a change, if changes are kept. The lock of its room must be held, so that the
@@ -213,18 +214,28 @@ func (rs *Rooms) ChangesInfo() ChangesInfo {
 	return all.info()
 }
 
-// Memberships returns all memberships that there are now, in no order.
+// Memberships returns all memberships that there are now, in no order, as changes have told them.
 func (rs *Rooms) Memberships() (all []Membership) {
 	for _, r := range rs.list() {
-		for _, m := range r.list() {
-			all = append(all, Membership{r.id, m.userID, m.socketID})
-		}
+		all = r.appendMemberships(all)
+	}
+	return all
+}
+
+func (r *room) appendMemberships(all []Membership) []Membership {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.isNoted && !r.closed {
+		all = append(all, Membership{RoomID: r.id})
+	}
+	for _, m := range r.members {
+		all = append(all, Membership{r.id, m.userID, m.socketID})
 	}
 	return all
 }
 
 // Continue goes on with the changes that a process before this one has kept. Its sockets are gone,
-// so their members have left. The register must be empty.
+// so their members have left, and the rooms are closed. The register must be empty.
 func (rs *Rooms) Continue(k Kept) {
 	all := &rs.changes
 	all.mu.Lock()
@@ -235,7 +246,9 @@ func (rs *Rooms) Continue(k Kept) {
 	}
 	rs.count()
 	for i, m := range k.Members {
-		rs.add(Change{Kind: MemberLeft, At: rs.now(), RoomID: m.RoomID, UserID: m.UserID, SocketID: m.SocketID, Reason: ServerEnded})
+		if m.SocketID != "" {
+			rs.add(Change{Kind: MemberLeft, At: rs.now(), RoomID: m.RoomID, UserID: m.UserID, SocketID: m.SocketID, Reason: ServerEnded})
+		}
 		if isLast := i == len(k.Members)-1 || k.Members[i+1].RoomID != m.RoomID; isLast {
 			rs.add(Change{Kind: RoomClosed, At: rs.now(), RoomID: m.RoomID, Reason: ServerEnded})
 		}

@@ -186,7 +186,7 @@ func TestTheNextProcessGoesOnWithTheChanges(t *testing.T) {
 	enter(t, first, "tea", "b")
 	first.Delivered(0, []uint64{1, 3})
 	list, _ := first.Changes(0, 9)
-	kept := rooms.Kept{ChangesInfo: first.ChangesInfo(), Changes: list, Members: []rooms.Membership{{"coffee", "C", "c"}, {"tea", "A", "a"}, {"tea", "B", "b"}}}
+	kept := rooms.Kept{ChangesInfo: first.ChangesInfo(), Changes: list, Members: []rooms.Membership{{RoomID: "coffee"}, {"coffee", "C", "c"}, {RoomID: "tea"}, {"tea", "A", "a"}, {"tea", "B", "b"}}}
 	require.ElementsMatch(t, kept.Members, first.Memberships())
 
 	next := keeping(9)
@@ -200,6 +200,10 @@ func TestTheNextProcessGoesOnWithTheChanges(t *testing.T) {
 	require.Equal(t, first.ChangesInfo().Source, info.Source)
 	require.Equal(t, 8, info.Waiting)
 	require.Zero(t, info.Dropped)
+
+	between := keeping(9) // a process that was killed before anybody was in the room
+	between.Continue(rooms.Kept{Members: []rooms.Membership{{RoomID: "tea"}}})
+	require.Equal(t, []string{"1 room-closed tea: server ended"}, texts(between, 0))
 }
 
 // A node that begins anew forgets what it knew.

@@ -156,16 +156,17 @@ func apply(kept *rooms.Kept, inside members, text []byte) bool {
 	return true
 }
 
-// members are the users that are in rooms, by the room and the socket.
+// members are the users that are in rooms, by the room and the socket. A room is there without a
+// socket, too: a process may be killed before its first member has come, or after its last has left.
 type members map[place]string
 
 type place struct{ roomID, socketID string }
 
 func (m members) apply(c rooms.Change) {
 	switch c.Kind {
-	case rooms.MemberJoined:
+	case rooms.RoomCreated, rooms.MemberJoined:
 		m[place{c.RoomID, c.SocketID}] = c.UserID
-	case rooms.MemberLeft:
+	case rooms.MemberLeft, rooms.RoomClosed:
 		delete(m, place{c.RoomID, c.SocketID})
 	}
 }
