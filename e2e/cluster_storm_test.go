@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"sync"
@@ -27,7 +28,10 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 	goal, limit := readClusterGoal(t, &plan)
 	figures := &clientFigures{}
 	record := newRecord(figures)
-	f := startFleet(t, record.answered, append(noLimits, "HEARTBEAT_INTERVAL=1s", "AWAY_AFTER=5s", "RESUME_WINDOW=20s")...)
+	backEnd := newMoodyBackEnd(t)
+	web := httptest.NewServer(backEnd)
+	defer web.Close()
+	f := startFleet(t, record.answered, append(noLimits, "WEBHOOK_URL="+web.URL, "WEBHOOK_SECRET="+webhookSecret, "HEARTBEAT_INTERVAL=1s", "AWAY_AFTER=5s", "RESUME_WINDOW=20s")...)
 	network := startFaultyProxy(t, f.URL, plan.seed)
 	crowd := newCrowd(t, network.url, plan, figures)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -50,7 +54,13 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 		dice := rand.New(rand.NewPCG(plan.seed, 1))
 		(&striker{f, t, ctx, goal, network, dice, record}).strikeAll()
 	})
+	walkers := 4
+	if goal > 0 {
+		walkers = 0 // their webhooks would fill the memory of this process
+	}
+	walking := startWalks(t, f.URL, walkers, talking)
 	all(crowd, func(m *member) { m.talk(ctx, talking) })
+	walking.await()
 	network.heal()
 	awaitFleet(t, f)
 	record.note("the network is healed")
@@ -68,6 +78,10 @@ func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
 		require.Empty(t, m.refused, "%s: only the network fails, so nothing is refused", m.name)
 	}
 	requireEqualNodes(t, f)
+	hooks := backEnd.awaitAll(f.Nodes[0].URL)
+	requireNoGap(t, hooks)
+	require.NotEmpty(t, requireOrder(t, hooks), "the clients are still there")
+	requireChangesOf(t, hooks, walking.byUser)
 }
 
 // readClusterGoal returns how many events are to be accepted, and how long that may take. The

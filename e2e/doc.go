@@ -16,7 +16,7 @@
 //	          browser, and withstand attacks                     Firefox, WebKit
 //	cluster_  three nodes are one server by each rule of the     Chromium         130 s
 //	          protocol, and whichever node, NATS server or
-//	          link fails; a call goes on
+//	          link fails; a call goes on, webhooks arrive
 //	flood_    an attacker takes no more than its share of        Linux, 12,000    170 s
 //	          memory, sockets and time; a school gets all        open files
 //	          that it needs
