@@ -236,6 +236,15 @@ func TestTheDemoFillsTheScreen(t *testing.T) {
 	ada.press("\x1b")
 	ada.until("as before", `!`+fills(tile))
 
+	// The browser refuses its full screen, and only then tells that an earlier one has ended.
+	evaluate[any](ada.tab, `Element.prototype.requestFullscreen = async () => { throw new Error("refused"); }, null`)
+	evaluate[any](ada.tab, tile+`.querySelector(".tile-full").click(), null`)
+	ada.until("full of Bob", fills(tile))
+	require.True(t, evaluate[bool](ada.tab, `document.dispatchEvent(new Event("fullscreenchange"))`))
+	require.True(t, evaluate[bool](ada.tab, fills(tile)), "what has ended was another full screen")
+	ada.press("\x1b")
+	ada.until("as before", `!`+fills(tile))
+
 	// Bob leaves while only Bob fills the screen.
 	evaluate[any](ada.tab, tile+`.querySelector(".tile-full").click(), null`)
 	ada.until("full of Bob", fills(tile))

@@ -6,15 +6,15 @@ import { byId } from "../assets/page.js";
 /** @type {HTMLElement | null} */
 let alone = null; // the tile that is shown without the others
 
-// How many times the browser was asked for its full screen, and has not answered yet. An end of
-// the full screen that comes meanwhile belongs to an earlier one.
-let asking = 0;
+// Whether the browser has given its full screen to what is shown now. Otherwise an end of a full
+// screen belongs to what was shown before.
+let hasScreen = false;
 
 const isFull = () => document.body.hasAttribute("data-full");
 
 export function startFullView() {
   byId("full").addEventListener("click", () => isFull() && !alone ? leaveFullView() : enter(null));
-  document.addEventListener("fullscreenchange", () => document.fullscreenElement || asking || leaveFullView());
+  document.addEventListener("fullscreenchange", () => document.fullscreenElement || !hasScreen || leaveFullView());
   document.addEventListener("keydown", ({ key }) => {
     if (key === "Escape" && isFull() && !document.querySelector("dialog[open]")) leaveFullView();
   });
@@ -28,6 +28,7 @@ export function mayFill(tile, button) {
 export function leaveFullView() {
   if (!isFull()) return;
   show(null, false);
+  hasScreen = false;
   exit();
 }
 
@@ -38,13 +39,12 @@ export function release(tile) {
 
 async function enter(tile) {
   show(tile, true);
-  asking++;
   try {
     await document.documentElement.requestFullscreen();
+    hasScreen = isFull();
   } catch {
     // The stage fills the window.
   }
-  asking--;
   if (!isFull()) exit(); // the person has changed their mind meanwhile
 }
 
