@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -43,10 +44,17 @@ func launch(t *testing.T, build *binary, listener *os.File, settings ...string) 
 // A terminal that closes sends SIGHUP, and an operator may send it by mistake: no socket is lost.
 func TestAServerHandsOverOnSIGHUPToo(t *testing.T) {
 	t.Parallel()
+	hangups := make(chan os.Signal, 1)
+	ossignal.Notify(hangups, syscall.SIGHUP) // otherwise the server ignores it if these tests do, as below nohup
+	defer ossignal.Stop(hangups)
 	state := filepath.Join(t.TempDir(), "state")
 	server, log := launch(t, &builtServer, nil, "HOST=127.0.0.1", "PORT=0", "STATE_FILE="+state)
 	require.NoError(t, server.Process.Signal(syscall.SIGHUP))
-	<-log.ended
+	select {
+	case <-log.ended:
+	case <-time.After(within):
+		require.FailNow(t, "the server did not end", log.text())
+	}
 	require.NoError(t, server.Wait(), log.text())
 	require.FileExists(t, state)
 }
