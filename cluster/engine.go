@@ -10,8 +10,7 @@ import (
 type Engine interface {
 	// Prepare makes what the log needs, if that does not exist yet.
 	Prepare(ctx context.Context) error
-	// Identity names the log. If the log is deleted and made anew, it has another identity. The
-	// error is ErrNoLog if there is no log.
+	// Identity names the log. If the log is deleted and made anew, it has another identity.
 	Identity(ctx context.Context) (string, error)
 	// Append appends a record under an ID, and returns its sequence in the log. If a record
 	// with this ID was appended lately, Append returns the sequence of that. An error says
@@ -39,6 +38,3 @@ type Engine interface {
 
 // ErrForgotten: the log has no longer a record.
 var ErrForgotten = errors.New("cluster: the log has forgotten this record")
-
-// ErrNoLog: the engine answers, and has no log.
-var ErrNoLog = errors.New("cluster: the engine has no log")

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -264,21 +263,9 @@ func (n *Node) appendOne(ctx context.Context, record machine.Record, taken []pro
 		}
 		if time.Since(record.At) >= n.options.Times.UnknownIn { // what fails for less is logged by setOut
 			failing.say(n.logger, "a record is not appended yet", err)
-			if n.isLogGone(ctx) {
-				n.fail(errOtherLog)
-				return
-			}
 		}
 		pause(ctx, appendAgain)
 	}
-}
-
-// isLogGone reports whether the engine answers that it has no log.
-func (n *Node) isLogGone(ctx context.Context) bool {
-	attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
-	defer cancel()
-	_, err := n.options.Engine.Identity(attempt)
-	return errors.Is(err, ErrNoLog)
 }
 
 // pause waits, but not longer than ctx.

@@ -218,9 +218,6 @@ func (e *Engine) Append(ctx context.Context, id string, record []byte) (uint64, 
 // Identity implements [cluster.Engine]. It is the time when the stream was made.
 func (e *Engine) Identity(ctx context.Context) (string, error) {
 	stream, err := e.js.Stream(ctx, e.stream())
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return "", cluster.ErrNoLog
-	}
 	if err != nil {
 		return "", err
 	}

@@ -28,8 +28,7 @@ type Engine struct {
 	at       uint64        // sequence of the snapshot
 	snapshot []byte
 
-	isDown    atomic.Bool // nothing reaches the engine
-	isDeleted atomic.Bool // the log was deleted
+	isDown atomic.Bool // nothing reaches the engine
 }
 
 // NewEngine returns an engine with an empty log.
@@ -39,9 +38,6 @@ func NewEngine() *Engine {
 
 // SetDown takes the engine away from all nodes, or brings it back.
 func (e *Engine) SetDown(isDown bool) { e.isDown.Store(isDown) }
-
-// Delete deletes the log, for good.
-func (e *Engine) Delete() { e.isDeleted.Store(true) }
 
 // Records returns the records of the log after a sequence.
 func (e *Engine) Records(after uint64) [][]byte {
@@ -138,9 +134,6 @@ func (l *Link) Identity(ctx context.Context) (string, error) {
 	if err := l.reach(ctx); err != nil {
 		return "", err
 	}
-	if l.Engine.isDeleted.Load() {
-		return "", cluster.ErrNoLog
-	}
 	l.Engine.mu.Lock()
 	defer l.Engine.mu.Unlock()
 	return strconv.Itoa(l.Engine.made), nil
@@ -152,9 +145,6 @@ func (l *Link) Append(ctx context.Context, id string, record []byte) (uint64, er
 		return 0, err
 	}
 	e := l.Engine
-	if e.isDeleted.Load() {
-		return 0, cluster.ErrNoLog
-	}
 	e.mu.Lock()
 	sequence, isKnown := e.ids[id]
 	if !isKnown {
