@@ -137,7 +137,7 @@ function optionsOf(plot, theme, width, range) {
   return {
     width: width || 300,
     height: HEIGHT,
-    padding: [10, 12, 0, 0],
+    padding: [10, 26, 0, 0], // the last time may stand at the very end, and half of its label beyond
     cursor: {
       sync: { key: "time", scales: ["x", null] },
       drag: { x: false, y: false },
