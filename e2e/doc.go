@@ -36,7 +36,7 @@
 //
 // The times are those of one group alone on two cores that also did other work, with
 // warm caches. Groups overlap, since most tests wait most of the time: all of them take
-// about 16 minutes. The files harness_ are what several groups share: the server, a small
+// about 12 minutes. The files harness_ are what several groups share: the server, a small
 // client, the browsers and their pages, and proxies that fail.
 //
 // A test runs in Chromium, or by inEachBrowser in Chromium, Firefox and WebKit. WebKit
