@@ -23,8 +23,8 @@ const (
 )
 
 // lane sends the changes of some of the rooms, one after the other. So each room's changes arrive
-// in order. A room whose change was not accepted waits, and the others go on: whatever a user calls
-// a room, it holds up no other room.
+// in order. A room whose change was not accepted waits, and the others go on after a moment, or after
+// the Retry-After of the answer. So whatever a user calls a room, it does not stop the others.
 type lane struct {
 	// set once
 	number int
@@ -43,7 +43,7 @@ type lane struct {
 // waitingRoom is a room whose oldest change was not accepted.
 type waitingRoom struct {
 	sequences []uint64      // of its changes, the oldest first
-	pause     time.Duration // before the next attempt, at most; 0: the oldest was not tried yet
+	pause     time.Duration // before the next attempt, without a Retry-After; 0: the oldest was not tried yet
 	due       time.Time     // when the next attempt is made
 }
 
@@ -180,6 +180,7 @@ func (l *lane) next(recoveries uint64) (id string, room *waitingRoom) {
 }
 
 // holdUp lets a room wait for its next attempt, and its lane for a moment. The pauses of a room grow.
+// If the answer had a Retry-After, both wait for as long.
 func (s *Sender) holdUp(ctx context.Context, l *lane, room *waitingRoom, retryAfter time.Duration) {
 	room.pause = min(max(2*room.pause, firstPause), longestPause)
 	l.rest = min(max(2*l.rest, firstPause), longestRest)
