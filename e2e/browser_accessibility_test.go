@@ -70,10 +70,11 @@ func TestThePagesAreAccessible(t *testing.T) {
 func TestThePagesAreAccessibleWhenSomethingIsWrong(t *testing.T) {
 	takesTurns(t)
 	url := startServer(t)
+	measuring := openBrokenTab(t, url+"/doctor/", stopped)
+	measuring.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
+	measuring.isAccessible("doctor, measuring")
 	box := startMiddlebox(t, url, &middlebox{holdsBack: func(*http.Request) bool { return true }})
 	doctor := openFailingTab(t, "the doctor", box+"/doctor/?silence=1")
-	doctor.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
-	doctor.isAccessible("doctor, measuring")
 	doctor.until("through", judged)
 	doctor.isAccessible("doctor, with long polling only")
 	deaf := startMiddlebox(t, url, &middlebox{onRequest: func(h http.Header) { h.Del("Authorization") }})

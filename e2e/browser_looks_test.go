@@ -114,9 +114,10 @@ func (p photographer) lookAtTheDoctor(t *testing.T) {
 		},
 		onResponse: func(h http.Header) { h.Set("Cache-Control", "private") },
 	})
+	measuring := openBrokenTabIn(p.engine, t, box+"/doctor/", stopped)
+	measuring.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
+	p.look(measuring, "doctor-measuring")
 	ill := openFailingTabIn(p.engine, t, "ill", box+"/doctor/?silence=5")
-	ill.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
-	p.look(ill, "doctor-measuring")
 	ill.until("through", judged)
 	evaluate[any](ill, `document.querySelectorAll("details").forEach((each) => { each.open = true; }), null`)
 	p.look(ill, "doctor-ill")
