@@ -259,8 +259,7 @@ func TestTheDemoCopiesTheLinkOfItsRoom(t *testing.T) {
 	ada := openFaultyDemo(t, url, "tea & cake", "Ada", `window.copied = []; Clipboard.prototype.writeText = async (text) => void copied.push(text);`)
 	link := url + "/demo/?room=tea%20%26%20cake"
 	for _, button := range []string{"share", "copy-link"} {
-		ada.click("#" + button)
-		ada.until("told so", fmt.Sprintf(`document.querySelector("#%s").innerText.trim() === "Copied"`, button))
+		ada.flashes("#"+button, "Copied", func() { ada.click("#" + button) })
 	}
 	require.Equal(t, []string{link, link}, evaluate[[]string](ada.tab, `copied`))
 	require.NotContains(t, evaluate[string](ada.tab, `location.href`), "Ada", "the address bar has no name that others would get")
@@ -287,8 +286,7 @@ func TestTheDemoSaysWhenItsConnectionIsLostAndBack(t *testing.T) {
 	ada.reads("The server cannot be reached. Calls go on, and this page keeps trying to connect again.")
 	bob.reads("connection lost, may return")
 	require.Equal(t, "connected", evaluate[string](ada.tab, ada.tileOf(bob)+`.dataset.state`), "the call goes on")
-	network.comeBack()
-	ada.reads("You are connected again.")
+	ada.flashes("#notice", "You are connected again.", network.comeBack)
 	require.True(t, evaluate[bool](ada.tab, `document.querySelector("#outage").hidden`))
 	bob.until("seeing Ada back", `!document.querySelector("#members [data-away]")`)
 

@@ -273,18 +273,16 @@ func TestAPageSaysThatItCannotCopyOrSave(t *testing.T) {
 	for _, f := range []fault{noCopies, deafCopies} {
 		landing := openBrokenTab(t, server+"/", f)
 		landing.until("filled in", up)
-		landing.click("[data-copy=curl-sample]")
-		landing.until("saying so", `document.querySelector("[data-copy=curl-sample]").textContent === "Not copied, but selected"`)
+		const button = "[data-copy=curl-sample]"
+		landing.flashes(button, "Not copied, but selected", func() { landing.click(button) })
 		require.Contains(t, evaluate[string](landing, `getSelection().toString()`), "curl -N")
 	}
 
 	doctor := openBrokenTab(t, server+"/doctor/?silence=1", noCopies, noBlobs)
 	doctor.until("through", judged)
-	doctor.click("#copy-report")
-	doctor.until("saying so", `document.querySelector("#copy-report").textContent === "Not copied, but selected"`)
+	doctor.flashes("#copy-report", "Not copied, but selected", func() { doctor.click("#copy-report") })
 	require.Contains(t, evaluate[string](doctor, `getSelection().toString()`), "Measured")
-	doctor.click("#save-text")
-	doctor.until("saying so", `document.querySelector("#save-text").textContent === "Not saved"`)
+	doctor.flashes("#save-text", "Not saved", func() { doctor.click("#save-text") })
 }
 
 // If the browser stores nothing, the token of operators works until the page is reloaded.

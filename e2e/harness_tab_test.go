@@ -201,6 +201,18 @@ func (p *tab) click(selector string) {
 	p.attempt("clicking on "+selector, func(ctx context.Context) error { return p.page.click(ctx, selector) })
 }
 
+// flashes does something, and waits until an element has shown a text since, however short.
+func (p *tab) flashes(selector, text string, do func()) {
+	p.t.Helper()
+	evaluate[any](p, `{
+		const element = document.querySelector(`+inJSON(selector)+`);
+		window.flashed = [];
+		new MutationObserver(() => flashed.push(element.textContent.trim())).observe(element, { childList: true, subtree: true, characterData: true });
+	}`)
+	do()
+	p.until("showing "+text, `flashed.includes(`+inJSON(text)+`)`)
+}
+
 // wear gives the page a size and a color scheme.
 func (p *tab) wear(l look) {
 	p.t.Helper()
