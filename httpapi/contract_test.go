@@ -315,15 +315,11 @@ func streamsResume(t *testing.T, w *witness) {
 }
 
 func slowConsumersEnd(t *testing.T, w *witness) {
-	few := sse.OutboxLimits{UnsentEvents: 3, UnsentBytes: 1 << 20, RetainedEvents: 3, RetainedBytes: 1 << 20}
+	const most = 16 // so that one sender's share is 4
+	few := sse.OutboxLimits{UnsentEvents: most, UnsentBytes: 1 << 20, RetainedEvents: most, RetainedBytes: 1 << 20}
 	s := w.newServer(t, sse.Options{Outbox: few, AwayAfter: 20 * time.Millisecond}, 100)
 	slow := s.connect(t)
-	signal := fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, slow.socketID)
-	var err error
-	for err == nil { // straight into the outbox, so that its stream cannot keep up
-		err = s.hub.DeliverMessage(slow.socketID, sse.Message{Kind: "signal", Data: sse.Line(signal)})
-	}
-	require.ErrorIs(t, err, sse.ErrOverflow)
+	overflow(t, s, slow) // straight into the outbox, so that its stream cannot keep up
 	var last event
 	for last = range slow.events {
 	}
@@ -333,11 +329,28 @@ func slowConsumersEnd(t *testing.T, w *witness) {
 	a.next("user-connected")
 	b.goAway()
 	a.next("user-away")
-	signal = fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
+	signal := fmt.Sprintf(`{"type":"signal","target":%q,"data":1}`, b.socketID)
 	a.send(signal)
-	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
-	for err = nil; err == nil; {
-		err = s.hub.Deliver(b.socketID, "signal", []byte(signal))
+	for range most {
+		if status, _ := s.post(t, a.token, signal); status != http.StatusAccepted {
+			break
+		}
 	}
+	a.refuse(http.StatusTooManyRequests, "target-overflow", signal)
+	overflow(t, s, b)
 	require.Equal(t, "slow consumer", a.next("user-disconnected").json["reason"])
+}
+
+// overflow puts events into a peer's outbox until that is full.
+func overflow(t *testing.T, s *server, p *peer) {
+	t.Helper()
+	defer s.hub.Flush()
+	signal := sse.Line(fmt.Sprintf(`{"type":"signal","from":%q,"data":1}`, p.socketID))
+	for range 10_000 {
+		if err := s.hub.DeliverMessage(p.socketID, sse.Message{Kind: "signal", Data: signal}); err != nil {
+			require.ErrorIs(t, err, sse.ErrOverflow)
+			return
+		}
+	}
+	require.Fail(t, "the outbox takes everything")
 }
