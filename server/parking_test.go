@@ -23,7 +23,7 @@ import (
 
 // guarded serves a server with a guard on a loopback port. The handler may be wrapped.
 func guarded(t *testing.T, wrap func(http.Handler) http.Handler) (*server.Server, *httptest.Server) {
-	s, err := server.New(server.Options{})
+	s, err := server.New(server.Options{HeartbeatInterval: time.Hour}) // none comes between a test's events
 	require.NoError(t, err)
 	guard := s.Guard(conns.Options{})
 	run(t, s)
