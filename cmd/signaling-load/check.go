@@ -8,11 +8,11 @@ type flow struct {
 	doubled, reordered int
 }
 
-// arrived takes in one event.
-func (f *flow) arrived(number int) {
+// arrived takes in one event, and reports whether it came for the first time.
+func (f *flow) arrived(number int) (isNew bool) {
 	if number == f.highest+1 {
 		f.highest = number
-		return
+		return true
 	}
 	if number > f.highest {
 		if f.missing == nil {
@@ -22,14 +22,15 @@ func (f *flow) arrived(number int) {
 			f.missing[n] = struct{}{}
 		}
 		f.highest = number
-		return
+		return true
 	}
 	if _, isMissing := f.missing[number]; isMissing {
 		delete(f.missing, number)
 		f.reordered++
-		return
+		return true
 	}
 	f.doubled++
+	return false
 }
 
 // lost returns how many of the accepted events did not arrive: the numbers up to

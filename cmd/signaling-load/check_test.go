@@ -29,7 +29,7 @@ func TestAFlowCountsWhatItMisses(t *testing.T) {
 				reordered++
 			}
 			highest = max(highest, n)
-			f.arrived(n)
+			require.Equal(t, !slices.Contains(arrivals[:i], n), f.arrived(n))
 		}
 		distinct := slices.Compact(slices.Sorted(slices.Values(arrivals)))
 		require.Equal(t, last-len(distinct), f.lost(last, nil))

@@ -53,7 +53,7 @@ type client struct {
 	arrivals   chan struct{} // one for each event of this client that has arrived
 	acquainted atomic.Int64  // other members that the client has heard of
 	heartbeats atomic.Int64
-	received   atomic.Int64
+	received   atomic.Int64 // events of others that have arrived, each counted once
 	sequence   atomic.Int64 // of the last event that has arrived
 
 	flows   []flow             // by place of the sender; of the goroutine that receives
@@ -321,7 +321,9 @@ func (c *client) arrived(data []byte) {
 		return
 	}
 	sender := c.load.clients[s.sender]
-	c.flows[sender.place].arrived(s.number)
+	if !c.flows[sender.place].arrived(s.number) {
+		return
+	}
 	c.received.Add(1)
 	c.load.deliveries.record(time.Duration(c.load.now() - s.sent))
 	select {
