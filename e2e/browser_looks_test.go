@@ -97,13 +97,17 @@ func (p photographer) lookAtPublicPages(t *testing.T) {
 	reference.forgive("") // it is a program of other authors
 }
 
-// The doctor on a plain way, behind a proxy that does everything that proxies do, and
+// The doctor on a plain way, while it measures, behind a proxy that does everything that proxies do, and
 // without a server.
 func (p photographer) lookAtTheDoctor(t *testing.T) {
 	url := startServer(t)
 	well := openTabIn(p.engine, t, "well", url+"/doctor/?silence=1")
 	well.until("through", judged)
 	p.look(well, "doctor-well")
+
+	measuring := openBrokenTabIn(p.engine, t, url+"/doctor/", stopped)
+	measuring.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
+	p.look(measuring, "doctor-measuring")
 
 	box := startMiddlebox(t, url, &middlebox{
 		holdsBack:    func(r *http.Request) bool { return r.URL.Path == "/events" },
@@ -114,9 +118,6 @@ func (p photographer) lookAtTheDoctor(t *testing.T) {
 		},
 		onResponse: func(h http.Header) { h.Set("Cache-Control", "private") },
 	})
-	measuring := openBrokenTabIn(p.engine, t, box+"/doctor/", stopped)
-	measuring.until("measuring", `document.querySelector("#lane-poll").dataset.state === "testing"`)
-	p.look(measuring, "doctor-measuring")
 	ill := openFailingTabIn(p.engine, t, "ill", box+"/doctor/?silence=5")
 	ill.until("through", judged)
 	evaluate[any](ill, `document.querySelectorAll("details").forEach((each) => { each.open = true; }), null`)
