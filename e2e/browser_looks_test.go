@@ -97,8 +97,8 @@ func (p photographer) lookAtPublicPages(t *testing.T) {
 	reference.forgive("") // it is a program of other authors
 }
 
-// The doctor on a plain way, while it measures, behind a proxy that does everything that proxies do, and
-// without a server.
+// The doctor on a plain way, while it measures, behind a proxy that does everything that
+// proxies do, and without a server.
 func (p photographer) lookAtTheDoctor(t *testing.T) {
 	url := startServer(t)
 	well := openTabIn(p.engine, t, "well", url+"/doctor/?silence=1")
