@@ -114,10 +114,11 @@ func (p *tab) note(bad bool, format string, values ...any) {
 }
 
 // noteFailedRequest keeps the line of a request that failed. It is an error unless the
-// test expects it.
+// test expects it, or is over: then its tabs are closed one after the other, and what one
+// says to another that has gone is refused.
 func (p *tab) noteFailedRequest(line string) {
 	p.mu.Lock()
-	expected := p.offline
+	expected := p.offline || p.t.Context().Err() != nil
 	p.mu.Unlock()
 	p.note(!expected, "%s", line)
 }
