@@ -103,7 +103,7 @@ func requireBrowser(t *testing.T, err error) {
 // use a browser, or attack, and those that install or compile a lot. Pages and attacks
 // measure times, and have time-outs. If far more of them ran than there are processors,
 // both would be wrong.
-var turns, builds = make(chan struct{}, 3), make(chan struct{}, 2)
+var turns, builds = make(chan struct{}, 4), make(chan struct{}, 2)
 
 // takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
 // beside only a few of its kind.
