@@ -263,7 +263,7 @@ const (
 )
 
 // crowd opens many streams at the same moment. Each stream that opens must get a socket
-// of its own. After that the server sends nothing on the first stream, not even
+// of its own, and receive its first event. After that the server sends nothing on the first stream, not even
 // heartbeats: crowd measures how long the proxy keeps it open.
 func (c *proxyCheck) crowd(t *testing.T) {
 	client := &http.Client{Transport: c.way.transport(t)}
@@ -305,6 +305,7 @@ func (c *proxyCheck) crowd(t *testing.T) {
 			full = true
 		}
 	}
+	require.Equal(t, len(seen), statsOf(t, c.server).ActiveConnections, "each socket has told its client")
 	leave()
 	c.row.set(streams, "%d", len(seen))
 
