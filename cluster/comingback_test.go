@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -44,5 +45,19 @@ func TestANodeThatStopsLeaves(t *testing.T) {
 			_, away, _ := c.list()[0].server.Hub().Counts()
 			return away == 1
 		})
+	})
+}
+
+// While a node asks where the log ends, others append, and it hears of that before the answer.
+func TestNodesJoinWhileOthersAppend(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		c := newNodes(t, func(c *nodes) { c.delay = 100 * time.Millisecond })
+		storm(t, c, 5, 20*time.Second, func(ctx context.Context) {
+			for i := range 5 {
+				c.kill(c.start(fmt.Sprint("late", i)))
+			}
+			<-ctx.Done()
+		})
+		c.requireEqual()
 	})
 }

@@ -232,11 +232,12 @@ func (n *Node) watch(ctx context.Context) error {
 func (n *Node) join(ctx context.Context) error {
 	waiting := atStart()
 	for {
+		applied, _ := n.applied.position() // before the question: other nodes append while the answer is under way
 		attempt, cancel := context.WithTimeout(ctx, n.options.Times.Attempt)
 		last, err := n.options.Engine.Last(attempt)
 		cancel()
 		if err == nil {
-			if applied, _ := n.applied.position(); last < applied {
+			if last < applied {
 				return errOtherLog // this node has begun with a snapshot of what the log does not have
 			}
 			n.heard(last, nil)

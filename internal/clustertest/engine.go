@@ -167,8 +167,9 @@ func (l *Link) Last(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	l.Engine.mu.Lock()
-	defer l.Engine.mu.Unlock()
-	return uint64(len(l.Engine.records)), nil
+	last := uint64(len(l.Engine.records))
+	l.Engine.mu.Unlock()
+	return last, l.reach(ctx)
 }
 
 // Get implements [cluster.Engine].
