@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,41 @@ func TestANodeThatWasCutOffForTooLongBeginsAnew(t *testing.T) {
 			at := c.engine.Forgotten()
 			soon(t, "the log forgets", func() bool { return c.engine.Forgotten() > at+100 })
 			n.link.SetCut(false)
+			soon(t, "the node is back", n.isReady)
+			require.Positive(t, n.log.count("this node begins with a snapshot"))
+			<-ctx.Done()
+		})
+		c.requireEqual()
+	})
+}
+
+// As before, but a record of the node arrived when its link was cut. The node hears of that only when
+// it has begun anew, with a snapshot that has the record.
+func TestANodeThatBeginsAnewHearsLateOfItsOwnRecord(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		var isFragile, isMute atomic.Bool
+		c := newNodes(t, func(c *nodes) {
+			c.times.Snapshot, c.times.KeepLog = 500*time.Millisecond, 2*time.Second
+			c.arrives = func(n *node, isRepeat bool) (isAnswered bool) {
+				if n.name != "n3" {
+					return true
+				}
+				if isFragile.CompareAndSwap(true, false) {
+					isMute.Store(true)
+					n.link.SetCut(true)
+				}
+				return !isMute.Load()
+			}
+		})
+		storm(t, c, 5, 20*time.Second, func(ctx context.Context) {
+			n := c.list()[2]
+			isFragile.Store(true)
+			soon(t, "the node is out", func() bool { return !n.isReady() })
+			at := c.engine.Forgotten()
+			soon(t, "the log forgets", func() bool { return c.engine.Forgotten() > at+100 })
+			n.link.SetCut(false)
+			soon(t, "the node has begun anew", func() bool { return n.log.count("this node begins with a snapshot") > 0 })
+			isMute.Store(false)
 			soon(t, "the node is back", n.isReady)
 			<-ctx.Done()
 		})

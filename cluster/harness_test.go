@@ -89,8 +89,9 @@ type node struct {
 type nodes struct {
 	t       *testing.T
 	engine  *clustertest.Engine
-	lossy   int           // see clustertest.Link
-	delay   time.Duration // of the links; a random part of it
+	lossy   int                                            // see clustertest.Link
+	delay   time.Duration                                  // of the links; a random part of it
+	arrives func(n *node, isRepeat bool) (isAnswered bool) // see clustertest.Link; nil: all is answered
 	times   cluster.Times
 	tracer  trace.Tracer      // nil: nothing is traced
 	hooks   *webhooks.Options // nil: no webhooks are sent
@@ -165,6 +166,9 @@ func (c *nodes) start(name string) *node {
 // begin starts a node. The caller stops it.
 func (c *nodes) begin(name string) *node {
 	n := &node{name: name, log: &logged{}, link: &clustertest.Link{Engine: c.engine, Lossy: c.lossy, Delay: c.delay}, killed: make(chan struct{})}
+	if c.arrives != nil {
+		n.link.OnAppend = func(isRepeat bool) bool { return c.arrives(n, isRepeat) }
+	}
 	logger := n.log.logger(name)
 	joined, err := server.Join(server.Parts{
 		SSE:      sse.Options{Logger: logger},

@@ -155,6 +155,22 @@ func (p *proposals) forsake() {
 	p.release(machine.ErrUnknown, func(*waiter) bool { return true })
 }
 
+// forget is forsake for a node that begins with a snapshot: that may have the records, so the node
+// may never apply them.
+func (p *proposals) forget() {
+	p.mu.Lock()
+	sent := p.sent
+	p.sent = make(map[uint64][]*waiter)
+	p.mu.Unlock()
+	for _, waiters := range sent {
+		for _, w := range waiters {
+			if w != nil {
+				w.end(machine.Result{}, machine.ErrUnknown)
+			}
+		}
+	}
+}
+
 // sendAway refuses streams and polls that wait: their clients must get to another node within
 // their resume windows. If such a record is applied later, what it attaches is detached again.
 // POSTs wait for their fate.

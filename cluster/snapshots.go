@@ -25,6 +25,7 @@ func (n *Node) load(ctx context.Context) error {
 				}
 				n.logger.Info("this node begins with a snapshot", "node", n.options.Name, "record", sequence, "bytes", len(snapshot))
 			}
+			n.proposals.forget()
 			n.applied.move(sequence)
 			n.noteLog()
 			return nil

@@ -86,6 +86,9 @@ type Link struct {
 	// Lossy says how much is lost: one of so many answers to an append is lost, and one of so
 	// many copies is lost, doubled or late. 0: nothing.
 	Lossy int
+	// OnAppend is called when a record has arrived, and before any node hears of it. It says whether
+	// the answer arrives, too. nil: it does.
+	OnAppend func(isRepeat bool) (isAnswered bool)
 	// Delay is how long a way to the engine or back takes at most. 0: no time.
 	Delay time.Duration
 
@@ -147,6 +150,7 @@ func (l *Link) Append(ctx context.Context, id string, record []byte) (uint64, er
 	e := l.Engine
 	e.mu.Lock()
 	sequence, isKnown := e.ids[id]
+	isAnswered := l.OnAppend == nil || l.OnAppend(isKnown)
 	if !isKnown {
 		e.records = append(e.records, record)
 		sequence = uint64(len(e.records))
@@ -155,7 +159,7 @@ func (l *Link) Append(ctx context.Context, id string, record []byte) (uint64, er
 		e.changed = make(chan struct{})
 	}
 	e.mu.Unlock()
-	if l.fails() {
+	if !isAnswered || l.fails() {
 		return 0, ErrCut // the answer is lost
 	}
 	return sequence, l.reach(ctx)
@@ -196,6 +200,7 @@ func (l *Link) Follow(ctx context.Context, from uint64, heard func(uint64, []byt
 		}
 		l.Engine.mu.Lock()
 		records, changed := l.Engine.records, l.Engine.changed
+		next = max(next, l.Engine.from)
 		l.Engine.mu.Unlock()
 		for ; next <= uint64(len(records)); next++ {
 			switch record := records[next-1]; {
