@@ -102,8 +102,8 @@ func requireBrowser(t *testing.T, err error) {
 // turns bounds how many tests that need the processors run at the same time: those that
 // use a browser, or attack, and those that install or compile a lot. Pages and attacks
 // measure times, and have time-outs. If far more of them ran than there are processors,
-// both would be wrong.
-var turns, builds = make(chan struct{}, 4), make(chan struct{}, 2)
+// both would be wrong. Four attacks at once also need more files than a process may open.
+var turns, builds = make(chan struct{}, 3), make(chan struct{}, 2)
 
 // takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
 // beside only a few of its kind.
