@@ -29,12 +29,12 @@ WATCHERS = prometheus
 
 .PHONY: test check vulnerabilities lint scripts english platforms unit fuzz e2e manifests faults installs browsers proxies client bench dist freeze-contract run cluster test-cluster-long
 
-# Downloads wait for the network, so they run beside what computes.
+# Downloads wait for the network, and the first end-to-end tests wait for clocks. So they run
+# beside what computes.
 test:
 	$(MAKE) -j2 check installs
 	$(MAKE) fuzz
-	$(MAKE) manifests
-	$(MAKE) e2e
+	$(MAKE) -j2 manifests e2e
 	@echo "All tests passed."
 
 # One after the other, since both compute.
