@@ -35,7 +35,8 @@ func TestANodeThatWasCutOffForTooLongBeginsAnew(t *testing.T) {
 // it has begun anew, with a snapshot that has the record.
 func TestANodeThatBeginsAnewHearsLateOfItsOwnRecord(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
-		var isFragile, isMute atomic.Bool
+		var isFragile atomic.Bool // the link is cut when the next record of n3 arrives
+		var isMute atomic.Bool    // the engine does not answer n3's appends
 		c := newNodes(t, func(c *nodes) {
 			c.times.Snapshot, c.times.KeepLog = 500*time.Millisecond, 2*time.Second
 			c.arrives = func(n *node, isRepeat bool) (isAnswered bool) {

@@ -89,13 +89,14 @@ type node struct {
 type nodes struct {
 	t       *testing.T
 	engine  *clustertest.Engine
-	lossy   int                                            // see clustertest.Link
-	delay   time.Duration                                  // of the links; a random part of it
-	arrives func(n *node, isRepeat bool) (isAnswered bool) // see clustertest.Link; nil: all is answered
+	lossy   int           // see clustertest.Link
+	delay   time.Duration // of the links; a random part of it
 	times   cluster.Times
 	tracer  trace.Tracer      // nil: nothing is traced
 	hooks   *webhooks.Options // nil: no webhooks are sent
 	backEnd http.Handler      // receives the webhooks
+	// arrives is each link's OnAppend. nil: all is answered
+	arrives func(n *node, isRepeat bool) (isAnswered bool)
 	http    *http.Client
 
 	next  atomic.Uint64

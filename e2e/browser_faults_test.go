@@ -69,6 +69,7 @@ var (
 	yesterday  = fault{"the clock of yesterday", `{ const now = Date.now; Date.now = () => now() - 86_400_000; }`}
 	noSizes    = fault{"sizes that are not told", `ResizeObserver.prototype.observe = () => { throw new TypeError("It is blocked."); };`}
 	noHistory  = fault{"an address that cannot change", `History.prototype.replaceState = History.prototype.pushState = () => { throw new DOMException("Attempt to use history.replaceState() more than 100 times", "SecurityError"); };`}
+	// 250 ms is the interval of the doctor's pings.
 	stopped    = fault{"a clock that stops, so the doctor waits for ever after its first pings", `performance.now = () => 0; { const original = window.setTimeout; window.setTimeout = (act, ms, ...rest) => ms === 250 ? 0 : original(act, ms, ...rest); }`}
 	noBlobs    = fault{"no addresses for files", `URL.createObjectURL = () => { throw new Error("no"); };`}
 	itsStorage = fault{"stored answers", `Object.defineProperty(Navigator.prototype, "serviceWorker", { get: () => ({ controller: { scriptURL: location.origin + "/sw.js" } }) });`}

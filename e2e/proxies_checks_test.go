@@ -263,8 +263,8 @@ const (
 )
 
 // crowd opens many streams at the same moment. Each stream that opens must get a socket
-// of its own, and receive its first event. After that the server sends nothing on the first stream, not even
-// heartbeats: crowd measures how long the proxy keeps it open.
+// of its own, and receive its first event. After that the server sends nothing on the
+// first stream, not even heartbeats: crowd measures how long the proxy keeps it open.
 func (c *proxyCheck) crowd(t *testing.T) {
 	client := &http.Client{Transport: c.way.transport(t)}
 	sockets := make(chan string, crowdSize)
