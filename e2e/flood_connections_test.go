@@ -20,10 +20,10 @@ func TestAttackPromisingBodies(t *testing.T) {
 	s := besiege(t)
 	s.letStrangersIn()
 	const promise = "Content-Type: application/json\r\nContent-Length: 65536\r\n"
-	for range 4000 {
+	s.each(4000, dialers, func(*asker, int) {
 		s.sayOnce(get("/events", "", "Accept: text/event-stream\r\n"+promise))
 		s.sayOnce("POST /events HTTP/1.1\r\nHost: localhost\r\n" + promise + "\r\n")
-	}
+	})
 	s.hold(2 * time.Second)
 	s.lift("rate-limited", "at-capacity")
 }
@@ -32,9 +32,7 @@ func TestAttackIdleConnections(t *testing.T) {
 	needsFiles(t, 12_000)
 	s := besiege(t)
 	s.letStrangersIn()
-	for range 9000 {
-		s.sayOnce(get("/livez", "", ""))
-	}
+	s.each(9000, dialers, func(*asker, int) { s.sayOnce(get("/livez", "", "")) })
 	s.hold(2 * time.Second)
 	s.expectAtMost(4000+100, s.descriptors(), "files are open: an address may have 4,000 connections")
 	s.lift()
@@ -45,9 +43,7 @@ func TestAttackTakingAllDescriptors(t *testing.T) {
 	needsFiles(t, 5000)
 	s := besiegeBy(t, []string{"sh", "-c", `ulimit -n 2000; exec "$0"`})
 	s.letStrangersIn()
-	for range 3000 {
-		s.sayOnce(get("/livez", "", ""))
-	}
+	s.each(3000, dialers, func(*asker, int) { s.sayOnce(get("/livez", "", "")) })
 	s.hold(3 * time.Second)
 	s.expectAtMost(2000/2+100, s.descriptors(), "files are open: an address may have half of 2,000")
 	s.lift()
@@ -79,7 +75,7 @@ func TestAttackBodiesOfManyShortMembers(t *testing.T) {
 	const connections = 500
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); s.hold(200 * time.Millisecond) {
 		wires := make([]*wire, connections)
-		s.each(connections, 4, func(a *asker, i int) {
+		s.each(connections, dialers, func(a *asker, i int) {
 			request := requests[i%2*(1+i/2%len(sockets))] // every other request has no token
 			if w, err := s.dial(); err == nil {
 				w.say(request[:len(request)-1])

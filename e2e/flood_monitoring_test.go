@@ -21,9 +21,7 @@ func TestAttackListsThatAreNeverRead(t *testing.T) {
 			_, _ = w.openStream(header)
 		}
 	})
-	for range 200 {
-		s.sayOnce(get("/connections", "", ""))
-	}
+	s.each(200, dialers, func(*asker, int) { s.sayOnce(get("/connections", "", "")) })
 	s.hold(3 * time.Second)
 	s.lift("rate-limited")
 }
