@@ -111,7 +111,7 @@ const chatPage = `<!doctype html>
 // A page with the client of version 1.0.0 chats, sends much at once, comes back after a
 // dropped stream, polls if streams are held back, and leaves.
 func TestTheReleasedClientChatsResumesAndPolls(t *testing.T) {
-	t.Parallel()
+	takesTurns(t)
 	proxy, ada, bob := openReleased(t, chatPage)
 	for _, p := range []*tab{ada, bob} {
 		evaluate[any](p, `socket.emitWithAck("join-room", { roomId: "chat", userId: "`+p.name+`" }).then(() => null)`)

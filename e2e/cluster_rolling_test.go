@@ -11,7 +11,7 @@ import (
 // All nodes are replaced under load, one by one, as docs/scaling.md says. Nothing is lost, and nobody
 // seems to have left.
 func TestNodesAreReplacedUnderLoad(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	f := startFleet(t, nil, append(noLimits, "AWAY_AFTER=2s")...)
 	var urls []string
 	for _, node := range f.Nodes {

@@ -23,7 +23,7 @@ import (
 // fails. Clients that do only what the protocol asks of them check that. Each of their
 // requests reaches another node, through a network that fails as well.
 func TestSeveralNodesAreOneServerWhateverFails(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	plan := readFaultPlan(t)
 	goal, limit := readClusterGoal(t, &plan)
 	figures := &clientFigures{}

@@ -260,7 +260,7 @@ func (w *walks) walk(t *testing.T, url, user string) {
 // The node that posts is killed in the middle of it, and all nodes are replaced, while the receiver
 // fails at random. In the end it has each change, and those of each room in order.
 func TestWebhooksOutliveTheNodesOfACluster(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	backEnd := newMoodyBackEnd(t)
 	web := httptest.NewServer(backEnd)
 	defer web.Close()

@@ -36,8 +36,9 @@
 //
 // The times are those of one group alone on two cores that also did other work, with
 // warm caches. Groups overlap, since most tests wait most of the time: all of them take
-// about 12 minutes. The files harness_ are what several groups share: the server, a small
-// client, the browsers and their pages, and proxies that fail.
+// about 12 minutes. Only the attacks run by themselves, because they measure times. The
+// files harness_ are what several groups share: the server, a small client, the browsers
+// and their pages, and proxies that fail.
 //
 // A test runs in Chromium, or by inEachBrowser in Chromium, Firefox and WebKit. WebKit
 // is that of Debian's WebKitGTK, whose build has no WebRTC. docs/clients.md lists the

@@ -29,7 +29,7 @@ func TestAttackListsThatAreNeverRead(t *testing.T) {
 // A developer's server is open to that developer. A page of another origin sends
 // requests to it from the developer's browser.
 func TestAttackReadingMonitoringFromAnotherPage(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	url := startServer(t)
 	connect(t, url).join("ward", "Ada")
 	client := &http.Client{Transport: &http.Transport{}}

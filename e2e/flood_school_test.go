@@ -71,7 +71,7 @@ func (p *pupil) attend(connection net.Conn, reading *sync.WaitGroup) error {
 // some of them speak to all. The server refuses nothing, and each client learns of
 // every other exactly once.
 func TestASchoolBehindOneAddressIsRefusedNothing(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	const size, messages = 1000, 5
 	url := startServer(t)
 	host := strings.TrimPrefix(url, "http://")

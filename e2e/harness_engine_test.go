@@ -99,23 +99,29 @@ func requireBrowser(t *testing.T, err error) {
 	}
 }
 
-// turns bounds how many tests that need the processors run at the same time: those that
-// use a browser, or attack, and those that install or compile a lot. Pages and attacks
-// measure times, and have time-outs. If far more of them ran than there are processors,
-// both would be wrong. Four attacks at once also need more files than a process may open.
-var turns, builds = make(chan struct{}, 3), make(chan struct{}, 2)
+// Tests take turns: all that are parallel begin at the same moment, and there are far fewer
+// processors. Pages and attacks measure times, and have time-outs, so both would be wrong.
+// Four attacks at once also need more files than a process may open.
+var (
+	browserTurns = make(chan struct{}, 3) // tests that use a browser, or attack
+	buildTurns   = make(chan struct{}, 2) // tests that install or compile a lot
+	otherTurns   = make(chan struct{}, 6)
+)
 
 // takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
 // beside only a few of its kind.
-func takesTurns(t *testing.T) { takesTurnsWith(t, turns) }
+func takesTurns(t *testing.T) { takesTurnsAt(t, browserTurns) }
 
 // takesTurnsBuilding is takesTurns for a test that installs or compiles a lot.
-func takesTurnsBuilding(t *testing.T) { takesTurnsWith(t, builds) }
+func takesTurnsBuilding(t *testing.T) { takesTurnsAt(t, buildTurns) }
 
-func takesTurnsWith(t *testing.T, others chan struct{}) {
+// runsBeside is takesTurns for any other test.
+func runsBeside(t *testing.T) { takesTurnsAt(t, otherTurns) }
+
+func takesTurnsAt(t *testing.T, turns chan struct{}) {
 	t.Parallel()
-	others <- struct{}{}
-	t.Cleanup(func() { <-others })
+	turns <- struct{}{}
+	t.Cleanup(func() { <-turns })
 }
 
 // isChosen reports whether a row of a long table of faults is run. All rows take minutes of

@@ -15,9 +15,8 @@ import (
 const within = 2 * time.Minute
 
 func TestMain(m *testing.M) {
-	// Parallel tests wait most of the time, and need little of the processors: those that
-	// need more take turns. A test that waits for its turn counts as running, so the bound
-	// is above the number of all tests.
+	// Parallel tests take turns: see takesTurns. A test that waits for its turn counts as
+	// running, so the bound is above the number of all tests.
 	flag.Parse()
 	flag.Set("test.parallel", "1000")
 	code := m.Run()

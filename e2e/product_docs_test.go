@@ -46,7 +46,7 @@ func codeBlock(t *testing.T, name string) string {
 // All blocks of the documents that use curl run in one shell, one after the other. The
 // server has another port than the documents name.
 func TestFiveMinutesWithCurl(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	var script strings.Builder
 	script.WriteString("set -m\n") // jobs, as in a terminal
 	blocks := codeBlocks(t, "curl")
@@ -73,7 +73,7 @@ func TestFiveMinutesWithCurl(t *testing.T) {
 
 // A back end does all that the page for it shows, in one shell.
 func TestABackEndDoesWhatItsPageShows(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	folder, port := t.TempDir(), freePort(t)
 	program, err := builtServer.build()
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestAPollingPageTakesPartInARoom(t *testing.T) {
 
 // The commands by which the documents start the server do start it.
 func TestTheServerStartsAsTheDocumentsSay(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	start := func(t *testing.T, name string) string {
 		command := strings.NewReplacer("ACME_DOMAINS=signaling.example.com PORT=443", "PORT=0", "signaling-server\n", "exec \"$0\"\n").Replace(codeBlock(t, name))
 		return startServerBy(t, []string{"bash", "-c", command})

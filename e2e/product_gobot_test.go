@@ -112,7 +112,7 @@ func TestTheBotAnswersCalls(t *testing.T) {
 }
 
 func TestPionPeersAreEchoedByTheBot(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	url := startServer(t)
 	ada := newPeer(t, url, "echoes", "Ada") // it calls every member that comes after it
 	startBot(t, url, "echoes")
@@ -124,7 +124,7 @@ func TestPionPeersAreEchoedByTheBot(t *testing.T) {
 
 // If the server accepts no new client at the moment, the bot asks again.
 func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	url := startServer(t, "MAX_CONNECTIONS=2", "RESUME_WINDOW=1s")
 	ada := connect(t, url)
 	ada.join("echoes", "Ada")
@@ -144,7 +144,7 @@ func TestTheBotIsBackAsSoonAsTheServerTakesIt(t *testing.T) {
 // ends. The bot repeats the join, which is refused as 401 unknown-session, and joins
 // with its next socket.
 func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	address := startServer(t, "RESUME_WINDOW=1s")
 	ada := connect(t, address)
 	ada.join("echoes", "Ada")
@@ -185,7 +185,7 @@ func TestTheBotIsBackIfItsSocketEndedWhileItJoined(t *testing.T) {
 }
 
 func TestTheBotEndsIfAnOperatorRemovesIt(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	const token = "no-operator-but-me"
 	url := startServer(t, "ADMIN_TOKEN="+token)
 	ada := connect(t, url)

@@ -43,7 +43,7 @@ func launch(t *testing.T, build *binary, listener *os.File, settings ...string) 
 
 // A terminal that closes sends SIGHUP, and an operator may send it by mistake: no socket is lost.
 func TestAServerHandsOverOnSIGHUPToo(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	hangups := make(chan os.Signal, 1)
 	ossignal.Notify(hangups, syscall.SIGHUP) // otherwise the server ignores it if these tests do, as below nohup
 	defer ossignal.Stop(hangups)
@@ -76,7 +76,7 @@ func TestAServerIsReplacedUnderLoad(t *testing.T) {
 		"polls and batches":                  {false, []string{"-transport=poll", "-batch=4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			settings := append([]string{"STATE_FILE=" + filepath.Join(t.TempDir(), "state")}, noLimits...)
 			var listener *os.File
 			var address string

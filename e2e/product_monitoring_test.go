@@ -55,7 +55,7 @@ func promtool(t *testing.T, folder string, args ...string) {
 
 func TestTheAlertsFireWhenTheyShould(t *testing.T) {
 	prometheusIsInstalled(t)
-	t.Parallel()
+	runsBeside(t)
 	promtool(t, "../deploy/prometheus", "check", "rules", "alerts.yaml")
 	promtool(t, "../deploy/prometheus/tests", "test", "rules", "alerts.yaml")
 	folder := watchingFolder(t, func(example string) string { return example })
@@ -116,7 +116,7 @@ func grafanaBoard(t *testing.T) (board grafanaDashboard) {
 // load, and one node of a cluster. Then no panel is empty, and each rule can be judged.
 func TestEachPanelOfTheDashboardShowsWhatAServerDoes(t *testing.T) {
 	prometheusIsInstalled(t)
-	t.Parallel()
+	runsBeside(t)
 	board := grafanaBoard(t)
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // takes spans
 	t.Cleanup(collector.Close)

@@ -23,7 +23,7 @@ func TestTheReleasedGoClientWorks(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]v1.Options{"by streams": {}, "by polls": {Polling: true}} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			proxy := startShapingProxy(t, startServer(t, "AWAY_AFTER=1s"), nil)
 			options.HTTP = newReleasedWitness(t).client()
 			ada, bob := dialReleased(t, options, proxy.url), dialReleased(t, options, proxy.url)
@@ -172,7 +172,7 @@ func heard[E v1.Event](r *releasedClient) E {
 // An application without a client library reads a stream and posts. The bodies are those of
 // 1.0.0, and so are the answers.
 func TestAPlainApplicationOfTheLastReleaseWorks(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	url := startServer(t)
 	witness := newReleasedWitness(t)
 	client := witness.client()
@@ -236,7 +236,7 @@ func request(t *testing.T, client *http.Client, method, url, token, body string)
 
 // Scripts, dashboards and alerts of operators read what 1.0.0 answered, and give its commands.
 func TestMonitoringOfTheLastReleaseWorks(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	const token = "operators-token-1"
 	url := startServer(t, "NODE_ENV=production", "ADMIN_TOKEN="+token)
 	client := newReleasedWitness(t).client()

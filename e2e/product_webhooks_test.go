@@ -56,7 +56,7 @@ func TestWebhooksReachTheReceiversOfTheExamples(t *testing.T) {
 		"Node": func(port string) *exec.Cmd { return exec.Command("node", "../examples/webhooks/receiver.mjs", port) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			port, folder := freePort(t), filepath.Join(t.TempDir(), "webhooks")
 			settings := []string{"WEBHOOK_URL=http://127.0.0.1:" + port, "WEBHOOK_SECRET=" + webhookSecret, "WEBHOOK_DIR=" + folder}
 			killed, url := startToKill(t, settings...)

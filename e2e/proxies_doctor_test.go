@@ -56,7 +56,7 @@ func diagnose(t *testing.T, url string) (exitCode int, report diagnosed) {
 // nginx holds streams back, and cuts idle ones. The doctor finds both, and its lines for
 // nginx mend both.
 func TestTheDoctorsLinesMendNginx(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	wrong := nginx
 	wrong.lines = "nginx-buffering.conf"
 	wrong.installed(t)
@@ -95,7 +95,7 @@ func TestTheDoctorsLinesAreUnderstood(t *testing.T) {
 			"{\n\tservers {\n<servers>\n\t}\n}\nsignaling.example.com {\n<site>\n\treverse_proxy 127.0.0.1:3002 {\n<reverse_proxy>\n\t\ttransport http {\n<transport http>\n\t\t}\n\t}\n}\n"},
 	} {
 		t.Run(c.proxy.name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			c.proxy.installed(t)
 			folder := t.TempDir()
 			config := strings.NewReplacer(listedLines(t, c.proxy.name)...).Replace(c.config)

@@ -16,7 +16,7 @@ import (
 // learns of it in time if the client sends heartbeats. The proxy is that of older
 // development servers.
 func TestAClientBehindADevelopmentProxyIsReportedInTime(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	server := startServer(t)
 	front := startDevelopmentProxy(t, server)
 

@@ -90,21 +90,21 @@ func TestTheRecipesForProxiesWork(t *testing.T) {
 		row := fmt.Sprintf("| %s | `%s` | `%s` |\n", recipe.name, recipe.socket.old, strings.ReplaceAll(recipe.socket.new, "|", `\|`))
 		require.Contains(t, string(document), row)
 		t.Run(recipe.name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			recipe.installed(t)
 			url, log := startRecipe(t, "recipe-settings")
 			through := recipe.prove(t, url, log)
 			requireRedirect(t, through)
 		})
 		t.Run(recipe.name+" by a Unix socket", func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			recipe.installed(t)
 			url, log := startOnSocket(t, "")
 			recipe.prove(t, url, log)
 		})
 	}
 	t.Run("HAProxy by the PROXY protocol, which says that it ended TLS", func(t *testing.T) {
-		t.Parallel()
+		runsBeside(t)
 		haproxyRecipe.installed(t)
 		recipe := haproxyRecipe
 		recipe.socket.new += " send-proxy-v2-ssl"
@@ -126,7 +126,7 @@ func startOnSocket(t *testing.T, settings string) (url string, log *serverLog) {
 
 // With the lines for several nodes, no client learns that two of three have just died.
 func TestHAProxyTriesTheNextNode(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	haproxyRecipe.installed(t)
 	address, _ := startRecipe(t, "recipe-settings")
 	server, err := url.Parse(address)
@@ -172,7 +172,7 @@ func TestTheLogWarnsOfAProxyThatPassesOnWhatClientsWrite(t *testing.T) {
 	t.Parallel()
 	for _, stock := range []product{nginx, haproxy} {
 		t.Run(stock.name, func(t *testing.T) {
-			t.Parallel()
+			runsBeside(t)
 			stock.installed(t)
 			url, _, log := startLogged(t, &builtServer, nil, "TRUSTED_PROXIES=127.0.0.1")
 			through := stock.start(t, url, false)
@@ -195,7 +195,7 @@ func TestTheLogWarnsOfAProxyThatPassesOnWhatClientsWrite(t *testing.T) {
 // A proxy that forwards TCP names the client in a PROXY header. The server itself speaks
 // TLS and HTTP/2.
 func TestTheRecipeForAProxyThatForwardsTCPWorks(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	nginxForTCP.installed(t)
 	url, log := startForTCP(t, "")
 	nginxForTCP.prove(t, url, log)

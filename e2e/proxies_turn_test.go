@@ -18,7 +18,7 @@ import (
 
 // One machine has the proxy on port 443, and behind it the signaling server and coturn.
 func TestTheRecipeForOneMachineWithPort443Works(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	haproxyForTURN.installed(t)
 	proxy := haproxyForTURN
 	proxy.edits = append(proxy.edits, edit{"127.0.0.1:5349", startCoturn(t)})

@@ -24,7 +24,7 @@ const reported = 30 * time.Second
 // A network vanishes: no FIN, no RST, and nothing passes any more. Whatever a client
 // and its room were doing, the room learns of it in time.
 func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	hosts := newTwoHosts(t)
 	n := startNetwork(t, hosts)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -60,7 +60,7 @@ func TestAPeerWhoseNetworkVanishesIsReportedInTime(t *testing.T) {
 
 // A network that vanishes and comes back within the resume window loses no event.
 func TestALinkThatComesBackLosesNothing(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	hosts := newTwoHosts(t)
 	n := startNetwork(t, hosts, "RESUME_WINDOW=10m")
 	receiver := connectBy(t, n.transport(t, hosts.client), n.far)
@@ -90,7 +90,7 @@ func TestALinkThatComesBackLosesNothing(t *testing.T) {
 // A client that reads nothing, although its network works, ends as a slow consumer. No
 // other client waits for it.
 func TestAClientThatReadsNothingEndsAsASlowConsumerAndDelaysNobody(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	address := startServer(t)
 	n := &network{near: address, far: address}
 	v := &victim{doing: "a client that reads nothing", sender: connect(t, address)}

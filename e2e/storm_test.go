@@ -19,7 +19,7 @@ import (
 // network that fails at random bytes. The resume window is so long that no socket may be
 // lost. So whatever is lost was lost by the server.
 func TestWhatIsAcceptedArrivesOnceAndInOrderThroughAFaultyNetwork(t *testing.T) {
-	t.Parallel()
+	runsBeside(t)
 	plan := readFaultPlan(t)
 	server := startServer(t, append(noLimits, "HEARTBEAT_INTERVAL=1s", "RESUME_WINDOW=5m")...)
 	network := startFaultyProxy(t, server, plan.seed)
