@@ -70,7 +70,7 @@ type siege struct {
 }
 
 // besiege starts the servers and the honest pairs. The caller attacks, and then calls
-// lift. The test takes turns with those that use a browser.
+// lift. The test takes turns with other attacks.
 func besiege(t *testing.T, settings ...string) *siege {
 	t.Helper()
 	return besiegeBy(t, nil, settings...)
@@ -82,7 +82,7 @@ func besiegeBy(t *testing.T, starter []string, settings ...string) *siege {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT TESTED: the memory of a process is read from Linux's /proc")
 	}
-	takesTurns(t)
+	takesTurnsAttacking(t)
 	// Heartbeats and window are short, so the attack's sockets end soon after the
 	// attack.
 	settings = append([]string{"MEMORY_LIMIT=" + strconv.Itoa(container), "HEARTBEAT_INTERVAL=2s", "RESUME_WINDOW=3s", "AWAY_AFTER=1s"}, settings...)

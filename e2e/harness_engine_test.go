@@ -101,16 +101,20 @@ func requireBrowser(t *testing.T, err error) {
 
 // Tests take turns: all that are parallel begin at the same moment, and there are far fewer
 // processors. Pages and attacks measure times, and have time-outs, so both would be wrong.
-// Four attacks at once also need more files than a process may open.
+// Tests of pages mostly wait. Four attacks at once need more files than a process may open.
 var (
-	browserTurns = make(chan struct{}, 3) // tests that use a browser, or attack
-	buildTurns   = make(chan struct{}, 2) // tests that install or compile a lot
-	otherTurns   = make(chan struct{}, 6)
+	pageTurns   = make(chan struct{}, 5)
+	attackTurns = make(chan struct{}, 3)
+	buildTurns  = make(chan struct{}, 2) // tests that install or compile a lot
+	otherTurns  = make(chan struct{}, 6)
 )
 
-// takesTurns lets a test that uses a browser, or attacks, run beside other tests, but
-// beside only a few of its kind.
-func takesTurns(t *testing.T) { takesTurnsAt(t, browserTurns) }
+// takesTurns lets a test that uses a browser run beside other tests, but beside only a few
+// of its kind.
+func takesTurns(t *testing.T) { takesTurnsAt(t, pageTurns) }
+
+// takesTurnsAttacking is takesTurns for an attack.
+func takesTurnsAttacking(t *testing.T) { takesTurnsAt(t, attackTurns) }
 
 // takesTurnsBuilding is takesTurns for a test that installs or compiles a lot.
 func takesTurnsBuilding(t *testing.T) { takesTurnsAt(t, buildTurns) }
