@@ -210,13 +210,14 @@ func TestTheServersProcessIsMeasured(t *testing.T) {
 	require.Contains(t, stderr, "is -pid not its process")
 }
 
+// nobody listens at this address. The next test could get a port that a test has closed.
+const nobody = "http://127.0.0.1:1"
+
 // The errors of a run that cannot begin say what to do.
 func TestWhatIsWrongWithTheServerIsSaid(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	limited := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "slow down", http.StatusTooManyRequests) })
 	for name, c := range map[string]struct{ url, says string }{
-		"nobody listens":  {gone.URL, "Is the server running"},
+		"nobody listens":  {nobody, "Is the server running"},
 		"another server":  {serve(t, http.NotFoundHandler()), "without /events"},
 		"too many":        {serve(t, limited), "docs/performance.md"},
 		"not HTTP at all": {serve(t, hijacked("SSH-2.0-OpenSSH\r\n")), "malformed HTTP"},
@@ -251,7 +252,7 @@ func TestClientsThatLoseTheirStreamAreCounted(t *testing.T) {
 				s.CloseClientConnections()
 				s.Close()
 			})
-			status, stdout, stderr := try(t, brief(s.URL, append(flags, "-duration=1s")...)...)
+			status, stdout, stderr := try(t, brief(s.URL, append(flags, "-duration=2s")...)...)
 			require.False(t, stop.Stop())
 			require.Equal(t, 1, status, stdout+stderr)
 			require.Regexp(t, `lost their stream +10 clients`, stdout)
