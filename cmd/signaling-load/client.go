@@ -230,6 +230,9 @@ func (c *client) receivePolls(known chan<- error) error {
 
 // ended is called when the client receives no more.
 func (c *client) ended(err error, known chan<- error) {
+	if !c.broken.IsZero() {
+		c.load.resumes.returning.Add(-1)
+	}
 	if c.isLeaving.Load() {
 		return
 	}

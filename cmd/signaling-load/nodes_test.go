@@ -5,12 +5,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -279,4 +281,44 @@ func TestASilentStreamIsResumedElsewhere(t *testing.T) {
 	require.Equal(t, check{Accepted: r.Check.Accepted, Received: r.Check.Accepted}, r.Check)
 	require.Positive(t, r.Resuming.Resumed)
 	require.Equal(t, r.Resuming.Broken, r.Resuming.Resumed)
+}
+
+// Events that wait for clients that are coming back are not lost yet.
+func TestARunWaitsForClientsThatComeBack(t *testing.T) {
+	for name, c := range map[string]struct{ returning, arrived, waits int64 }{
+		"all is there":        {1, 5, 0},
+		"nobody comes back":   {0, 4, 2},
+		"somebody comes back": {1, 4, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				receiver, target := new(client), new(room)
+				l := &load{clients: []*client{receiver}, rooms: []*room{target}}
+				target.accepted.Store(5)
+				receiver.received.Store(c.arrived)
+				l.resumes.returning.Store(c.returning)
+				time.AfterFunc(20*time.Second, func() {
+					receiver.received.Store(5)
+					l.resumes.returning.Store(0)
+				})
+				began := time.Now()
+				l.drain()
+				require.InDelta(t, c.waits, time.Since(began).Seconds(), 0.1)
+			})
+		})
+	}
+}
+
+// A node may accept a connection, and never answer.
+func TestAStreamThatIsNotAnsweredIsGivenUp(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { silent.Close() })
+	address := &url.URL{Scheme: "http", Host: silent.Addr().String()}
+	for _, l := range []link{newStandard(address, true, 50*time.Millisecond), newPlain(address, true, 50*time.Millisecond)} {
+		_, err := l.stream([]byte("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		require.ErrorContains(t, err, "timeout")
+		l.close()
+	}
 }

@@ -124,16 +124,20 @@ func (l *load) send(ctx context.Context) (*sending, error) {
 	return r, err
 }
 
-// drain waits until all accepted events have arrived, or none has for two seconds.
+// drain waits until all accepted events have arrived, or none has for two seconds. While a
+// client is coming back it has more patience.
 func (l *load) drain() {
 	changed, last := time.Now(), int64(-1)
-	for time.Since(changed) < 2*time.Second {
-		n := l.received()
-		if n >= l.accepted() {
-			break
-		}
+	for n := l.received(); n < l.accepted(); n = l.received() {
 		if n != last {
 			changed, last = time.Now(), n
+		}
+		longest := 2 * time.Second
+		if l.resumes.returning.Load() > 0 {
+			longest = patience
+		}
+		if time.Since(changed) >= longest {
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -14,10 +14,11 @@ import (
 
 // resumes counts how clients came back as the same socket.
 type resumes struct {
-	broken   atomic.Int64 // streams, and polls that a node has ended
-	resumed  atomic.Int64
-	repeated atomic.Int64 // requests
-	times    *latencies   // from the break to the event that says that the socket is resumed
+	broken    atomic.Int64 // streams, and polls that a node has ended
+	resumed   atomic.Int64
+	returning atomic.Int64 // clients whose stream has broken, and that try to resume it
+	repeated  atomic.Int64 // requests
+	times     *latencies   // from the break to the event that says that the socket is resumed
 }
 
 // An interruption is an event after which the client may come back as the same socket.
@@ -61,6 +62,7 @@ func (c *client) interrupted(err error) {
 	if c.broken.IsZero() {
 		c.broken = time.Now()
 		c.load.resumes.broken.Add(1)
+		c.load.resumes.returning.Add(1)
 	}
 	var i interruption
 	errors.As(err, &i)
@@ -117,6 +119,7 @@ func (c *client) hasResumed() {
 		return
 	}
 	c.load.resumes.resumed.Add(1)
+	c.load.resumes.returning.Add(-1)
 	c.load.resumes.times.record(time.Since(c.broken))
 	c.broken, c.tries = time.Time{}, 0
 }

@@ -26,6 +26,8 @@ func newStandard(server *url.URL, keepAlive bool, within time.Duration) *standar
 		DisableKeepAlives: !keepAlive,
 		ReadBufferSize:    2048,
 		WriteBufferSize:   2048,
+		// A node may accept connections, and never answer.
+		ResponseHeaderTimeout: within,
 	}, within}
 }
 
