@@ -85,8 +85,9 @@ browser/node_modules: browser/package-lock.json
 client: browser/node_modules
 	browser/build.sh browser/dist
 
+# Many tests wait, so one package more than there are processors.
 unit:
-	$(GO) test $(RACE) -vet=off ./...
+	$(GO) test $(RACE) -vet=off -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) ./...
 
 fuzz:
 	STREAM_LINK=parked $(GO) test ./sse -run '^$$' -fuzz FuzzParseEventID -fuzztime $(FUZZTIME)
