@@ -113,7 +113,7 @@ fuzz:
 
 # The name of its file says which group a test belongs to.
 group = "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(1)*_test.go | paste -sd '|'))$$"
-ifneq ($(GROUP),)
+ifdef GROUP
 ifeq ($(wildcard e2e/$(GROUP)*_test.go),)
 $(error there is no group $(GROUP): e2e/doc.go lists the groups)
 endif

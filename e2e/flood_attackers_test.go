@@ -52,6 +52,7 @@ const dialers = 16
 // sayOnce opens a connection for one request, and never reads the answer.
 func (s *siege) sayOnce(request string) { s.sayOnceFrom(attackerAddress, request) }
 
+// sayOnceFrom is sayOnce from another address of this machine.
 func (s *siege) sayOnceFrom(address, request string) {
 	if w, err := s.dialFrom(address); err == nil {
 		w.say(request)

@@ -99,9 +99,9 @@ func requireBrowser(t *testing.T, err error) {
 	}
 }
 
-// Tests take turns: all that are parallel begin at the same moment, and there are far fewer
-// processors. Pages and attacks measure times, and have time-outs, so both would be wrong.
-// Tests of pages mostly wait. Four attacks at once need more files than a process may open.
+// Tests take turns, since all that are parallel begin at the same moment. If far more of
+// them ran than there are processors, what they measure would be wrong, and time-outs too
+// short. Four attacks at once need more files than a process may open.
 var (
 	pageTurns   = make(chan struct{}, 5)
 	attackTurns = make(chan struct{}, 3)

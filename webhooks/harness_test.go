@@ -37,30 +37,12 @@ func (deaf) Flush()                                    {}
 
 var secret = []byte("0123456789abcdefghijklmnop")
 
-// logged is a log that may be read while it is written.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // signaling is a register of rooms with a sender.
 type signaling struct {
 	*rooms.Rooms
 	t      *testing.T
 	sender *webhooks.Sender
-	log    *logged
+	log    *strings.Builder
 	stop   func()
 	mu     sync.Mutex
 	sends  bool
@@ -68,7 +50,7 @@ type signaling struct {
 
 // start starts a register with a sender, as the only node. What prepare does comes before the sender runs.
 func start(t *testing.T, o webhooks.Options, prepare ...func(*rooms.Rooms)) *signaling {
-	s := &signaling{t: t, log: new(logged), sends: true}
+	s := &signaling{t: t, log: new(strings.Builder), sends: true}
 	if o.Secrets == nil {
 		o.Secrets = [][]byte{secret}
 	}

@@ -243,6 +243,7 @@ func TestNothingIsSentBeforeItIsOnDisk(t *testing.T) {
 		s := start(t, webhooks.Options{URL: address, Transport: backend, Journal: j})
 		s.enter("tea", "a")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Empty(t, backend.list())
 		require.Equal(t, 1, strings.Count(s.log.String(), "the journal cannot be written"))
 		require.NoError(t, os.Remove(obstacle))

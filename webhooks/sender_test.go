@@ -154,6 +154,7 @@ func TestWhatIsNotAcceptedIsSentAgain(t *testing.T) {
 					require.LessOrEqual(t, pause, max(least+time.Second, longest), i)
 					longest = min(2*longest, webhooks.LongestPause)
 				}
+				synctest.Wait()
 				status := s.sender.Status()
 				require.Equal(t, uint64(11), status.FailedAttempts)
 				require.False(t, status.IsFailing)
@@ -241,6 +242,7 @@ func TestAChangeThatIsNeverAcceptedHoldsUpItsRoomAlone(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			require.Len(t, backend.lines(), 2*(i+1), "the others go on at once")
 		}
+		synctest.Wait()
 		status := s.sender.Status()
 		require.Equal(t, 120, status.Waiting, "their creation, and two members of each")
 		require.True(t, status.IsFailing)
